@@ -1,0 +1,1 @@
+"""apps: what a person starts."""

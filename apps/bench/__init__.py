@@ -1,0 +1,1 @@
+"""Benchmarks: commands whose figures the documentation quotes."""

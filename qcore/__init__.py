@@ -1,0 +1,1 @@
+"""qcore: the integer spiking network."""

@@ -1,0 +1,1 @@
+"""runtime: the live service."""
