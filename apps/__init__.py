@@ -1,1 +1,1 @@
-"""apps: what a person starts."""
+"""What a person starts: the `spikewire` command and its parts."""

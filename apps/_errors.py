@@ -1,0 +1,54 @@
+"""The two ways a command ends badly, and how any error becomes one sentence."""
+
+from __future__ import annotations
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+class CommandError(Exception):
+    """The command could not do its work; the message is a sentence for a user (exit code 1)."""
+
+
+class UsageError(Exception):
+    """The command was asked for wrongly; the message says what is allowed (exit code 2)."""
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors inside nested exception groups, in order; the error itself when it is no group."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [error]
+
+
+def sentence(error: BaseException) -> tuple[str, int] | None:
+    """Say what a user has to know about an error.
+
+    Returns the sentence and the exit code, or None when the error is nobody's mistake but a
+    fault of the program, whose traceback is then worth more than any sentence.
+    """
+    return _first([_one(leaf) for leaf in leaves(error)])
+
+
+def _first(found: list[tuple[str, int] | None]) -> tuple[str, int] | None:
+    # One leaf that nobody expected makes the whole a fault: hiding it would hide the fault.
+    if not found or any(item is None for item in found):
+        return None
+    return found[0]
+
+
+def _one(error: BaseException) -> tuple[str, int] | None:
+    if isinstance(error, UsageError):
+        return str(error), USAGE
+    if isinstance(error, CommandError):
+        return str(error), FAILED
+    if type(error).__module__.partition(".")[0] in ("sensors", "qcore", "runtime"):
+        # The packages' own error types carry sentences already.
+        return (str(error), FAILED) if isinstance(error, Exception) else None
+    if isinstance(error, OSError):
+        return _os_sentence(error), FAILED
+    return None
+
+
+def _os_sentence(error: OSError) -> str:
+    reason = (error.strerror or str(error) or type(error).__name__).lower()
+    return f"{error.filename}: {reason}" if error.filename else reason

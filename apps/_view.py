@@ -1,0 +1,107 @@
+"""What `demo` and `watch` draw: the picture, the classes with their scores, the numbers below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from apps._quantities import say_rate, say_us
+
+_BAR = 18
+RIGHT_STYLE, WRONG_STYLE = "bold green", "bold red"
+
+
+@dataclass(slots=True)
+class Scene:
+    """One moment of a live stream, as a person should see it.
+
+    scores maps each class to the network's integer score; truth is what is really shown, where
+    the source knows; right and judged count results that could be compared with it.
+    """
+
+    title: str
+    scores: Mapping[str, int] = field(default_factory=dict)
+    recognised: str | None = None
+    truth: str | None = None
+    teaching: str | None = None
+    rate: float | None = None
+    latency_us: float | None = None
+    dropped: int = 0
+    right: int = 0
+    judged: int = 0
+    progress: float | None = None
+    footer: str = ""
+
+
+def share(right: int, judged: int) -> str:
+    """`87 %`, or a dash before anything could be judged."""
+    return f"{100 * right / judged:.0f} %" if judged else "-"
+
+
+def draw(scene: Scene, image: Text | None = None) -> RenderableType:
+    """The scene as one renderable, about 80 columns wide with a picture and 46 without."""
+    facts = Group(_headline(scene), Text(), _bars(scene), Text(), _numbers(scene))
+    body: RenderableType = facts
+    if image is not None:
+        body = Table.grid(padding=(0, 2))
+        body.add_row(image, facts)
+    parts: list[RenderableType] = [body]
+    if scene.progress is not None:
+        parts.append(ProgressBar(total=1.0, completed=scene.progress, width=76))
+    title = Text(f" {scene.title} ", "bold")
+    return Panel(
+        Group(*parts), title=title, subtitle=Text(scene.footer, "dim"), expand=False, padding=(0, 1)
+    )
+
+
+def _headline(scene: Scene) -> RenderableType:
+    lines = Table.grid(padding=(0, 1))
+    if scene.truth is not None:
+        lines.add_row(Text("shown", "dim"), Text(scene.truth, "bold"))
+    if scene.teaching is not None:
+        lines.add_row(Text("teaching", "dim"), Text(scene.teaching, "bold yellow"))
+    lines.add_row(Text("recognised", "dim"), _recognised(scene))
+    return lines
+
+
+def _recognised(scene: Scene) -> Text:
+    if scene.recognised is None:
+        return Text("-", "dim")
+    if scene.truth is None or scene.teaching is not None:
+        return Text(scene.recognised, "bold")
+    if scene.recognised == scene.truth:
+        return Text(f"{scene.recognised} \N{CHECK MARK}", RIGHT_STYLE)
+    return Text(f"{scene.recognised} \N{BALLOT X}", WRONG_STYLE)
+
+
+def _bars(scene: Scene) -> RenderableType:
+    bars = Table.grid(padding=(0, 1))
+    bars.add_column(max_width=20, no_wrap=True)
+    # Scores are signed integers without a fixed range: the longest bar is the largest of now.
+    longest = max([1, *(abs(score) for score in scene.scores.values())])
+    for name, score in scene.scores.items():
+        chosen = name == scene.recognised
+        cells = round(_BAR * max(0, score) / longest)
+        bar = Text("\N{FULL BLOCK}" * cells, "cyan" if chosen else "bright_black")
+        bar.append("\N{BOX DRAWINGS LIGHT TRIPLE DASH HORIZONTAL}" * (_BAR - cells), "bright_black")
+        bars.add_row(Text(name, "bold" if chosen else ""), bar, Text(f"{score:>7d}", "dim"))
+    return bars
+
+
+def _numbers(scene: Scene) -> RenderableType:
+    parts = []
+    if scene.rate is not None:
+        parts.append(say_rate(scene.rate))
+    if scene.latency_us is not None:
+        parts.append(f"latency {say_us(scene.latency_us)}")
+    if scene.dropped:
+        parts.append(f"{scene.dropped} dropped")
+    if scene.judged:
+        parts.append(f"right {share(scene.right, scene.judged)} of the time")
+    return Text("  ".join(parts))
