@@ -1,0 +1,96 @@
+"""What the gesture benchmark teaches, asks, and counts; no processes and no sockets here."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CLIPS = ("class_01", "class_03", "class_05", "class_07", "class_09")
+LESSON_END_US = 750_000
+CLIP_END_US = 1_450_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One excerpt to show, and the name to call it by (None: no name, nothing is learned)."""
+
+    clip: str
+    label: str | None
+    start_us: int
+    stop_us: int
+
+
+def lessons(rounds: int, *, shuffle: bool, seed: int) -> list[list[Lesson]]:
+    """The beginning of every clip, once per round, in a fixed order.
+
+    With `shuffle` each round deals the labels anew, so that no clip gets its own: a network that
+    still answers right afterwards has not learned it from the labels.
+    """
+    generator = random.Random(seed)
+    return [
+        [
+            Lesson(clip, label, 0, LESSON_END_US)
+            for clip, label in zip(CLIPS, _labels(generator) if shuffle else CLIPS, strict=True)
+        ]
+        for _ in range(rounds)
+    ]
+
+
+def questions() -> list[Lesson]:
+    """The rest of every clip, never shown before, without a name."""
+    return [Lesson(clip, None, LESSON_END_US, CLIP_END_US) for clip in CLIPS]
+
+
+def _labels(generator: random.Random) -> list[str]:
+    while True:
+        labels = list(CLIPS)
+        generator.shuffle(labels)
+        if all(label != clip for label, clip in zip(labels, CLIPS, strict=True)):
+            return labels
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the subscriber received while one unseen excerpt was played."""
+
+    clip: str
+    received: str | None
+    share: float
+    results: int
+
+    @property
+    def right(self) -> bool:
+        """Whether the class received most often is the clip's own."""
+        return self.received == self.clip
+
+    def record(self) -> dict[str, Any]:
+        """As plain data for a report."""
+        return {
+            "clip": self.clip,
+            "received": self.received,
+            "right": self.right,
+            "share": round(self.share, 3),
+            "results": self.results,
+        }
+
+
+def judge(clip: str, ticks: tuple[int, int], results: Iterable[Mapping[str, Any]]) -> Verdict:
+    """Take the class named most often in the results of ticks first <= tick < last.
+
+    An excerpt without results, or whose results name no class, is answered with None.
+    """
+    first, last = ticks
+    said = [r["class"] for r in results if first <= r["tick"] < last]
+    named = Counter(name for name in said if name is not None)
+    if not named:
+        return Verdict(clip, None, 0.0, len(said))
+    best, count = named.most_common(1)[0]
+    return Verdict(clip, best, count / len(said), len(said))
+
+
+def count_right(verdicts: Sequence[Verdict]) -> int:
+    """How many excerpts were answered right."""
+    return sum(verdict.right for verdict in verdicts)

@@ -1,0 +1,110 @@
+"""Other programs of this installation as bounded children, talking in JSON lines."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from apps._errors import CommandError
+
+# A child that was asked to stop gets this long before it is killed.
+_GRACE_S = 20.0
+
+
+class Child:
+    """A running child process whose standard output is JSON lines."""
+
+    def __init__(self, name: str, process: trio.Process) -> None:
+        assert process.stdout is not None
+        self.name = name
+        self._process = process
+        self._stdout = process.stdout
+        self._buffer = bytearray()
+
+    async def lines(self) -> AsyncIterator[dict[str, Any]]:
+        """Each line the child prints, until it closes its output."""
+        while True:
+            record = await self._next()
+            if record is None:
+                return
+            yield record
+
+    async def read(self) -> dict[str, Any]:
+        """The child's next line.
+
+        Raises
+        ------
+        CommandError
+            The child ended instead; its own complaint stands on standard error already.
+        """
+        record = await self._next()
+        if record is None:
+            code = await self._process.wait()
+            raise CommandError(f"the {self.name} ended early, with exit code {code}")
+        return record
+
+    async def write(self, record: dict[str, Any]) -> None:
+        """Send the child one line."""
+        assert self._process.stdin is not None
+        await self._process.stdin.send_all(json.dumps(record).encode() + b"\n")
+
+    async def ask(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Send one line and return the answer."""
+        await self.write(record)
+        return await self.read()
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    async def wait(self) -> int:
+        """The child's exit code, once it has ended."""
+        return await self._process.wait()
+
+    async def _next(self) -> dict[str, Any] | None:
+        while (end := self._buffer.find(b"\n")) < 0:
+            chunk = await self._stdout.receive_some()
+            if not chunk:
+                return None
+            self._buffer += chunk
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        record = json.loads(line)
+        assert isinstance(record, dict)
+        return record
+
+
+@asynccontextmanager
+async def child(name: str, module: str, *arguments: str) -> AsyncGenerator[Child]:
+    """Run `python -m MODULE ARGUMENTS` in an interpreter of its own until the block ends.
+
+    Parameters
+    ----------
+    name : what messages call it.
+    module : the module to run; `apps.cli` is the `spikewire` command.
+    """
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        yield Child(name, process)
+    finally:
+        with trio.CancelScope(shield=True):
+            if process.stdin is not None:
+                await process.stdin.aclose()
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                with trio.move_on_after(_GRACE_S):
+                    await process.wait()
+            if process.poll() is None:
+                process.kill()
+                await process.wait()
