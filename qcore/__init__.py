@@ -1,1 +1,37 @@
-"""qcore: the integer spiking network."""
+"""qcore: the integer spiking network.
+
+Events in, class scores out, learning on the way, and not one floating-point number in between.
+NumPy and Numba only: no files besides model files, no clocks, no tasks.
+"""
+
+from qcore._binning import Binned, bin_events
+from qcore._errors import ModelError, SpecError
+from qcore._jit import KERNELS, WARM
+from qcore._network import Network, Steps
+from qcore._spec import (
+    LayerSpec,
+    LearningSpec,
+    NetworkSpec,
+    ReadoutSpec,
+    Widths,
+    load_preset,
+    preset_names,
+)
+
+__all__ = [
+    "KERNELS",
+    "WARM",
+    "Binned",
+    "LayerSpec",
+    "LearningSpec",
+    "ModelError",
+    "Network",
+    "NetworkSpec",
+    "ReadoutSpec",
+    "SpecError",
+    "Steps",
+    "Widths",
+    "bin_events",
+    "load_preset",
+    "preset_names",
+]

@@ -1,0 +1,183 @@
+"""Lay a network's arrays out in flat arenas and fill the layer table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qcore import _layout as at
+from qcore import _neuron as neuron
+from qcore._errors import SpecError
+from qcore._spec import LayerSpec, NetworkSpec
+
+RESETS = {
+    "zero": neuron.RESET_ZERO,
+    "subtract": neuron.RESET_SUBTRACT,
+    "refractory": neuron.RESET_REFRACTORY,
+}
+
+ALIGN = 64  # bytes: one cache line, one AVX-512 register
+
+
+class _Bump:
+    """Hands out aligned places in an arena that is allocated at the end."""
+
+    def __init__(self, itemsize: int) -> None:
+        self.step = ALIGN // itemsize
+        self.used = 0
+
+    def take(self, count: int) -> int:
+        start = self.used
+        self.used += -(-count // self.step) * self.step
+        return start
+
+
+@dataclass(slots=True)
+class Arena:
+    """The whole state of a network: everything the engine reads and writes."""
+
+    registers: npt.NDArray[np.int64]
+    layers: npt.NDArray[np.int64]
+    i8: npt.NDArray[np.int8]
+    i16: npt.NDArray[np.int16]
+    i32: npt.NDArray[np.int32]
+    lanes: npt.NDArray[np.uint32]
+
+
+def lay_out(spec: NetworkSpec, classes: int) -> Arena:
+    """Allocate zeroed arenas for a network with that many classes, and fill its tables."""
+    layers = np.zeros((len(spec.layers), at.LAYER_COLUMNS), np.int64)
+    i8, i16, i32 = _Bump(1), _Bump(2), _Bump(4)
+    features = 0
+    rows, columns, channels = spec.height, spec.width, spec.polarities
+    input_at = i8.take(rows * columns * channels)
+    widest = 64
+    for n, layer in enumerate(spec.layers):
+        L = layers[n]
+        _shape(L, layer, n, rows, columns, channels)
+        neurons = int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
+        outputs = int(L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS])
+        inputs = rows * columns * channels
+        synapses = int(L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
+        widest = max(widest, layer.channels)
+        L[at.AT_INPUT] = input_at
+        L[at.AT_WEIGHTS] = i8.take(synapses)
+        L[at.AT_FIRED] = i8.take(neurons)
+        L[at.AT_ACTIVATION] = i8.take(neurons)
+        L[at.AT_DELTA] = i8.take(neurons)
+        if layer.pool > 1:
+            L[at.AT_OUTPUT] = i8.take(outputs)
+            L[at.AT_OUT_ACTIVATION] = i8.take(outputs)
+            L[at.AT_OUT_DELTA] = i8.take(outputs)
+        else:
+            L[at.AT_OUTPUT] = L[at.AT_FIRED]
+            L[at.AT_OUT_ACTIVATION] = L[at.AT_ACTIVATION]
+            L[at.AT_OUT_DELTA] = L[at.AT_DELTA]
+        L[at.AT_G] = i8.take(classes * outputs) if layer.plastic else 0
+        L[at.AT_DRIVE] = i16.take(neurons)
+        L[at.AT_STORE] = i16.take(synapses)
+        L[at.AT_Q] = i16.take(inputs)
+        L[at.AT_P] = i16.take(inputs)
+        L[at.AT_U] = i32.take(neurons)
+        L[at.AT_V] = i32.take(neurons)
+        L[at.AT_R] = i32.take(neurons)
+        L[at.AT_TABLE] = i32.take(neuron.PARAMETERS * layer.channels)
+        L[at.AT_GRADIENT] = i32.take(synapses) if layer.plastic else 0
+        L[at.AT_BIAS_GRADIENT] = i32.take(layer.channels)
+        L[at.AT_COUNT] = i32.take(layer.channels)
+        L[at.AT_MEAN] = i32.take(classes)
+        _learning(L, layer, spec)
+        if layer.read:
+            L[at.AT_FEATURES] = features
+            features += outputs
+        input_at = int(L[at.AT_OUTPUT])
+        rows, columns, channels = int(L[at.OUT_ROWS]), int(L[at.OUT_COLUMNS]), layer.channels
+    if features == 0:
+        raise SpecError("No layer has read = true: the readout would have nothing to read.")
+    R = np.zeros(at.REGISTERS + classes, np.int64)
+    R[at.AT_FEATURE] = i16.take(features)
+    layers[:, at.AT_FEATURES] += R[at.AT_FEATURE]
+    R[at.AT_NORMAL] = i16.take(features)
+    R[at.AT_READ_STORE] = i16.take(classes * features)
+    R[at.AT_READ_WEIGHTS] = i8.take(classes * features)
+    R[at.AT_SLOTS] = i8.take(classes * spec.readout.slots * features)
+    R[at.CLASSES] = classes
+    R[at.FEATURES] = features
+    R[at.LABEL] = -1
+    R[at.RESULT_EVERY] = spec.result_every
+    R[at.CADENCE] = spec.learning.cadence
+    R[at.BURN_IN] = spec.learning.burn_in
+    R[at.APPLY_EVERY] = spec.learning.apply_every
+    R[at.READ_EVERY] = spec.readout.every
+    R[at.SLOTS] = spec.readout.slots
+    R[at.REPLAYS] = spec.readout.replays
+    R[at.FEATURE_KICK] = spec.readout.kick
+    R[at.FEATURE_SLOW] = spec.readout.slow
+    R[at.READ_TARGET] = spec.readout.target
+    R[at.READ_SHIFT] = spec.readout.shift
+    R[at.READ_DEAD_ZONE] = spec.readout.dead_zone
+    R[at.PERIOD] = spec.learning.period
+    R[at.LEARN_LAYERS] = 1
+    return Arena(
+        registers=R,
+        layers=layers,
+        i8=np.zeros(i8.used, np.int8),
+        i16=np.zeros(i16.used, np.int16),
+        i32=np.zeros(i32.used, np.int32),
+        lanes=np.ones(widest, np.uint32),
+    )
+
+
+def _shape(
+    L: npt.NDArray[np.int64], layer: LayerSpec, n: int, rows: int, columns: int, channels: int
+) -> None:
+    L[at.IN_ROWS], L[at.IN_COLUMNS], L[at.IN_CHANNELS] = rows, columns, channels
+    L[at.CHANNELS] = layer.channels
+    L[at.POOL] = layer.pool
+    if layer.kind == "dense":
+        L[at.KIND] = at.DENSE
+        L[at.KERNEL_Y], L[at.KERNEL_X], L[at.STRIDE] = rows, columns, 1
+        out_rows = out_columns = 1
+    else:
+        L[at.KIND] = at.CONV
+        L[at.KERNEL_Y] = L[at.KERNEL_X] = layer.kernel
+        L[at.STRIDE] = layer.stride
+        L[at.PAD_Y] = L[at.PAD_X] = layer.pad
+        out_rows = (rows + 2 * layer.pad - layer.kernel) // layer.stride + 1
+        out_columns = (columns + 2 * layer.pad - layer.kernel) // layer.stride + 1
+    pooled_rows, pooled_columns = out_rows // layer.pool, out_columns // layer.pool
+    if pooled_rows < 1 or pooled_columns < 1:
+        raise SpecError(
+            f"layers[{n}] leaves nothing of a {rows}x{columns} map: kernel {layer.kernel}, "
+            f"stride {layer.stride}, pad {layer.pad}, pool {layer.pool}."
+        )
+    L[at.ROWS], L[at.COLUMNS] = out_rows, out_columns
+    L[at.OUT_ROWS], L[at.OUT_COLUMNS] = pooled_rows, pooled_columns
+
+
+def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> None:
+    learn, widths = spec.learning, spec.widths
+    L[at.EXPONENT] = layer.exponent
+    L[at.RESET] = RESETS[layer.reset]
+    L[at.SLOPE] = layer.slope
+    L[at.RATE_LOW] = layer.activity * 65536 // 2000
+    L[at.RATE_HIGH] = layer.activity * 65536 // 500
+    L[at.RAIL] = 2**widths.activation - 1
+    L[at.PLASTIC] = layer.plastic
+    L[at.READ] = layer.read
+    L[at.STORE_RAIL] = 2 ** (widths.store - 1) - 1
+    L[at.USED_SHIFT] = widths.store - widths.weight
+    L[at.LEARN_TARGET] = learn.target
+    L[at.ERROR_SHIFT] = learn.error_shift
+    L[at.ERROR_RAIL] = 2 ** (widths.error - 1) - 1
+    L[at.DEAD_ZONE] = learn.dead_zone
+    L[at.DELTA_SHIFT] = learn.delta_shift
+    L[at.TRACE_SHIFT] = learn.trace_shift
+    L[at.STEP_BITS] = learn.step_bits
+    L[at.KEEP_SHIFT] = learn.keep_shift
+    L[at.BIAS_STEP] = learn.bias_step
+    L[at.KICK] = 120 >> (10 - widths.q)
+    L[at.FAST] = 3
+    L[at.SLOW] = learn.slow

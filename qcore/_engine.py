@@ -1,0 +1,430 @@
+"""The engine: one compiled loop over ticks, for every network.
+
+It owns no memory: the arenas, the layer table and the registers come in as arguments and hold the
+whole state, so that saving, loading and comparing a learner is saving, loading and comparing
+arrays.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qcore._fixed import bit_length
+from qcore._jit import kernel
+from qcore._layout import *
+from qcore._local import (
+    apply_gradient,
+    bias_gradient,
+    conv_gradient,
+    local_delta,
+    local_error,
+    local_readout,
+)
+from qcore._neuron import (
+    BIAS,
+    RESET_REFRACTORY,
+    RESET_SUBTRACT,
+    fire_refractory,
+    fire_subtract,
+    fire_zero,
+    integrate,
+)
+from qcore._pool import pool_max, route
+from qcore._readout import delta_rule, normalise_features, read_scores, recall, remember
+from qcore._regulate import count_channels, regulate
+from qcore._scatter import flush_drive, gather, scatter_conv, scatter_dense
+from qcore._trace import advance_features, advance_traces
+
+CHUNK = 255
+
+
+@kernel("int64(int64[::1], int8[::1], int16[::1], int32[::1], int32[:, ::1], int32[::1], int64)")
+def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
+    """Advance one layer by one tick; returns how many spikes its output map holds.
+
+    Parameters
+    ----------
+    L
+        The layer's row of the table; its counters and its LIVE flag are updated.
+    i8, i16, i32
+        The arenas.
+    spikes
+        int32[n, 3]: scratch; holds the layer's ``n_spikes`` input spikes, and its output spikes
+        on return.
+    spill
+        int32: zeroed scratch of the largest layer's size.
+    """
+    rows, columns, channels = L[ROWS], L[COLUMNS], L[CHANNELS]
+    places = rows * columns
+    neurons = places * channels
+    fired_at = L[AT_FIRED]
+    output_at = L[AT_OUTPUT]
+    outputs = L[OUT_ROWS] * L[OUT_COLUMNS] * channels
+    if n_spikes == 0 and L[LIVE] == 0:
+        return np.int64(0)
+    weights_flat = i8[L[AT_WEIGHTS] :]
+    drive_flat = i16[L[AT_DRIVE] : L[AT_DRIVE] + neurons]
+    fan_in = L[IN_CHANNELS] * L[KERNEL_Y] * L[KERNEL_X]
+    spilled = np.int64(0)
+    first = np.int64(0)
+    while first < n_spikes:
+        last = min(first + CHUNK, n_spikes)
+        if first > 0:
+            flush_drive(drive_flat, spill[:neurons])
+            spilled = np.int64(1)
+        if L[KIND] == DENSE:
+            dense = weights_flat[: fan_in * channels].reshape((fan_in, channels))
+            scatter_dense(spikes, first, last, dense, drive_flat, L[IN_ROWS], L[IN_COLUMNS])
+            L[SYNAPTIC_OPERATIONS] += (last - first) * channels
+        else:
+            conv = weights_flat[: fan_in * channels].reshape(
+                (L[IN_CHANNELS], L[KERNEL_Y], L[KERNEL_X], channels)
+            )
+            drive = drive_flat.reshape((rows, columns, channels))
+            L[SYNAPTIC_OPERATIONS] += scatter_conv(
+                spikes, first, last, conv, drive, L[STRIDE], L[PAD_Y], L[PAD_X]
+            )
+        first = last
+    drive_2d = drive_flat.reshape((places, channels))
+    spill_2d = spill[:neurons].reshape((places, channels))
+    u = i32[L[AT_U] : L[AT_U] + neurons].reshape((places, channels))
+    v = i32[L[AT_V] : L[AT_V] + neurons].reshape((places, channels))
+    r = i32[L[AT_R] : L[AT_R] + neurons].reshape((places, channels))
+    table = i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels].reshape((8, channels))
+    changed = integrate(drive_2d, spill_2d, u, v, table, L[EXPONENT], spilled)
+    fired = i8[fired_at : fired_at + neurons].reshape((places, channels))
+    activation_at = L[AT_ACTIVATION]
+    activation = i8[activation_at : activation_at + neurons].reshape((places, channels))
+    if L[RESET] == RESET_REFRACTORY:
+        moved = fire_refractory(v, r, table, fired, activation, L[SLOPE], L[RAIL])
+    elif L[RESET] == RESET_SUBTRACT:
+        moved = fire_subtract(v, r, table, fired, activation, L[SLOPE], L[RAIL])
+    else:
+        moved = fire_zero(v, r, table, fired, activation, L[SLOPE], L[RAIL])
+    L[LIVE] = changed | moved
+    L[NEURON_UPDATES] += neurons
+    fired_3d = i8[fired_at : fired_at + neurons].reshape((rows, columns, channels))
+    out_3d = i8[output_at : output_at + outputs].reshape((L[OUT_ROWS], L[OUT_COLUMNS], channels))
+    if L[POOL] > 1:
+        pool_max(fired_3d, out_3d, L[POOL])
+        full = i8[activation_at : activation_at + neurons].reshape((rows, columns, channels))
+        reduced = i8[L[AT_OUT_ACTIVATION] : L[AT_OUT_ACTIVATION] + outputs].reshape(
+            (L[OUT_ROWS], L[OUT_COLUMNS], channels)
+        )
+        pool_max(full, reduced, L[POOL])
+    n_out = gather(out_3d, spikes)
+    L[SPIKES] += n_out
+    if n_out > 0:
+        # A neuron can fire at a fixed point of its state: such a layer is not at rest.
+        L[LIVE] = 1
+    return n_out
+
+
+@kernel("void(int64[::1], int8[::1], int16[::1], int32[::1], int32[::1], int64, int64)")
+def learn_layer(L, i8, i16, i32, scratch, label, classes):
+    """Add this tick's local gradient to a layer's, where its readout is wrong."""
+    rows, columns, channels = L[ROWS], L[COLUMNS], L[CHANNELS]
+    neurons = rows * columns * channels
+    units = L[OUT_ROWS] * L[OUT_COLUMNS] * channels
+    G = i8[L[AT_G] : L[AT_G] + classes * units].reshape((classes, units))
+    out_activation_at = L[AT_OUT_ACTIVATION]
+    activation = i8[out_activation_at : out_activation_at + units]
+    y = scratch[:classes]
+    error = scratch[classes : 2 * classes]
+    local_readout(G, activation, y)
+    mean = i32[L[AT_MEAN] : L[AT_MEAN] + classes]
+    if (
+        local_error(
+            y, mean, label, L[LEARN_TARGET], L[ERROR_SHIFT], L[ERROR_RAIL], L[DEAD_ZONE], error
+        )
+        == 0
+    ):
+        return
+    out_delta_at = L[AT_OUT_DELTA]
+    out_delta = i8[out_delta_at : out_delta_at + units]
+    if (
+        local_delta(
+            G, error, activation, out_delta, scratch[2 * classes :], L[DELTA_SHIFT], L[RAIL]
+        )
+        == 0
+    ):
+        return
+    delta = i8[L[AT_DELTA] : L[AT_DELTA] + neurons].reshape((rows, columns, channels))
+    if L[POOL] > 1:
+        shape = (L[OUT_ROWS], L[OUT_COLUMNS], channels)
+        full = i8[L[AT_ACTIVATION] : L[AT_ACTIVATION] + neurons].reshape((rows, columns, channels))
+        route(full, activation.reshape(shape), out_delta.reshape(shape), delta, L[POOL])
+    fan_in = L[IN_CHANNELS] * L[KERNEL_Y] * L[KERNEL_X]
+    g = i32[L[AT_GRADIENT] : L[AT_GRADIENT] + fan_in * channels].reshape(
+        (L[IN_CHANNELS], L[KERNEL_Y], L[KERNEL_X], channels)
+    )
+    inputs = L[IN_ROWS] * L[IN_COLUMNS] * L[IN_CHANNELS]
+    P = i16[L[AT_P] : L[AT_P] + inputs].reshape((L[IN_ROWS], L[IN_COLUMNS], L[IN_CHANNELS]))
+    conv_gradient(delta, P, g, L[STRIDE], L[PAD_Y], L[PAD_X], L[TRACE_SHIFT])
+    bias_gradient(delta, i32[L[AT_BIAS_GRADIENT] : L[AT_BIAS_GRADIENT] + channels])
+
+
+@kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])")
+def apply_layers(layers, i8, i16, i32, lanes):
+    """Step every plastic layer by its gradient, normalised by a power of two to the largest.
+
+    The largest gradient of a layer moves its weight by ``2**STEP_BITS`` LSBs of the store. Biases
+    move by their sign. Returns how many weights were in reach of an update.
+    """
+    touched = np.int64(0)
+    for n in range(layers.shape[0]):
+        L = layers[n]
+        if L[PLASTIC] == 0:
+            continue
+        channels = L[CHANNELS]
+        fan_in = L[IN_CHANNELS] * L[KERNEL_Y] * L[KERNEL_X]
+        size = fan_in * channels
+        g = i32[L[AT_GRADIENT] : L[AT_GRADIENT] + size]
+        largest = np.int64(0)
+        for i in range(size):
+            value = np.int64(g[i])
+            largest = max(largest, value if value >= 0 else -value)
+        if largest == 0:
+            continue
+        shift = max(np.int64(0), min(np.int64(30), bit_length(largest) - L[STEP_BITS]))
+        store = i16[L[AT_STORE] : L[AT_STORE] + size].reshape((fan_in, channels))
+        weights = i8[L[AT_WEIGHTS] : L[AT_WEIGHTS] + size].reshape((fan_in, channels))
+        moved = apply_gradient(
+            g.reshape((fan_in, channels)), store, weights, lanes, shift,
+            L[STORE_RAIL], L[USED_SHIFT], L[KEEP_SHIFT],
+        )  # fmt: skip
+        L[UPDATES] += moved
+        touched += moved
+        table = i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels].reshape((8, channels))
+        gb = i32[L[AT_BIAS_GRADIENT] : L[AT_BIAS_GRADIENT] + channels]
+        step = np.int32(L[BIAS_STEP])
+        for k in range(channels):
+            if gb[k] > 0:
+                table[BIAS, k] = np.int32(table[BIAS, k] + step)
+            elif gb[k] < 0:
+                table[BIAS, k] = np.int32(table[BIAS, k] - step)
+            gb[k] = np.int32(0)
+    return touched
+
+
+@kernel("void(int64[::1], int64[:, ::1], int32[::1])")
+def regulate_layers(R, layers, i32):
+    """Regulate every layer's thresholds, the more gently the more often it was done.
+
+    The gain falls from 1/4 to 1/256 over 160 periods: a new network finds its activity within a
+    second of events, an experienced one only follows slow drifts.
+    """
+    gain_shift = min(np.int64(8), 2 + (R[PERIODS] >> 4))
+    for n in range(layers.shape[0]):
+        L = layers[n]
+        channels = L[CHANNELS]
+        table = i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels].reshape((8, channels))
+        chances = L[OUT_ROWS] * L[OUT_COLUMNS] * R[PERIOD_TICKS]
+        regulate(
+            i32[L[AT_COUNT] : L[AT_COUNT] + channels], table, chances,
+            L[RATE_LOW], L[RATE_HIGH], gain_shift, np.int64(L[RESET] == RESET_REFRACTORY),
+        )  # fmt: skip
+    R[PERIODS] += 1
+    R[PERIOD_TICKS] = 0
+
+
+@kernel("void(int64[::1], int8[::1], int16[::1], int32[::1], uint32[::1], int64)")
+def read_features(R, i8, i16, y, lanes, label):
+    """Score the classes from the present features; with ``label >= 0`` learn from it first.
+
+    Parameters
+    ----------
+    R
+        The network's registers.
+    i8, i16
+        The arenas.
+    y
+        int32[classes], overwritten with the scores before learning.
+    lanes
+        uint32[>= 64]: the readout's generators.
+    label
+        The true class, or -1 to leave the readout as it is.
+    """
+    n = R[FEATURES]
+    classes = R[CLASSES]
+    F = i16[R[AT_FEATURE] : R[AT_FEATURE] + n]
+    f = i16[R[AT_NORMAL] : R[AT_NORMAL] + n]
+    W = i8[R[AT_READ_WEIGHTS] : R[AT_READ_WEIGHTS] + classes * n].reshape((classes, n))
+    length = normalise_features(F, f)
+    read_scores(W, f, y)
+    if label < 0 or length == 0:
+        return
+    store = i16[R[AT_READ_STORE] : R[AT_READ_STORE] + classes * n].reshape((classes, n))
+    R[READ_UPDATES] += delta_rule(
+        y, label, R[READ_TARGET], f, store, W, lanes, R[READ_SHIFT], R[READ_DEAD_ZONE]
+    )
+    if R[SLOTS] == 0:
+        return
+    slots = i8[R[AT_SLOTS] : R[AT_SLOTS] + classes * R[SLOTS] * n].reshape((classes, R[SLOTS], n))
+    seen = R[REGISTERS : REGISTERS + classes]
+    past = np.empty(n, np.int16)
+    scores = np.empty(classes, np.int32)
+    for _ in range(R[REPLAYS]):
+        was = recall(slots, seen, past, lanes)
+        if was < 0:
+            break
+        read_scores(W, past, scores)
+        R[READ_UPDATES] += delta_rule(
+            scores, was, R[READ_TARGET], past, store, W, lanes, R[READ_SHIFT], R[READ_DEAD_ZONE]
+        )
+    remember(f, label, slots, seen, lanes)
+
+
+@kernel(
+    "int64(int64[::1], int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1],"
+    " int32[:, ::1], int32[::1], int32[::1],"
+    " int64[::1], uint16[::1], uint16[::1], uint8[::1], int64, int64, int64,"
+    " int64[::1], int32[:, ::1], int64[:, ::1])"
+)
+def advance(
+    R, layers, i8, i16, i32, lanes,
+    spikes, spill, scratch,
+    tick, x, y, p, until, label, learn,
+    out_tick, out_scores, out_spikes,
+):  # fmt: skip
+    """Compute ticks up to ``until`` (exclusive), taking in every event on the way.
+
+    A tick: the events' spikes (at most one per place and polarity) enter the input map; each layer
+    scatters, integrates and fires; traces advance; every ``CADENCE`` ticks plastic layers collect
+    their gradient where their readout is wrong; every ``RESULT_EVERY`` ticks the readout scores.
+    Ticks without events, in which no layer, trace or feature would change, are jumped over: nothing
+    in them could alter a bit.
+
+    Parameters
+    ----------
+    R, layers, i8, i16, i32, lanes
+        The network's whole state, changed in place.
+    spikes, spill, scratch
+        Scratch: int32[most spikes of a map, 3]; int32[largest layer], zeroed; int32.
+    tick, x, y, p
+        The events, in tick order, in the model's plane.
+    until
+        First tick not computed.
+    label, learn
+        The true class or -1, and whether to learn from it.
+    out_tick, out_scores, out_spikes
+        Result rows: int64[m], int32[m, classes], int64[m, layers] (spikes since the row before).
+
+    Returns
+    -------
+    int
+        How many result rows were written.
+    """
+    n_layers = layers.shape[0]
+    events = tick.shape[0]
+    classes = R[CLASSES]
+    at = np.int64(0)
+    rows_out = np.int64(0)
+    now = R[TICK]
+    if label != R[LABEL]:
+        R[LABEL] = label
+        R[LABEL_SINCE] = now
+    if learn != R[LEARNING]:
+        # Traces rest while learning is off; they start anew when it is switched on.
+        R[LEARNING] = learn
+        for n in range(n_layers):
+            inputs = layers[n, IN_ROWS] * layers[n, IN_COLUMNS] * layers[n, IN_CHANNELS]
+            for i in range(inputs):
+                i16[layers[n, AT_Q] + i] = np.int16(0)
+                i16[layers[n, AT_P] + i] = np.int16(0)
+            layers[n, TRACE_LIVE] = 0
+    teaching = learn != 0 and label >= 0
+    in_rows = layers[0, IN_ROWS]
+    in_columns = layers[0, IN_COLUMNS]
+    in_channels = layers[0, IN_CHANNELS]
+    input_at = layers[0, AT_INPUT]
+    while now < until:
+        idle = at >= events or tick[at] > now
+        if idle:
+            awake = np.int64(0)
+            for n in range(n_layers):
+                awake |= layers[n, LIVE] | layers[n, FEATURE_LIVE]
+                if learn != 0:
+                    awake |= layers[n, TRACE_LIVE]
+            if awake == 0 and R[DIRTY] == 0:
+                target = until if at >= events else min(until, tick[at])
+                R[TICKS_SKIPPED] += target - now
+                now = target
+                continue
+        # Input spikes of this tick, binarised.
+        n_spikes = np.int64(0)
+        image = i8[input_at : input_at + in_rows * in_columns * in_channels].reshape(
+            (in_rows, in_columns, in_channels)
+        )
+        while at < events and tick[at] == now:
+            polarity = np.int64(p[at]) if in_channels > 1 else np.int64(0)
+            if image[y[at], x[at], polarity] == 0:
+                image[y[at], x[at], polarity] = np.int8(1)
+                spikes[n_spikes, 0] = polarity
+                spikes[n_spikes, 1] = np.int32(y[at])
+                spikes[n_spikes, 2] = np.int32(x[at])
+                n_spikes += 1
+            else:
+                R[MERGED] += 1
+            at += 1
+            R[EVENTS] += 1
+        n_input = n_spikes
+        if n_input > 0:
+            R[DIRTY] = 1
+        for n in range(n_layers):
+            L = layers[n]
+            if learn != 0 and (n_spikes > 0 or L[TRACE_LIVE] != 0) and L[PLASTIC] != 0:
+                inputs = L[IN_ROWS] * L[IN_COLUMNS] * L[IN_CHANNELS]
+                L[TRACE_LIVE] = advance_traces(
+                    i8[L[AT_INPUT] : L[AT_INPUT] + inputs],
+                    i16[L[AT_Q] : L[AT_Q] + inputs],
+                    i16[L[AT_P] : L[AT_P] + inputs],
+                    L[KICK], L[FAST], L[SLOW],
+                )  # fmt: skip
+            if n == 0:
+                for k in range(n_input):
+                    image[spikes[k, 1], spikes[k, 2], spikes[k, 0]] = np.int8(0)
+            n_spikes = step_layer(L, i8, i16, i32, spikes, spill, n_spikes)
+            if learn != 0 and R[PERIOD] > 0:
+                counts = i32[L[AT_COUNT] : L[AT_COUNT] + L[CHANNELS]]
+                count_channels(spikes, n_spikes, counts)
+            if L[READ] != 0 and (n_spikes > 0 or L[FEATURE_LIVE] != 0):
+                units = L[OUT_ROWS] * L[OUT_COLUMNS] * L[CHANNELS]
+                L[FEATURE_LIVE] = advance_features(
+                    i8[L[AT_OUTPUT] : L[AT_OUTPUT] + units],
+                    i16[L[AT_FEATURES] : L[AT_FEATURES] + units],
+                    R[FEATURE_KICK], R[FEATURE_SLOW],
+                )  # fmt: skip
+                R[DIRTY] |= L[FEATURE_LIVE]
+        if learn != 0 and R[PERIOD] > 0 and n_input > 0:
+            R[PERIOD_TICKS] += 1
+            if R[PERIOD_TICKS] >= R[PERIOD]:
+                regulate_layers(R, layers, i32)
+        warm = now - R[LABEL_SINCE] >= R[BURN_IN]
+        if teaching and warm and R[LEARN_LAYERS] != 0 and now % R[CADENCE] == 0:
+            some = np.int64(0)
+            for n in range(n_layers):
+                L = layers[n]
+                if L[PLASTIC] != 0 and L[TRACE_LIVE] != 0:
+                    learn_layer(L, i8, i16, i32, scratch, label, classes)
+                    some = np.int64(1)
+            R[PENDING] += some
+            if R[APPLY_EVERY] > 0 and R[PENDING] >= R[APPLY_EVERY]:
+                R[PENDING] = 0
+                apply_layers(layers, i8, i16, i32, lanes)
+        if teaching and warm and R[DIRTY] != 0 and now % R[READ_EVERY] == 0:
+            read_features(R, i8, i16, scratch[:classes], lanes, label)
+        if now % R[RESULT_EVERY] == 0 and R[DIRTY] != 0:
+            R[DIRTY] = 0
+            read_features(R, i8, i16, scratch[:classes], lanes, np.int64(-1))
+            out_tick[rows_out] = now
+            for k in range(classes):
+                out_scores[rows_out, k] = scratch[k]
+            for n in range(n_layers):
+                out_spikes[rows_out, n] = layers[n, SPIKES] - layers[n, SPIKES_TOLD]
+                layers[n, SPIKES_TOLD] = layers[n, SPIKES]
+            rows_out += 1
+        now += 1
+        R[TICKS_RUN] += 1
+    R[TICK] = now
+    return rows_out

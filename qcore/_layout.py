@@ -1,0 +1,156 @@
+"""Where everything lies: the columns of the layer table and of the network's registers.
+
+All arrays of a network live in a handful of flat arenas, one per dtype. The table says, per layer,
+where its arrays start and what shape they have, so that one compiled engine runs every network.
+"""
+
+from __future__ import annotations
+
+# Columns of the layer table, int64[layers, LAYER_COLUMNS].
+(
+    KIND,  # CONV or DENSE
+    IN_ROWS,
+    IN_COLUMNS,
+    IN_CHANNELS,
+    KERNEL_Y,
+    KERNEL_X,
+    STRIDE,
+    PAD_Y,
+    PAD_X,
+    ROWS,
+    COLUMNS,
+    CHANNELS,  # neurons, before pooling
+    POOL,
+    OUT_ROWS,
+    OUT_COLUMNS,  # after pooling
+    EXPONENT,
+    RESET,
+    SLOPE,
+    RAIL,
+    AT_INPUT,  # int8: input map (rows, columns, channels)
+    AT_WEIGHTS,  # int8
+    AT_FIRED,  # int8: before pooling
+    AT_ACTIVATION,  # int8: before pooling
+    AT_OUTPUT,  # int8: after pooling (AT_FIRED without)
+    AT_OUT_ACTIVATION,  # int8: after pooling
+    AT_DELTA,  # int8: before pooling
+    AT_OUT_DELTA,  # int8: after pooling
+    AT_G,  # int8[classes, units]
+    AT_DRIVE,  # int16
+    AT_STORE,  # int16
+    AT_Q,
+    AT_P,  # int16: traces of the input map
+    AT_U,
+    AT_V,
+    AT_R,  # int32
+    AT_TABLE,  # int32[8, channels]
+    AT_GRADIENT,  # int32
+    AT_BIAS_GRADIENT,  # int32[channels]
+    AT_COUNT,  # int32[channels]: output spikes since thresholds were last regulated
+    AT_MEAN,  # int32[classes]: slow mean of the local readout, times 16
+    PLASTIC,  # 1 if it learns locally
+    STORE_RAIL,
+    USED_SHIFT,
+    LEARN_TARGET,
+    ERROR_SHIFT,
+    ERROR_RAIL,
+    DEAD_ZONE,
+    DELTA_SHIFT,
+    STEP_BITS,
+    KEEP_SHIFT,
+    BIAS_STEP,
+    KICK,
+    FAST,
+    SLOW,
+    TRACE_SHIFT,
+    RATE_LOW,
+    RATE_HIGH,  # wanted output activity, in 1/65536 spikes per unit and tick
+    READ,  # 1 if its output feeds the trained readout
+    AT_FEATURES,  # int16: start inside the feature block
+    # State that is not an array.
+    LIVE,  # 1 while the last pass changed something
+    TRACE_LIVE,
+    FEATURE_LIVE,
+    # Counters.
+    SPIKES,
+    SPIKES_TOLD,
+    SYNAPTIC_OPERATIONS,
+    NEURON_UPDATES,
+    UPDATES,
+) = range(67)
+LAYER_COLUMNS = 72
+
+CONV, DENSE = 0, 1
+
+# Registers of the network, int64[REGISTERS].
+(
+    TICK,
+    LABEL_SINCE,  # tick at which the present label began
+    LABEL,
+    LEARNING,
+    RESULT_EVERY,
+    CADENCE,
+    BURN_IN,
+    APPLY_EVERY,
+    PENDING,
+    CLASSES,
+    FEATURES,
+    AT_FEATURE,
+    AT_NORMAL,  # int16
+    AT_READ_STORE,  # int16[classes, features]
+    AT_READ_WEIGHTS,  # int8[classes, features]
+    AT_SLOTS,  # int8[classes, slots, features]
+    SLOTS,
+    REPLAYS,
+    FEATURE_KICK,
+    FEATURE_SLOW,
+    READ_TARGET,
+    READ_SHIFT,
+    READ_DEAD_ZONE,
+    READ_EVERY,
+    EVENTS,
+    MERGED,
+    READ_UPDATES,
+    TICKS_RUN,
+    TICKS_SKIPPED,
+    DIRTY,  # something happened since the last result row
+    PERIOD,
+    PERIODS,
+    PERIOD_TICKS,  # regulation: its length, how many so far, active ticks in this one
+    LEARN_LAYERS,  # 1 if layers may learn, 0 if only the readout does
+) = range(34)
+REGISTERS = 40
+
+STATE_COLUMNS = frozenset(
+    {
+        LIVE,
+        TRACE_LIVE,
+        FEATURE_LIVE,
+        SPIKES,
+        SPIKES_TOLD,
+        SYNAPTIC_OPERATIONS,
+        NEURON_UPDATES,
+        UPDATES,
+    }
+)
+"""Columns that change while a network runs; the others follow from its specification."""
+
+STATE_REGISTERS = frozenset(
+    {
+        TICK,
+        LABEL_SINCE,
+        LABEL,
+        LEARNING,
+        PENDING,
+        EVENTS,
+        MERGED,
+        READ_UPDATES,
+        TICKS_RUN,
+        TICKS_SKIPPED,
+        DIRTY,
+        PERIODS,
+        PERIOD_TICKS,
+        LEARN_LAYERS,
+    }
+)
+"""Registers that change while a network runs."""

@@ -1,0 +1,236 @@
+"""Local learning: a fixed random readout per layer, its error, and the gradient of one tick.
+
+For layer activations ``a`` (saturating, 6 bits), readout ``G`` and classes ``c`` (DECOLLE, Kaiser
+et al. 2020, in the integers of Schaefer & Joshi 2020)::
+
+    y_c     = sum_i G_ci a_i
+    e_c     = clip((target_c - y_c) >> error_shift), 0 inside the dead zone
+    delta_i = clip((sum_c G_ci e_c) >> delta_shift) where a_i is inside its linear window, else 0
+    g      += delta (x) P
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qcore._fixed import clip, xorshift
+from qcore._jit import kernel
+
+
+@kernel("void(int8[:, ::1], int8[::1], int32[::1])")
+def local_readout(G, activation, y):
+    """Read a layer out: ``y[c] = sum_i G[c, i] * activation[i]``.
+
+    Parameters
+    ----------
+    G
+        int8[classes, units], fixed and random.
+    activation
+        int8[units].
+    y
+        int32[classes], overwritten. ``|y| <= units * 2**7 * 2**5`` fits for up to 2**19 units.
+    """
+    for k in range(y.shape[0]):
+        row = G[k]
+        total = np.int32(0)
+        for i in range(activation.shape[0]):
+            total = np.int32(total + np.int32(np.int32(row[i]) * np.int32(activation[i])))
+        y[k] = total
+
+
+@kernel("int64(int32[::1], int32[::1], int64, int64, int64, int64, int64, int32[::1])")
+def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
+    """Compare a readout with its target: ``+target`` for the label, ``-target / 8`` for the others.
+
+    Parameters
+    ----------
+    y
+        int32[classes].
+    mean
+        int32[classes], advanced: 16 times the readout's slow mean, which is taken off first. A
+        random readout of non-negative activations has a large constant part that says nothing.
+    label
+        The true class.
+    target
+        What the true class's readout should be above its mean.
+    error_shift, rail, dead_zone
+        Errors are shifted right, clipped to ``[-rail, rail]`` and zeroed up to ``dead_zone``.
+    error
+        int32[classes], overwritten.
+
+    Returns
+    -------
+    int
+        1 if any error is left to learn from.
+    """
+    left = 0
+    for k in range(y.shape[0]):
+        wanted = np.int64(target) if k == label else -(np.int64(target) >> 3)
+        gap = wanted - (np.int64(y[k]) - np.int64(mean[k] >> 4))
+        mean[k] = np.int32(mean[k] + np.int32((np.int64(y[k]) * 16 - np.int64(mean[k])) >> 7))
+        value = min(max(gap >> error_shift, -rail), rail)
+        if value <= dead_zone and value >= -dead_zone:
+            value = 0
+        if value != 0:
+            left = 1
+        error[k] = np.int32(value)
+    return left
+
+
+@kernel("int64(int8[:, ::1], int32[::1], int8[::1], int8[::1], int32[::1], int64, int64)")
+def local_delta(G, error, activation, delta, scratch, delta_shift, rail):
+    """Bring the error back through the readout, inside the surrogate's window.
+
+    Parameters
+    ----------
+    G
+        int8[classes, units].
+    error
+        int32[classes].
+    activation
+        int8[units] in ``[0, rail]``; units at either end get no error.
+    delta
+        int8[units], overwritten.
+    scratch
+        int32[at least units].
+    delta_shift
+        Right shift that brings the sum into 8 bits.
+
+    Returns
+    -------
+    int
+        How many units have an error.
+    """
+    units = activation.shape[0]
+    shift = np.int32(delta_shift)
+    high = np.int32(rail)
+    for i in range(units):
+        scratch[i] = 0
+    for k in range(error.shape[0]):
+        e = error[k]
+        if e == 0:
+            continue
+        row = G[k]
+        for i in range(units):
+            scratch[i] = np.int32(scratch[i] + np.int32(e * np.int32(row[i])))
+    n = np.int64(0)
+    for i in range(units):
+        a = np.int32(activation[i])
+        inside = np.int32(1) if (a > 0 and a < high) else np.int32(0)
+        back = clip(np.int32(scratch[i] >> shift), np.int32(-127), np.int32(127))
+        value = np.int32(back * inside)
+        delta[i] = np.int8(value)
+        n += np.int64(value != 0)
+    return n
+
+
+@kernel("void(int8[:, :, ::1], int16[:, :, ::1], int32[:, :, :, ::1], int64, int64, int64, int64)")
+def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
+    """Add one tick's gradient: ``g[c, ky, kx, :] += (P[y, x, c] >> trace_shift) * delta[oy, ox, :]``.
+
+    Places without an error and inputs without a trace cost nothing.
+
+    Parameters
+    ----------
+    delta
+        int8[rows, columns, c_out].
+    P
+        int16[rows_in, columns_in, c_in]: presynaptic traces.
+    g
+        int32[c_in, kernel rows, kernel columns, c_out], changed in place.
+    """
+    rows, columns, channels = delta.shape
+    rows_in, columns_in, inputs = P.shape
+    kernel_y = g.shape[1]
+    kernel_x = g.shape[2]
+    shift = np.int32(trace_shift)
+    for oy in range(rows):
+        for ox in range(columns):
+            error = delta[oy, ox]
+            some = np.int8(0)
+            for k in range(channels):
+                some |= error[k]
+            if some == 0:
+                continue
+            for ky in range(kernel_y):
+                y = oy * stride + ky - pad_y
+                if y < 0 or y >= rows_in:
+                    continue
+                for kx in range(kernel_x):
+                    x = ox * stride + kx - pad_x
+                    if x < 0 or x >= columns_in:
+                        continue
+                    traces = P[y, x]
+                    for c in range(inputs):
+                        p = np.int32(np.int32(traces[c]) >> shift)
+                        if p == 0:
+                            continue
+                        target = g[c, ky, kx]
+                        for k in range(channels):
+                            target[k] = np.int32(target[k] + np.int32(p * np.int32(error[k])))
+
+
+@kernel("void(int8[:, :, ::1], int32[::1])")
+def bias_gradient(delta, g):
+    """Add one tick's gradient of the channels' biases: the errors summed over places."""
+    rows, columns, channels = delta.shape
+    for oy in range(rows):
+        for ox in range(columns):
+            for k in range(channels):
+                g[k] = np.int32(g[k] + np.int32(delta[oy, ox, k]))
+
+
+@kernel(
+    "int64(int32[:, ::1], int16[:, ::1], int8[:, ::1], uint32[::1], int64, int64, int64, int64)"
+)
+def apply_gradient(g, store, weights, lanes, shift, rail, used_shift, keep_shift):
+    """Step the stored weights by the gradient, stochastically rounded to whole LSBs.
+
+    ``store += (g + uniform(0, 2**shift - 1)) >> shift``, unbiased for both signs; the weights used
+    are the store's upper bits. The gradient keeps ``g - (g >> keep_shift)``: a momentum without
+    memory of its own (``keep_shift = 0`` clears it).
+
+    Parameters
+    ----------
+    g
+        int32[rows, outputs]: gradient, with the sign of the wanted change.
+    store
+        int16[rows, outputs], clipped to ``[-rail - 1, rail]``.
+    weights
+        int8[rows, outputs], refreshed: ``store >> used_shift``.
+    lanes
+        uint32[at least outputs]: one xorshift lane per output channel, advanced for each row that
+        has a gradient.
+
+    Returns
+    -------
+    int
+        How many weights were in reach of an update.
+    """
+    touched = np.int64(0)
+    mask = np.uint32((np.int64(1) << shift) - 1)
+    low = np.int32(-rail - 1)
+    high = np.int32(rail)
+    used = np.int32(used_shift)
+    s = np.int64(shift)
+    outputs = g.shape[1]
+    for i in range(g.shape[0]):
+        some = np.int32(0)
+        for k in range(outputs):
+            some |= g[i, k]
+        if some == 0:
+            continue
+        touched += outputs
+        for k in range(outputs):
+            lanes[k] = xorshift(lanes[k])
+            noise = np.int64(np.uint32(lanes[k] & mask))
+            step = np.int32(np.int64(np.int64(g[i, k]) + noise) >> s)
+            value = np.int32(clip(step, np.int32(-32768), np.int32(32767)) + np.int32(store[i, k]))
+            value = clip(value, low, high)
+            store[i, k] = np.int16(value)
+            weights[i, k] = np.int8(np.int32(value >> used))
+            if keep_shift == 0:
+                g[i, k] = np.int32(0)
+            else:
+                g[i, k] = np.int32(g[i, k] - np.int32(g[i, k] >> np.int32(keep_shift)))
+    return touched

@@ -1,0 +1,389 @@
+"""The network: one object that takes events, advances in ticks, learns and scores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qcore import _layout as at
+from qcore import _neuron as neuron
+from qcore._arena import Arena, lay_out
+from qcore._binning import Binned
+from qcore._engine import advance, apply_layers
+from qcore._errors import ModelError
+from qcore._modelfile import from_bytes, to_bytes
+from qcore._random import fill_lanes, fill_uniform
+from qcore._spec import NetworkSpec
+
+MOST_CLASSES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a call of :meth:`Network.advance` computed: one row per result tick with activity.
+
+    ``tick`` int64[m]; ``scores`` int32[m, classes]; ``spikes`` int64[m, layers], counted since the
+    row before.
+    """
+
+    tick: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.int32]
+    spikes: npt.NDArray[np.int64]
+
+
+class Network:
+    """An integer spiking network and its learner.
+
+    Build one with :meth:`build` or :meth:`load`. One task may use it at a time: :meth:`advance`
+    changes the arrays in place, without the GIL.
+    """
+
+    def __init__(self, spec: NetworkSpec, classes: Sequence[str], arena: Arena, seed: int) -> None:
+        self.spec = spec
+        self.classes = tuple(classes)
+        self.arena = arena
+        self.seed = seed
+        biggest = max(
+            spec.width * spec.height * spec.polarities,
+            *(int(np.prod(L[[at.ROWS, at.COLUMNS, at.CHANNELS]])) for L in arena.layers),
+        )
+        self._spikes = np.zeros((biggest, 3), np.int32)
+        self._spill = np.zeros(biggest, np.int32)
+        self._scratch = np.zeros(biggest + 4 * MOST_CLASSES, np.int32)
+
+    @classmethod
+    def build(cls, spec: NetworkSpec, classes: Sequence[str], seed: int = 0) -> Network:
+        """Make an untrained network: random weights and readouts from ``seed``.
+
+        Raises
+        ------
+        ModelError
+            If the classes are none, too many, empty or repeated.
+        """
+        _check_classes(classes)
+        arena = lay_out(spec, len(classes))
+        network = cls(spec, classes, arena, seed)
+        fill_lanes(arena.lanes, seed, 0)
+        for n, layer in enumerate(spec.layers):
+            L = arena.layers[n]
+            lanes = np.zeros(64, np.uint32)
+            fill_lanes(lanes, seed, 1 + n)
+            store = network.store(n)
+            fill_uniform(store.reshape(-1), lanes, int(L[at.STORE_RAIL]))
+            network.weights(n)[...] = store >> int(L[at.USED_SHIFT])
+            table = network.table(n)
+            table[neuron.KEEP_U] = 4096 - layer.decay_u
+            table[neuron.KEEP_V] = 4096 - layer.decay_v
+            table[neuron.THRESHOLD] = layer.threshold
+            table[neuron.KEEP_R] = layer.refractory_keep
+            table[neuron.KICK_R] = (
+                layer.threshold if layer.reset == "refractory" else layer.refractory_ticks
+            )
+            if layer.plastic:
+                network._draw_readout(n, 0)
+        return network
+
+    def _draw_readout(self, n: int, first: int) -> None:
+        """Draw the fixed random readout rows of layer ``n`` from class ``first`` on.
+
+        Each class has a generator of its own, so that adding one leaves the others as they were.
+        """
+        rail = 2 ** (self.spec.widths.readout - 1) - 1
+        G = self.readout(n)
+        lanes = np.zeros(64, np.uint32)
+        for k in range(first, len(G)):
+            fill_lanes(lanes, self.seed, 1000 + 1000 * n + k)
+            row = np.zeros(G.shape[1], np.int16)
+            fill_uniform(row, lanes, rail)
+            G[k] = row
+
+    # -- files -----------------------------------------------------------------------------------
+
+    def to_bytes(self) -> bytes:
+        """Serialise the whole learner (safetensors): weights, state, generators, classes, tick."""
+        return to_bytes(self)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str = "This model") -> Network:
+        """Rebuild a network that continues bit for bit.
+
+        Raises
+        ------
+        ModelError
+            If ``data`` is no model of this version; the message begins with ``where``.
+        """
+        spec, classes, seed, arena = from_bytes(data, where)
+        _check_classes(classes)
+        return cls(spec, classes, arena, seed)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file ``path``; it appears whole or not at all."""
+        target = Path(path)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                file.write(self.to_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Read a model file.
+
+        Raises
+        ------
+        ModelError
+            If there is no such file, or it is no model of this version.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise ModelError(f"The model {path} cannot be read: {error.strerror}.") from None
+        return cls.from_bytes(data, str(path))
+
+    def add_class(self, name: str) -> int:
+        """Add a class whose readout knows nothing yet; everything else stays bit for bit.
+
+        Returns
+        -------
+        int
+            Its index.
+
+        Raises
+        ------
+        ModelError
+            If the name is empty or taken, or there are too many.
+        """
+        classes = (*self.classes, name)
+        _check_classes(classes)
+        old, new = self.arena, lay_out(self.spec, len(classes))
+        grown = Network(self.spec, classes, new, self.seed)
+        new.lanes[...] = old.lanes
+        for column in at.STATE_COLUMNS:
+            new.layers[:, column] = old.layers[:, column]
+        for register in at.STATE_REGISTERS:
+            new.registers[register] = old.registers[register]
+        known = len(self.classes)
+        new.registers[at.REGISTERS : at.REGISTERS + known] = old.registers[at.REGISTERS :]
+        for before, after in zip(self._parts(), grown._parts(), strict=True):
+            after[tuple(slice(n) for n in before.shape)] = before
+        for n, layer in enumerate(self.spec.layers):
+            if layer.plastic:
+                grown._draw_readout(n, known)
+        self.classes, self.arena = grown.classes, new
+        return known
+
+    def _parts(self) -> list[npt.NDArray[Any]]:
+        """Every array of the arenas, in a fixed order; per-class ones have the class first."""
+        a, R, k = self.arena, self.arena.registers, len(self.classes)
+        features = int(R[at.FEATURES])
+        parts: list[npt.NDArray[Any]] = []
+        for n, L in enumerate(a.layers):
+            inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+            channels = int(L[at.CHANNELS])
+            neurons = self._neurons(n)
+            parts += [self.weights(n), self.store(n), self.table(n)]
+            parts += [self._view(a.i8, L[c], *neurons) for c in (at.AT_FIRED, at.AT_ACTIVATION)]
+            parts += [
+                self._view(a.i8, L[c], *self.units(n)) for c in (at.AT_OUTPUT, at.AT_OUT_ACTIVATION)
+            ]
+            parts += [self._view(a.i32, L[c], *neurons) for c in (at.AT_U, at.AT_V, at.AT_R)]
+            parts += [self._view(a.i16, L[c], inputs) for c in (at.AT_Q, at.AT_P)]
+            parts += [self._view(a.i32, L[c], channels) for c in (at.AT_BIAS_GRADIENT, at.AT_COUNT)]
+            parts.append(self.readout_mean(n))
+            if self.spec.layers[n].plastic:
+                parts += [self.gradient(n), self.readout(n)]
+        parts += [self._view(a.i16, R[c], features) for c in (at.AT_FEATURE, at.AT_NORMAL)]
+        parts.append(self.read_store())
+        parts.append(self._view(a.i8, R[at.AT_READ_WEIGHTS], k, features))
+        parts.append(self._view(a.i8, R[at.AT_SLOTS], k, int(R[at.SLOTS]), features))
+        return parts
+
+    # -- facts -----------------------------------------------------------------------------------
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(width, height) of the plane that events are scaled to."""
+        return self.spec.width, self.spec.height
+
+    @property
+    def tick_us(self) -> int:
+        """Length of a tick in microseconds of event time."""
+        return self.spec.tick_us
+
+    @property
+    def tick(self) -> int:
+        """The next tick to compute."""
+        return int(self.arena.registers[at.TICK])
+
+    @property
+    def updates(self) -> int:
+        """Weight updates so far: of layers (weights in reach) and of the readout (classes)."""
+        R = self.arena.registers
+        return int(R[at.READ_UPDATES] + self.arena.layers[:, at.UPDATES].sum())
+
+    @property
+    def synaptic_ops(self) -> int:
+        """Weights added to a neuron so far, one by one: the synaptic operations."""
+        return int(self.arena.layers[:, at.SYNAPTIC_OPERATIONS].sum())
+
+    # -- views -----------------------------------------------------------------------------------
+
+    def _view(self, flat: npt.NDArray[np.generic], start: int, *shape: int) -> npt.NDArray:  # type: ignore[type-arg]
+        return flat[start : start + int(np.prod(shape))].reshape(shape)
+
+    def _synapses(self, n: int) -> tuple[int, int, int, int]:
+        L = self.arena.layers[n]
+        return (
+            int(L[at.IN_CHANNELS]), int(L[at.KERNEL_Y]), int(L[at.KERNEL_X]), int(L[at.CHANNELS]),
+        )  # fmt: skip
+
+    def _neurons(self, n: int) -> tuple[int, int, int]:
+        L = self.arena.layers[n]
+        return int(L[at.ROWS]), int(L[at.COLUMNS]), int(L[at.CHANNELS])
+
+    def units(self, n: int) -> tuple[int, int, int]:
+        """Shape of a layer's output map: rows, columns, channels."""
+        L = self.arena.layers[n]
+        return int(L[at.OUT_ROWS]), int(L[at.OUT_COLUMNS]), int(L[at.CHANNELS])
+
+    def weights(self, n: int) -> npt.NDArray[np.int8]:
+        """Weights in use of layer ``n``: int8[c_in, rows, columns, c_out]."""
+        return self._view(self.arena.i8, self.arena.layers[n, at.AT_WEIGHTS], *self._synapses(n))
+
+    def store(self, n: int) -> npt.NDArray[np.int16]:
+        """Stored weights of layer ``n``, at the store's width: int16[c_in, rows, columns, c_out]."""
+        return self._view(self.arena.i16, self.arena.layers[n, at.AT_STORE], *self._synapses(n))
+
+    def gradient(self, n: int) -> npt.NDArray[np.int32]:
+        """Collected gradient of layer ``n``: int32[c_in, rows, columns, c_out]."""
+        return self._view(self.arena.i32, self.arena.layers[n, at.AT_GRADIENT], *self._synapses(n))
+
+    def bias_gradient(self, n: int) -> npt.NDArray[np.int32]:
+        """Collected bias gradient of layer ``n``: int32[c_out]."""
+        L = self.arena.layers[n]
+        return self._view(self.arena.i32, L[at.AT_BIAS_GRADIENT], int(L[at.CHANNELS]))
+
+    def readout_mean(self, n: int) -> npt.NDArray[np.int32]:
+        """Slow mean of layer ``n``'s local readout, times 16: int32[classes]."""
+        return self._view(self.arena.i32, self.arena.layers[n, at.AT_MEAN], len(self.classes))
+
+    def readout(self, n: int) -> npt.NDArray[np.int8]:
+        """Fixed random readout of layer ``n``: int8[classes, units]."""
+        units = int(np.prod(self.units(n)))
+        start = self.arena.layers[n, at.AT_G]
+        return self._view(self.arena.i8, start, len(self.classes), units)
+
+    def table(self, n: int) -> npt.NDArray[np.int32]:
+        """Parameters of layer ``n``'s channels: int32[8, channels], rows named in ``_neuron``."""
+        L = self.arena.layers[n]
+        return self._view(self.arena.i32, L[at.AT_TABLE], 8, int(L[at.CHANNELS]))
+
+    def membrane(self, n: int) -> npt.NDArray[np.int32]:
+        """Membranes of layer ``n``: int32[rows, columns, channels]."""
+        return self._view(self.arena.i32, self.arena.layers[n, at.AT_V], *self._neurons(n))
+
+    def read_store(self) -> npt.NDArray[np.int16]:
+        """Stored weights of the trained readout: int16[classes, features]."""
+        R = self.arena.registers
+        return self._view(
+            self.arena.i16, R[at.AT_READ_STORE], len(self.classes), int(R[at.FEATURES])
+        )
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def advance(self, events: Binned, until: int, *, label: int = -1, learn: bool = False) -> Steps:
+        """Compute every tick before ``until``, with the events that fall into them.
+
+        Parameters
+        ----------
+        events
+            Events of ticks ``self.tick`` to ``until - 1``.
+        until
+            First tick not computed.
+        label
+            Index of the true class, or -1.
+        learn
+            Whether to learn from the label.
+
+        Raises
+        ------
+        ValueError
+            If an event lies outside those ticks or the plane, or the label is no class.
+        """
+        if not -1 <= label < len(self.classes):
+            raise ValueError(f"Label {label} is none of the {len(self.classes)} classes.")
+        if until < self.tick:
+            raise ValueError(f"Tick {until} is past: the network stands at {self.tick}.")
+        if len(events):
+            if int(events.tick[0]) < self.tick or int(events.tick[-1]) >= until:
+                raise ValueError(
+                    f"Events of ticks {events.tick[0]} to {events.tick[-1]} do not fall into "
+                    f"ticks {self.tick} to {until - 1}."
+                )
+            if int(events.x.max()) >= self.spec.width or int(events.y.max()) >= self.spec.height:
+                raise ValueError(
+                    f"An event lies outside the model's {self.spec.width}x{self.spec.height} plane."
+                )
+        most = (until - self.tick) // self.spec.result_every + 2
+        if most > 4096:
+            # A long quiet stretch yields few rows: bound them by what can be active.
+            active = (
+                int(np.unique(events.tick // self.spec.result_every).size) if len(events) else 0
+            )
+            most = min(most, active * 64 + 8192)
+        rows = np.zeros(most, np.int64)
+        scores = np.zeros((most, len(self.classes)), np.int32)
+        spikes = np.zeros((most, len(self.spec.layers)), np.int64)
+        a = self.arena
+        m = advance(
+            a.registers, a.layers, a.i8, a.i16, a.i32, a.lanes,
+            self._spikes, self._spill, self._scratch,
+            events.tick, events.x, events.y, events.p, until, label, int(learn),
+            rows, scores, spikes,
+        )  # fmt: skip
+        return Steps(rows[:m], scores[:m], spikes[:m])
+
+    def apply(self) -> int:
+        """Step all plastic layers by their collected gradients; returns weights in reach."""
+        a = self.arena
+        return int(apply_layers(a.layers, a.i8, a.i16, a.i32, a.lanes))
+
+    def reset_state(self) -> None:
+        """Bring membranes, traces and features to rest; weights, generators and tick stay."""
+        a = self.arena
+        for n, L in enumerate(a.layers):
+            for start in (at.AT_U, at.AT_V, at.AT_R):
+                self._view(a.i32, L[start], *self._neurons(n))[...] = 0
+            inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+            for start in (at.AT_Q, at.AT_P):
+                a.i16[L[start] : L[start] + inputs] = 0
+            for start in (at.AT_FIRED, at.AT_ACTIVATION):
+                self._view(a.i8, L[start], *self._neurons(n))[...] = 0
+            for start in (at.AT_OUTPUT, at.AT_OUT_ACTIVATION):
+                self._view(a.i8, L[start], *self.units(n))[...] = 0
+        R = a.registers
+        for start in (at.AT_FEATURE, at.AT_NORMAL):
+            a.i16[R[start] : R[start] + R[at.FEATURES]] = 0
+        a.layers[:, [at.LIVE, at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
+        R[at.DIRTY] = 0
+        R[at.LABEL] = -1
+
+
+def _check_classes(classes: Sequence[str]) -> None:
+    if not 1 <= len(classes) <= MOST_CLASSES:
+        raise ModelError(f"A network has 1 to {MOST_CLASSES} classes, not {len(classes)}.")
+    for name in classes:
+        if not isinstance(name, str) or not name.strip():
+            raise ModelError(f"{name!r} is no name for a class.")
+    if len(set(classes)) != len(classes):
+        raise ModelError(f"Class names repeat: {', '.join(classes)}.")

@@ -1,0 +1,179 @@
+"""The fixed-point leaky integrate-and-fire neuron, in its three kinds of reset.
+
+Per tick, for a neuron of channel ``c`` (Loihi and lava's fixed-point LIF; ``tz`` truncates toward
+zero, ``sat`` clips to 24 bits)::
+
+    u <- sat(tz(u * (4096 - du) / 4096) + (drive << exponent))
+    v <- sat(tz(v * (4096 - dv) / 4096) + u + bias)
+    spike when v > threshold
+
+All parameters of a channel stand in one int32[8, channels] table, rows named below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qcore._fixed import clip, decay, saturate
+from qcore._jit import kernel
+
+KEEP_U, KEEP_V, THRESHOLD, BIAS, KEEP_R, KICK_R = range(6)
+PARAMETERS = 8
+
+RESET_ZERO, RESET_SUBTRACT, RESET_REFRACTORY = range(3)
+
+
+@kernel(
+    "int64(int16[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int64, int64)"
+)
+def integrate(drive, spill, u, v, table, exponent, spilled):
+    """Decay currents and membranes of every neuron and take in the tick's drive.
+
+    Parameters
+    ----------
+    drive
+        int16[places, channels]: summed weights of the tick's spikes; cleared.
+    spill
+        int32[places, channels]: earlier parts of the same sum, read where ``spilled``; cleared.
+    u, v
+        int32[places, channels]: current and membrane, 24-bit, changed in place.
+    table
+        int32[8, channels]: the channels' parameters.
+    exponent
+        The weights' shared power of two.
+    spilled
+        Whether ``spill`` holds anything.
+
+    Returns
+    -------
+    int
+        0 if no value changed: the layer is at rest, and further ticks without input are no-ops.
+    """
+    shift = np.int32(exponent)
+    changed = np.int32(0)
+    places, channels = u.shape
+    keep_u = table[KEEP_U]
+    keep_v = table[KEEP_V]
+    bias = table[BIAS]
+    for i in range(places):
+        if spilled != 0:
+            for c in range(channels):
+                total = np.int32(np.int32(spill[i, c] + np.int32(drive[i, c])) << shift)
+                u_next = saturate(np.int32(decay(u[i, c], keep_u[c]) + total))
+                changed |= np.int32(u_next ^ u[i, c])
+                u[i, c] = u_next
+                spill[i, c] = np.int32(0)
+        else:
+            for c in range(channels):
+                total = np.int32(np.int32(drive[i, c]) << shift)
+                u_next = saturate(np.int32(decay(u[i, c], keep_u[c]) + total))
+                changed |= np.int32(u_next ^ u[i, c])
+                u[i, c] = u_next
+        for c in range(channels):
+            drive[i, c] = np.int16(0)
+        for c in range(channels):
+            v_next = saturate(np.int32(np.int32(decay(v[i, c], keep_v[c]) + u[i, c]) + bias[c]))
+            changed |= np.int32(v_next ^ v[i, c])
+            v[i, c] = v_next
+    return np.int64(changed != 0)
+
+
+@kernel(
+    "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int8[:, ::1], int64, int64)"
+)
+def fire_refractory(v, r, table, fired, activation, slope, rail):
+    """Fire with the paper's decaying refractory trace (Schaefer & Joshi 2020).
+
+    ``U = v - r``; spike when ``U > threshold``; ``r <- tz(r * keep) + kick * spike``.
+    The membrane itself is not reset. ``activation`` is ``(U - threshold >> slope) + (rail + 1) / 2``
+    clipped to ``[0, rail]``: a hard sigmoid whose linear part is the surrogate's window.
+
+    Returns
+    -------
+    int
+        0 if no refractory trace changed.
+    """
+    changed = np.int32(0)
+    steep = np.int32(slope)
+    high = np.int32(rail)
+    middle = np.int32(np.int32(high + 1) >> 1)
+    places, channels = v.shape
+    threshold = table[THRESHOLD]
+    keep = table[KEEP_R]
+    kick = table[KICK_R]
+    for i in range(places):
+        for c in range(channels):
+            over = np.int32(np.int32(v[i, c] - r[i, c]) - threshold[c])
+            spike = np.int32(1) if over > 0 else np.int32(0)
+            fired[i, c] = np.int8(spike)
+            activation[i, c] = np.int8(
+                clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
+            )
+            r_next = saturate(np.int32(decay(r[i, c], keep[c]) + np.int32(spike * kick[c])))
+            changed |= np.int32(r_next ^ r[i, c])
+            r[i, c] = r_next
+    return np.int64(changed != 0)
+
+
+@kernel(
+    "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int8[:, ::1], int64, int64)"
+)
+def fire_subtract(v, r, table, fired, activation, slope, rail):
+    """Fire and subtract the threshold from the membrane.
+
+    ``r`` counts refractory ticks: while it is above zero the neuron is silent and its membrane is
+    held at zero (Loihi). Otherwise as :func:`fire_refractory`. Returns 0 if nothing changed.
+    """
+    changed = np.int32(0)
+    steep = np.int32(slope)
+    high = np.int32(rail)
+    middle = np.int32(np.int32(high + 1) >> 1)
+    places, channels = v.shape
+    threshold = table[THRESHOLD]
+    ticks = table[KICK_R]
+    for i in range(places):
+        for c in range(channels):
+            held = r[i, c] > 0
+            membrane = np.int32(0) if held else v[i, c]
+            over = np.int32(membrane - threshold[c])
+            spike = np.int32(0) if held else (np.int32(1) if over > 0 else np.int32(0))
+            fired[i, c] = np.int8(spike)
+            activation[i, c] = np.int8(
+                clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
+            )
+            v_next = saturate(np.int32(membrane - np.int32(spike * threshold[c])))
+            r_next = np.int32(r[i, c] - 1) if held else np.int32(spike * ticks[c])
+            changed |= np.int32(np.int32(v_next ^ v[i, c]) | np.int32(r_next ^ r[i, c]))
+            v[i, c] = v_next
+            r[i, c] = r_next
+    return np.int64(changed != 0)
+
+
+@kernel(
+    "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int8[:, ::1], int64, int64)"
+)
+def fire_zero(v, r, table, fired, activation, slope, rail):
+    """Fire and reset the membrane to zero; ``r`` counts refractory ticks as in subtraction."""
+    changed = np.int32(0)
+    steep = np.int32(slope)
+    high = np.int32(rail)
+    middle = np.int32(np.int32(high + 1) >> 1)
+    places, channels = v.shape
+    threshold = table[THRESHOLD]
+    ticks = table[KICK_R]
+    for i in range(places):
+        for c in range(channels):
+            held = r[i, c] > 0
+            membrane = np.int32(0) if held else v[i, c]
+            over = np.int32(membrane - threshold[c])
+            spike = np.int32(0) if held else (np.int32(1) if over > 0 else np.int32(0))
+            fired[i, c] = np.int8(spike)
+            activation[i, c] = np.int8(
+                clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
+            )
+            v_next = np.int32(0) if spike == 1 else membrane
+            r_next = np.int32(r[i, c] - 1) if held else np.int32(spike * ticks[c])
+            changed |= np.int32(np.int32(v_next ^ v[i, c]) | np.int32(r_next ^ r[i, c]))
+            v[i, c] = v_next
+            r[i, c] = r_next
+    return np.int64(changed != 0)

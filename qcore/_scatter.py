@@ -1,0 +1,128 @@
+"""Event-driven synapses: each spike adds its weights to the neurons it reaches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qcore._jit import kernel
+
+SPIKES_PER_FLUSH = 255
+"""A spike adds at most one weight to a neuron, so 255 of them stay inside int16 (255 * 128 < 2**15)."""
+
+
+@kernel(
+    "int64(int32[:, ::1], int64, int64, int8[:, :, :, ::1], int16[:, :, ::1], int64, int64, int64)"
+)
+def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
+    """Add the weights of ``spikes[first:last]`` to the drive of the neurons they reach.
+
+    ``drive[oy, ox, :] += weights[c, y + pad_y - oy * stride, x + pad_x - ox * stride, :]``
+
+    Parameters
+    ----------
+    spikes
+        int32[n, 3]: channel, row, column of each input spike; at most 255 of them, so that the
+        16-bit drive cannot overflow.
+    weights
+        int8[c_in, rows, columns, c_out]; the innermost loop runs over output channels.
+    drive
+        int16[rows, columns, c_out], changed in place.
+
+    Returns
+    -------
+    int
+        Synaptic operations: how many weights were added.
+    """
+    kernel_y = weights.shape[1]
+    kernel_x = weights.shape[2]
+    channels = weights.shape[3]
+    rows = drive.shape[0]
+    columns = drive.shape[1]
+    reached = np.int64(0)
+    for n in range(first, last):
+        c = spikes[n, 0]
+        y = spikes[n, 1] + pad_y
+        x = spikes[n, 2] + pad_x
+        low_y = max(0, (y - kernel_y + stride) // stride)
+        high_y = min(rows - 1, y // stride)
+        low_x = max(0, (x - kernel_x + stride) // stride)
+        high_x = min(columns - 1, x // stride)
+        reached += max(0, high_y - low_y + 1) * max(0, high_x - low_x + 1)
+        for oy in range(low_y, high_y + 1):
+            ky = y - oy * stride
+            for ox in range(low_x, high_x + 1):
+                kx = x - ox * stride
+                source = weights[c, ky, kx]
+                target = drive[oy, ox]
+                for k in range(channels):
+                    target[k] = np.int16(target[k] + np.int16(source[k]))
+    return reached * channels
+
+
+@kernel("void(int32[:, ::1], int64, int64, int8[:, ::1], int16[::1], int64, int64)")
+def scatter_dense(spikes, first, last, weights, drive, in_rows, in_columns):
+    """Add the weights of ``spikes[first:last]`` to a dense layer's drive.
+
+    The input map is flattened in the order channel, row, column: a dense layer is a convolution
+    whose kernel covers the whole map, and has its weights in the same order.
+
+    Parameters
+    ----------
+    spikes
+        int32[n, 3]: channel, row, column; at most 255 of them.
+    weights
+        int8[inputs, outputs].
+    drive
+        int16[outputs], changed in place.
+    in_rows, in_columns
+        Size of the input map, to flatten a spike's place.
+    """
+    outputs = drive.shape[0]
+    for n in range(first, last):
+        row = (spikes[n, 0] * in_rows + spikes[n, 1]) * in_columns + spikes[n, 2]
+        source = weights[row]
+        for k in range(outputs):
+            drive[k] = np.int16(drive[k] + np.int16(source[k]))
+
+
+@kernel("void(int16[::1], int32[::1])")
+def flush_drive(drive, spill):
+    """Move a 16-bit drive into the 32-bit ``spill`` and clear it, before it could overflow."""
+    for i in range(drive.shape[0]):
+        spill[i] = np.int32(spill[i] + np.int32(drive[i]))
+        drive[i] = np.int16(0)
+
+
+@kernel("int64(int8[:, :, ::1], int32[:, ::1])")
+def gather(fired, spikes):
+    """List the spikes of a map.
+
+    Parameters
+    ----------
+    fired
+        int8[rows, columns, channels] in {0, 1}.
+    spikes
+        int32[at least fired.size, 3], filled with channel, row, column in memory order.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    n = 0
+    rows, columns, channels = fired.shape
+    for y in range(rows):
+        for x in range(columns):
+            place = fired[y, x]
+            some = np.int8(0)
+            for c in range(channels):
+                some |= place[c]
+            if some == 0:
+                continue
+            for c in range(channels):
+                if place[c] != 0:
+                    spikes[n, 0] = c
+                    spikes[n, 1] = y
+                    spikes[n, 2] = x
+                    n += 1
+    return n
