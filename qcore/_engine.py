@@ -32,10 +32,8 @@ from qcore._neuron import (
 from qcore._pool import pool_max, route
 from qcore._readout import delta_rule, normalise_features, read_scores, recall, remember
 from qcore._regulate import count_channels, regulate
-from qcore._scatter import flush_drive, gather, scatter_conv, scatter_dense
+from qcore._scatter import SPIKES_PER_FLUSH, flush_drive, gather, scatter_conv, scatter_dense
 from qcore._trace import advance_features, advance_traces
-
-CHUNK = 255
 
 
 @kernel("int64(int64[::1], int8[::1], int16[::1], int32[::1], int32[:, ::1], int32[::1], int64)")
@@ -68,7 +66,7 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
     spilled = np.int64(0)
     first = np.int64(0)
     while first < n_spikes:
-        last = min(first + CHUNK, n_spikes)
+        last = min(first + SPIKES_PER_FLUSH, n_spikes)
         if first > 0:
             flush_drive(drive_flat, spill[:neurons])
             spilled = np.int64(1)

@@ -21,6 +21,8 @@ Kernel = Callable[..., Any]
 
 KERNELS: dict[str, Any] = {}
 
+_CONFIG: Any = numba.config
+
 
 def cache_folder(package: Path) -> Path:
     """Name the cache folder for a package's kernels, by the text of all its modules.
@@ -51,13 +53,13 @@ WARM = cached()
 @contextmanager
 def _cache_here() -> Iterator[None]:
     """Point Numba's cache at our folder while a function is decorated, unless the user chose one."""
-    before = numba.config.CACHE_DIR
+    before = _CONFIG.CACHE_DIR
     if not before:
-        numba.config.CACHE_DIR = str(_FOLDER)
+        _CONFIG.CACHE_DIR = str(_FOLDER)
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
+        _CONFIG.CACHE_DIR = before
 
 
 def kernel(signature: str) -> Callable[[Kernel], Kernel]:

@@ -126,7 +126,9 @@ def local_delta(G, error, activation, delta, scratch, delta_shift, rail):
 
 @kernel("void(int8[:, :, ::1], int16[:, :, ::1], int32[:, :, :, ::1], int64, int64, int64, int64)")
 def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
-    """Add one tick's gradient: ``g[c, ky, kx, :] += (P[y, x, c] >> trace_shift) * delta[oy, ox, :]``.
+    """Add one tick's gradient: the outer product of traces and errors, summed over places.
+
+    ``g[c, ky, kx, :] += (P[y, x, c] >> trace_shift) * delta[oy, ox, :]``
 
     Places without an error and inputs without a trace cost nothing.
 

@@ -261,7 +261,7 @@ class Network:
         return self._view(self.arena.i8, self.arena.layers[n, at.AT_WEIGHTS], *self._synapses(n))
 
     def store(self, n: int) -> npt.NDArray[np.int16]:
-        """Stored weights of layer ``n``, at the store's width: int16[c_in, rows, columns, c_out]."""
+        """Stored weights of layer ``n``, at full width: int16[c_in, rows, columns, c_out]."""
         return self._view(self.arena.i16, self.arena.layers[n, at.AT_STORE], *self._synapses(n))
 
     def gradient(self, n: int) -> npt.NDArray[np.int32]:

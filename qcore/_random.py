@@ -10,7 +10,7 @@ from qcore._jit import kernel
 
 @kernel("void(uint32[::1], int64, int64)")
 def fill_lanes(lanes, seed, stream):
-    """Seed every lane from ``(seed, stream, lane)`` by splitmix64 (Steele et al. 2014); none is 0."""
+    """Seed each lane from (seed, stream, lane) by splitmix64 (Steele et al. 2014); none is 0."""
     state = np.uint64(seed) ^ (np.uint64(stream) * np.uint64(0x9E3779B97F4A7C15))
     for i in range(lanes.shape[0]):
         state = np.uint64(state + np.uint64(0x9E3779B97F4A7C15))

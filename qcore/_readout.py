@@ -59,8 +59,8 @@ def normalise_features(F, f):
 def read_scores(W, f, y):
     """Score every class: ``y[c] = sum_i W[c, i] * f[i]``.
 
-    ``|y| <= 2**7 * sum |f| <= 2**7 * 2**10 * sqrt(n)``, inside int32 for ``n <= 2**26``... by the
-    Cauchy-Schwarz bound on features of length 2**10.
+    Features have length 2**10, so ``|y| <= 2**7 * sum |f| <= 2**17 * sqrt(n)`` (Cauchy-Schwarz):
+    inside int32 for up to 2**28 features.
     """
     for k in range(y.shape[0]):
         row = W[k]
@@ -71,7 +71,8 @@ def read_scores(W, f, y):
 
 
 @kernel(
-    "int64(int32[::1], int64, int64, int16[::1], int16[:, ::1], int8[:, ::1], uint32[::1], int64, int64)"
+    "int64(int32[::1], int64, int64, int16[::1], int16[:, ::1], int8[:, ::1], uint32[::1],"
+    " int64, int64)"
 )
 def delta_rule(y, label, target, f, store, W, lanes, shift, dead_zone):
     """Step the readout towards ``target`` for the label and 0 for the others.

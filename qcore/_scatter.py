@@ -7,7 +7,7 @@ import numpy as np
 from qcore._jit import kernel
 
 SPIKES_PER_FLUSH = 255
-"""A spike adds at most one weight to a neuron, so 255 of them stay inside int16 (255 * 128 < 2**15)."""
+"""A spike adds at most one weight to a neuron: 255 stay inside int16 (255 * 128 < 2**15)."""
 
 
 @kernel(

@@ -138,7 +138,8 @@ class NetworkSpec:
                 raise SpecError(f"{where}kind is {layer.kind!r}; allowed are 'conv' and 'dense'.")
             if layer.reset not in ("zero", "subtract", "refractory"):
                 raise SpecError(
-                    f"{where}reset is {layer.reset!r}; allowed are 'zero', 'subtract', 'refractory'."
+                    f"{where}reset is {layer.reset!r}; "
+                    "allowed are 'zero', 'subtract', 'refractory'."
                 )
             _within(where + "channels", layer.channels, 1, 4096)
             _within(where + "kernel", layer.kernel, 1, 64)

@@ -13,8 +13,8 @@ def advance_traces(fired, Q, P, kick, fast, slow):
     """Advance ``Q <- Q - ceil(Q / 2**fast) + kick * s`` and ``P <- P + tz((Q << 2) - P, slow)``.
 
     With the paper's widths (Q 10, P 12 bits) and ``kick = 120, fast = 3`` an input that fires
-    every tick settles at Q = 960 and P = 3,840: neither can overflow. The ceiling takes Q all the
-    way back to zero.
+    every tick settles at Q <= 960 and P <= 3,840: neither can overflow. The ceiling takes Q all
+    the way back to zero.
 
     Parameters
     ----------

@@ -1,0 +1,158 @@
+"""The slow, obvious twins of qcore's kernels, in plain Python integers, from the equations.
+
+Nothing here is shared with the package: a mistake would have to be made twice to go unseen.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+RAIL = 2**23 - 1
+
+
+def tz_div(value: int, divisor: int) -> int:
+    """Divide and truncate toward zero."""
+    quotient = abs(value) // divisor
+    return quotient if value >= 0 else -quotient
+
+
+def clip(value: int, low: int, high: int) -> int:
+    return max(low, min(high, value))
+
+
+def decay(value: int, keep: int) -> int:
+    return tz_div(value * keep, 4096)
+
+
+def xorshift(state: int) -> int:
+    state ^= (state << 13) & 0xFFFFFFFF
+    state ^= state >> 17
+    state ^= (state << 5) & 0xFFFFFFFF
+    return state
+
+
+def splitmix_lanes(seed: int, stream: int, count: int) -> list[int]:
+    mask = 2**64 - 1
+    state = (seed ^ (stream * 0x9E3779B97F4A7C15)) & mask
+    lanes = []
+    for _ in range(count):
+        state = (state + 0x9E3779B97F4A7C15) & mask
+        z = state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        z ^= z >> 31
+        lanes.append((z >> 32) or 1)
+    return lanes
+
+
+def drive(
+    spikes: list[tuple[int, int, int]], weights: Any, shape: tuple[int, int, int],
+    stride: int, pad: tuple[int, int],
+) -> tuple[dict[tuple[int, int, int], int], int]:  # fmt: skip
+    """Sum, per output neuron, the weights of all spikes in its receptive field."""
+    rows, columns, channels = shape
+    _, kernel_y, kernel_x, _ = weights.shape
+    present: dict[tuple[int, int, int], int] = {}
+    for spike in spikes:
+        present[spike] = present.get(spike, 0) + 1
+    out: dict[tuple[int, int, int], int] = {}
+    operations = 0
+    for oy in range(rows):
+        for ox in range(columns):
+            for k in range(channels):
+                total = 0
+                for (c, y, x), times in present.items():
+                    ky = y + pad[0] - oy * stride
+                    kx = x + pad[1] - ox * stride
+                    if 0 <= ky < kernel_y and 0 <= kx < kernel_x:
+                        total += times * int(weights[c, ky, kx, k])
+                        operations += times
+                out[oy, ox, k] = total
+    return out, operations
+
+
+def integrate(
+    u: int, v: int, total: int, keep_u: int, keep_v: int, bias: int, exponent: int
+) -> tuple[int, int]:
+    u = clip(decay(u, keep_u) + total * 2**exponent, -RAIL, RAIL)
+    v = clip(decay(v, keep_v) + u + bias, -RAIL, RAIL)
+    return u, v
+
+
+def fire(
+    kind: str, v: int, r: int, threshold: int, keep_r: int, kick: int, slope: int, rail: int
+) -> tuple[int, int, int, int]:
+    """Return membrane, refractory value, spike and activation after one tick."""
+    middle = (rail + 1) // 2
+    if kind == "refractory":
+        over = v - r - threshold
+        spike = int(over > 0)
+        r = clip(decay(r, keep_r) + kick * spike, -RAIL, RAIL)
+    else:
+        held = r > 0
+        membrane = 0 if held else v
+        over = membrane - threshold
+        spike = int(over > 0 and not held)
+        v = clip(membrane - threshold * spike, -RAIL, RAIL)
+        if kind == "zero" and spike:
+            v = 0
+        r = r - 1 if held else kick * spike
+    activation = clip(math.floor(over / 2**slope) + middle, 0, rail)
+    return v, r, spike, activation
+
+
+def trace(q: int, p: int, spike: int, kick: int, fast: int, slow: int) -> tuple[int, int]:
+    q = q - math.ceil(q / 2**fast) + kick * spike
+    return q, p + tz_div(4 * q - p, 2**slow)
+
+
+def feature(f: int, spike: int, kick: int, slow: int) -> int:
+    return min(32767, f - math.ceil(f / 2**slow) + kick * spike)
+
+
+def local_error(
+    y: list[int], mean: list[int], label: int, target: int, shift: int, rail: int, dead: int
+) -> tuple[list[int], list[int]]:
+    errors, means = [], []
+    for k, value in enumerate(y):
+        wanted = target if k == label else -(target >> 3)
+        error = clip((wanted - (value - (mean[k] >> 4))) >> shift, -rail, rail)
+        errors.append(0 if abs(error) <= dead else error)
+        means.append(mean[k] + ((16 * value - mean[k]) >> 7))
+    return errors, means
+
+
+def delta(G: Any, errors: list[int], activation: list[int], shift: int, rail: int) -> list[int]:
+    out = []
+    for i, a in enumerate(activation):
+        back = sum(e * int(G[k, i]) for k, e in enumerate(errors)) >> shift
+        out.append(clip(back, -127, 127) if 0 < a < rail else 0)
+    return out
+
+
+def gradient(
+    d: Any, P: Any, shape: tuple[int, int, int, int], stride: int, pad: int, shift: int
+) -> Any:
+    g = np.zeros(shape, np.int64)
+    rows, columns, channels = d.shape
+    rows_in, columns_in, inputs = P.shape
+    for c in range(shape[0]):
+        for ky in range(shape[1]):
+            for kx in range(shape[2]):
+                for k in range(channels):
+                    for oy in range(rows):
+                        for ox in range(columns):
+                            y, x = oy * stride + ky - pad, ox * stride + kx - pad
+                            if 0 <= y < rows_in and 0 <= x < columns_in and c < inputs:
+                                g[c, ky, kx, k] += (int(P[y, x, c]) >> shift) * int(d[oy, ox, k])
+    return g
+
+
+def normalise(F: list[int]) -> list[int]:
+    root = math.isqrt(sum(f * f for f in F))
+    if root == 0:
+        return [0] * len(F)
+    return [(f * (2**26 // root)) >> 16 for f in F]

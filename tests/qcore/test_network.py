@@ -1,0 +1,301 @@
+"""Whole networks: against the naive twin, over skips and packet boundaries, and in files."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive_network import NaiveNetwork
+
+from qcore import Binned, ModelError, Network, NetworkSpec, SpecError, load_preset, preset_names
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "width": 8,
+    "height": 7,
+    "result_every": 4,
+    "layers": [
+        {"kind": "conv", "channels": 3, "kernel": 3, "pad": 1, "pool": 2, "threshold": 9000,
+         "slope": 9, "read": False},
+        {"kind": "conv", "channels": 4, "kernel": 3, "stride": 2, "pad": 1, "threshold": 9000,
+         "slope": 9, "reset": "subtract"},
+        {"kind": "dense", "channels": 5, "threshold": 9000, "slope": 9, "reset": "zero"},
+    ],
+    "learning": {"cadence": 3, "burn_in": 5, "apply_every": 2, "period": 7, "bias_step": 3,
+                 "target": 900, "error_shift": 4, "delta_shift": 3, "keep_shift": 1},
+    "readout": {"every": 5, "slots": 2, "replays": 2, "slow": 4},
+}  # fmt: skip
+
+
+def build(seed: int = 0, **changes: Any) -> Network:
+    return Network.build(NetworkSpec.from_dict({**SMALL, **changes}), ("a", "b", "c"), seed)
+
+
+def draw(rng: np.random.Generator, ticks: range, count: int, size: tuple[int, int]) -> Binned:
+    return Binned(
+        np.sort(rng.integers(ticks.start, ticks.stop, count)),
+        rng.integers(0, size[0], count).astype(np.uint16),
+        rng.integers(0, size[1], count).astype(np.uint16),
+        rng.integers(0, 2, count).astype(np.uint8),
+    )
+
+
+def tuples(events: Binned) -> list[tuple[int, int, int, int]]:
+    columns = (events.tick, events.x, events.y, events.p)
+    return [(int(t), int(x), int(y), int(p)) for t, x, y, p in zip(*columns, strict=True)]
+
+
+def same(a: Network, b: Network) -> bool:
+    """Equal in every bit but the counters of work done, which may differ by skipping."""
+    return a.to_bytes() == b.to_bytes()
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=12, deadline=None)
+def test_the_engine_equals_its_naive_twin(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = build(seed)
+    twin = NaiveNetwork(network)
+    start = 0
+    for learn in (True, True, False, True):
+        stop = start + int(rng.integers(5, 40))
+        events = draw(rng, range(start, stop), int(rng.integers(0, 150)), (8, 7))
+        label = int(rng.integers(-1, 3))
+        steps = network.advance(events, stop, label=label, learn=learn)
+        rows = twin.advance(tuples(events), stop, label, learn)
+        assert list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True)) == rows
+        start = stop
+    for n, layer in enumerate(twin.layers):
+        assert (network.store(n) == layer.store).all()
+        assert (network.weights(n) == layer.weights).all()
+        assert (network.table(n) == layer.table).all()
+        assert (network.membrane(n) == layer.v).all()
+        assert (network.gradient(n) == layer.g).all()
+    assert (network.read_store() == twin.read).all()
+    assert network.arena.lanes.tolist() == twin.lanes
+
+
+def test_the_twin_test_really_learns() -> None:
+    network = build()
+    before = [network.store(n).copy() for n in range(3)]
+    rng = np.random.default_rng(0)
+    network.advance(draw(rng, range(200), 2000, (8, 7)), 200, label=1, learn=True)
+    assert all((network.store(n) != w).any() for n, w in enumerate(before))
+    assert network.read_store().any()
+    assert (network.arena.layers[:, 0] >= 0).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_idle_ticks_and_packet_boundaries_change_no_bit(seed: int, learn: bool) -> None:
+    rng = np.random.default_rng(seed)
+    whole, single = build(), build()
+    gap = int(rng.integers(1, 1500))
+    first = draw(rng, range(60), 200, (8, 7))
+    second = draw(rng, range(60 + gap, 100 + gap), 100, (8, 7))
+    together = Binned(
+        *(np.concatenate([getattr(first, f), getattr(second, f)]) for f in ("tick", "x", "y", "p"))
+    )
+    a = whole.advance(together, 100 + gap, label=1, learn=learn)
+    rows = []
+    rest = together
+    for tick in range(1, 101 + gap):
+        now, rest = rest.before(tick)
+        steps = single.advance(now, tick, label=1, learn=learn)
+        rows += list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True))
+    assert list(zip(a.tick.tolist(), a.scores.tolist(), strict=True)) == rows
+    assert same(whole, single)
+
+
+def test_a_quiet_network_skips_an_hour_at_once() -> None:
+    network = build()
+    rng = np.random.default_rng(1)
+    network.advance(draw(rng, range(50), 300, (8, 7)), 50)
+    steps = network.advance(_none(), 3_600_000)
+    assert network.tick == 3_600_000
+    assert len(steps.tick) < 1000
+    ran = int(network.arena.registers[_register("TICKS_RUN")])
+    assert ran < 5000
+
+
+def _none() -> Binned:
+    return Binned(
+        np.zeros(0, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint16), np.zeros(0, np.uint8)
+    )
+
+
+def _register(name: str) -> int:
+    from qcore import _layout
+
+    return int(getattr(_layout, name))
+
+
+def test_a_saved_learner_continues_bit_for_bit(tmp_path: Any) -> None:
+    rng = np.random.default_rng(2)
+    first, second = (draw(rng, range(s, s + 100), 800, (8, 7)) for s in (0, 100))
+    straight = build()
+    straight.advance(first, 100, label=0, learn=True)
+    straight.save(tmp_path / "model.safetensors")
+    resumed = Network.load(tmp_path / "model.safetensors")
+    assert same(straight, resumed)
+    for network in (straight, resumed):
+        network.advance(second, 200, label=2, learn=True)
+    assert same(straight, resumed)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_new_class_leaves_the_old_ones_as_they_were() -> None:
+    rng = np.random.default_rng(3)
+    network = build()
+    network.advance(draw(rng, range(100), 800, (8, 7)), 100, label=1, learn=True)
+    other = Network.from_bytes(network.to_bytes())
+    assert other.add_class("d") == 3
+    assert other.classes == ("a", "b", "c", "d")
+    events = draw(rng, range(100, 200), 800, (8, 7))
+    a, b = network.advance(events, 200), other.advance(events, 200)
+    assert (a.scores == b.scores[:, :3]).all()
+    assert not b.scores[:, 3].any()
+    assert (network.readout(0) == other.readout(0)[:3]).all()
+    other.advance(draw(rng, range(200, 400), 2000, (8, 7)), 400, label=3, learn=True)
+    assert other.read_store()[3].any()
+    with pytest.raises(ModelError, match="repeat"):
+        other.add_class("d")
+
+
+def test_learning_separates_two_patterns_and_wrong_labels_do_not() -> None:
+    def events(rng: np.random.Generator, start: int, kind: int) -> Binned:
+        drawn = draw(rng, range(start, start + 200), 1200, (8, 7))
+        # One class moves in the left half of the plane, the other in the right.
+        return Binned(drawn.tick, (drawn.x // 2 + 4 * kind).astype(np.uint16), drawn.y, drawn.p)
+
+    def right(shuffled: bool) -> float:
+        rng = np.random.default_rng(4)
+        network = build(readout={"every": 2, "shift": 13, "slots": 8, "replays": 2, "slow": 5})
+        for _ in range(6):
+            for kind in (0, 1):
+                label = int(rng.integers(2)) if shuffled else kind
+                start = network.tick
+                network.advance(events(rng, start, kind), start + 200, label=label, learn=True)
+        hits = []
+        for kind in (0, 1) * 5:
+            start = network.tick
+            steps = network.advance(events(rng, start, kind), start + 200)
+            hits.append((steps.scores[20:].argmax(1) == kind).mean())
+        return float(np.mean(hits))
+
+    assert right(shuffled=False) > 0.95
+    assert right(shuffled=True) < 0.9
+
+
+def test_runs_repeat_across_processes() -> None:
+    script = (
+        "import hashlib, numpy as np\n"
+        "from qcore import Binned, Network, load_preset\n"
+        "rng = np.random.default_rng(5)\n"
+        "n = 20000\n"
+        "e = Binned(np.sort(rng.integers(0, 300, n)), rng.integers(0, 32, n).astype('u2'),\n"
+        "           rng.integers(0, 32, n).astype('u2'), rng.integers(0, 2, n).astype('u1'))\n"
+        "net = Network.build(load_preset('edge'), ('a', 'b'), 1)\n"
+        "net.advance(e, 300, label=1, learn=True)\n"
+        "print(hashlib.sha256(net.to_bytes()).hexdigest())\n"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(printed) == 1
+    assert len(printed.pop().strip()) == hashlib.sha256().digest_size * 2
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_build_and_run(name: str) -> None:
+    spec = load_preset(name)
+    network = Network.build(spec, ("a", "b"), 0)
+    rng = np.random.default_rng(6)
+    events = draw(rng, range(100), 5000, network.input_size)
+    steps = network.advance(events, 100, label=0, learn=True)
+    assert len(steps.tick) == 100 // spec.result_every
+    assert network.synaptic_ops > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"width": 0}, "width is 0; allowed are whole numbers from 1 to 1024"),
+        ({"colour": 3}, "network has no setting 'colour'"),
+        ({"layers": []}, "at least one entry"),
+        ({"layers": [{"kind": "conv"}]}, r"layers\[0\] is incomplete"),
+        ({"layers": [{"kind": "lstm", "channels": 3}]}, "kind is 'lstm'"),
+        ({"layers": [{"kind": "conv", "channels": 3, "kernel": 30}]}, "leaves nothing"),
+        ({"layers": [{"kind": "conv", "channels": 3, "read": False}]}, "nothing to read"),
+        ({"widths": {"weight": 9}}, "widths.weight is 9; allowed are whole numbers from 2 to 8"),
+        ({"widths": 3}, "widths must be a table"),
+        ({"tick_us": 1.5}, "tick_us is 1.5"),
+    ],
+)
+def test_impossible_specifications_are_refused_in_sentences(change: Any, says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        build(**change)
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"There is no preset 'big'; there are .*edge"):
+        load_preset("big")
+
+
+@pytest.mark.parametrize("classes", [(), ("a", "a"), ("",), (" ",)])
+def test_impossible_classes_are_refused(classes: tuple[str, ...]) -> None:
+    with pytest.raises(ModelError):
+        Network.build(NetworkSpec.from_dict(SMALL), classes)
+
+
+def test_events_outside_the_ticks_or_the_plane_are_refused() -> None:
+    network = build()
+    event = Binned(np.array([5]), *(np.array([1], t) for t in (np.uint16, np.uint16, np.uint8)))
+    with pytest.raises(ValueError, match="do not fall into ticks 0 to 4"):
+        network.advance(event, 5)
+    far = Binned(np.array([0]), np.array([8], np.uint16), event.y, event.p)
+    with pytest.raises(ValueError, match="outside the model's 8x7 plane"):
+        network.advance(far, 5)
+    with pytest.raises(ValueError, match="none of the 3 classes"):
+        network.advance(_none(), 5, label=3)
+    network.advance(_none(), 5)
+    with pytest.raises(ValueError, match="Tick 4 is past"):
+        network.advance(_none(), 4)
+
+
+def test_damaged_model_files_are_refused_in_sentences(tmp_path: Any) -> None:
+    network = build()
+    data = network.to_bytes()
+    for cut in (0, 7, 100, len(data) // 2, len(data) - 1):
+        with pytest.raises(ModelError, match=r"cut short|damaged"):
+            Network.from_bytes(data[:cut], "x")
+    with pytest.raises(ModelError, match="version 9"):
+        Network.from_bytes(data.replace(b'\\"version\\": 1', b'\\"version\\": 9'), "x")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Network.load(tmp_path / "none")
+    with pytest.raises(ModelError, match="no model file"):
+        Network.from_bytes(b"\x08\0\0\0\0\0\0\0notjson!", "x")
+    rng = np.random.default_rng(0)
+    header = 8 + int.from_bytes(data[:8], "little")
+    survived = 0
+    for _ in range(150):
+        broken = bytearray(data)
+        for place in rng.integers(header, len(data), 20):
+            broken[place] ^= int(rng.integers(1, 256))
+        try:
+            loaded = Network.from_bytes(bytes(broken), "x")
+        except ModelError:
+            continue
+        # What loads must also run: weights may be anything, tables may not.
+        survived += 1
+        loaded.advance(_none(), loaded.tick + 3)
+    assert survived > 0
