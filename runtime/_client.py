@@ -1,0 +1,297 @@
+"""The client for trio programs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import trio
+
+from runtime._errors import ConnectionLost, ProtocolError, RequestRefused
+from runtime._frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
+from runtime._messages import PROTOCOL, Policy
+from runtime._settings import DEFAULT_PORT
+
+_CHUNK = 64 * 1024
+
+
+class _Buffer:
+    """Published messages that the program has not taken yet; the oldest make room, counted."""
+
+    def __init__(self, most: int) -> None:
+        self._send, self._receive = trio.open_memory_channel[dict[str, Any]](most)
+        self.missed = 0
+
+    def put(self, message: dict[str, Any]) -> None:
+        try:
+            self._send.send_nowait(message)
+        except trio.WouldBlock:
+            self._receive.receive_nowait()
+            self.missed += 1
+            self._send.send_nowait(message)
+
+    def end(self) -> None:
+        self._send.close()
+
+    async def take(self) -> dict[str, Any] | None:
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel:
+            return None
+
+
+class Client:
+    """A conversation with a service; made by :func:`connect` or :func:`converse`.
+
+    Requests may be made from several tasks. Messages are taken by iterating; those that come
+    while nobody iterates are kept, up to a bound, beyond which the oldest are lost and counted in
+    :attr:`missed`.
+
+    Attributes
+    ----------
+    hello
+        The service's hello: ``classes``, ``tick_us``, ``input``, ``topics``, ``limits``, ...
+    goodbye
+        The service's goodbye, once it came.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, buffer: int) -> None:
+        self._stream = stream
+        self._framer = Framer(CLIENT_FRAME_LIMIT)
+        self._buffer = _Buffer(buffer)
+        self._sending = trio.Lock()
+        self._waiting: dict[int, trio.Event] = {}
+        self._replies: dict[int, dict[str, Any]] = {}
+        self._last_id = 0
+        self._lost: Exception | None = None
+        self.hello: dict[str, Any] = {}
+        self.goodbye: dict[str, Any] | None = None
+
+    @property
+    def missed(self) -> int:
+        """Messages lost here, because they were not taken in time."""
+        return self._buffer.missed
+
+    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+        """Published messages, and gaps (``type`` ``gap``), until the service says goodbye.
+
+        Raises
+        ------
+        ConnectionLost
+            The connection ended without a goodbye.
+        ProtocolError
+            The service closed the connection with an error.
+        """
+        while (message := await self._buffer.take()) is not None:
+            yield message
+        if self._lost is not None:
+            raise self._lost
+
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        return self.messages()
+
+    async def results(self) -> AsyncIterator[dict[str, Any]]:
+        """Messages of the result topic, until the service says goodbye."""
+        async for message in self.messages():
+            if message["type"] == "message" and message["topic"] == "result":
+                yield message
+
+    async def request(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Make a request and return its answer.
+
+        Raises
+        ------
+        RequestRefused
+            The service refused it.
+        ConnectionLost, ProtocolError
+            The connection ended before the answer.
+        """
+        self._last_id += 1
+        number = self._last_id
+        answered = self._waiting[number] = trio.Event()
+        try:
+            await self._send({"type": kind, "id": number, **fields})
+            if self._lost is None and self.goodbye is None:
+                await answered.wait()
+        finally:
+            self._waiting.pop(number, None)
+        reply = self._replies.pop(number, None)
+        if reply is None:
+            raise self._lost or ConnectionLost("The service said goodbye before it answered.")
+        if not reply["ok"]:
+            raise RequestRefused(reply)
+        return reply
+
+    async def subscribe(self, *topics: str, policy: Policy = "drop_oldest") -> dict[str, Any]:
+        """Take messages of these topics from now on."""
+        return await self.request("subscribe", topics=list(topics), policy=policy)
+
+    async def unsubscribe(self, *topics: str) -> dict[str, Any]:
+        """Take messages of these topics no more."""
+        return await self.request("unsubscribe", topics=list(topics))
+
+    async def teach(self, label: str | None) -> dict[str, Any]:
+        """Say what is shown from now on; None: nobody says."""
+        return await self.request("teach", label=label)
+
+    async def learn(self, on: bool) -> dict[str, Any]:
+        """Switch learning on or off."""
+        return await self.request("learn", on=on)
+
+    async def checkpoint(self) -> dict[str, Any]:
+        """Write the learner to disk; the answer has its ``path``."""
+        return await self.request("checkpoint")
+
+    async def status(self) -> dict[str, Any]:
+        """How things stand, under ``status`` in the answer."""
+        return await self.request("status")
+
+    async def play(
+        self,
+        name: str,
+        *,
+        start_us: int = 0,
+        stop_us: int | None = None,
+        speed: float | None = None,
+    ) -> dict[str, Any]:
+        """Show an excerpt from the service's shelf; answered when it has been computed."""
+        return await self.request(
+            "play", name=name, start_us=start_us, stop_us=stop_us, speed=speed
+        )
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if self._lost is not None:
+            raise self._lost
+        async with self._sending:
+            # When it breaks the reader knows why: an error or a goodbye may still be to be read.
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._stream.send_all(encode(message))
+
+    async def _receive(self) -> dict[str, Any]:
+        while (payload := self._framer.take()) is None:
+            try:
+                data = await self._stream.receive_some(_CHUNK)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise ConnectionLost(f"The connection broke: {error}.") from error
+            if not data:
+                raise ConnectionLost("The service closed the connection without a goodbye.")
+            self._framer.feed(data)
+        message = decode(payload)
+        if message.get("type") == "error":
+            raise ProtocolError(str(message.get("code")), str(message.get("message")))
+        return message
+
+    async def _greet(self, name: str) -> None:
+        await self._send({"type": "hello", "protocol": PROTOCOL, "client": name})
+        self.hello = await self._receive()
+        if self.hello.get("type") != "hello":
+            raise ProtocolError("hello_first", "The service did not begin with a hello.")
+
+    async def _read(self) -> None:
+        try:
+            while self.goodbye is None:
+                message = await self._receive()
+                match message.get("type"):
+                    case "reply":
+                        self._answered(message)
+                    case "goodbye":
+                        self.goodbye = message
+                    case _:
+                        self._buffer.put(message)
+        except (ConnectionLost, ProtocolError) as error:
+            self._lost = error
+        finally:
+            self._buffer.end()
+            for event in self._waiting.values():
+                event.set()
+
+    def _answered(self, reply: dict[str, Any]) -> None:
+        number = reply.get("id")
+        if isinstance(number, int) and (event := self._waiting.get(number)) is not None:
+            self._replies[number] = reply
+            event.set()
+
+
+@asynccontextmanager
+async def converse(
+    stream: trio.abc.Stream, *, name: str = "spikewire", buffer: int = 4096
+) -> AsyncGenerator[Client]:
+    """Speak protocol 1 over a stream that is connected already.
+
+    Parameters
+    ----------
+    stream
+        Closed at the end.
+    name
+        What the service's log calls this client.
+    buffer
+        Messages kept while nobody takes them.
+    """
+    client = Client(stream, buffer)
+    failed: BaseException | None = None
+    async with stream:
+        await client._greet(name)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client._read)
+            try:
+                yield client
+            except BaseException as error:
+                # Carried around the nursery, which would wrap it in a group.
+                failed = error
+            nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+
+
+@asynccontextmanager
+async def connect(
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    *,
+    name: str = "spikewire",
+    subscribe: Iterable[str] = (),
+    policy: Policy = "drop_oldest",
+    timeout_s: float = 10.0,
+    buffer: int = 4096,
+) -> AsyncGenerator[Client]:
+    """Connect to a service over TCP::
+
+        async with connect(port=7462, subscribe=["result"]) as client:
+            await client.teach("wave")
+            async for message in client:
+                print(message)
+
+    Raises
+    ------
+    ConnectionLost
+        Nobody answers there within ``timeout_s``.
+    ProtocolError
+        Whoever answers does not speak protocol 1, or refuses the connection.
+    """
+    try:
+        with trio.fail_after(timeout_s):
+            stream = await trio.open_tcp_stream(host, port)
+    except OSError as error:
+        raise unreachable(host, port, error) from error
+    except trio.TooSlowError:
+        raise ConnectionLost(
+            f"No answer from {host}, port {port} within {timeout_s:g} s."
+        ) from None
+    async with converse(stream, name=name, buffer=buffer) as client:
+        topics = list(subscribe)
+        if topics:
+            await client.subscribe(*topics, policy=policy)
+        yield client
+
+
+def unreachable(host: str, port: int, error: OSError) -> ConnectionLost:
+    """The sentence for a service that is not there."""
+    causes = error.__cause__
+    if isinstance(causes, BaseExceptionGroup) and isinstance(causes.exceptions[0], OSError):
+        error = causes.exceptions[0]
+    return ConnectionLost(
+        f"Cannot reach a service at {host}, port {port}: {error.strerror or error}."
+    )

@@ -1,0 +1,219 @@
+"""One peer's conversation, from its hello to its goodbye."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import trio
+
+from runtime._broker import Broker
+from runtime._errors import ProtocolError
+from runtime._frames import Framer, encode
+from runtime._messages import (
+    PROTOCOL,
+    Hello,
+    Request,
+    Said,
+    Subscribe,
+    Unsubscribe,
+    understand,
+)
+from runtime._outbox import Outbox
+from runtime._settings import Settings
+
+log = logging.getLogger("spikewire.runtime")
+
+_CHUNK = 64 * 1024
+# After an error the peer is read for a moment, so that closing does not destroy the error on
+# its way (TCP resets a connection that is closed with unread input).
+_LINGER_S = 0.5
+_LINGER_BYTES = 1024 * 1024
+
+
+class Desk(Protocol):
+    """What a connection needs of its service."""
+
+    settings: Settings
+    broker: Broker
+
+    def hello(self) -> dict[str, Any]: ...
+    def current_tick(self) -> int: ...
+    async def ask(self, request: Request) -> dict[str, Any]: ...
+
+
+class Connection:
+    """Reads one peer's messages, answers each, and writes what its outbox holds.
+
+    A fault of the peer ends this connection, with an error that names it; nobody else notices.
+    """
+
+    def __init__(self, stream: trio.abc.HalfCloseableStream, desk: Desk) -> None:
+        settings = desk.settings
+        self._stream = stream
+        self._desk = desk
+        self._framer = Framer(settings.frame_bytes)
+        self._writer_scope = trio.CancelScope()
+        self._reading = False
+        self._outbox = Outbox(
+            settings.subscriber_messages, settings.subscriber_bytes, self._hurry_writer
+        )
+
+    async def run(self) -> None:
+        """Converse until either side ends it; never raises for what the peer did."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, nursery.cancel_scope)
+                await self._read()
+        finally:
+            self._desk.broker.detach(self._outbox)
+            await trio.aclose_forcefully(self._stream)
+
+    def _hurry_writer(self) -> None:
+        limit = trio.current_time() + self._desk.settings.goodbye_s
+        self._writer_scope.deadline = min(self._writer_scope.deadline, limit)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        fault: ProtocolError | None = None
+        self._reading = True
+        try:
+            await self._greet()
+            self._desk.broker.attach(self._outbox)
+            while (said := await self._hear()) is not None:
+                await self._respond(said)
+        except ProtocolError as error:
+            fault = error
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            self._reading = False
+        if fault is not None:
+            log.info("closed a connection: %s", fault)
+            self._outbox.finish(_error(fault))
+            self._hurry_writer()
+        else:
+            # The peer reads no more, or cannot ask any more: what waits is sent, then it ends.
+            self._outbox.finish()
+            self._hurry_writer()
+
+    async def _greet(self) -> None:
+        with trio.move_on_after(self._desk.settings.hello_s) as scope:
+            said = await self._hear()
+            if said is None:
+                raise trio.BrokenResourceError
+        if scope.cancelled_caught:
+            raise ProtocolError(
+                "hello_late", f"No hello came within {self._desk.settings.hello_s:g} s."
+            )
+        if not isinstance(said, Hello):
+            raise ProtocolError("hello_first", "The first message of a connection is a hello.")
+        if said.protocol != PROTOCOL:
+            raise ProtocolError(
+                "wrong_protocol", f"Protocol {said.protocol} is not spoken here; {PROTOCOL} is."
+            )
+        await self._outbox.answer(encode(self._desk.hello()))
+
+    async def _hear(self) -> Said | None:
+        """The peer's next message; None when it has sent its last one."""
+        deadline = math.inf
+        while (payload := self._framer.take()) is None:
+            if self._framer.partial and deadline == math.inf:
+                deadline = trio.current_time() + self._desk.settings.frame_s
+            with trio.move_on_at(deadline) as scope:
+                data = await self._stream.receive_some(_CHUNK)
+            if scope.cancelled_caught:
+                raise ProtocolError(
+                    "frame_late",
+                    f"A message was begun and not finished within "
+                    f"{self._desk.settings.frame_s:g} s.",
+                )
+            if not data:
+                if self._framer.partial:
+                    raise ProtocolError("truncated", "The connection ended inside a message.")
+                return None
+            self._framer.feed(data)
+        return understand(payload)
+
+    async def _respond(self, said: Said) -> None:
+        match said:
+            case Hello():
+                raise ProtocolError("hello_twice", "A connection has one hello.")
+            case Subscribe() | Unsubscribe():
+                await self._set_topics(said)
+            case _:
+                answer = await self._desk.ask(said)
+                await self._reply(said, answer)
+
+    async def _set_topics(self, said: Subscribe | Unsubscribe) -> None:
+        broker = self._desk.broker
+        added: list[str] = []
+        for topic in said.topics:
+            if isinstance(said, Unsubscribe):
+                self._outbox.unsubscribe(topic)
+            else:
+                added += [topic] if topic not in self._outbox.topics else []
+                self._outbox.subscribe(topic, said.policy)
+        answer = {
+            "ok": True,
+            "tick": self._desk.current_tick(),
+            "topics": list(self._outbox.topics),
+            "seq": {topic: broker.seq[topic] for topic in self._outbox.topics},
+        }
+        await self._reply(said, answer)
+        for name in added:
+            if (kept := broker.retained(name)) is not None:
+                self._outbox.offer(name, *kept)
+
+    async def _reply(self, said: Said, answer: Mapping[str, Any]) -> None:
+        kind = type(said).__name__.lower()
+        await self._outbox.answer(
+            encode({"type": "reply", "to": kind, "id": getattr(said, "id", None), **answer})
+        )
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    async def _write(self, connection: trio.CancelScope) -> None:
+        try:
+            with self._writer_scope:
+                while (frame := await self._outbox.take()) is not None:
+                    await self._stream.send_all(frame)
+                await self._stream.send_eof()
+                connection.deadline = trio.current_time() + _LINGER_S
+                if self._reading:
+                    # After a goodbye: the reader waits for the peer to close.
+                    return
+                await self._drain()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        connection.cancel()
+
+    async def _drain(self) -> None:
+        """Read and forget, until the peer has closed too."""
+        budget = _LINGER_BYTES
+        while budget > 0:
+            data = await self._stream.receive_some(_CHUNK)
+            if not data:
+                return
+            budget -= len(data)
+
+
+async def refuse(stream: trio.abc.HalfCloseableStream, code: str, message: str) -> None:
+    """Tell a peer why it cannot be served, and close."""
+    try:
+        with trio.move_on_after(_LINGER_S):
+            await stream.send_all(_error(ProtocolError(code, message)))
+            await stream.send_eof()
+            while await stream.receive_some(_CHUNK):
+                pass
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+def _error(fault: ProtocolError) -> bytes:
+    return encode({"type": "error", "code": fault.code, "message": str(fault)})

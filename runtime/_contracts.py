@@ -1,0 +1,101 @@
+"""What a service needs of a network and of a source, as structural types.
+
+They are `qcore.Network`, and the sources of `sensors`; anything of the same shape will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Steps(Protocol):
+    """What one call of `advance` computed: a row for each result tick with activity."""
+
+    @property
+    def tick(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def scores(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def spikes(self) -> npt.NDArray[np.int64]: ...
+
+
+class Spec(Protocol):
+    """The part of a network's specification that a service uses."""
+
+    @property
+    def result_every(self) -> int: ...
+
+
+class NetworkLike(Protocol):
+    """An integer spiking network, owned by one task."""
+
+    @property
+    def spec(self) -> Spec: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def input_size(self) -> tuple[int, int]: ...
+    @property
+    def tick_us(self) -> int: ...
+    @property
+    def tick(self) -> int: ...
+    @property
+    def updates(self) -> int: ...
+    @property
+    def synaptic_ops(self) -> int: ...
+
+    def advance(
+        self, events: Any, until: int, /, *, label: int = -1, learn: bool = False
+    ) -> Steps: ...
+
+    def add_class(self, name: str, /) -> object: ...
+    def to_bytes(self) -> bytes: ...
+
+
+class PacketLike(Protocol):
+    """Events in time order, with what their source knows about them."""
+
+    @property
+    def events(self) -> npt.NDArray[np.void]: ...
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def watermark(self) -> int: ...
+    @property
+    def arrived_ns(self) -> int: ...
+    @property
+    def segment(self) -> int: ...
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def last(self) -> bool: ...
+
+
+class SourceLike(Protocol):
+    """Where packets come from."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def live(self) -> bool: ...
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+
+    async def run(self, deliver: Callable[[Any], Awaitable[None]]) -> None: ...
+
+
+class Shelf(Protocol):
+    """A source that plays excerpts when asked."""
+
+    async def play(
+        self,
+        name: str,
+        *,
+        start_us: int = 0,
+        stop_us: int | None = None,
+        speed: float | None = None,
+    ) -> Any: ...

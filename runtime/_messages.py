@@ -1,0 +1,108 @@
+"""What a client may say in protocol 1, checked field by field as it is decoded."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import msgspec
+
+from runtime._errors import ProtocolError
+
+PROTOCOL = 1
+TOPICS = ("result", "stats", "status")
+LONGEST_NAME = 64
+
+Policy = Literal["latest", "drop_oldest", "disconnect"]
+_Id = (
+    Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[str, msgspec.Meta(max_length=64)]
+)
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
+_Path = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+_Micros = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_Topics = Annotated[list[Literal["result", "stats", "status"]], msgspec.Meta(max_length=16)]
+
+
+class _Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
+    id: _Id | None = None
+
+
+class Hello(_Said, tag="hello", kw_only=True):
+    """The first message of a connection."""
+
+    protocol: int
+    client: Annotated[str, msgspec.Meta(max_length=128)] = ""
+
+
+class Subscribe(_Said, tag="subscribe", kw_only=True):
+    """Send these topics from now on."""
+
+    topics: _Topics
+    policy: Policy = "drop_oldest"
+
+
+class Unsubscribe(_Said, tag="unsubscribe", kw_only=True):
+    """Send these topics no more."""
+
+    topics: _Topics
+
+
+class Teach(_Said, tag="teach", kw_only=True):
+    """What is shown from now on is of this class; None: nobody says."""
+
+    label: _Name | None
+
+
+class Learn(_Said, tag="learn", kw_only=True):
+    """Switch learning on or off."""
+
+    on: bool
+
+
+class Checkpoint(_Said, tag="checkpoint"):
+    """Write the learner to disk."""
+
+
+class Status(_Said, tag="status"):
+    """Say how things stand."""
+
+
+class Play(_Said, tag="play", kw_only=True):
+    """Show an excerpt of a recording from the service's shelf."""
+
+    name: _Path
+    start_us: _Micros = 0
+    stop_us: _Micros | None = None
+    speed: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.speed is not None and not (math.isfinite(self.speed) and self.speed > 0):
+            raise ValueError("speed is a number above 0, or nil for as fast as possible")
+        if self.stop_us is not None and self.stop_us <= self.start_us:
+            raise ValueError("stop_us must lie after start_us")
+
+
+Request = Teach | Learn | Checkpoint | Status | Play
+Said = Hello | Subscribe | Unsubscribe | Teach | Learn | Checkpoint | Status | Play
+
+_said: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)
+
+
+def understand(payload: bytes) -> Said:
+    """Decode and check one message of a client.
+
+    Raises
+    ------
+    ProtocolError
+        ``malformed``: the bytes are not msgpack; ``invalid``: they are, but no message of
+        protocol 1. The text names the fault and where it is.
+    """
+    try:
+        return _said.decode(payload)
+    except msgspec.ValidationError as error:
+        raise ProtocolError("invalid", f"Not a message of protocol {PROTOCOL}: {error}.") from None
+    except msgspec.DecodeError as error:
+        raise ProtocolError("malformed", f"A frame is not one msgpack map: {error}.") from None
+    except RecursionError:
+        raise ProtocolError("malformed", "A frame is nested too deeply.") from None

@@ -1,0 +1,59 @@
+"""Counts of the pipeline, and what the stats topic says of the last second."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+# Latencies of results kept for one message of the stats topic.
+_MOST_LATENCIES = 8192
+
+
+class Meter:
+    """What the network's owner has done so far.
+
+    Attributes
+    ----------
+    packets, events, ticks, results
+        Taken, computed, published since the start.
+    compute_ns
+        Time spent in kernels.
+    updates, synaptic_ops
+        The network's own counters, as of the last batch.
+    """
+
+    def __init__(self) -> None:
+        self.packets = self.events = self.ticks = self.results = 0
+        self.compute_ns = 0
+        self.updates = self.synaptic_ops = 0
+        self._latencies: deque[int] = deque(maxlen=_MOST_LATENCIES)
+
+    def published(self, latency_us: int) -> None:
+        """Count a result."""
+        self.results += 1
+        self._latencies.append(latency_us)
+
+    def totals(self) -> dict[str, int]:
+        """The counters, to be subtracted from later ones."""
+        return {
+            "packets": self.packets,
+            "events": self.events,
+            "ticks": self.ticks,
+            "results": self.results,
+            "updates": self.updates,
+            "synaptic_ops": self.synaptic_ops,
+            "compute_ns": self.compute_ns,
+        }
+
+    def take_latencies(self) -> dict[str, int] | None:
+        """Percentiles in microseconds since the last call; None without results."""
+        ordered = sorted(self._latencies)
+        self._latencies.clear()
+        if not ordered:
+            return None
+        return {"p50": quantile(ordered, 0.5), "p99": quantile(ordered, 0.99), "max": ordered[-1]}
+
+
+def quantile(ordered: Sequence[int], share: float) -> int:
+    """The value below which ``share`` of ``ordered`` lies."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

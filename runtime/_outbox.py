@@ -1,0 +1,187 @@
+"""What waits to be sent to one peer: bounded, ordered, with a policy for those who read slowly."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from runtime._frames import encode
+from runtime._messages import Policy
+
+# Answers wait for each other, not for topics: this many may be under way to one peer.
+_ANSWERS = 8
+
+
+@dataclass(slots=True)
+class _Topic:
+    policy: Policy
+    waiting: deque[tuple[int, int, bytes]] = field(default_factory=deque)  # order, seq, frame
+    size: int = 0
+    gap: tuple[int, int, int] | None = None  # first and last seq lost, how many
+
+
+class Outbox:
+    """The queue between the broker and one connection's writer.
+
+    Topics never wait: what does not fit is handled by the topic's policy. ``latest`` keeps the
+    newest message only; ``drop_oldest`` makes room and sends a gap message with the counts before
+    the topic goes on; ``disconnect`` calls ``on_cut``. Answers are never dropped: who asks waits.
+    Everything leaves in the order in which it came in.
+
+    Parameters
+    ----------
+    most_messages, most_bytes
+        Bounds of what waits, for each topic.
+    on_cut
+        Called once when a ``disconnect`` topic overflows.
+
+    Attributes
+    ----------
+    dropped
+        Messages lost to ``drop_oldest`` or to being cut off.
+    superseded
+        Messages replaced by a newer one under ``latest``.
+    """
+
+    def __init__(
+        self, most_messages: int, most_bytes: int, on_cut: Callable[[], None] | None = None
+    ) -> None:
+        self._most_messages = most_messages
+        self._most_bytes = most_bytes
+        self._on_cut = on_cut
+        self._topics: dict[str, _Topic] = {}
+        self._answers: deque[tuple[int, bytes]] = deque()
+        self._order = 0
+        self._ended = False
+        self._ready = trio.Event()
+        self._taken = trio.Event()
+        self.dropped = 0
+        self.superseded = 0
+        self.cut = False
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics subscribed to."""
+        return tuple(self._topics)
+
+    def subscribe(self, topic: str, policy: Policy) -> None:
+        """Take messages of ``topic`` from now on; again: change the policy."""
+        if topic in self._topics:
+            self._topics[topic].policy = policy
+        else:
+            self._topics[topic] = _Topic(policy)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Forget the topic and what waits of it."""
+        self._topics.pop(topic, None)
+
+    def offer(self, topic: str, seq: int, frame: bytes) -> None:
+        """Queue a published message if its topic is subscribed to; never waits."""
+        held = self._topics.get(topic)
+        if held is None or self._ended or self.cut:
+            return
+        if held.policy == "latest":
+            order = self._next_order()
+            if held.waiting:
+                # The newest takes the place in line of the one that it replaces.
+                self.superseded += len(held.waiting)
+                order = held.waiting[0][0]
+            held.waiting.clear()
+            held.waiting.append((order, seq, frame))
+            held.size = len(frame)
+        else:
+            full = len(held.waiting) >= self._most_messages
+            if held.waiting and (full or held.size + len(frame) > self._most_bytes):
+                if held.policy == "disconnect":
+                    self._cut_off()
+                    return
+                self._make_room(held, len(frame))
+            held.waiting.append((self._next_order(), seq, frame))
+            held.size += len(frame)
+        self._ready.set()
+
+    async def answer(self, frame: bytes) -> None:
+        """Queue an answer, after waiting until the peer has taken enough of the former ones."""
+        while len(self._answers) >= _ANSWERS and not self._ended:
+            await self._taken.wait()
+        if not self._ended:
+            self._answers.append((self._next_order(), frame))
+            self._ready.set()
+
+    def finish(self, frame: bytes | None = None) -> None:
+        """Send what waits, then ``frame``, then end. Later messages are not taken."""
+        if self._ended:
+            return
+        if frame is not None:
+            self._answers.append((self._next_order(), frame))
+        self._ended = True
+        self._ready.set()
+        self._taken.set()
+
+    async def take(self) -> bytes | None:
+        """The next frame to send, or None at the end."""
+        while True:
+            frame = self._pop()
+            if frame is not None:
+                self._taken.set()
+                self._taken = trio.Event()
+                return frame
+            if self._ended:
+                return None
+            self._ready = trio.Event()
+            await self._ready.wait()
+
+    def _pop(self) -> bytes | None:
+        first: _Topic | None = None
+        name = ""
+        least = self._answers[0][0] if self._answers else self._order + 1
+        for topic, held in self._topics.items():
+            if held.waiting and held.waiting[0][0] < least:
+                first, name, least = held, topic, held.waiting[0][0]
+        if first is None:
+            return self._answers.popleft()[1] if self._answers else None
+        if first.gap is not None:
+            from_seq, to_seq, count = first.gap
+            first.gap = None
+            return encode(
+                {"type": "gap", "topic": name, "first": from_seq, "last": to_seq, "count": count}
+            )
+        _, _, frame = first.waiting.popleft()
+        first.size -= len(frame)
+        return frame
+
+    def _make_room(self, held: _Topic, size: int) -> None:
+        while held.waiting and (
+            len(held.waiting) >= self._most_messages or held.size + size > self._most_bytes
+        ):
+            _, seq, lost = held.waiting.popleft()
+            held.size -= len(lost)
+            self.dropped += 1
+            first, _, count = held.gap or (seq, seq, 0)
+            held.gap = (first, seq, count + 1)
+
+    def _cut_off(self) -> None:
+        self.cut = True
+        for held in self._topics.values():
+            self.dropped += len(held.waiting)
+            held.waiting.clear()
+            held.size = 0
+        self.dropped += 1
+        self.finish(
+            encode(
+                {
+                    "type": "error",
+                    "code": "too_slow",
+                    "message": f"More than {self._most_messages} messages waited to be read.",
+                }
+            )
+        )
+        if self._on_cut is not None:
+            self._on_cut()
+
+    def _next_order(self) -> int:
+        self._order += 1
+        return self._order

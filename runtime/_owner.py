@@ -1,0 +1,362 @@
+"""The one task that touches the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import trio
+
+from qcore import bin_events
+from runtime._broker import Broker
+from runtime._contracts import NetworkLike, PacketLike, Steps
+from runtime._inbox import Asked, Inbox
+from runtime._messages import Checkpoint, Learn, Request, Status, Teach
+from runtime._meter import Meter
+from runtime._pace import Pace
+from runtime._settings import Settings
+from runtime._timeline import NOTHING, Columns, Piece, Segment, columns
+
+# Below this many events a thread costs more than splitting columns.
+_SMALL = 4096
+
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class Finished:
+    """What is known of a segment that was computed to its end."""
+
+    def __init__(self, segment: Segment, end_tick: int) -> None:
+        self.first_tick = segment.origin_tick if segment.begun else end_tick
+        self.end_tick = end_tick
+        self.events = segment.events
+
+
+class Owner:
+    """Takes packets and requests from the inbox, and publishes results.
+
+    Parameters
+    ----------
+    network, inbox, broker, settings
+        What it works on.
+    save
+        Called with the learner's bytes and tick, and the requests to answer, when a checkpoint
+        was asked for; it returns at once, and must call :meth:`saved` in the end.
+    changed
+        Called after every change that the status topic tells of.
+    status
+        Makes the body of a status message.
+    in_thread
+        Runs a blocking call and awaits its result.
+
+    Attributes
+    ----------
+    tick, classes, learning, label
+        As they stand; plain values that any task may read.
+    done
+        Set when :meth:`run` has ended.
+    """
+
+    def __init__(
+        self,
+        network: NetworkLike,
+        inbox: Inbox,
+        broker: Broker,
+        settings: Settings,
+        *,
+        save: Callable[[bytes, int, list[Asked]], None] | None = None,
+        changed: Callable[[], None] = lambda: None,
+        status: Callable[[], dict[str, Any]] = dict,
+        in_thread: InThread = trio.to_thread.run_sync,
+    ) -> None:
+        self.network = network
+        self.classes = network.classes
+        self.tick = network.tick
+        self.learning = settings.learn
+        self.label: str | None = None
+        self.meter = Meter()
+        self.segment: Segment | None = None
+        self.on_finished: Callable[[int, Finished], None] = lambda number, finished: None
+        self._inbox = inbox
+        self._broker = broker
+        self._settings = settings
+        self._save = save
+        self._changed = changed
+        self._status = status
+        self._in_thread = in_thread
+        self._pace = Pace()
+        self._saving = False
+        self._save_for: list[Asked] = []
+        self._save_wanted = False
+        self._saved_tick = self.tick
+        self.done = trio.Event()
+        self._result_every = max(1, int(network.spec.result_every))
+        self._gap_ticks = -(-settings.gap_ms * 1000 // network.tick_us)
+        self._note_counters()
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until the inbox is closed and empty; the last segment is computed to its end."""
+        while True:
+            await self._attend()
+            packet = self._inbox.take_packet()
+            if packet is not None:
+                await self._take(packet)
+            elif self._inbox.closed:
+                break
+            elif self._inbox.exhausted and self.segment is not None:
+                await self._end_segment(time.monotonic_ns())
+            else:
+                await self._inbox.wait()
+        await self._end_segment(time.monotonic_ns())
+        await self._attend()
+        self.done.set()
+
+    async def _take(self, packet: PacketLike) -> None:
+        self.meter.packets += 1
+        if self.segment is not None and packet.segment != self.segment.number:
+            await self._end_segment(packet.arrived_ns)
+        if self.segment is None:
+            self.segment = Segment(
+                packet.segment, packet.size, self.network.tick_us, self._next_origin
+            )
+        segment = self.segment
+        events = await self._columns(packet)
+        begun = segment.begun
+        late = segment.add(packet, events)
+        if late:
+            self._inbox.drops["late"] += late
+        if segment.begun:
+            if not begun:
+                await self._rest(segment.origin_tick)
+            await self._advance(segment, segment.complete(packet.watermark), packet.arrived_ns)
+        if packet.last:
+            await self._end_segment(packet.arrived_ns)
+
+    async def _columns(self, packet: PacketLike) -> Columns:
+        if not len(packet.events):
+            return NOTHING
+        if len(packet.events) <= _SMALL:
+            return columns(packet.events)
+        split: Columns = await self._in_thread(partial(columns, packet.events))
+        return split
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def _next_origin(self) -> int:
+        """The tick at which a new segment begins: after a pause, and on the grid of results."""
+        if self.tick == 0:
+            return 0
+        every = self._result_every
+        return -(-(self.tick + self._gap_ticks) // every) * every
+
+    async def _rest(self, until: int) -> None:
+        """Let the network come to rest; what it says meanwhile belongs to no segment."""
+        while self.tick < until:
+            stop = min(until, self.tick + 16 * self._pace.ticks)
+            await self._compute(None, Piece(NOTHING, stop, None), -1)
+            await self._attend()
+
+    async def _end_segment(self, arrived_ns: int) -> None:
+        segment = self.segment
+        if segment is None:
+            return
+        if segment.begun:
+            await self._advance(segment, segment.end(self._result_every), arrived_ns)
+        self.segment = None
+        self.on_finished(segment.number, Finished(segment, self.tick))
+
+    async def _advance(self, segment: Segment, until: int, arrived_ns: int) -> None:
+        while self.tick < until:
+            await self._attend()
+            piece = segment.piece(until, self._pace.ticks, self._pace.events)
+            name = piece.label if self._settings.labels == "source" else self.label
+            label = await self._index(name)
+            steps = await self._compute(segment, piece, label)
+            self._publish(segment, steps, piece.label, name if label >= 0 else None, arrived_ns)
+
+    async def _index(self, name: str | None) -> int:
+        if name is None:
+            return -1
+        if name not in self.classes and not await self._add_class(name):
+            self._inbox.drops["unknown_label_pieces"] += 1
+            return -1
+        return self.classes.index(name)
+
+    async def _add_class(self, name: str) -> bool:
+        settings = self._settings
+        if not settings.add_classes or len(self.classes) >= settings.most_classes:
+            return False
+        await self._in_thread(partial(self.network.add_class, name))
+        self.classes = self.network.classes
+        self._changed()
+        return True
+
+    async def _compute(self, segment: Segment | None, piece: Piece, label: int) -> Steps:
+        began = time.perf_counter_ns()
+        work = partial(_work, self.network, segment, piece, label, self.learning)
+        steps: Steps = await self._in_thread(work)
+        took = time.perf_counter_ns() - began
+        full = piece.until - self.tick >= self._pace.ticks or len(piece.events) >= self._pace.events
+        self._pace.measured(took, full)
+        self.meter.ticks += piece.until - self.tick
+        self.meter.events += len(piece.events)
+        self.meter.compute_ns += took
+        self.tick = piece.until
+        self._note_counters()
+        return steps
+
+    def _note_counters(self) -> None:
+        # Copied between batches: nobody may look into the network while a kernel runs.
+        self.meter.updates = self.network.updates
+        self.meter.synaptic_ops = self.network.synaptic_ops
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def _publish(
+        self,
+        segment: Segment,
+        steps: Steps,
+        truth: str | None,
+        label: str | None,
+        arrived_ns: int,
+    ) -> None:
+        teaching = self.learning and label is not None
+        for tick, scores, spikes in zip(
+            steps.tick.tolist(), steps.scores.tolist(), steps.spikes.tolist(), strict=True
+        ):
+            latency_us = max(0, time.monotonic_ns() - arrived_ns) // 1000
+            self.meter.published(latency_us)
+            self._broker.publish(
+                "result",
+                {
+                    "tick": tick,
+                    "t_us": segment.time_after(tick),
+                    "segment": segment.number,
+                    "class": winner(self.classes, scores),
+                    "scores": dict(zip(self.classes, scores, strict=True)),
+                    "spikes": spikes,
+                    "truth": truth,
+                    "label": label,
+                    "teaching": teaching,
+                    "latency_us": latency_us,
+                },
+            )
+
+    # -- requests --------------------------------------------------------------------------------
+
+    async def _attend(self) -> None:
+        """Apply what was asked; the network stands at a tick boundary."""
+        while (asked := self._inbox.take_request()) is not None:
+            await self._apply(asked)
+        if self._save_wanted and not self._saving:
+            await self._begin_save()
+
+    async def _apply(self, asked: Asked) -> None:
+        request: Request = asked.request
+        match request:
+            case Teach(label=label):
+                refusal = await self._teach(label)
+                if refusal is not None:
+                    asked.settle({"ok": False, "tick": self.tick, **refusal})
+                    return
+                asked.settle({"ok": True, "tick": self.tick, "label": label})
+                self._changed()
+            case Learn(on=on):
+                self.learning = on
+                asked.settle({"ok": True, "tick": self.tick, "on": on})
+                self._changed()
+            case Status():
+                asked.settle({"ok": True, "tick": self.tick, "status": self._status()})
+            case Checkpoint():
+                if self._save is None:
+                    asked.settle(
+                        {
+                            "ok": False,
+                            "tick": self.tick,
+                            "code": "no_checkpoints",
+                            "message": "This service has no checkpoint folder.",
+                        }
+                    )
+                else:
+                    self._save_for.append(asked)
+                    self._save_wanted = True
+            case _:
+                raise AssertionError(f"{type(request).__name__} is not for the network's owner")
+
+    async def _teach(self, label: str | None) -> dict[str, str] | None:
+        if self._settings.labels == "source":
+            return {
+                "code": "labels_from_source",
+                "message": "The source names the classes here (setting labels is 'source').",
+            }
+        if label is not None and label not in self.classes and not await self._add_class(label):
+            return {
+                "code": "unknown_class",
+                "message": f"{label!r} is no class of this network, and no class may be added; "
+                f"its classes are {', '.join(self.classes)}.",
+            }
+        self.label = label
+        return None
+
+    # -- checkpoints -----------------------------------------------------------------------------
+
+    def want_checkpoint(self) -> None:
+        """Save at the next tick boundary, unless nothing was computed since the last time."""
+        if self._save is not None and self.unsaved:
+            self._save_wanted = True
+            self._inbox.nudge()
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether anything was computed since the last checkpoint."""
+        return self.tick != self._saved_tick
+
+    def take_savers(self) -> list[Asked]:
+        """Requests for a checkpoint that no save was begun for."""
+        waiting, self._save_for = self._save_for, []
+        return waiting
+
+    def saved(self, tick: int, done: bool) -> None:
+        """The save that ``save`` was called for is over."""
+        self._saving = False
+        if done:
+            self._saved_tick = tick
+        self._inbox.nudge()
+
+    async def _begin_save(self) -> None:
+        assert self._save is not None
+        self._saving, self._save_wanted = True, False
+        waiting = self.take_savers()
+        data: bytes = await self._in_thread(self.network.to_bytes)
+        self._save(data, self.tick, waiting)
+
+
+def winner(classes: tuple[str, ...], scores: list[int]) -> str | None:
+    """The class with the highest score, the first of equals; None where all are the same."""
+    best = max(scores, default=0)
+    if not scores or (best == min(scores) and (len(scores) > 1 or best <= 0)):
+        return None
+    return classes[scores.index(best)]
+
+
+def _work(
+    network: NetworkLike, segment: Segment | None, piece: Piece, label: int, learn: bool
+) -> Steps:
+    """Bin a piece's events and compute its ticks; blocking, without the GIL where it matters."""
+    events = piece.events
+    binned = bin_events(
+        events.t,
+        events.x,
+        events.y,
+        events.p,
+        sensor_size=segment.size if segment is not None else network.input_size,
+        input_size=network.input_size,
+        origin_us=segment.origin_us if segment is not None else 0,
+        origin_tick=segment.origin_tick if segment is not None else 0,
+        tick_us=network.tick_us,
+    )
+    return network.advance(binned, piece.until, label=label, learn=learn)

@@ -1,0 +1,413 @@
+"""A running service: source, network owner, broker and connections, from start to goodbye."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+import trio
+
+from runtime._broker import Broker
+from runtime._checkpoints import CheckpointStore
+from runtime._connection import Connection, refuse
+from runtime._contracts import NetworkLike, SourceLike
+from runtime._errors import CheckpointError, ServiceError
+from runtime._inbox import Asked, Inbox
+from runtime._messages import PROTOCOL, TOPICS, Play, Request
+from runtime._owner import InThread, Owner
+from runtime._plays import Plays
+from runtime._report import Reporter
+from runtime._settings import Settings
+
+log = logging.getLogger("spikewire.runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a service did, once it has ended.
+
+    Attributes
+    ----------
+    reason
+        ``stopped`` or ``source ended``.
+    tick, packets, events, results, updates
+        Where the network stands, and what was computed.
+    drops
+        Events lost, by reason.
+    checkpoint, checkpoint_error
+        The last checkpoint written, and why the last attempt failed, if it did.
+    """
+
+    reason: str
+    tick: int
+    packets: int
+    events: int
+    results: int
+    updates: int
+    drops: Mapping[str, int]
+    checkpoint: str | None
+    checkpoint_error: str | None
+
+
+class Service:
+    """One source, one network, and those who watch and teach it.
+
+    Attributes
+    ----------
+    run_id
+        Text that no other run shares.
+    addresses
+        (host, port) of each listening socket, once :meth:`serve` has started.
+    """
+
+    def __init__(
+        self,
+        source: SourceLike,
+        network: NetworkLike,
+        settings: Settings | None = None,
+        *,
+        in_thread: InThread = trio.to_thread.run_sync,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.source = source
+        self.network = network
+        self.run_id = secrets.token_hex(8)
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        self.broker = Broker()
+        self.inbox = Inbox(self.settings.queue_packets, self.settings.queue_events)
+        folder = self.settings.checkpoint_folder
+        self.store = (
+            None if folder is None else CheckpointStore(folder, self.settings.checkpoint_keep)
+        )
+        self.checkpoint: str | None = None
+        self.checkpoint_tick: int | None = None
+        self.checkpoint_error: str | None = None
+        self.checkpoint_failures = 0
+        self.connections = 0
+        self.refused = 0
+        self.state = "starting"
+        self.source_state = "starting"
+        self.source_error: str | None = None
+        self._in_thread = in_thread
+        self._save_gate: trio.Nursery | None = None
+        self._stopping = trio.Event()
+        self._asking = 0
+        self._asked = trio.Event()
+        self._reason = "source ended"
+        self._source_scope = trio.CancelScope()
+        self.reporter = Reporter(self)
+        self.owner = Owner(
+            network,
+            self.inbox,
+            self.broker,
+            self.settings,
+            save=self._save if self.store is not None else None,
+            changed=self._publish_status,
+            status=self.reporter.status,
+            in_thread=in_thread,
+        )
+        self.plays = Plays(source)
+        self.owner.on_finished = self.plays.finished
+
+    # -- what connections use --------------------------------------------------------------------
+
+    def hello(self) -> dict[str, Any]:
+        """The service's hello."""
+        settings = self.settings
+        return {
+            "type": "hello",
+            "protocol": PROTOCOL,
+            "software": f"spikewire {_version()}",
+            "run": self.run_id,
+            "classes": list(self.owner.classes),
+            "tick_us": self.network.tick_us,
+            "input": list(self.network.input_size),
+            "source": self.source.name,
+            "topics": list(TOPICS),
+            "limits": {
+                "frame_bytes": settings.frame_bytes,
+                "connections": settings.connections,
+                "subscriber_messages": settings.subscriber_messages,
+                "subscriber_bytes": settings.subscriber_bytes,
+                "hello_s": settings.hello_s,
+                "frame_s": settings.frame_s,
+            },
+        }
+
+    def current_tick(self) -> int:
+        """The next tick to compute."""
+        return self.owner.tick
+
+    async def ask(self, request: Request) -> dict[str, Any]:
+        """Answer a request; the answer holds the tick at which it took effect."""
+        self._asking += 1
+        try:
+            if isinstance(request, Play):
+                answer = await self.plays.play(request)
+                return {"tick": self.owner.tick, **answer}
+            if self.state == "stopped":
+                return self._too_late()
+            asked = Asked(request)
+            self.inbox.put_request(asked)
+            return await asked.answer()
+        finally:
+            self._asking -= 1
+            self._asked.set()
+            self._asked = trio.Event()
+
+    def _too_late(self) -> dict[str, Any]:
+        return {
+            "ok": False,
+            "tick": self.owner.tick,
+            "code": "stopping",
+            "message": "The service is stopping.",
+        }
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Begin an ordered shutdown: the source ends, what has arrived is computed."""
+        if not self._stopping.is_set():
+            self._reason = reason
+            self._stopping.set()
+            self._source_scope.cancel()
+
+    async def converse(self, stream: trio.abc.HalfCloseableStream) -> None:
+        """Serve one peer until it leaves, or is told goodbye."""
+        if self.connections >= self.settings.connections:
+            self.refused += 1
+            await refuse(
+                stream,
+                "too_many_connections",
+                f"All {self.settings.connections} connections are in use.",
+            )
+            return
+        self.connections += 1
+        try:
+            await Connection(stream, self).run()
+        except Exception:
+            # A fault of ours in one conversation must not end the others.
+            log.exception("a connection ended by an unforeseen error")
+        finally:
+            self.connections -= 1
+
+    # -- the life of a service -------------------------------------------------------------------
+
+    async def serve(
+        self,
+        *,
+        listen: bool = True,
+        signals: bool = True,
+        task_status: trio.TaskStatus[Service] = trio.TASK_STATUS_IGNORED,
+    ) -> Summary:
+        """Run until the source ends (setting ``at_end``), :meth:`stop`, SIGINT or SIGTERM.
+
+        Parameters
+        ----------
+        listen
+            Whether to open the TCP port; without it, :meth:`converse` serves given streams.
+        signals
+            Whether to stop in order at SIGINT and SIGTERM (main thread only).
+        task_status
+            Started with this service once its port is open.
+
+        Raises
+        ------
+        ServiceError
+            The port cannot be opened.
+        Exception
+            What the source failed with (``sensors.SensorError``), if ``at_end`` is ``exit``; the
+            shutdown was in order all the same.
+        """
+        listeners = await self._open_listeners() if listen else []
+        failure: Exception | None = None
+        async with trio.open_nursery() as outer:
+            doors = trio.CancelScope()
+            if listeners:
+                outer.start_soon(self._accept, listeners, doors, outer)
+            if signals:
+                await outer.start(self._obey_signals)
+            outer.start_soon(self.reporter.run)
+            if self.store is not None and self.settings.checkpoint_every_s > 0:
+                outer.start_soon(self._checkpoint_now_and_then)
+            self.state = "running"
+            async with trio.open_nursery() as saves:
+                self._save_gate = saves
+                async with trio.open_nursery() as work:
+                    work.start_soon(self.owner.run)
+                    task_status.started(self)
+                    failure = await self._run_source()
+                    self.inbox.end()
+                    if self.settings.at_end == "stay":
+                        await self._stopping.wait()
+                    self.state = "draining"
+                    self._publish_status()
+                    self.inbox.close()
+                    work.start_soon(self._limit_drain)
+            await self._last_checkpoint()
+            await self._finish_requests()
+            doors.cancel()
+            await self._say_goodbye()
+            outer.cancel_scope.cancel()
+        if failure is not None and self.settings.at_end == "exit":
+            raise failure
+        return self._summary()
+
+    async def _open_listeners(self) -> list[trio.SocketListener]:
+        host, port = self.settings.host, self.settings.port
+        try:
+            listeners = await trio.open_tcp_listeners(port, host=host)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ServiceError(f"Cannot listen on {host}, port {port}: {reason}.") from error
+        self.addresses = tuple(
+            (str(name[0]), int(name[1]))
+            for name in (listener.socket.getsockname() for listener in listeners)
+        )
+        return listeners
+
+    async def _accept(
+        self,
+        listeners: list[trio.SocketListener],
+        doors: trio.CancelScope,
+        connections: trio.Nursery,
+    ) -> None:
+        with doors:
+            await trio.serve_listeners(self.converse, listeners, handler_nursery=connections)
+
+    async def _obey_signals(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            task_status.started()
+            async for _ in received:
+                if self._stopping.is_set() or self.state == "draining":
+                    # Asked a second time: what is not computed yet is given up, counted.
+                    self.inbox.discard()
+                self.stop()
+
+    async def _run_source(self) -> Exception | None:
+        deliver = self.inbox.put_dropping if self.source.live else self.inbox.put_waiting
+        failure: Exception | None = None
+        self.source_state = "running"
+        self._publish_status()
+        with self._source_scope:
+            try:
+                await self.source.run(deliver)
+            except Exception as error:
+                # Whatever ends a source, what it has delivered is computed and kept.
+                failure = error
+                self.source_error = str(error)
+                log.error("the source failed: %s", error)
+        self.plays.source_over()
+        stopped = self._source_scope.cancelled_caught
+        self.source_state = "failed" if failure else "stopped" if stopped else "ended"
+        self._publish_status()
+        return failure
+
+    async def _limit_drain(self) -> None:
+        with trio.move_on_after(self.settings.drain_s):
+            await self.owner.done.wait()
+            return
+        self.inbox.discard()
+
+    async def _finish_requests(self) -> None:
+        """Answer what is still asked, before the goodbye ends the outboxes."""
+        self.state = "stopped"
+        self.plays.abandon()
+        while (asked := self.inbox.take_request()) is not None:
+            asked.settle(self._too_late())
+        with trio.move_on_after(self.settings.goodbye_s):
+            while self._asking:
+                await self._asked.wait()
+
+    async def _say_goodbye(self) -> None:
+        self.reporter.publish_stats()
+        self._publish_status()
+        self.broker.finish({"type": "goodbye", "reason": self._reason, "tick": self.owner.tick})
+        with trio.move_on_after(self.settings.goodbye_s):
+            while self.broker.subscribers:
+                await self.broker.left.wait()
+
+    # -- checkpoints -----------------------------------------------------------------------------
+
+    async def _checkpoint_now_and_then(self) -> None:
+        while True:
+            await trio.sleep(self.settings.checkpoint_every_s)
+            self.owner.want_checkpoint()
+
+    def _save(self, data: bytes, tick: int, asked: list[Asked]) -> None:
+        assert self._save_gate is not None
+        self._save_gate.start_soon(self._write_checkpoint, data, tick, asked)
+
+    async def _write_checkpoint(self, data: bytes, tick: int, asked: list[Asked]) -> None:
+        assert self.store is not None
+        answer: dict[str, Any]
+        try:
+            path = await self._in_thread(partial(self.store.write, data))
+        except CheckpointError as error:
+            self.checkpoint_error = str(error)
+            self.checkpoint_failures += 1
+            log.error("%s", error)
+            answer = {"ok": False, "code": "checkpoint_failed", "message": str(error)}
+        else:
+            self.checkpoint, self.checkpoint_tick = str(path), tick
+            self.checkpoint_error = None
+            answer = {"ok": True, "path": str(path), "bytes": len(data)}
+        self.owner.saved(tick, self.checkpoint_error is None)
+        for one in asked:
+            one.settle({"tick": tick, **answer})
+        self._publish_status()
+
+    async def _last_checkpoint(self) -> None:
+        """Save where the network stands, now that its owner has ended."""
+        waiting = self.owner.take_savers()
+        if self.store is None or not (waiting or self.owner.unsaved):
+            return
+        data = await self._in_thread(self.network.to_bytes)
+        await self._write_checkpoint(data, self.owner.tick, waiting)
+
+    # -- reports ---------------------------------------------------------------------------------
+
+    def _publish_status(self) -> None:
+        self.broker.publish("status", self.reporter.status())
+
+    def _summary(self) -> Summary:
+        meter = self.owner.meter
+        return Summary(
+            reason=self._reason,
+            tick=self.owner.tick,
+            packets=meter.packets,
+            events=meter.events,
+            results=meter.results,
+            updates=meter.updates,
+            drops=dict(self.inbox.drops),
+            checkpoint=self.checkpoint,
+            checkpoint_error=self.checkpoint_error,
+        )
+
+
+def _version() -> str:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version("spikewire")
+    return "unknown"
+
+
+async def serve(
+    source: SourceLike,
+    network: NetworkLike,
+    settings: Settings | None = None,
+    *,
+    signals: bool = True,
+    task_status: trio.TaskStatus[Service] = trio.TASK_STATUS_IGNORED,
+) -> Summary:
+    """Serve one source and one network until the source ends, SIGINT or SIGTERM.
+
+    See :meth:`Service.serve` for what it raises, and what ``task_status`` is given.
+    """
+    return await Service(source, network, settings).serve(signals=signals, task_status=task_status)

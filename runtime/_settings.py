@@ -1,0 +1,152 @@
+"""Everything about a service that a person may choose."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from typing import Literal
+
+import msgspec
+
+from runtime._errors import SettingsError
+
+DEFAULT_PORT = 7462
+
+
+class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """Settings of one service; every value is checked when it is made.
+
+    Attributes
+    ----------
+    host, port
+        Where to listen; port 0 takes a free one.
+    public
+        Allow a host that other machines can reach. Protocol 1 has no passwords yet.
+    labels
+        Who names the class that is shown: ``client`` (teach requests) or ``source`` (the label
+        that comes with the events).
+    learn
+        Whether learning is on at the start.
+    add_classes
+        Whether a label that the network does not know becomes a new class, and how many classes
+        there may be (``most_classes``).
+    at_end
+        ``exit`` or ``stay`` when the source is over.
+    gap_ms
+        Event time, in milliseconds, that the network is given to come to rest between two
+        segments of a stream.
+    queue_packets, queue_events
+        How much may wait between the source and the network. A recording waits; a live source
+        loses its oldest packets, counted.
+    checkpoint_folder, checkpoint_every_s, checkpoint_keep
+        Where checkpoints go (None: nowhere), how often (0: on request and at shutdown only), and
+        how many of the newest are kept.
+    stats_every_s
+        Seconds between two messages of the stats topic.
+    connections
+        Most connections at a time.
+    frame_bytes
+        Longest message accepted or sent, in bytes.
+    subscriber_messages, subscriber_bytes
+        How much may wait for one slow subscriber, for each topic.
+    hello_s, frame_s
+        Seconds a peer has for its hello, and for the rest of a message that it began.
+    drain_s
+        Seconds at shutdown to compute what has arrived.
+    goodbye_s
+        Seconds at shutdown for subscribers to take what waits for them.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    public: bool = False
+    labels: Literal["client", "source"] = "client"
+    learn: bool = True
+    add_classes: bool = True
+    most_classes: int = 64
+    at_end: Literal["exit", "stay"] = "exit"
+    gap_ms: int = 300
+    queue_packets: int = 256
+    queue_events: int = 262_144
+    checkpoint_folder: str | None = None
+    checkpoint_every_s: float = 60.0
+    checkpoint_keep: int = 3
+    stats_every_s: float = 1.0
+    connections: int = 256
+    frame_bytes: int = 1024 * 1024
+    subscriber_messages: int = 1024
+    subscriber_bytes: int = 4 * 1024 * 1024
+    hello_s: float = 5.0
+    frame_s: float = 10.0
+    drain_s: float = 10.0
+    goodbye_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        _one_of("labels", self.labels, ("client", "source"))
+        _one_of("at_end", self.at_end, ("exit", "stay"))
+        for name in ("public", "learn", "add_classes"):
+            _one_of(name, getattr(self, name), (False, True))
+        for name, least, most in _WHOLE:
+            _whole(name, getattr(self, name), least, most)
+        for name, low, high in _SECONDS:
+            _seconds(name, getattr(self, name), low, high)
+        folder = self.checkpoint_folder
+        if folder is not None and (not isinstance(folder, str) or not folder.strip()):
+            raise SettingsError("checkpoint_folder", folder, "the path of a folder, or none")
+        if not isinstance(self.host, str) or not self.host.strip():
+            raise SettingsError("host", self.host, "a host name or an address")
+        if not self.public and not _is_loopback(self.host):
+            raise SettingsError(
+                "host",
+                self.host,
+                "a loopback address such as 127.0.0.1, unless public is true: there are no "
+                "passwords, and anybody who reaches the port can watch and teach",
+            )
+
+
+_WHOLE = (
+    ("port", 0, 65_535),
+    ("most_classes", 1, 1024),
+    ("gap_ms", 0, 3_600_000),
+    ("queue_packets", 1, 1_000_000),
+    ("queue_events", 1, 1_000_000_000),
+    ("checkpoint_keep", 1, 10_000),
+    ("connections", 1, 100_000),
+    ("frame_bytes", 4096, 64 * 1024 * 1024),
+    ("subscriber_messages", 1, 1_000_000),
+    ("subscriber_bytes", 4096, 1024**3),
+)
+_SECONDS = (
+    ("checkpoint_every_s", 0.0, 86_400.0),
+    ("stats_every_s", 0.05, 3600.0),
+    ("hello_s", 0.05, 3600.0),
+    ("frame_s", 0.05, 3600.0),
+    ("drain_s", 0.0, 3600.0),
+    ("goodbye_s", 0.0, 3600.0),
+)
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    # A bool is wanted where a bool is allowed: 1 == True must not slip through.
+    if not any(type(value) is type(choice) and value == choice for choice in allowed):
+        raise SettingsError(name, value, " or ".join(repr(choice) for choice in allowed))
+
+
+def _whole(name: str, value: object, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise SettingsError(name, value, f"a whole number from {least} to {most}")
+
+
+def _seconds(name: str, value: object, least: float, most: float) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not least <= value <= most:  # type: ignore[arg-type,operator]
+        raise SettingsError(name, value, f"a number of seconds from {least:g} to {most:g}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
