@@ -52,7 +52,7 @@ WARM = cached()
 
 @contextmanager
 def _cache_here() -> Iterator[None]:
-    """Point Numba's cache at our folder while a function is decorated, unless the user chose one."""
+    """Point Numba's cache at our folder while decorating, unless the user chose one."""
     before = _CONFIG.CACHE_DIR
     if not before:
         _CONFIG.CACHE_DIR = str(_FOLDER)

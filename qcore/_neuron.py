@@ -86,7 +86,8 @@ def fire_refractory(v, r, table, fired, activation, slope, rail):
 
     ``U = v - r``; spike when ``U > threshold``; ``r <- tz(r * keep) + kick * spike``.
     The membrane itself is not reset. ``activation`` is
-    ``(U - threshold >> slope) + (rail + 1) / 2`` clipped to ``[0, rail]``: a hard sigmoid whose linear part is the surrogate's window.
+    ``(U - threshold >> slope) + (rail + 1) / 2`` clipped to ``[0, rail]``: a hard sigmoid whose
+    linear part is the surrogate's window.
 
     Returns
     -------

@@ -176,10 +176,12 @@ def test_learning_separates_two_patterns_and_wrong_labels_do_not() -> None:
 
     def right(shuffled: bool) -> float:
         rng = np.random.default_rng(4)
-        network = build(readout={"every": 2, "shift": 13, "slots": 8, "replays": 2, "slow": 5})
-        for _ in range(6):
+        layer = {"kind": "conv", "channels": 12, "stride": 2, "pad": 1, "plastic": False,
+                 "threshold": 9000, "activity": 60}  # fmt: skip
+        network = build(readout={"every": 2, "slots": 8, "replays": 2}, layers=[layer])
+        for lesson in range(6):
             for kind in (0, 1):
-                label = int(rng.integers(2)) if shuffled else kind
+                label = lesson % 2 if shuffled else kind
                 start = network.tick
                 network.advance(events(rng, start, kind), start + 200, label=label, learn=True)
         hits = []
@@ -190,7 +192,7 @@ def test_learning_separates_two_patterns_and_wrong_labels_do_not() -> None:
         return float(np.mean(hits))
 
     assert right(shuffled=False) > 0.95
-    assert right(shuffled=True) < 0.9
+    assert right(shuffled=True) < 0.75
 
 
 def test_runs_repeat_across_processes() -> None:

@@ -1,0 +1,79 @@
+"""The `spikewire` command: what it offers, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from apps import _info
+from apps._errors import DONE, FAILED, leaves, sentence
+from apps._say import complain
+
+app = typer.Typer(
+    name="spikewire",
+    help="Turn the events of a DVS camera into classes, and teach it while it runs.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("info")(_info.info)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"spikewire {metadata.version('spikewire')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code: 0 done, 1 failed, 2 wrong usage.
+
+    Mistakes of the user, and of the outside world, become one sentence on standard error. What
+    nobody foresaw keeps its traceback.
+    """
+    try:
+        code = app(args=arguments, prog_name="spikewire", standalone_mode=False)
+    except typer.TyperException as error:
+        complain(f"{error.format_message()} (see spikewire --help)")
+        return error.exit_code
+    except BaseException as error:
+        if any(isinstance(leaf, BrokenPipeError) for leaf in leaves(error)):
+            return _reader_left()
+        told = sentence(error)
+        if told is None:
+            raise
+        complain(told[0])
+        return told[1]
+    # Without standalone mode an Exit comes back as its code; Ctrl-C as 130.
+    if code == 130:
+        complain("interrupted")
+        return FAILED
+    return code if isinstance(code, int) else DONE
+
+
+def _reader_left() -> int:
+    # `spikewire ... | head` is not a mistake. Standard output is replaced so that the
+    # interpreter's last flush finds somebody to write to.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE
+
+
+def main() -> None:
+    """Entry point of the `spikewire` command."""
+    sys.exit(run())
