@@ -17,17 +17,20 @@ class Tally:
     results : results added.
     judged : those whose true class was known.
     right : those of them that named it.
+    said : class -> results that named it.
     confusion : (truth, said) -> count; said is None where the network named no class.
     """
 
     def __init__(self) -> None:
         self.results = self.judged = self.right = 0
+        self.said: Counter[str] = Counter()
         self.confusion: Counter[tuple[str, str | None]] = Counter()
         self._latencies: deque[float] = deque(maxlen=_RECENT)
 
     def add(self, said: str | None, truth: str | None, latency_us: float | None = None) -> None:
         """Count one result."""
         self.results += 1
+        self.said.update([] if said is None else [said])
         if latency_us is not None:
             self._latencies.append(latency_us)
         if truth is not None:

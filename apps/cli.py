@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from apps import _info
+from apps import _ask, _demo, _info, _replay, _run, _teach, _watch
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
+from apps.bench import gestures
 
 app = typer.Typer(
     name="spikewire",
@@ -21,7 +23,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("info")(_info.info)
+for _command in (
+    _demo.demo,
+    _run.run,
+    _watch.watch,
+    _teach.teach,
+    _teach.play,
+    _replay.replay,
+    _info.info,
+    _ask.status,
+    _ask.learn,
+    _ask.checkpoint,
+):
+    app.command()(_command)
+
+bench = typer.Typer(help="Measurements anybody can repeat.", add_completion=False)
+bench.command()(gestures.gestures)
+app.add_typer(bench, name="bench")
 
 
 def _version(wanted: bool) -> None:
@@ -47,12 +65,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Mistakes of the user, and of the outside world, become one sentence on standard error. What
     nobody foresaw keeps its traceback.
     """
+    # Commands say what matters themselves; the packages' logs are for programs that want them.
+    logging.getLogger("spikewire").addHandler(logging.NullHandler())
     try:
         code = app(args=arguments, prog_name="spikewire", standalone_mode=False)
     except typer.TyperException as error:
-        complain(f"{error.format_message()} (see spikewire --help)")
+        context = getattr(error, "ctx", None)
+        command = "spikewire" if context is None else context.command_path
+        complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
         return error.exit_code
     except BaseException as error:
+        if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+            complain("interrupted")
+            return FAILED
         if any(isinstance(leaf, BrokenPipeError) for leaf in leaves(error)):
             return _reader_left()
         told = sentence(error)
@@ -77,3 +102,7 @@ def _reader_left() -> int:
 def main() -> None:
     """Entry point of the `spikewire` command."""
     sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -77,13 +77,12 @@ class Verdict:
         }
 
 
-def judge(clip: str, ticks: tuple[int, int], results: Iterable[Mapping[str, Any]]) -> Verdict:
-    """Take the class named most often in the results of ticks first <= tick < last.
+def judge(clip: str, segment: int, results: Iterable[Mapping[str, Any]]) -> Verdict:
+    """Take the class named most often in the results of one segment: of one excerpt played.
 
     An excerpt without results, or whose results name no class, is answered with None.
     """
-    first, last = ticks
-    said = [r["class"] for r in results if first <= r["tick"] < last]
+    said = [result["class"] for result in results if result["segment"] == segment]
     named = Counter(name for name in said if name is not None)
     if not named:
         return Verdict(clip, None, 0.0, len(said))

@@ -91,7 +91,7 @@ async def _bench(
                 code = await server.wait()
                 if code != DONE:
                     raise CommandError(f"the server ended with exit code {code}")
-    verdicts = [judge(clip, ticks, results) for clip, ticks in asked]
+    verdicts = [judge(clip, segment, results) for clip, segment in asked]
     return {
         "clips": [verdict.record() for verdict in verdicts],
         "right": count_right(verdicts),
@@ -112,7 +112,7 @@ async def _collect(watcher: Child, results: list[dict[str, Any]], subscribed: tr
             results.append(message)
 
 
-async def _play(teacher: Child, lesson: Lesson) -> tuple[int, int]:
+async def _play(teacher: Child, lesson: Lesson) -> int:
     answer = await teacher.ask(
         {
             "label": lesson.label,
@@ -121,7 +121,7 @@ async def _play(teacher: Child, lesson: Lesson) -> tuple[int, int]:
             "stop_us": lesson.stop_us,
         }
     )
-    return answer["first_tick"], answer["last_tick"]
+    return int(answer["segment"])
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -26,19 +26,19 @@ def test_questions_are_never_shown_in_a_lesson_and_carry_no_name() -> None:
 
 def test_the_majority_of_an_excerpt_decides() -> None:
     results = [
-        {"tick": 9, "class": "class_03"},
-        {"tick": 10, "class": "class_01"},
-        {"tick": 11, "class": "class_03"},
-        {"tick": 12, "class": "class_01"},
-        {"tick": 13, "class": None},
-        {"tick": 14, "class": "class_03"},
+        {"segment": 6, "class": "class_03"},
+        {"segment": 7, "class": "class_01"},
+        {"segment": 7, "class": "class_03"},
+        {"segment": 7, "class": "class_01"},
+        {"segment": 7, "class": None},
+        {"segment": 8, "class": "class_03"},
     ]
-    assert judge("class_01", (10, 14), results) == Verdict("class_01", "class_01", 0.5, 4)
+    assert judge("class_01", 7, results) == Verdict("class_01", "class_01", 0.5, 4)
 
 
 def test_silence_is_no_answer() -> None:
-    assert judge("class_01", (0, 5), []) == Verdict("class_01", None, 0.0, 0)
-    assert not judge("class_01", (0, 5), [{"tick": 1, "class": None}]).right
+    assert judge("class_01", 0, []) == Verdict("class_01", None, 0.0, 0)
+    assert not judge("class_01", 1, [{"segment": 1, "class": None}]).right
 
 
 def test_counting() -> None:

@@ -1,0 +1,46 @@
+"""Ctrl-C and SIGTERM as an ordinary end of the work, not as an exception out of nowhere."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable
+
+import trio
+
+
+def run_until_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
+    """Run `work` under trio; Ctrl-C or SIGTERM cancels it, and its clean-up runs.
+
+    Returns
+    -------
+    bool
+        Whether it was interrupted.
+    """
+    return trio.run(_until_interrupted, work)
+
+
+async def _until_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
+    interrupted = False
+    failed: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+
+        async def listen(*, task_status: trio.TaskStatus[None]) -> None:
+            nonlocal interrupted
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                task_status.started()
+                async for _ in signals:
+                    interrupted = True
+                    nursery.cancel_scope.cancel()
+
+        await nursery.start(listen)
+        try:
+            await work()
+        except trio.Cancelled:
+            raise
+        except BaseException as error:
+            # Carried around the nursery, which would wrap it in a group.
+            failed = error
+        nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+    return interrupted

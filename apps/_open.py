@@ -1,0 +1,75 @@
+"""From what a person typed to a network and a source."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from apps._errors import UsageError
+from apps._say import remarks
+
+if TYPE_CHECKING:
+    from qcore import Network
+
+# Loading compiled kernels takes well under a second; compiling them takes much longer than this.
+_PATIENCE_S = 2.0
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Say why it takes so long, if it does: the kernels are compiled when first imported."""
+    timer = threading.Timer(
+        _PATIENCE_S, lambda: remarks().print("[dim]compiling kernels (once) ...[/]")
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def load_kernels() -> None:
+    """Import everything that compiles, with a word to the person if that takes long."""
+    with patience():
+        import qcore
+        import runtime
+        import sensors
+
+        del qcore, runtime, sensors
+
+
+def open_network(model: str, classes: Sequence[str], seed: int) -> Network:
+    """Build an untrained network from a preset's name, or load one from a model file.
+
+    Parameters
+    ----------
+    model : a preset's name or a path.
+    classes : names the network must know. A loaded network keeps its own and gains the others.
+    seed : of an untrained network's weights; a loaded one has its own.
+
+    Raises
+    ------
+    UsageError
+        No such preset or file, or a preset without classes.
+    qcore.ModelError
+        The file is no model, or is damaged.
+    """
+    from qcore import Network, load_preset, preset_names
+
+    if model in preset_names():
+        if not classes:
+            raise UsageError("a new network needs its classes: give --classes a,b,c")
+        return Network.build(load_preset(model), classes, seed)
+    path = Path(model)
+    if not path.is_file():
+        presets = ", ".join(preset_names())
+        raise UsageError(f"--model {model} is neither a file nor a preset ({presets})")
+    network = Network.load(path)
+    for name in classes:
+        if name not in network.classes:
+            network.add_class(name)
+    return network

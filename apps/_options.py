@@ -1,0 +1,49 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from apps._quantities import duration_us, host_port, speed_factor
+
+# What `spikewire run` listens on when nothing else is said, as the service's own default.
+DEFAULT_ADDRESS = "127.0.0.1:7462"
+DEFAULT_MODEL = "edge"
+
+Connect = Annotated[
+    str,
+    typer.Option("--connect", "-c", metavar="HOST:PORT", help="Where the service listens."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines, for a program to read.")]
+Model = Annotated[
+    str,
+    typer.Option("--model", metavar="FILE|PRESET", help="A model file, or a preset's name."),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option("--classes", metavar="A,B,C", help="Names of the classes of a new network."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of a new network's weights.")]
+Start = Annotated[
+    int | None,
+    typer.Option("--start", metavar="TIME", parser=duration_us, help="Such as 0ms or 1.5s."),
+]
+Stop = Annotated[
+    int | None,
+    typer.Option("--stop", metavar="TIME", parser=duration_us, help="Such as 750ms."),
+]
+__all__ = [
+    "DEFAULT_ADDRESS",
+    "DEFAULT_MODEL",
+    "Classes",
+    "Connect",
+    "Json",
+    "Model",
+    "Seed",
+    "Start",
+    "Stop",
+    "host_port",
+    "speed_factor",
+]

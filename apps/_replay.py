@@ -1,0 +1,133 @@
+"""`spikewire replay`: the network over recordings, as fast as the machine goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import trio
+import typer
+from rich.table import Table
+
+from apps._errors import DONE, FAILED, UsageError
+from apps._inprocess import compute
+from apps._open import load_kernels, open_network
+from apps._options import DEFAULT_MODEL, Classes, Json, Model, Seed, Start, Stop
+from apps._quantities import names, speed_factor
+from apps._run import source_classes
+from apps._say import complain, console, json_line, remarks
+from apps._tally import Tally
+from apps._view import share
+
+if TYPE_CHECKING:
+    from runtime import Summary
+    from sensors import Source
+
+# Fields of a message that say how and when it came, not what the network said.
+_NOT_THE_ANSWER = {"type", "topic", "seq", "latency_us"}
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Recordings, shown one after the other.")],
+    model: Model = DEFAULT_MODEL,
+    classes: Classes = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Lines of class,startTime_usec,endTime_usec."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", help="All that is shown is this class.")
+    ] = None,
+    learn: Annotated[bool, typer.Option("--learn", help="Learn from the labels.")] = False,
+    start: Start = None,
+    stop: Stop = None,
+    speed: Annotated[str, typer.Option(metavar="FACTOR|max", help="1 is real time.")] = "max",
+    seed: Seed = 0,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save the network afterwards.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the network over recordings and say what it recognised.
+
+    The same recordings give the same results, bit for bit, at every speed. With labels it says
+    how often it was right; with --learn it learns from them.
+    """
+    if labels is not None and label is not None:
+        raise UsageError("give --labels or --label, not both")
+    if learn and labels is None and label is None:
+        raise UsageError("--learn needs to be told what is shown: give --labels or --label")
+    factor = speed_factor(speed)
+    load_kernels()
+    source = _open(files, factor, labels, label, start, stop)
+    network = open_network(model, names(classes) or source_classes(source), seed)
+    if not learn and model in _presets():
+        remarks().print(f"note: {model} is untrained here, so its answers mean nothing yet")
+    tally = Tally()
+
+    def take(result: Mapping[str, Any]) -> None:
+        tally.add(result["class"], result["truth"])
+        if as_json:
+            json_line({key: result[key] for key in result if key not in _NOT_THE_ANSWER})
+
+    work = partial(compute, source, network, take, learn=learn, labels="source")
+    try:
+        summary = trio.run(work)
+    except Exception:
+        # What came before the damage has been computed; the error itself follows.
+        _report(tally, None, as_json)
+        raise
+    _report(tally, summary, as_json)
+    if summary.reason == "stopped":
+        complain("interrupted" + ("; nothing was saved" if save is not None else ""))
+        raise typer.Exit(FAILED)
+    if save is not None:
+        network.save(save)
+        remarks().print(f"saved in {save}", markup=False, soft_wrap=True)
+    raise typer.Exit(DONE)
+
+
+def _presets() -> Sequence[str]:
+    from qcore import preset_names
+
+    return preset_names()
+
+
+def _open(
+    files: Sequence[Path],
+    speed: float | None,
+    labels: Path | None,
+    label: str | None,
+    start: int | None,
+    stop: int | None,
+) -> Source:
+    from sensors import FileSource
+
+    return FileSource(files, speed=speed, labels=labels, label=label, start_us=start, stop_us=stop)
+
+
+def _report(tally: Tally, summary: Summary | None, as_json: bool) -> None:
+    by_class = tally.by_class()
+    if as_json:
+        record: dict[str, Any] = {"type": "summary", "results": tally.results}
+        if summary is not None:
+            record |= {"events": summary.events, "tick": summary.tick, "updates": summary.updates}
+        if tally.judged:
+            record |= {"accuracy": tally.accuracy, "judged": tally.judged, "by_class": by_class}
+        json_line(record)
+        return
+    out = console()
+    if by_class:
+        table = Table("class", "results", "right", "mostly taken for")
+        for name, row in by_class.items():
+            right = share(row["right"], row["judged"])
+            table.add_row(name, str(row["judged"]), right, row["mostly"] or "nothing")
+        out.print(table)
+    events = "" if summary is None else f"{summary.events} events, "
+    right = f", {share(tally.right, tally.judged)} right" if tally.judged else ""
+    out.print(f"{events}{tally.results} results{right}")
+    if not tally.judged:
+        said = ", ".join(f"{name} {count}" for name, count in tally.said.most_common())
+        out.print(f"recognised: {said or 'nothing'}", markup=False)

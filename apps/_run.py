@@ -1,0 +1,201 @@
+"""`spikewire run`: a live service on a source."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import trio
+import typer
+
+from apps._errors import DONE, FAILED, UsageError, leaves
+from apps._open import load_kernels, open_network
+from apps._options import DEFAULT_ADDRESS, DEFAULT_MODEL, Classes, Json, Model, Seed
+from apps._quantities import names, speed_factor
+from apps._say import complain, json_line, remarks
+
+if TYPE_CHECKING:
+    from qcore import Network
+    from runtime import Service, Settings, Summary
+    from sensors import Source
+
+
+def run(
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source", "-s", help="file:PATH, udp://HOST:PORT?size=WxH, shelf:DIR or sim:"
+        ),
+    ],
+    model: Model = DEFAULT_MODEL,
+    classes: Classes = None,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7462,
+    public: Annotated[
+        bool, typer.Option("--public", help="Allow a --host that other machines reach.")
+    ] = False,
+    learn: Annotated[bool, typer.Option(help="Learn whenever a label is present.")] = True,
+    labels: Annotated[
+        Literal["client", "source"], typer.Option(help="Who names what is shown.")
+    ] = "client",
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Save the learner here.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, if there is one.")
+    ] = False,
+    seed: Seed = 0,
+    speed: Annotated[
+        str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
+    ] = None,
+    at_end: Annotated[
+        Literal["exit", "stay"], typer.Option(help="When the source is over.")
+    ] = "exit",
+    as_json: Json = False,
+) -> None:
+    """Run a service: events in, classes out over TCP, until the source ends or Ctrl-C.
+
+    Watch it with `spikewire watch`, teach it with `spikewire teach`.
+    """
+    if resume and checkpoint is None:
+        raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
+    load_kernels()
+    settings = _settings(
+        host=host,
+        port=port,
+        public=public,
+        learn=learn,
+        labels=labels,
+        at_end=at_end,
+        checkpoint_folder=None if checkpoint is None else str(checkpoint),
+    )
+    opened = open_source_at(source, speed)
+    network = _network(model, names(classes) or source_classes(opened), seed, checkpoint, resume)
+    raise typer.Exit(trio.run(_run, opened, network, settings, as_json))
+
+
+def open_source_at(uri: str, speed: str | None) -> Source:
+    """Open a source; what is wrong with its name is wrong usage."""
+    from sensors import SensorError, open_source
+
+    options: dict[str, Any] = {} if speed is None else {"speed": speed_factor(speed)}
+    try:
+        return open_source(uri, **options)
+    except SensorError as error:
+        raise UsageError(str(error)) from error
+
+
+def source_classes(source: Source) -> tuple[str, ...]:
+    """The classes that a source knows it will show (the simulator does); none otherwise."""
+    return tuple(getattr(source, "classes", ()))
+
+
+def _settings(**chosen: Any) -> Settings:
+    from runtime import Settings, SettingsError
+
+    try:
+        return Settings(**chosen)
+    except SettingsError as error:
+        raise UsageError(str(error)) from error
+
+
+def _network(
+    model: str, classes: tuple[str, ...], seed: int, checkpoint: Path | None, resume: bool
+) -> Network:
+    from qcore import Network
+    from runtime import CheckpointStore
+
+    if resume and checkpoint is not None:
+        found = CheckpointStore(checkpoint).load_newest(Network.from_bytes)
+        if found is not None:
+            network, path = found
+            remarks().print(f"going on from {path}", markup=False, soft_wrap=True)
+            return network
+    return open_network(model, classes, seed)
+
+
+class _Log(logging.Handler):
+    """Prints the service's complaints as sentences, and remembers them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+        complain(record.getMessage())
+
+
+async def _run(source: Source, network: Network, settings: Settings, as_json: bool) -> int:
+    from runtime import Service
+
+    service = Service(source, network, settings)
+    summaries: list[Summary] = []
+
+    async def serve(*, task_status: trio.TaskStatus[Service]) -> None:
+        summaries.append(await service.serve(task_status=task_status))
+
+    with _listening() as log:
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(serve)
+                _announce(service, as_json)
+        except BaseException as error:
+            # The service has said already why its source failed; once is enough.
+            if not all(any(str(leaf) in said for said in log.said) for leaf in leaves(error)):
+                raise
+    _conclude(source, summaries, as_json)
+    return DONE if summaries else FAILED
+
+
+@contextmanager
+def _listening() -> Iterator[_Log]:
+    log, logger = _Log(), logging.getLogger("spikewire")
+    logger.addHandler(log)
+    try:
+        yield log
+    finally:
+        logger.removeHandler(log)
+
+
+def _announce(service: Service, as_json: bool) -> None:
+    host, port = service.addresses[0]
+    classes = list(service.network.classes)
+    if as_json:
+        hello = {"source": service.source.name, "run": service.run_id, "classes": classes}
+        json_line({"type": "listening", "host": host, "port": port, **hello})
+        return
+    out = remarks()
+    learning = "learning" if service.settings.learn else "not learning"
+    told = f"{service.source.name} -> {', '.join(classes)} ({learning})"
+    out.print(told, markup=False, soft_wrap=True)
+    to = "" if f"{host}:{port}" == DEFAULT_ADDRESS else f" --connect {host}:{port}"
+    out.print(f"listening on {host}:{port}; see it with: spikewire watch{to}", markup=False)
+
+
+def _conclude(source: Source, summaries: Sequence[Summary], as_json: bool) -> None:
+    """The last words: what was computed, and what was lost, each loss under its own name."""
+    counters = {str(name): int(count) for name, count in source.counters.items()}
+    record: dict[str, Any] = {"type": "summary", "source": counters}
+    if summaries:
+        record |= dataclasses.asdict(summaries[0])
+    if as_json:
+        json_line(record)
+        return
+    out = remarks()
+    if summaries:
+        done = summaries[0]
+        told = (
+            f"{done.reason}: {done.events} events, {done.results} results, {done.updates} updates"
+        )
+        out.print(told, markup=False)
+        if done.checkpoint is not None:
+            out.print(f"learner saved in {done.checkpoint}", markup=False, soft_wrap=True)
+    losses = {**counters, **(summaries[0].drops if summaries else {})}
+    told = ", ".join(f"{name} {count}" for name, count in losses.items() if count)
+    if told:
+        out.print(f"counted: {told}", markup=False, soft_wrap=True)
