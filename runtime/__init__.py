@@ -6,7 +6,7 @@ broker publishes the classes over protocol 1 (docs/protocol.md). :func:`serve` r
 """
 
 from runtime._blocking import BlockingClient
-from runtime._checkpoints import CheckpointStore
+from runtime._checkpoints import CheckpointStore, resume
 from runtime._client import Client, connect, converse
 from runtime._errors import (
     CheckpointError,
@@ -42,5 +42,6 @@ __all__ = [
     "Summary",
     "connect",
     "converse",
+    "resume",
     "serve",
 ]

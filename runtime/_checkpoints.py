@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from qcore import Network
 from runtime._errors import CheckpointError
 
 _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
@@ -125,3 +126,16 @@ def _number(path: Path) -> int:
 def _trouble(what: str, folder: Path, verb: str, error: OSError) -> CheckpointError:
     reason = error.strerror or str(error)
     return CheckpointError(f"{what} cannot be {verb} in {folder}: {reason}.")
+
+
+def resume(folder: str | Path) -> tuple[Network, Path] | None:
+    """The network of the newest checkpoint in ``folder`` that is whole; None if there are none.
+
+    It continues bit for bit where it was saved.
+
+    Raises
+    ------
+    CheckpointError
+        There are checkpoints, and none of them can be loaded.
+    """
+    return CheckpointStore(folder).load_newest(Network.from_bytes)

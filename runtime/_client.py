@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -41,6 +42,21 @@ class _Buffer:
             return None
 
 
+class _Results:
+    # Not an async generator: who breaks out of a loop should not have to close one.
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        while True:
+            message = await anext(self._client)
+            if message["type"] == "message" and message["topic"] == "result":
+                return message
+
+
 class Client:
     """A conversation with a service; made by :func:`connect` or :func:`converse`.
 
@@ -73,8 +89,11 @@ class Client:
         """Messages lost here, because they were not taken in time."""
         return self._buffer.missed
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """Published messages, and gaps (``type`` ``gap``), until the service says goodbye.
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        """The next message or gap (``type`` ``gap``), until the service says goodbye.
 
         Raises
         ------
@@ -83,19 +102,15 @@ class Client:
         ProtocolError
             The service closed the connection with an error.
         """
-        while (message := await self._buffer.take()) is not None:
-            yield message
+        if (message := await self._buffer.take()) is not None:
+            return message
         if self._lost is not None:
             raise self._lost
+        raise StopAsyncIteration
 
-    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        return self.messages()
-
-    async def results(self) -> AsyncIterator[dict[str, Any]]:
-        """Messages of the result topic, until the service says goodbye."""
-        async for message in self.messages():
-            if message["type"] == "message" and message["topic"] == "result":
-                yield message
+    def results(self) -> AsyncIterator[dict[str, Any]]:
+        """Messages of the result topic only, until the service says goodbye."""
+        return _Results(self)
 
     async def request(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Make a request and return its answer.
@@ -292,6 +307,7 @@ def unreachable(host: str, port: int, error: OSError) -> ConnectionLost:
     causes = error.__cause__
     if isinstance(causes, BaseExceptionGroup) and isinstance(causes.exceptions[0], OSError):
         error = causes.exceptions[0]
-    return ConnectionLost(
-        f"Cannot reach a service at {host}, port {port}: {error.strerror or error}."
-    )
+    # A name that cannot be resolved has a number of its own kind, below 0.
+    number = error.errno
+    reason = os.strerror(number) if number is not None and number > 0 else error.strerror
+    return ConnectionLost(f"Cannot reach a service at {host}, port {port}: {reason or error}.")

@@ -182,7 +182,7 @@ class Owner:
         if name is None:
             return -1
         if name not in self.classes and not await self._add_class(name):
-            self._inbox.drops["unknown_label_pieces"] += 1
+            self._inbox.drops["unlearned_pieces"] += 1
             return -1
         return self.classes.index(name)
 

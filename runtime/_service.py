@@ -172,7 +172,7 @@ class Service:
 
     def stop(self, reason: str = "stopped") -> None:
         """Begin an ordered shutdown: the source ends, what has arrived is computed."""
-        if not self._stopping.is_set():
+        if self.state in ("starting", "running") and not self._stopping.is_set():
             self._reason = reason
             self._stopping.set()
             self._source_scope.cancel()

@@ -1,0 +1,406 @@
+"""A whole service over memory streams, on a clock that does not wait."""
+
+import errno
+import os
+from pathlib import Path
+
+import msgpack
+import pytest
+import trio
+import trio.testing
+
+from runtime import ConnectionLost, ProtocolError, RequestRefused
+from runtime._frames import Framer, decode, encode
+
+HELLO = encode({"type": "hello", "protocol": 1})
+
+
+async def hear(stream, framer=None):
+    """Everything a peer is told until its connection ends."""
+    framer, told = framer or Framer(10**7), []
+    while data := await stream.receive_some():
+        framer.feed(data)
+        while (payload := framer.take()) is not None:
+            told.append(decode(payload))
+    await stream.aclose()
+    return told
+
+
+async def test_the_hello_says_who_and_what(fakes, running, autojump_clock):
+    async with running(fakes.Source()) as run, run.client() as client:
+        hello = client.hello
+        assert hello["protocol"] == 1
+        assert hello["classes"] == ["a", "b"]
+        assert (hello["tick_us"], hello["input"]) == (1000, [16, 12])
+        assert hello["run"] == run.service.run_id
+        assert hello["topics"] == ["result", "stats", "status"]
+        assert hello["limits"]["frame_bytes"] == run.service.settings.frame_bytes
+
+
+async def test_results_arrive_numbered_and_end_with_a_goodbye(fakes, running, autojump_clock):
+    source = fakes.Source()
+    async with running(source) as run, run.client() as client:
+        reply = await client.subscribe("result")
+        assert (reply["topics"], reply["seq"]) == (["result"], {"result": 0})
+        source.push(fakes.packet(range(0, 100_000, 250)))
+        source.finish()
+        results = [message async for message in client.results()]
+        assert [r["seq"] for r in results] == list(range(1, len(results) + 1))
+        assert [r["tick"] for r in results] == list(range(0, 101, 10))
+        assert set(results[0]) == {
+            "type", "topic", "seq", "tick", "t_us", "segment", "class", "scores", "spikes",
+            "truth", "label", "teaching", "latency_us",
+        }  # fmt: skip
+        assert client.goodbye == {"type": "goodbye", "reason": "source ended", "tick": 101}
+    assert run.summary.events == 400
+    assert run.summary.reason == "source ended"
+
+
+async def test_status_is_retained_and_follows_every_change(fakes, running, autojump_clock):
+    async with running(fakes.Source()) as run, run.client() as client:
+        await client.subscribe("status")
+        first = await anext(client)
+        assert (first["state"], first["label"], first["learn"]) == ("running", None, True)
+        await client.teach("new")
+        added = await anext(client)
+        assert added["classes"] == ["a", "b", "new"]
+        assert (await anext(client))["label"] == "new"
+        await client.learn(False)
+        assert (await anext(client))["learn"] is False
+        assert (await client.status())["status"]["label"] == "new"
+
+
+async def test_stats_count_once_a_second(fakes, running, autojump_clock):
+    source = fakes.Source(live=True)
+    source.counters["out_of_bounds"] = 3
+    async with running(source) as run, run.client() as client:
+        await client.subscribe("stats")
+        source.push(fakes.packet(range(0, 500_000, 1000)))
+        stats = await anext(client)
+        assert stats["interval_s"] == pytest.approx(1.0)
+        # The last of 500 events lies in a tick that the watermark has not passed.
+        assert (stats["events"], stats["packets"], stats["ticks"]) == (499, 1, 499)
+        assert stats["events_per_s"] == pytest.approx(499)
+        assert stats["real_time_factor"] == pytest.approx(0.499)
+        assert stats["source"] == {"out_of_bounds": 3}
+        assert stats["latency_us"]["p50"] > 0
+        assert stats["connections"] == 1
+        again = await anext(client)
+        assert again["events_per_s"] == 0
+        assert again["latency_us"] is None
+
+
+async def test_every_request_is_answered_once_in_order(fakes, running, autojump_clock):
+    async with running(fakes.Source()) as run:
+        stream = run.connect()
+        asks = [
+            {"type": "teach", "label": "a", "id": 1},
+            {"type": "checkpoint", "id": "two"},
+            {"type": "learn", "on": False},
+            {"type": "play", "name": "x", "id": 4},
+            {"type": "status", "id": 5},
+            {"type": "subscribe", "topics": ["stats", "result"], "policy": "latest", "id": 6},
+            {"type": "unsubscribe", "topics": ["stats"], "id": 7},
+        ]
+        await stream.send_all(HELLO + b"".join(encode(ask) for ask in asks))
+        await trio.testing.wait_all_tasks_blocked()
+        run.service.stop()
+        told = await hear(stream)
+    replies = [m for m in told if m["type"] == "reply"]
+    assert [m["to"] for m in replies] == [ask["type"] for ask in asks]
+    assert [m["id"] for m in replies] == [ask.get("id") for ask in asks]
+    assert [m.get("code") for m in replies[:5]] == [
+        None, "no_checkpoints", None, "no_shelf", None,
+    ]  # fmt: skip
+    assert replies[6]["topics"] == ["result"]
+    assert all(isinstance(m["tick"], int) for m in replies)
+    assert told[-1]["type"] == "goodbye"
+
+
+BAD = {
+    "hello_first": encode({"type": "status"}),
+    "wrong_protocol": encode({"type": "hello", "protocol": 2}),
+    "hello_twice": HELLO * 2,
+    "empty_frame": HELLO + b"\0\0\0\0",
+    "frame_too_large": HELLO + b"\xff\xff\xff\xff",
+    "malformed": HELLO + b"\0\0\0\x01\xc1",
+    "invalid": HELLO + encode({"type": "teach", "label": 7}),
+    "frame_late": HELLO + b"\0\0\0\x05abc",
+    "hello_late": b"\0\0",
+}
+
+
+@pytest.mark.parametrize("code", BAD)
+async def test_a_bad_neighbour_costs_only_itself(fakes, running, autojump_clock, code):
+    source = fakes.Source()
+    async with running(source) as run, run.client() as good:
+        await good.subscribe("result")
+        stream = run.connect()
+        await stream.send_all(BAD[code])
+        told = await hear(stream)
+        assert told[-1]["type"] == "error"
+        assert told[-1]["code"] == code
+        assert len(told[-1]["message"]) > 10
+        await trio.testing.wait_all_tasks_blocked()
+        assert run.service.connections == 1
+        source.push(fakes.packet([0, 20_000]))
+        assert (await anext(good.results()))["tick"] == 0
+
+
+async def test_an_end_inside_a_message_is_named(fakes, running, autojump_clock):
+    async with running(fakes.Source()) as run:
+        stream = run.connect()
+        await stream.send_all(HELLO + b"\0\0\0\x05abc")
+        await stream.send_eof()
+        assert (await hear(stream))[-1]["code"] == "truncated"
+
+
+async def test_deep_nesting_is_refused(fakes, running, autojump_clock):
+    async with running(fakes.Source()) as run:
+        stream = run.connect()
+        body = b"\x82\xa4type\xa5teach\xa5label" + b"\x91" * 200_000
+        await stream.send_all(HELLO + len(body).to_bytes(4, "big") + body)
+        assert (await hear(stream))[-1]["code"] in ("malformed", "invalid")
+
+
+async def test_many_bad_messages_leave_nothing_behind(fakes, running, autojump_clock):
+    async with running(fakes.Source()) as run:
+        for n in range(200):
+            stream = run.connect()
+            junk = msgpack.packb({"type": "teach", "label": n, "x": [[]] * n})[: n + 1]
+            await stream.send_all(HELLO + len(junk).to_bytes(4, "big") + junk)
+            assert (await hear(stream))[-1]["type"] == "error"
+        await trio.testing.wait_all_tasks_blocked()
+        assert run.service.connections == 0
+        assert run.service.broker.subscribers == 0
+
+
+async def test_connections_are_limited(fakes, running, autojump_clock):
+    async with running(fakes.Source(), connections=2) as run:
+        async with run.client(), run.client():
+            with pytest.raises(ProtocolError, match="All 2 connections are in use"):
+                async with run.client():
+                    pass
+            assert run.service.refused == 1
+        await trio.testing.wait_all_tasks_blocked()
+        async with run.client():
+            pass
+
+
+async def test_who_never_reads_holds_up_nobody(fakes, running, autojump_clock):
+    source = fakes.Source()
+    async with running(source, subscriber_messages=5) as run, run.client() as good:
+        await good.subscribe("result")
+        ours, theirs = trio.testing.lockstep_stream_pair()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run.service.converse, theirs)
+            await ours.send_all(HELLO)
+            await ours.send_all(encode({"type": "subscribe", "topics": ["result"]}))
+            framer = Framer(10**6)
+            while len(framer._buffer) < 300:  # the hello and the reply; then it reads no more
+                framer.feed(await ours.receive_some())
+            await trio.testing.wait_all_tasks_blocked()
+            results = good.results()
+            for n in range(30):
+                source.push(fakes.packet([n * 10_000, n * 10_000 + 1], (n + 1) * 10_000))
+                assert (await anext(results))["seq"] == n + 1
+            # One is stuck on its way, five wait.
+            assert run.service.broker.dropped == 24
+            run.service.stop()
+            told = await hear(ours, framer)
+    gap = next(m for m in told if m["type"] == "gap")
+    seen = [m["seq"] for m in told if m["type"] == "message"]
+    assert sorted([*seen, *range(gap["first"], gap["last"] + 1)]) == list(
+        range(1, run.service.broker.seq["result"] + 1)
+    )
+    assert told[-1]["type"] == "goodbye"
+
+
+async def test_live_overload_drops_the_oldest_and_says_so(fakes, running, autojump_clock):
+    gate = trio.Event()
+
+    async def held_up(call):
+        await gate.wait()
+        return call()
+
+    source = fakes.Source(live=True)
+    times = [range(n * 10_000, n * 10_000 + 5000, 500) for n in range(50)]
+    async with (
+        running(source, in_thread=held_up, queue_packets=5) as run,
+        run.client() as client,
+    ):
+        await client.subscribe("stats", "result")
+        source.push(*(fakes.packet(t, watermark=t[-1] + 500) for t in times))
+        await trio.testing.wait_all_tasks_blocked()
+        while (stats := await anext(client))["topic"] != "stats":
+            pass
+        # One packet is being computed, five wait, the 44 between them are lost.
+        assert stats["drops"] == {"queue_full": 440}
+        assert stats["dropped_packets"] == 44
+        assert (stats["queue"]["packets"], stats["queue"]["events"]) == (5, 50)
+        gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        ticks = [(await anext(client.results()))["tick"] for _ in range(3)]
+        assert ticks == [0, 10, 450]
+    assert run.summary.events == 60
+
+
+async def test_stopping_computes_what_arrived(fakes, running, autojump_clock):
+    source = fakes.Source()
+    async with running(source) as run, run.client() as client:
+        await client.subscribe("result", "status")
+        source.push(
+            *(fakes.packet(range(n, n + 9_999, 100), n + 9_999) for n in range(0, 90_000, 10_000))
+        )
+        await trio.testing.wait_all_tasks_blocked()
+        run.service.stop()
+        told = [m async for m in client]
+        assert [m["tick"] for m in told if m["topic"] == "result"][-1] == 90
+        assert client.goodbye["reason"] == "stopped"
+        states = [m["state"] for m in told if m["topic"] == "status"]
+        assert states[0] == "running"
+        assert "draining" in states
+        assert states[-1] == "stopped"
+    assert run.summary.events == 900
+
+
+async def test_at_end_stay_goes_on_answering(fakes, running, autojump_clock):
+    source = fakes.Source([fakes.packet([0, 12_000])])
+    source.finish()
+    async with running(source, at_end="stay") as run, run.client() as client:
+        await trio.testing.wait_all_tasks_blocked()
+        status = (await client.status())["status"]
+        assert status["source"]["state"] == "ended"
+        assert status["tick"] == 21
+        await client.teach("a")
+    assert run.summary.reason == "stopped"
+
+
+async def test_a_source_that_dies_ends_in_order(fakes, running, autojump_clock):
+    class CameraError(Exception):
+        pass
+
+    source = fakes.Source([fakes.packet([0, 12_000])])
+    with pytest.RaisesGroup(CameraError, flatten_subgroups=True):
+        async with running(source) as run, run.client() as client:
+            await client.subscribe("result")
+            source.finish(CameraError("The camera was unplugged."))
+            async for _ in client:
+                pass
+            assert client.goodbye["tick"] == 21
+            assert run.service.source_error == "The camera was unplugged."
+
+
+async def test_a_source_that_dies_leaves_a_staying_service(fakes, running, autojump_clock):
+    source = fakes.Source()
+    source.finish(OSError("gone"))
+    async with running(source, at_end="stay") as run, run.client() as client:
+        await trio.testing.wait_all_tasks_blocked()
+        state = (await client.status())["status"]["source"]
+        assert (state["state"], state["error"]) == ("failed", "gone")
+
+
+async def test_checkpoints_on_request_on_schedule_and_at_the_end(
+    fakes, running, autojump_clock, tmp_path
+):
+    source = fakes.Source()
+    async with (
+        running(
+            source, checkpoint_folder=str(tmp_path), checkpoint_every_s=60, checkpoint_keep=9
+        ) as run,
+        run.client() as client,
+    ):
+        source.push(fakes.packet([0], 10_000))
+        reply = await client.checkpoint()
+        assert len(Path(reply["path"]).read_bytes()) == reply["bytes"]  # noqa: ASYNC240
+        await trio.testing.wait_all_tasks_blocked()
+        source.push(fakes.packet([10_500], 20_000))
+        await trio.sleep(61)
+        assert run.service.checkpoint_tick == 20
+        await trio.sleep(600)  # nothing new: nothing to save
+        assert len(list(tmp_path.iterdir())) == 2
+        source.push(fakes.packet([20_500], 30_000))
+        await trio.testing.wait_all_tasks_blocked()
+    assert run.summary.checkpoint == str(tmp_path / "checkpoint-00000003.safetensors")
+    assert (
+        tmp_path / "checkpoint-00000003.safetensors"
+    ).read_bytes() == run.service.network.to_bytes()
+
+
+async def test_a_full_disk_is_reported_and_stops_nothing(
+    fakes, running, autojump_clock, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    source = fakes.Source()
+    async with running(source, checkpoint_folder=str(tmp_path)) as run, run.client() as client:
+        await client.subscribe("result")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            with pytest.raises(RequestRefused, match="No space left") as caught:
+                await client.checkpoint()
+        assert caught.value.code == "checkpoint_failed"
+        told = (await client.status())["status"]["checkpoint"]
+        assert "No space left" in told["error"]
+        assert (told["failures"], told["path"]) == (1, None)
+        source.push(fakes.packet([0, 20_000]))
+        assert (await anext(client.results()))["tick"] == 0
+        assert (await client.checkpoint())["ok"]
+        assert (await client.status())["status"]["checkpoint"]["error"] is None
+
+
+async def test_plays_are_answered_when_they_are_computed(fakes, running, autojump_clock):
+    shelf = fakes.Shelf()
+    async with running(shelf) as run, run.client() as client:
+        await client.subscribe("result")
+        first = await client.play("clip", stop_us=30_000)
+        assert (first["segment"], first["first_tick"], first["tick"]) == (0, 0, 31)
+        assert first["events"] == 60
+        # The results lie before the answer, in order.
+        assert client._buffer._receive.statistics().current_buffer_used == 4
+        second = await client.play("clip", stop_us=30_000)
+        assert (second["segment"], second["first_tick"]) == (1, 340)
+        with pytest.raises(RequestRefused, match="no recording named missing") as caught:
+            await client.play("missing")
+        assert caught.value.code == "play_failed"
+
+
+async def test_a_client_that_does_not_iterate_still_gets_its_answers(
+    fakes, running, autojump_clock
+):
+    source = fakes.Source()
+    async with running(source) as run, run.client(buffer=4) as client:
+        await client.subscribe("result")
+        source.push(fakes.packet(range(0, 200_000, 500)))
+        await trio.testing.wait_all_tasks_blocked()
+        assert (await client.teach("a"))["ok"]
+        assert client.missed == 20 - 4
+
+
+async def test_requests_from_several_tasks_find_their_answers(fakes, running, autojump_clock):
+    async with (
+        running(fakes.Source()) as run,
+        run.client() as client,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def ask(label):
+            assert (await client.teach(label))["label"] == label
+
+        for n in range(20):
+            nursery.start_soon(ask, f"class {n}")
+
+
+async def test_a_service_that_vanishes_is_a_lost_connection(fakes, autojump_clock):
+    from runtime import converse
+
+    ours, theirs = trio.testing.memory_stream_pair()
+    await theirs.send_all(encode({"type": "hello", "protocol": 1}))
+    async with converse(ours) as client:
+        await theirs.aclose()
+        with pytest.raises(ConnectionLost, match="without a goodbye"):
+            async for _ in client:
+                pass
+        with pytest.raises(ConnectionLost):
+            await client.teach("a")
