@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from apps._errors import DONE, FAILED, sentence
-from apps._quantities import say_bytes
+from apps._open import patience
+from apps._quantities import say_bytes, say_rate, say_us
 from apps._say import complain, console, json_line
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ def info(
 
 
 def _one(path: Path, *, as_json: bool, first: bool) -> int:
-    from sensors import inspect
-
     try:
+        with patience():
+            from sensors import inspect
         facts = inspect(path)
     except Exception as error:
         told = sentence(error)
@@ -53,6 +54,24 @@ def _print(facts: Facts, *, first: bool) -> None:
         out.print(value, markup=False, soft_wrap=True)
 
 
-def _rows(facts: Facts) -> list[tuple[str, Any]]:
-    rows = [("file", str(facts.path)), ("format", f"{facts.format}, {say_bytes(facts.bytes)}")]
+def _rows(facts: Facts) -> list[tuple[str, str]]:
+    width, height = facts.size
+    guessed = " (the format does not say; from the events)" if facts.size_from == "events" else ""
+    rows = [
+        ("file", facts.path),
+        ("format", f"{facts.format}, {say_bytes(facts.bytes)}, read by {facts.reader}"),
+        ("sensor", f"{width} x {height}{guessed}"),
+        ("events", f"{facts.events:,} ({facts.on:,} ON, {facts.off:,} OFF)"),
+    ]
+    if facts.t_first is not None and facts.t_last is not None:
+        times = f"from {facts.t_first:,} us to {facts.t_last:,} us"
+        rows.append(("time", f"{say_us(facts.duration_us)}, {times}"))
+        rows.append(("rate", f"{say_rate(facts.rate)} on average"))
+    lost = ", ".join(f"{name} {count:,}" for name, count in facts.dropped.items() if count)
+    if lost:
+        rows.append(("dropped", lost))
+    if facts.damage is not None:
+        offset = facts.damage["offset"]
+        where = "" if offset is None else f"at byte {offset:,}: "
+        rows.append(("damage", where + str(facts.damage["reason"])))
     return rows
