@@ -1,0 +1,306 @@
+"""Recorded files as sources: paced or as fast as the reader goes, excerpted, labelled, looped."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import trio
+
+from sensors._errors import SensorError, SourceError
+from sensors._events import Deliver, Events, Packet, Policy, no_events
+from sensors._labels import Label, read_labels
+from sensors._recording import Recording, open_recording
+
+PACED_US = 4_000
+"""Length of a paced packet, in microseconds of event time."""
+
+FAST_EVENTS = 1 << 16
+"""Most events of a packet where nothing is paced: 0.8 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A recording, or a part of it.
+
+    Attributes
+    ----------
+    path
+        The file.
+    start_us, stop_us
+        Microseconds after the recording's first event: [start, stop).
+    labels
+        Labels in the recording's own time.
+    label
+        One label for everything the labels leave open.
+    """
+
+    path: Path
+    start_us: int = 0
+    stop_us: int | None = None
+    labels: Sequence[Label] = field(default_factory=tuple)
+    label: str | None = None
+
+
+def check_speed(speed: float | None) -> float | None:
+    """Refuse a speed that is no positive number; None is as fast as possible."""
+    if speed is not None and not (math.isfinite(speed) and speed > 0):
+        raise SourceError(f"speed is {speed}; allowed are positive numbers, or max.")
+    return speed
+
+
+def _cut(events: Events, labels: Sequence[Label], label: str | None, step_us: int | None) -> (
+    Iterator[tuple[Events, str | None]]
+):  # fmt: skip
+    """Cut a chunk where labels change, every ``step_us`` and at ``FAST_EVENTS``."""
+    edges: list[int] = []
+    for one in labels:
+        edges += [one.start_us, one.stop_us]
+    t = events["t"]
+    cuts = {0, len(events)}
+    if edges:
+        cuts.update(int(i) for i in np.searchsorted(t, edges))
+    if step_us is not None and len(events):
+        marks = np.arange(int(t[0]) // step_us + 1, int(t[-1]) // step_us + 1) * step_us
+        cuts.update(int(i) for i in np.searchsorted(t, marks))
+    cuts.update(range(0, len(events), FAST_EVENTS))
+    ordered = sorted(cuts)
+    for first, last in zip(ordered, ordered[1:], strict=False):
+        at = int(t[first])
+        name = next((one.name for one in labels if one.start_us <= at < one.stop_us), label)
+        yield events[first:last], name
+
+
+class _Stream:
+    """Streams excerpts, one segment each, to a pipeline."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.counters: Counter[str] = Counter()
+        self.policy: Policy = policy
+        self.segment = -1
+
+    async def excerpt(self, what: Excerpt, speed: float | None, deliver: Deliver) -> int:
+        """Stream one excerpt; returns its events."""
+        recording = await trio.to_thread.run_sync(
+            lambda: open_recording(what.path, policy=self.policy)
+        )
+        self.segment += 1
+        count = 0
+        began = trio.current_time()
+        held: Packet | None = None
+        failed: SensorError | None = None
+        base: int | None = None
+        try:
+            async with aclosing(self._pieces(recording, what, speed)) as pieces:
+                async for events, label, base, stop in pieces:
+                    if held is not None:
+                        await deliver(held)
+                    if speed is not None:
+                        due = (int(events["t"][-1]) + 1 - base) / (1e6 * speed)
+                        await trio.sleep_until(began + due)
+                    held = Packet(
+                        events, recording.size, stop, time.monotonic_ns(), self.segment, label
+                    )
+                    count += len(events)
+                    self.counters["events"] += len(events)
+                    self.counters["packets"] += 1
+                    if speed is not None:
+                        await deliver(held)
+                        held = None
+        except SensorError as error:
+            failed = error
+        for name, dropped in recording.counters.items():
+            self.counters[name] += dropped
+        mark = held.watermark if held is not None else (base or 0)
+        if held is not None:
+            await deliver(
+                Packet(
+                    held.events, held.size, held.watermark, held.arrived_ns, held.segment,
+                    held.label, last=True,
+                )
+            )  # fmt: skip
+        else:
+            await deliver(
+                Packet(
+                    no_events(), recording.size, mark, time.monotonic_ns(), self.segment,
+                    None, last=True,
+                )
+            )  # fmt: skip
+        if failed is not None:
+            raise failed
+        return count
+
+    async def _pieces(
+        self, recording: Recording, what: Excerpt, speed: float | None
+    ) -> AsyncIterator[tuple[Events, str | None, int, int]]:
+        """Yield events with their label, the excerpt's first time, and the next piece's bound."""
+        chunks = recording.chunks()
+        first: int | None = None
+        step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
+        while True:
+            chunk = await trio.to_thread.run_sync(lambda: next(chunks, None))
+            if chunk is None:
+                return
+            if first is None:
+                first = int(chunk["t"][0])
+            low = first + what.start_us
+            high = None if what.stop_us is None else first + what.stop_us
+            bounds = [low] if high is None else [low, high]
+            cut = np.searchsorted(chunk["t"], bounds)
+            inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
+            for events, label in _cut(inside, what.labels, what.label, step):
+                yield events, label, low, int(events["t"][-1])
+            if high is not None and int(chunk["t"][-1]) >= high:
+                return
+
+
+class FileSource:
+    """Recorded files, one after the other, each a segment of its own.
+
+    Parameters
+    ----------
+    excerpts
+        What to stream.
+    speed
+        1.0 is real time, 10.0 ten times that, None as fast as packets are taken.
+    loop
+        Begin anew after the last file.
+    policy
+        What to do with events that break a rule: ``"raise"`` (the default) or ``"drop"``.
+
+    Raises
+    ------
+    SensorError
+        If a file cannot be read, or the speed is not positive.
+    """
+
+    live = False
+
+    def __init__(
+        self,
+        excerpts: Sequence[Excerpt],
+        *,
+        speed: float | None = None,
+        loop: bool = False,
+        policy: Policy = "raise",
+    ) -> None:
+        if not excerpts:
+            raise SourceError("No recording was named.")
+        self._excerpts = list(excerpts)
+        self.speed = check_speed(speed)
+        self._loop = loop
+        self._stream = _Stream(policy)
+        self.size = open_recording(self._excerpts[0].path, policy=policy).size
+        self.name = "file:" + ";".join(str(e.path) for e in self._excerpts)
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Events and packets delivered, and events dropped by reason."""
+        return self._stream.counters
+
+    async def run(self, deliver: Deliver) -> None:
+        """Stream every file; a damaged one raises after its last whole event was delivered."""
+        while True:
+            for excerpt in self._excerpts:
+                await self._stream.excerpt(excerpt, self.speed, deliver)
+            if not self._loop:
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class PlaySummary:
+    """What a played excerpt came to."""
+
+    name: str
+    segment: int
+    events: int
+
+
+class ShelfSource:
+    """A folder of recordings of which excerpts are played when asked for, one at a time.
+
+    Raises
+    ------
+    SourceError
+        If there is no such folder.
+    """
+
+    live = False
+
+    def __init__(self, folder: str | Path, *, policy: Policy = "raise") -> None:
+        self._folder = Path(folder)
+        if not self._folder.is_dir():
+            raise SourceError(f"The shelf {folder} is not a folder.")
+        self._stream = _Stream(policy)
+        self._orders_in, self._orders_out = trio.open_memory_channel[
+            tuple[Excerpt, float | None, "trio.MemorySendChannel[int | SensorError]"]
+        ](0)
+        self.name = f"shelf:{folder}"
+        names = self.names()
+        if not names:
+            raise SourceError(f"The shelf {folder} holds no recording that can be read.")
+        self.size = open_recording(self._folder / names[0]).size
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Events and packets delivered, and events dropped by reason."""
+        return self._stream.counters
+
+    def names(self) -> list[str]:
+        """List the recordings on the shelf."""
+        suffixes = {".aedat4", ".dat", ".raw", ".es", ".bin"}
+        return sorted(
+            p.name for p in self._folder.iterdir() if p.suffix in suffixes and p.is_file()
+        )
+
+    async def play(
+        self,
+        name: str,
+        *,
+        start_us: int = 0,
+        stop_us: int | None = None,
+        speed: float | None = None,
+    ) -> PlaySummary:
+        """Stream an excerpt through the running source; returns when all of it was delivered.
+
+        Raises
+        ------
+        SensorError
+            If the name is not on the shelf, the bounds are impossible, or the file is damaged.
+        """
+        if name not in self.names():
+            raise SourceError(f"{name!r} is not on the shelf; there are {', '.join(self.names())}.")
+        if start_us < 0 or (stop_us is not None and stop_us <= start_us):
+            raise SourceError(f"An excerpt from {start_us} to {stop_us} us holds nothing.")
+        check_speed(speed)
+        done_in, done_out = trio.open_memory_channel[int | SensorError](1)
+        excerpt = Excerpt(self._folder / name, start_us, stop_us)
+        await self._orders_in.send((excerpt, speed, done_in))
+        try:
+            outcome = await done_out.receive()
+        except trio.EndOfChannel:
+            raise SourceError(f"{name} was cut off: the source stopped.") from None
+        if isinstance(outcome, SensorError):
+            raise outcome
+        return PlaySummary(name, self._stream.segment, outcome)
+
+    async def run(self, deliver: Deliver) -> None:
+        """Wait for orders and stream them, until cancelled."""
+        async for excerpt, speed, done in self._orders_out:
+            with done:
+                try:
+                    outcome: int | SensorError = await self._stream.excerpt(excerpt, speed, deliver)
+                except SensorError as error:
+                    outcome = error
+                done.send_nowait(outcome)
+
+
+def labelled(path: Path, labels: Path | None) -> Sequence[Label]:
+    """Read the labels that go with a recording, if any were named."""
+    return read_labels(labels) if labels is not None else ()
