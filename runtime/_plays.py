@@ -9,6 +9,7 @@ import trio
 
 from runtime._contracts import Shelf, SourceLike
 from runtime._messages import Play
+from sensors import SensorError
 
 if TYPE_CHECKING:
     from runtime._owner import Finished
@@ -60,7 +61,7 @@ class Plays:
                     stop_us=request.stop_us,
                     speed=request.speed,
                 )
-            except Exception as error:
+            except SensorError as error:
                 # A play that fails is its asker's trouble; the shelf stays open.
                 nursery.cancel_scope.cancel()
                 return _refused("play_failed", str(error))

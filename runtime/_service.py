@@ -25,6 +25,7 @@ from runtime._owner import InThread, Owner
 from runtime._plays import Plays
 from runtime._report import Reporter
 from runtime._settings import Settings
+from sensors import SensorError
 
 log = logging.getLogger("spikewire.runtime")
 
@@ -303,7 +304,10 @@ class Service:
                 # Whatever ends a source, what it has delivered is computed and kept.
                 failure = error
                 self.source_error = str(error)
-                log.error("the source failed: %s", error)
+                if isinstance(error, SensorError):
+                    log.error("the source failed: %s", error)
+                else:
+                    log.exception("the source failed by an unforeseen error")
         self.plays.source_over()
         stopped = self._source_scope.cancelled_caught
         self.source_state = "failed" if failure else "stopped" if stopped else "ended"

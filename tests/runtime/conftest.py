@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from runtime import Client, Service, Settings, converse
+from sensors import SensorError
 
 DTYPE = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
 SIZE = (64, 48)
@@ -135,7 +136,7 @@ class FakeShelf(FakeSource):
         self, name: str, *, start_us: int, stop_us: int | None, speed: float | None
     ) -> Any:
         if name == "missing":
-            raise OSError("There is no recording named missing on the shelf.")
+            raise SensorError("There is no recording named missing on the shelf.")
         number, self.segment = self.segment, self.segment + 1
         packet = make_packet(range(start_us, stop_us or 50_000, 500), segment=number, last=True)
         self.push(packet)

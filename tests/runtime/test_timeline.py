@@ -45,7 +45,7 @@ def walk(packets, ends, most_ticks, most_events, start=0, every=10):
 def test_cutting_changes_nothing(fakes, times, changes, cuts, eager, most_ticks, most_events):
     n = len(times)
     labels = [None] * n
-    for at, label in sorted(changes):
+    for at, label in sorted(changes, key=lambda change: change[0]):
         labels[min(at, n - 1) :] = [label] * (n - min(at, n - 1))
 
     def packets(borders, eager):
