@@ -57,6 +57,7 @@ class Connection:
         self._framer = Framer(settings.frame_bytes)
         self._writer_scope = trio.CancelScope()
         self._reading = False
+        self._name = "a connection"
         self._outbox = Outbox(
             settings.subscriber_messages, settings.subscriber_bytes, self._hurry_writer
         )
@@ -92,7 +93,7 @@ class Connection:
         finally:
             self._reading = False
         if fault is not None:
-            log.info("closed a connection: %s", fault)
+            log.info("%s broke the protocol: %s", self._name, fault)
             self._outbox.finish(_error(fault))
             self._hurry_writer()
         else:
@@ -115,6 +116,10 @@ class Connection:
             raise ProtocolError(
                 "wrong_protocol", f"Protocol {said.protocol} is not spoken here; {PROTOCOL} is."
             )
+        if said.client:
+            # As a literal: a name must not be able to forge lines of a log.
+            self._name = f"client {said.client!r}"
+        log.debug("%s said hello", self._name)
         await self._outbox.answer(encode(self._desk.hello()))
 
     async def _hear(self) -> Said | None:

@@ -53,6 +53,11 @@ class Teach(_Said, tag="teach", kw_only=True):
 
     label: _Name | None
 
+    def __post_init__(self) -> None:
+        # Names end up on the terminals of those who watch: no escape sequences.
+        if self.label is not None and not (self.label.isprintable() and self.label.strip()):
+            raise ValueError("label must be printable text, and not only spaces")
+
 
 class Learn(_Said, tag="learn", kw_only=True):
     """Switch learning on or off."""

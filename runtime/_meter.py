@@ -18,6 +18,8 @@ class Meter:
         Taken, computed, published since the start.
     compute_ns
         Time spent in kernels.
+    unlearned_events
+        Computed under a label that is no class, and could not become one.
     updates, synaptic_ops
         The network's own counters, as of the last batch.
     """
@@ -26,6 +28,7 @@ class Meter:
         self.packets = self.events = self.ticks = self.results = 0
         self.compute_ns = 0
         self.updates = self.synaptic_ops = 0
+        self.unlearned_events = 0
         self._latencies: deque[int] = deque(maxlen=_MOST_LATENCIES)
 
     def published(self, latency_us: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from qcore import bin_events
+from qcore import ModelError, bin_events
 from runtime._broker import Broker
 from runtime._contracts import NetworkLike, PacketLike, Steps
 from runtime._inbox import Asked, Inbox
@@ -174,26 +174,34 @@ class Owner:
             await self._attend()
             piece = segment.piece(until, self._pace.ticks, self._pace.events)
             name = piece.label if self._settings.labels == "source" else self.label
-            label = await self._index(name)
+            label = await self._index(name, len(piece.events))
             steps = await self._compute(segment, piece, label)
             self._publish(segment, steps, piece.label, name if label >= 0 else None, arrived_ns)
 
-    async def _index(self, name: str | None) -> int:
+    async def _index(self, name: str | None, events: int) -> int:
         if name is None:
             return -1
-        if name not in self.classes and not await self._add_class(name):
-            self._inbox.drops["unlearned_pieces"] += 1
+        if await self._add_class(name) is not None:
+            self.meter.unlearned_events += events
             return -1
         return self.classes.index(name)
 
-    async def _add_class(self, name: str) -> bool:
-        settings = self._settings
-        if not settings.add_classes or len(self.classes) >= settings.most_classes:
-            return False
-        await self._in_thread(partial(self.network.add_class, name))
+    async def _add_class(self, name: str) -> str | None:
+        """Make sure that ``name`` is a class; returns why it cannot be."""
+        if name in self.classes:
+            return None
+        known = f"its classes are {', '.join(self.classes)}"
+        if not self._settings.add_classes:
+            return f"{name!r} is no class of this network, and none may be added; {known}."
+        if len(self.classes) >= self._settings.most_classes:
+            return f"{name!r} is no class of this network, which has all it may have; {known}."
+        try:
+            await self._in_thread(partial(self.network.add_class, name))
+        except ModelError as error:
+            return str(error)
         self.classes = self.network.classes
         self._changed()
-        return True
+        return None
 
     async def _compute(self, segment: Segment | None, piece: Piece, label: int) -> Steps:
         began = time.perf_counter_ns()
@@ -293,12 +301,8 @@ class Owner:
                 "code": "labels_from_source",
                 "message": "The source names the classes here (setting labels is 'source').",
             }
-        if label is not None and label not in self.classes and not await self._add_class(label):
-            return {
-                "code": "unknown_class",
-                "message": f"{label!r} is no class of this network, and no class may be added; "
-                f"its classes are {', '.join(self.classes)}.",
-            }
+        if label is not None and (refusal := await self._add_class(label)) is not None:
+            return {"code": "unknown_class", "message": refusal}
         self.label = label
         return None
 

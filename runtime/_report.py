@@ -67,6 +67,7 @@ class Reporter:
             },
             "drops": dict(inbox.drops),
             "dropped_packets": inbox.dropped_packets,
+            "unlearned_events": meter.unlearned_events,
             "source": {str(k): int(v) for k, v in service.source.counters.items()},
             "latency_us": meter.take_latencies(),
             "connections": service.connections,

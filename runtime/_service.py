@@ -29,6 +29,9 @@ from sensors import SensorError
 
 log = logging.getLogger("spikewire.runtime")
 
+# Peers that are being told, at one time, that there is no room for them.
+_MOST_REFUSING = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -100,6 +103,7 @@ class Service:
         self._save_gate: trio.Nursery | None = None
         self._stopping = trio.Event()
         self._asking = 0
+        self._refusing = 0
         self._asked = trio.Event()
         self._reason = "source ended"
         self._source_scope = trio.CancelScope()
@@ -182,11 +186,17 @@ class Service:
         """Serve one peer until it leaves, or is told goodbye."""
         if self.connections >= self.settings.connections:
             self.refused += 1
+            if self._refusing >= _MOST_REFUSING:
+                # In a flood there is no time for explanations.
+                await trio.aclose_forcefully(stream)
+                return
+            self._refusing += 1
             await refuse(
                 stream,
                 "too_many_connections",
                 f"All {self.settings.connections} connections are in use.",
             )
+            self._refusing -= 1
             return
         self.connections += 1
         try:

@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     connections
         Most connections at a time.
     frame_bytes
-        Longest message accepted or sent, in bytes.
+        Longest message accepted, in bytes.
     subscriber_messages, subscriber_bytes
         How much may wait for one slow subscriber, for each topic.
     hello_s, frame_s

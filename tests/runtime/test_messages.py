@@ -27,6 +27,8 @@ def test_good_messages_become_typed():
         ({"type": "teach", "label": ""}, "label"),
         ({"type": "teach", "label": "x" * 65}, "label"),
         ({"type": "teach", "label": 3}, "label"),
+        ({"type": "teach", "label": "  "}, "label"),
+        ({"type": "teach", "label": "\x1b[2J"}, "label"),
         ({"type": "teach", "label": "a", "extra": 1}, "extra"),
         ({"type": "teach", "label": "a", "id": 1.5}, "id"),
         ({"type": "learn", "on": 1}, "on"),

@@ -94,9 +94,9 @@ async def test_a_label_unknown_to_the_network_becomes_a_class_or_is_counted(fake
     network, results, _, _ = await compute(fakes, packets, labels="source")
     assert network.classes == ("a", "b", "new")
     assert set(results[0]["scores"]) == {"a", "b", "new"}
-    network, _, _, inbox = await compute(fakes, packets, labels="source", add_classes=False)
+    network, _, owner, _ = await compute(fakes, packets, labels="source", add_classes=False)
     assert network.classes == ("a", "b")
-    assert inbox.drops["unlearned_pieces"] > 0
+    assert owner.meter.unlearned_events == 2
 
 
 async def test_learning_off_changes_no_weights(fakes):

@@ -366,6 +366,37 @@ async def test_plays_are_answered_when_they_are_computed(fakes, running, autojum
         assert caught.value.code == "play_failed"
 
 
+async def test_a_play_that_the_end_cuts_short_is_answered(fakes, running, autojump_clock):
+    class Endless(fakes.Shelf):
+        async def play(self, name, **how):
+            await trio.sleep_forever()
+
+    async with running(Endless()) as run, run.client() as client:
+        async with trio.open_nursery() as nursery:
+
+            async def play():
+                with pytest.raises(RequestRefused) as caught:
+                    await client.play("clip")
+                assert caught.value.code == "stopping"
+
+            nursery.start_soon(play)
+            await trio.testing.wait_all_tasks_blocked()
+            run.service.stop()
+        async for _ in client:
+            pass
+        assert client.goodbye is not None
+
+
+async def test_a_flood_beyond_the_limit_is_cut_short(fakes, running, autojump_clock):
+    async with running(fakes.Source(), connections=1) as run, run.client() as client:
+        peers = [run.connect() for _ in range(100)]
+        await trio.testing.wait_all_tasks_blocked()
+        told = [await hear(peer) for peer in peers]
+        assert run.service.refused == 100
+        assert sum(bool(one) for one in told) == 64
+        assert (await client.status())["ok"]
+
+
 async def test_a_client_that_does_not_iterate_still_gets_its_answers(
     fakes, running, autojump_clock
 ):
