@@ -34,6 +34,7 @@ from qcore._readout import delta_rule, normalise_features, read_scores, recall, 
 from qcore._regulate import count_channels, regulate
 from qcore._scatter import SPIKES_PER_FLUSH, flush_drive, gather, scatter_conv, scatter_dense
 from qcore._trace import advance_features, advance_traces
+from qcore._view import shape2, shape3, shape4
 
 
 @kernel("int64(int64[::1], int8[::1], int16[::1], int32[::1], int32[:, ::1], int32[::1], int64)")
@@ -71,28 +72,32 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
             flush_drive(drive_flat, spill[:neurons])
             spilled = np.int64(1)
         if L[KIND] == DENSE:
-            dense = weights_flat[: fan_in * channels].reshape((fan_in, channels))
+            dense = shape2(weights_flat[: fan_in * channels], fan_in, channels)
             scatter_dense(spikes, first, last, dense, drive_flat, L[IN_ROWS], L[IN_COLUMNS])
             L[SYNAPTIC_OPERATIONS] += (last - first) * channels
         else:
-            conv = weights_flat[: fan_in * channels].reshape(
-                (L[IN_CHANNELS], L[KERNEL_Y], L[KERNEL_X], channels)
+            conv = shape4(
+                weights_flat[: fan_in * channels],
+                L[IN_CHANNELS],
+                L[KERNEL_Y],
+                L[KERNEL_X],
+                channels,
             )
-            drive = drive_flat.reshape((rows, columns, channels))
+            drive = shape3(drive_flat, rows, columns, channels)
             L[SYNAPTIC_OPERATIONS] += scatter_conv(
                 spikes, first, last, conv, drive, L[STRIDE], L[PAD_Y], L[PAD_X]
             )
         first = last
-    drive_2d = drive_flat.reshape((places, channels))
-    spill_2d = spill[:neurons].reshape((places, channels))
-    u = i32[L[AT_U] : L[AT_U] + neurons].reshape((places, channels))
-    v = i32[L[AT_V] : L[AT_V] + neurons].reshape((places, channels))
-    r = i32[L[AT_R] : L[AT_R] + neurons].reshape((places, channels))
-    table = i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels].reshape((8, channels))
+    drive_2d = shape2(drive_flat, places, channels)
+    spill_2d = shape2(spill[:neurons], places, channels)
+    u = shape2(i32[L[AT_U] : L[AT_U] + neurons], places, channels)
+    v = shape2(i32[L[AT_V] : L[AT_V] + neurons], places, channels)
+    r = shape2(i32[L[AT_R] : L[AT_R] + neurons], places, channels)
+    table = shape2(i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels], 8, channels)
     changed = integrate(drive_2d, spill_2d, u, v, table, L[EXPONENT], spilled)
-    fired = i8[fired_at : fired_at + neurons].reshape((places, channels))
+    fired = shape2(i8[fired_at : fired_at + neurons], places, channels)
     activation_at = L[AT_ACTIVATION]
-    activation = i8[activation_at : activation_at + neurons].reshape((places, channels))
+    activation = shape2(i8[activation_at : activation_at + neurons], places, channels)
     if L[RESET] == RESET_REFRACTORY:
         moved = fire_refractory(v, r, table, fired, activation, L[SLOPE], L[RAIL])
     elif L[RESET] == RESET_SUBTRACT:
@@ -101,13 +106,16 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
         moved = fire_zero(v, r, table, fired, activation, L[SLOPE], L[RAIL])
     L[LIVE] = changed | moved
     L[NEURON_UPDATES] += neurons
-    fired_3d = i8[fired_at : fired_at + neurons].reshape((rows, columns, channels))
-    out_3d = i8[output_at : output_at + outputs].reshape((L[OUT_ROWS], L[OUT_COLUMNS], channels))
+    fired_3d = shape3(i8[fired_at : fired_at + neurons], rows, columns, channels)
+    out_3d = shape3(i8[output_at : output_at + outputs], L[OUT_ROWS], L[OUT_COLUMNS], channels)
     if L[POOL] > 1:
         pool_max(fired_3d, out_3d, L[POOL])
-        full = i8[activation_at : activation_at + neurons].reshape((rows, columns, channels))
-        reduced = i8[L[AT_OUT_ACTIVATION] : L[AT_OUT_ACTIVATION] + outputs].reshape(
-            (L[OUT_ROWS], L[OUT_COLUMNS], channels)
+        full = shape3(i8[activation_at : activation_at + neurons], rows, columns, channels)
+        reduced = shape3(
+            i8[L[AT_OUT_ACTIVATION] : L[AT_OUT_ACTIVATION] + outputs],
+            L[OUT_ROWS],
+            L[OUT_COLUMNS],
+            channels,
         )
         pool_max(full, reduced, L[POOL])
     n_out = gather(out_3d, spikes)
@@ -124,7 +132,7 @@ def learn_layer(L, i8, i16, i32, scratch, label, classes):
     rows, columns, channels = L[ROWS], L[COLUMNS], L[CHANNELS]
     neurons = rows * columns * channels
     units = L[OUT_ROWS] * L[OUT_COLUMNS] * channels
-    G = i8[L[AT_G] : L[AT_G] + classes * units].reshape((classes, units))
+    G = shape2(i8[L[AT_G] : L[AT_G] + classes * units], classes, units)
     out_activation_at = L[AT_OUT_ACTIVATION]
     activation = i8[out_activation_at : out_activation_at + units]
     y = scratch[:classes]
@@ -147,17 +155,26 @@ def learn_layer(L, i8, i16, i32, scratch, label, classes):
         == 0
     ):
         return
-    delta = i8[L[AT_DELTA] : L[AT_DELTA] + neurons].reshape((rows, columns, channels))
+    delta = shape3(i8[L[AT_DELTA] : L[AT_DELTA] + neurons], rows, columns, channels)
     if L[POOL] > 1:
-        shape = (L[OUT_ROWS], L[OUT_COLUMNS], channels)
-        full = i8[L[AT_ACTIVATION] : L[AT_ACTIVATION] + neurons].reshape((rows, columns, channels))
-        route(full, activation.reshape(shape), out_delta.reshape(shape), delta, L[POOL])
+        full = shape3(i8[L[AT_ACTIVATION] : L[AT_ACTIVATION] + neurons], rows, columns, channels)
+        route(
+            full,
+            shape3(activation, L[OUT_ROWS], L[OUT_COLUMNS], channels),
+            shape3(out_delta, L[OUT_ROWS], L[OUT_COLUMNS], channels),
+            delta,
+            L[POOL],
+        )
     fan_in = L[IN_CHANNELS] * L[KERNEL_Y] * L[KERNEL_X]
-    g = i32[L[AT_GRADIENT] : L[AT_GRADIENT] + fan_in * channels].reshape(
-        (L[IN_CHANNELS], L[KERNEL_Y], L[KERNEL_X], channels)
+    g = shape4(
+        i32[L[AT_GRADIENT] : L[AT_GRADIENT] + fan_in * channels],
+        L[IN_CHANNELS],
+        L[KERNEL_Y],
+        L[KERNEL_X],
+        channels,
     )
     inputs = L[IN_ROWS] * L[IN_COLUMNS] * L[IN_CHANNELS]
-    P = i16[L[AT_P] : L[AT_P] + inputs].reshape((L[IN_ROWS], L[IN_COLUMNS], L[IN_CHANNELS]))
+    P = shape3(i16[L[AT_P] : L[AT_P] + inputs], L[IN_ROWS], L[IN_COLUMNS], L[IN_CHANNELS])
     conv_gradient(delta, P, g, L[STRIDE], L[PAD_Y], L[PAD_X], L[TRACE_SHIFT])
     bias_gradient(delta, i32[L[AT_BIAS_GRADIENT] : L[AT_BIAS_GRADIENT] + channels])
 
@@ -185,15 +202,15 @@ def apply_layers(layers, i8, i16, i32, lanes):
         if largest == 0:
             continue
         shift = max(np.int64(0), min(np.int64(30), bit_length(largest) - L[STEP_BITS]))
-        store = i16[L[AT_STORE] : L[AT_STORE] + size].reshape((fan_in, channels))
-        weights = i8[L[AT_WEIGHTS] : L[AT_WEIGHTS] + size].reshape((fan_in, channels))
+        store = shape2(i16[L[AT_STORE] : L[AT_STORE] + size], fan_in, channels)
+        weights = shape2(i8[L[AT_WEIGHTS] : L[AT_WEIGHTS] + size], fan_in, channels)
         moved = apply_gradient(
-            g.reshape((fan_in, channels)), store, weights, lanes, shift,
+            shape2(g, fan_in, channels), store, weights, lanes, shift,
             L[STORE_RAIL], L[USED_SHIFT], L[KEEP_SHIFT],
         )  # fmt: skip
         L[UPDATES] += moved
         touched += moved
-        table = i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels].reshape((8, channels))
+        table = shape2(i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels], 8, channels)
         gb = i32[L[AT_BIAS_GRADIENT] : L[AT_BIAS_GRADIENT] + channels]
         step = np.int32(L[BIAS_STEP])
         for k in range(channels):
@@ -216,7 +233,7 @@ def regulate_layers(R, layers, i32):
     for n in range(layers.shape[0]):
         L = layers[n]
         channels = L[CHANNELS]
-        table = i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels].reshape((8, channels))
+        table = shape2(i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels], 8, channels)
         chances = L[OUT_ROWS] * L[OUT_COLUMNS] * R[PERIOD_TICKS]
         regulate(
             i32[L[AT_COUNT] : L[AT_COUNT] + channels], table, chances,
@@ -247,18 +264,18 @@ def read_features(R, i8, i16, y, lanes, label):
     classes = R[CLASSES]
     F = i16[R[AT_FEATURE] : R[AT_FEATURE] + n]
     f = i16[R[AT_NORMAL] : R[AT_NORMAL] + n]
-    W = i8[R[AT_READ_WEIGHTS] : R[AT_READ_WEIGHTS] + classes * n].reshape((classes, n))
+    W = shape2(i8[R[AT_READ_WEIGHTS] : R[AT_READ_WEIGHTS] + classes * n], classes, n)
     length = normalise_features(F, f)
     read_scores(W, f, y)
     if label < 0 or length == 0:
         return
-    store = i16[R[AT_READ_STORE] : R[AT_READ_STORE] + classes * n].reshape((classes, n))
+    store = shape2(i16[R[AT_READ_STORE] : R[AT_READ_STORE] + classes * n], classes, n)
     R[READ_UPDATES] += delta_rule(
         y, label, R[READ_TARGET], f, store, W, lanes, R[READ_SHIFT], R[READ_DEAD_ZONE]
     )
     if R[SLOTS] == 0:
         return
-    slots = i8[R[AT_SLOTS] : R[AT_SLOTS] + classes * R[SLOTS] * n].reshape((classes, R[SLOTS], n))
+    slots = shape3(i8[R[AT_SLOTS] : R[AT_SLOTS] + classes * R[SLOTS] * n], classes, R[SLOTS], n)
     seen = R[REGISTERS : REGISTERS + classes]
     past = np.empty(n, np.int16)
     scores = np.empty(classes, np.int32)
@@ -351,8 +368,11 @@ def advance(
                 continue
         # Input spikes of this tick, binarised.
         n_spikes = np.int64(0)
-        image = i8[input_at : input_at + in_rows * in_columns * in_channels].reshape(
-            (in_rows, in_columns, in_channels)
+        image = shape3(
+            i8[input_at : input_at + in_rows * in_columns * in_channels],
+            in_rows,
+            in_columns,
+            in_channels,
         )
         while at < events and tick[at] == now:
             polarity = np.int64(p[at]) if in_channels > 1 else np.int64(0)

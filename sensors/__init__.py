@@ -2,20 +2,39 @@
 
 from sensors._errors import DecodeError, SensorError, SourceError
 from sensors._events import EVENT_DTYPE, Events, Packet, Source, check_events, no_events
+from sensors._labels import Label, read_labels
 from sensors._recording import Facts, Recording, inspect, open_recording
+from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
+from sensors._sim_body import GESTURES
+from sensors._simulator import SimSource, simulate
+from sensors._spif import SpifDecoder, UdpSource
+from sensors._uri import open_source, parse_time
 
 __all__ = [
     "EVENT_DTYPE",
+    "GESTURES",
     "DecodeError",
     "Events",
+    "Excerpt",
     "Facts",
+    "FileSource",
+    "Label",
     "Packet",
+    "PlaySummary",
     "Recording",
     "SensorError",
+    "ShelfSource",
+    "SimSource",
     "Source",
     "SourceError",
+    "SpifDecoder",
+    "UdpSource",
     "check_events",
     "inspect",
     "no_events",
     "open_recording",
+    "open_source",
+    "parse_time",
+    "read_labels",
+    "simulate",
 ]

@@ -133,7 +133,7 @@ def _aedat4(file: BinaryIO, length: int) -> Container:
 
 
 def _whole_table(file: BinaryIO, at: int, length: int) -> bool:
-    """Tell whether the table, an LZ4 frame or a size-prefixed flatbuffer, reaches the file's end."""
+    """Tell whether the table, an LZ4 frame or a flatbuffer, is all there."""
     file.seek(at)
     head = file.read(8)
     if len(head) < 8:
@@ -144,7 +144,7 @@ def _whole_table(file: BinaryIO, at: int, length: int) -> bool:
 
 
 def _lz4_frame_end(file: BinaryIO, at: int, length: int) -> int:
-    """Follow an LZ4 frame's blocks to its end; returns -1 if it is cut. Source: LZ4 frame format."""
+    """Follow an LZ4 frame's blocks to its end (LZ4 frame format); -1 if it is cut."""
     file.seek(at + 4)
     flags = file.read(1)
     if not flags:

@@ -136,8 +136,8 @@ def decode_es(data: Bytes, start: int, height: int) -> tuple[Events, int]:
     """Decode the DVS events of an Event Stream 2 file.
 
     A byte below 0xFE is a time step (7 bits) and a polarity, followed by x and y (16 bits,
-    little-endian, origin lower left); 0xFF adds 127 microseconds; 0xFE is a marker without time. Source: the
-    format's specification by A. Marcireau.
+    little-endian, origin lower left); 0xFF adds 127 microseconds; 0xFE is a marker without time.
+    Source: the format's specification by A. Marcireau.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def read_labels(path: str | Path) -> list[Label]:
     except (OSError, UnicodeDecodeError) as error:
         raise SensorError(f"The labels {path} cannot be read: {error}.") from None
     labels.sort(key=lambda label: label.start_us)
-    for n, (label, following) in enumerate(zip(labels, labels[1:], strict=False)):
+    for n, (label, following) in enumerate(itertools.pairwise(labels)):
         if label.stop_us > following.start_us:
             labels[n] = Label(label.name, label.start_us, following.start_us)
     return labels

@@ -187,8 +187,8 @@ class Recording:
     def _aestream(self) -> Iterator[Events]:
         import aestream
 
-        size = self._container.size or (1 << 14, 1 << 14)
-        loaded = aestream.FileInput(str(self.path), size).load()
+        reader: Any = aestream.FileInput  # its stub lacks load() and the shape
+        loaded = reader(str(self.path), self._container.size or (1 << 14, 1 << 14)).load()
         records = np.asarray(loaded)
         if records.dtype.names != ("timestamp", "x", "y", "polarity") or (
             records.dtype.itemsize != EVENT_DTYPE.itemsize

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +72,7 @@ def _cut(events: Events, labels: Sequence[Label], label: str | None, step_us: in
         cuts.update(int(i) for i in np.searchsorted(t, marks))
     cuts.update(range(0, len(events), FAST_EVENTS))
     ordered = sorted(cuts)
-    for first, last in zip(ordered, ordered[1:], strict=False):
+    for first, last in itertools.pairwise(ordered):
         at = int(t[first])
         name = next((one.name for one in labels if one.start_us <= at < one.stop_us), label)
         yield events[first:last], name
@@ -138,7 +139,7 @@ class _Stream:
 
     async def _pieces(
         self, recording: Recording, what: Excerpt, speed: float | None
-    ) -> AsyncIterator[tuple[Events, str | None, int, int]]:
+    ) -> AsyncGenerator[tuple[Events, str | None, int, int]]:
         """Yield events with their label, the excerpt's first time, and the next piece's bound."""
         chunks = recording.chunks()
         first: int | None = None
