@@ -16,14 +16,13 @@ from apps._inprocess import compute
 from apps._open import load_kernels, open_network
 from apps._options import DEFAULT_MODEL, Classes, Json, Model, Seed, Start, Stop
 from apps._quantities import names, speed_factor
-from apps._run import source_classes
 from apps._say import complain, console, json_line, remarks
 from apps._tally import Tally
 from apps._view import share
 
 if TYPE_CHECKING:
     from runtime import Summary
-    from sensors import Source
+    from sensors import Excerpt
 
 # Fields of a message that say how and when it came, not what the network said.
 _NOT_THE_ANSWER = {"type", "topic", "seq", "latency_us"}
@@ -57,12 +56,17 @@ def replay(
     """
     if labels is not None and label is not None:
         raise UsageError("give --labels or --label, not both")
+    if labels is not None and len(files) > 1:
+        raise UsageError("--labels holds the times of one recording: replay one at a time")
     if learn and labels is None and label is None:
         raise UsageError("--learn needs to be told what is shown: give --labels or --label")
     factor = speed_factor(speed)
     load_kernels()
-    source = _open(files, factor, labels, label, start, stop)
-    network = open_network(model, names(classes) or source_classes(source), seed)
+    from sensors import FileSource
+
+    excerpts = _excerpts(files, labels, label, start, stop)
+    source = FileSource(excerpts, speed=factor)
+    network = open_network(model, names(classes) or _names(excerpts), seed)
     if not learn and model in _presets():
         remarks().print(f"note: {model} is untrained here, so its answers mean nothing yet")
     tally = Tally()
@@ -95,17 +99,24 @@ def _presets() -> Sequence[str]:
     return preset_names()
 
 
-def _open(
+def _excerpts(
     files: Sequence[Path],
-    speed: float | None,
     labels: Path | None,
     label: str | None,
     start: int | None,
     stop: int | None,
-) -> Source:
-    from sensors import FileSource
+) -> list[Excerpt]:
+    from sensors import Excerpt, read_labels
 
-    return FileSource(files, speed=speed, labels=labels, label=label, start_us=start, stop_us=stop)
+    named = () if labels is None else read_labels(labels)
+    return [Excerpt(path, start or 0, stop, named, label) for path in files]
+
+
+def _names(excerpts: Sequence[Excerpt]) -> tuple[str, ...]:
+    """The classes that the labels name, in the order in which they are first shown."""
+    found = dict.fromkeys(one.name for excerpt in excerpts for one in excerpt.labels)
+    found |= dict.fromkeys(excerpt.label for excerpt in excerpts if excerpt.label is not None)
+    return tuple(found)
 
 
 def _report(tally: Tally, summary: Summary | None, as_json: bool) -> None:

@@ -34,6 +34,12 @@ right, y down."""
 
 RIGHT, LEFT = -1.0, 1.0  # side of the image
 
+UNIT = 46.0
+"""Pixels per arm length, for a subject of scale 1."""
+
+CHEST_Y = 72.0
+"""The row of the shoulders."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -174,9 +180,9 @@ def limbs(pose: Pose, subject: Subject, seconds: float) -> np.ndarray:
         float64[6, 6]: x0, y0, x1, y1, radius, brightness of the right upper arm, forearm and hand,
         then the left ones, in pixels; later rows cover earlier ones.
     """
-    unit = 40.0 * subject.scale
+    unit = UNIT * subject.scale
     sway = 0.6 * math.sin(2 * math.pi * 0.35 * seconds + subject.wander[6])
-    cx, cy = 64.0 + subject.x + sway, 62.0 + subject.y
+    cx, cy = 64.0 + subject.x + sway, CHEST_Y + subject.y
     out = np.empty((6, 6))
     for n, (side, (hx, hy)) in enumerate(zip((RIGHT, LEFT), pose, strict=True)):
         sx, sy = cx + side * 0.36 * unit, cy - 0.02 * unit

@@ -14,7 +14,7 @@ import trio
 from sensors._errors import SourceError
 from sensors._events import EVENT_DTYPE, Deliver, Events, Packet
 from sensors._replay import check_speed
-from sensors._sim_body import GESTURES, REST, Pose, Subject, blend, hands, limbs
+from sensors._sim_body import CHEST_Y, GESTURES, REST, UNIT, Pose, Subject, blend, hands, limbs
 from sensors._sim_pixels import draw, sense
 
 SIZE = (128, 128)
@@ -45,9 +45,9 @@ class Camera:
         rng = np.random.default_rng([seed, 0xCA3E])
         width, height = SIZE
         self.subject = Subject.number(subject)
-        # Thresholds of 0.22 with 4 % mismatch: DVS128's published order.
-        self._on = np.maximum(0.1, 0.22 * (1 + 0.04 * rng.standard_normal((height, width))))
-        self._off = np.maximum(0.1, 0.24 * (1 + 0.04 * rng.standard_normal((height, width))))
+        # Thresholds of 0.15 with 4 % mismatch: the published order of DVS128 (Lichtsteiner 2008).
+        self._on = np.maximum(0.1, 0.15 * (1 + 0.04 * rng.standard_normal((height, width))))
+        self._off = np.maximum(0.1, 0.16 * (1 + 0.04 * rng.standard_normal((height, width))))
         for _ in range(hot):
             y, x = rng.integers(height), rng.integers(width)
             self._on[y, x] = self._off[y, x] = 0.02
@@ -101,8 +101,8 @@ def _background(
     width, height = SIZE
     y, x = np.mgrid[0:height, 0:width].astype(float)
     wall = subject.wall * (1 + 0.1 * np.sin(x / 17 + rng.uniform(0, 6)) * np.cos(y / 23))
-    unit = 40.0 * subject.scale
-    cx, cy = 64 + subject.x, 62 + subject.y
+    unit = UNIT * subject.scale
+    cx, cy = 64 + subject.x, CHEST_Y + subject.y
     parts = np.array(
         [
             [cx, cy + 0.15 * unit, cx, cy + 1.5 * unit, 0.36 * unit, subject.shirt],

@@ -101,6 +101,9 @@ async def child(name: str, module: str, *arguments: str) -> AsyncGenerator[Child
         with trio.CancelScope(shield=True):
             if process.stdin is not None:
                 await process.stdin.aclose()
+            # A child that reads its input ends with it; others are told, then made to.
+            with trio.move_on_after(_GRACE_S / 10):
+                await process.wait()
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 with trio.move_on_after(_GRACE_S):

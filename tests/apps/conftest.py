@@ -15,7 +15,7 @@ import trio
 
 from qcore import Network, load_preset
 from runtime import Service, Settings
-from sensors._events import EVENT_DTYPE
+from sensors import EVENT_DTYPE
 
 
 class Shelf:
