@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -55,15 +55,15 @@ class CheckpointStore:
         CheckpointError
             The folder cannot be made or written, or the disk is full. Older checkpoints stay.
         """
-        temporary: str | None = None
+        temporary: Path | None = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
             present = self.paths()
             number = _number(present[-1]) + 1 if present else 1
             path = self.folder / f"checkpoint-{number:08d}.safetensors"
-            handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.folder)
-            with open(handle, "wb") as file:
+            temporary = self.folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+            with open(temporary, "xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -75,7 +75,7 @@ class CheckpointStore:
         finally:
             if temporary is not None:
                 with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+                    temporary.unlink(missing_ok=True)
         for old in [*present, path][: -self.keep]:
             with contextlib.suppress(OSError):
                 old.unlink()

@@ -81,7 +81,7 @@ class Reporter:
 
     def status(self) -> dict[str, Any]:
         """The body of a status message: what holds now, without rates."""
-        service, owner = self._service, self._service.owner
+        service, owner, saver = self._service, self._service.owner, self._service.saver
         return {
             "run": service.run_id,
             "state": service.state,
@@ -99,9 +99,9 @@ class Reporter:
             },
             "checkpoint": {
                 "folder": service.settings.checkpoint_folder,
-                "path": service.checkpoint,
-                "tick": service.checkpoint_tick,
-                "error": service.checkpoint_error,
-                "failures": service.checkpoint_failures,
+                "path": saver.path if saver is not None else None,
+                "tick": saver.tick if saver is not None else None,
+                "error": saver.error if saver is not None else None,
+                "failures": saver.failures if saver is not None else 0,
             },
         }

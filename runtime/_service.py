@@ -8,7 +8,6 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -18,12 +17,13 @@ from runtime._broker import Broker
 from runtime._checkpoints import CheckpointStore
 from runtime._connection import Connection, refuse
 from runtime._contracts import NetworkLike, SourceLike
-from runtime._errors import CheckpointError, ServiceError
+from runtime._errors import ServiceError
 from runtime._inbox import Asked, Inbox
 from runtime._messages import PROTOCOL, TOPICS, Play, Request
 from runtime._owner import InThread, Owner
 from runtime._plays import Plays
 from runtime._report import Reporter
+from runtime._saver import Saver
 from runtime._settings import Settings
 from sensors import SensorError
 
@@ -86,21 +86,11 @@ class Service:
         self.addresses: tuple[tuple[str, int], ...] = ()
         self.broker = Broker()
         self.inbox = Inbox(self.settings.queue_packets, self.settings.queue_events)
-        folder = self.settings.checkpoint_folder
-        self.store = (
-            None if folder is None else CheckpointStore(folder, self.settings.checkpoint_keep)
-        )
-        self.checkpoint: str | None = None
-        self.checkpoint_tick: int | None = None
-        self.checkpoint_error: str | None = None
-        self.checkpoint_failures = 0
         self.connections = 0
         self.refused = 0
         self.state = "starting"
         self.source_state = "starting"
         self.source_error: str | None = None
-        self._in_thread = in_thread
-        self._save_gate: trio.Nursery | None = None
         self._stopping = trio.Event()
         self._asking = 0
         self._refusing = 0
@@ -108,12 +98,17 @@ class Service:
         self._reason = "source ended"
         self._source_scope = trio.CancelScope()
         self.reporter = Reporter(self)
+        folder = self.settings.checkpoint_folder
+        self.saver: Saver | None = None
+        if folder is not None:
+            store = CheckpointStore(folder, self.settings.checkpoint_keep)
+            self.saver = Saver(store, self._publish_status, in_thread)
         self.owner = Owner(
             network,
             self.inbox,
             self.broker,
             self.settings,
-            save=self._save if self.store is not None else None,
+            save=self.saver.save if self.saver is not None else None,
             changed=self._publish_status,
             status=self.reporter.status,
             in_thread=in_thread,
@@ -244,11 +239,12 @@ class Service:
             if signals:
                 await outer.start(self._obey_signals)
             outer.start_soon(self.reporter.run)
-            if self.store is not None and self.settings.checkpoint_every_s > 0:
-                outer.start_soon(self._checkpoint_now_and_then)
+            if self.saver is not None and self.settings.checkpoint_every_s > 0:
+                outer.start_soon(self._save_now_and_then)
             self.state = "running"
             async with trio.open_nursery() as saves:
-                self._save_gate = saves
+                if self.saver is not None:
+                    self.saver.begin(saves, self.owner)
                 async with trio.open_nursery() as work:
                     work.start_soon(self.owner.run)
                     task_status.started(self)
@@ -260,7 +256,8 @@ class Service:
                     self._publish_status()
                     self.inbox.close()
                     work.start_soon(self._limit_drain)
-            await self._last_checkpoint()
+            if self.saver is not None:
+                await self.saver.finish(self.network)
             await self._finish_requests()
             doors.cancel()
             await self._say_goodbye()
@@ -348,43 +345,10 @@ class Service:
             while self.broker.subscribers:
                 await self.broker.left.wait()
 
-    # -- checkpoints -----------------------------------------------------------------------------
-
-    async def _checkpoint_now_and_then(self) -> None:
+    async def _save_now_and_then(self) -> None:
         while True:
             await trio.sleep(self.settings.checkpoint_every_s)
             self.owner.want_checkpoint()
-
-    def _save(self, data: bytes, tick: int, asked: list[Asked]) -> None:
-        assert self._save_gate is not None
-        self._save_gate.start_soon(self._write_checkpoint, data, tick, asked)
-
-    async def _write_checkpoint(self, data: bytes, tick: int, asked: list[Asked]) -> None:
-        assert self.store is not None
-        answer: dict[str, Any]
-        try:
-            path = await self._in_thread(partial(self.store.write, data))
-        except CheckpointError as error:
-            self.checkpoint_error = str(error)
-            self.checkpoint_failures += 1
-            log.error("%s", error)
-            answer = {"ok": False, "code": "checkpoint_failed", "message": str(error)}
-        else:
-            self.checkpoint, self.checkpoint_tick = str(path), tick
-            self.checkpoint_error = None
-            answer = {"ok": True, "path": str(path), "bytes": len(data)}
-        self.owner.saved(tick, self.checkpoint_error is None)
-        for one in asked:
-            one.settle({"tick": tick, **answer})
-        self._publish_status()
-
-    async def _last_checkpoint(self) -> None:
-        """Save where the network stands, now that its owner has ended."""
-        waiting = self.owner.take_savers()
-        if self.store is None or not (waiting or self.owner.unsaved):
-            return
-        data = await self._in_thread(self.network.to_bytes)
-        await self._write_checkpoint(data, self.owner.tick, waiting)
 
     # -- reports ---------------------------------------------------------------------------------
 
@@ -401,8 +365,8 @@ class Service:
             results=meter.results,
             updates=meter.updates,
             drops=dict(self.inbox.drops),
-            checkpoint=self.checkpoint,
-            checkpoint_error=self.checkpoint_error,
+            checkpoint=self.saver.path if self.saver is not None else None,
+            checkpoint_error=self.saver.error if self.saver is not None else None,
         )
 
 
