@@ -92,7 +92,10 @@ class Source(Protocol):
         """Deliver packets until the stream is over; raises SensorError if it breaks."""
 
 
-@kernel(numba.int64(_EVENTS, _EVENTS, numba.int64, numba.int64, numba.int64, numba.int64[::1]))
+_READ_ONLY = numba.types.Array(_EVENT, 1, "C", readonly=True, aligned=False)
+
+
+@kernel(numba.int64(_READ_ONLY, _EVENTS, numba.int64, numba.int64, numba.int64, numba.int64[::1]))
 def _check(events, kept, width, height, after, faults):  # type: ignore[no-untyped-def]
     n = 0
     last = after

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sensors._aestream import have_aestream, load
 from sensors._container import Container, damaged, probe
 from sensors._decode import Evt2, decode_dat, decode_es, decode_nmnist
 from sensors._errors import DecodeError, SensorError
@@ -78,7 +80,7 @@ class Recording:
         self.counters: Counter[str] = Counter()
         self._container = probe(path)
         self.format = _NAMES[self._container.format]
-        self.reader = _reader(self._container)
+        self.reader = _reader(self._container, aestream=have_aestream())
         if size is not None:
             self.size, self.size_from = size, "caller"
         elif self._container.size is not None:
@@ -89,13 +91,15 @@ class Recording:
     def _infer(self) -> tuple[int, int]:
         """Take the smallest usual square that holds all events, or the events' own extent."""
         width = height = 0
-        try:
-            for events in self._decoded():
+        if self._container.format in ("aedat4", "evt3"):
+            chunks = self._faery()
+        else:
+            chunks = self._own()
+        with suppress(SensorError):
+            for events in chunks:
                 if len(events):
                     width = max(width, int(events["x"].max()) + 1)
                     height = max(height, int(events["y"].max()) + 1)
-        except SensorError:
-            pass
         if self._container.format == "nmnist":
             side = next(s for s in (34, 128, 256) if max(width, height) <= s)
             return side, side
@@ -128,13 +132,18 @@ class Recording:
             raise damaged(self.path, self._container)
 
     def _decoded(self) -> Iterator[Events]:
-        found = self._container
-        if found.format == "aedat4":
-            yield from self._aedat4()
-        elif found.format == "evt3":
+        if self.reader == "aestream":
+            events = load(self.path, self._container.size or self.size)
+            if events is not None:
+                yield events
+                return
+            # None, without an error, where it cannot use the file: nothing is lost, others read it.
+            self.reader = _reader(self._container, aestream=False)
+        if self._container.format == "evt3":
             yield from self._faery()
-        elif found.format == "dat2" and self.reader == "aestream":
-            yield from self._aestream()
+        elif self._container.format == "aedat4":
+            if self._container.start < self._container.intact:
+                yield from self._faery()
         else:
             yield from self._own()
 
@@ -172,31 +181,6 @@ class Recording:
                 else:
                     yield evt2.decode(data)
 
-    def _aedat4(self) -> Iterator[Events]:
-        if self._container.start >= self._container.intact:
-            return
-        if self.reader == "aestream":
-            for events in self._aestream():
-                if len(events):
-                    yield events
-                    return
-            # aestream gives no events and no error where it cannot use the data table.
-            self.reader = "faery"
-        yield from self._faery()
-
-    def _aestream(self) -> Iterator[Events]:
-        import aestream
-
-        reader: Any = aestream.FileInput  # its stub lacks load() and the shape
-        loaded = reader(str(self.path), self._container.size or (1 << 14, 1 << 14)).load()
-        records = np.asarray(loaded)
-        if records.dtype.names != ("timestamp", "x", "y", "polarity") or (
-            records.dtype.itemsize != EVENT_DTYPE.itemsize
-        ):
-            raise DecodeError(self.path, f"aestream returned records of {records.dtype}.")
-        # The same 13 bytes under our names: a negative place becomes a large one and is refused.
-        yield records.view(EVENT_DTYPE)
-
     def _faery(self) -> Iterator[Events]:
         import faery
 
@@ -212,19 +196,11 @@ class Recording:
                 raise DecodeError(self.path, f"{error}.") from None
 
 
-def _reader(found: Container) -> str:
+def _reader(found: Container, *, aestream: bool) -> str:
     """Choose who decodes: aestream where it is exact and the file is whole, else faery or own."""
-    if found.format == "aedat4":
-        return "aestream" if found.table and found.damage is None and _have_aestream() else "faery"
-    if found.format == "dat2":
-        return "aestream" if found.damage is None and _have_aestream() else "spikewire"
-    return "faery" if found.format == "evt3" else "spikewire"
-
-
-def _have_aestream() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("aestream") is not None
+    if aestream and found.damage is None and (found.format == "dat2" or found.table):
+        return "aestream"
+    return "faery" if found.format in ("aedat4", "evt3") else "spikewire"
 
 
 def open_recording(

@@ -16,7 +16,7 @@ import trio
 
 from sensors._errors import SensorError, SourceError
 from sensors._events import Deliver, Events, Packet, Policy, no_events
-from sensors._labels import Label, read_labels
+from sensors._labels import Label
 from sensors._recording import Recording, open_recording
 
 PACED_US = 4_000
@@ -240,7 +240,7 @@ class ShelfSource:
             raise SourceError(f"The shelf {folder} is not a folder.")
         self._stream = _Stream(policy)
         self._orders_in, self._orders_out = trio.open_memory_channel[
-            tuple[Excerpt, float | None, "trio.MemorySendChannel[int | SensorError]"]
+            tuple[Excerpt, float | None, "trio.MemorySendChannel[PlaySummary | SensorError]"]
         ](0)
         self.name = f"shelf:{folder}"
         names = self.names()
@@ -280,7 +280,7 @@ class ShelfSource:
         if start_us < 0 or (stop_us is not None and stop_us <= start_us):
             raise SourceError(f"An excerpt from {start_us} to {stop_us} us holds nothing.")
         check_speed(speed)
-        done_in, done_out = trio.open_memory_channel[int | SensorError](1)
+        done_in, done_out = trio.open_memory_channel[PlaySummary | SensorError](1)
         excerpt = Excerpt(self._folder / name, start_us, stop_us)
         await self._orders_in.send((excerpt, speed, done_in))
         try:
@@ -289,19 +289,17 @@ class ShelfSource:
             raise SourceError(f"{name} was cut off: the source stopped.") from None
         if isinstance(outcome, SensorError):
             raise outcome
-        return PlaySummary(name, self._stream.segment, outcome)
+        return outcome
 
     async def run(self, deliver: Deliver) -> None:
         """Wait for orders and stream them, until cancelled."""
         async for excerpt, speed, done in self._orders_out:
             with done:
                 try:
-                    outcome: int | SensorError = await self._stream.excerpt(excerpt, speed, deliver)
+                    count = await self._stream.excerpt(excerpt, speed, deliver)
+                    outcome: PlaySummary | SensorError = PlaySummary(
+                        excerpt.path.name, self._stream.segment, count
+                    )
                 except SensorError as error:
                     outcome = error
                 done.send_nowait(outcome)
-
-
-def labelled(path: Path, labels: Path | None) -> Sequence[Label]:
-    """Read the labels that go with a recording, if any were named."""
-    return read_labels(labels) if labels is not None else ()
