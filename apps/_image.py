@@ -45,9 +45,9 @@ class EventImage:
     def render(self) -> Text:
         """The picture as coloured braille text, `rows` lines of `columns` characters."""
         total = self._counts.sum(axis=0)
-        # A dot is lit from one whole recent event up; a busy scene lights only its busier part.
+        # A dot is lit from one whole recent event up; where much moves, noise stays dark.
         busy = total[total >= 1.0]
-        lit = total >= max(1.0, float(np.median(busy)) * 0.5 if busy.size else 1.0)
+        lit = total >= max(1.0, float(np.quantile(busy, 0.95)) * 0.25 if busy.size else 1.0)
         cells = lit.reshape(self.rows, 4, self.columns, 2)
         codes = (cells * _DOT_BITS[None, :, None, :]).sum(axis=(1, 3)) + _BLANK
         polarity = (self._counts[1] - self._counts[0]).reshape(self.rows, 4, self.columns, 2)

@@ -13,7 +13,9 @@ from rich.text import Text
 
 from apps._quantities import say_rate, say_us
 
-_BAR = 18
+_BAR = 12
+# In characters: what fits a terminal of 80 with a picture of 32, and without one.
+_WIDTH, _WIDTH_WITHOUT = 80, 48
 RIGHT_STYLE, WRONG_STYLE = "bold green", "bold red"
 
 
@@ -45,7 +47,7 @@ def share(right: int, judged: int) -> str:
 
 
 def draw(scene: Scene, image: Text | None = None) -> RenderableType:
-    """The scene as one renderable, about 80 columns wide with a picture and 46 without."""
+    """The scene as one renderable, 80 columns wide with a picture and 48 without."""
     facts = Group(_headline(scene), Text(), _bars(scene), Text(), _numbers(scene))
     body: RenderableType = facts
     if image is not None:
@@ -53,19 +55,20 @@ def draw(scene: Scene, image: Text | None = None) -> RenderableType:
         body.add_row(image, facts)
     parts: list[RenderableType] = [body]
     if scene.progress is not None:
-        parts.append(ProgressBar(total=1.0, completed=scene.progress, width=76))
+        parts.append(ProgressBar(total=1.0, completed=scene.progress))
     title = Text(f" {scene.title} ", "bold")
-    return Panel(
-        Group(*parts), title=title, subtitle=Text(scene.footer, "dim"), expand=False, padding=(0, 1)
-    )
+    subtitle = Text(f" {scene.footer} " if scene.footer else "", "dim")
+    # A width of its own keeps the frame still while its content changes.
+    width = _WIDTH if image is not None else _WIDTH_WITHOUT
+    return Panel(Group(*parts), title=title, subtitle=subtitle, width=width, padding=(0, 1))
 
 
 def _headline(scene: Scene) -> RenderableType:
     lines = Table.grid(padding=(0, 1))
     if scene.truth is not None:
-        lines.add_row(Text("shown", "dim"), Text(scene.truth, "bold"))
+        lines.add_row(Text("shown", "dim"), Text(_plain(scene.truth), "bold"))
     if scene.teaching is not None:
-        lines.add_row(Text("teaching", "dim"), Text(scene.teaching, "bold yellow"))
+        lines.add_row(Text("teaching", "dim"), Text(_plain(scene.teaching), "bold yellow"))
     lines.add_row(Text("recognised", "dim"), _recognised(scene))
     return lines
 
@@ -73,16 +76,17 @@ def _headline(scene: Scene) -> RenderableType:
 def _recognised(scene: Scene) -> Text:
     if scene.recognised is None:
         return Text("-", "dim")
+    name = _plain(scene.recognised)
     if scene.truth is None or scene.teaching is not None:
-        return Text(scene.recognised, "bold")
+        return Text(name, "bold")
     if scene.recognised == scene.truth:
-        return Text(f"{scene.recognised} \N{CHECK MARK}", RIGHT_STYLE)
-    return Text(f"{scene.recognised} \N{BALLOT X}", WRONG_STYLE)
+        return Text(f"{name} \N{CHECK MARK}", RIGHT_STYLE)
+    return Text(f"{name} \N{BALLOT X}", WRONG_STYLE)
 
 
 def _bars(scene: Scene) -> RenderableType:
     bars = Table.grid(padding=(0, 1))
-    bars.add_column(max_width=20, no_wrap=True)
+    bars.add_column(no_wrap=True, overflow="ellipsis")
     # Scores are signed integers without a fixed range: the longest bar is the largest of now.
     longest = max([1, *(abs(score) for score in scene.scores.values())])
     for name, score in scene.scores.items():
@@ -90,8 +94,13 @@ def _bars(scene: Scene) -> RenderableType:
         cells = round(_BAR * max(0, score) / longest)
         bar = Text("\N{FULL BLOCK}" * cells, "cyan" if chosen else "bright_black")
         bar.append("\N{BOX DRAWINGS LIGHT TRIPLE DASH HORIZONTAL}" * (_BAR - cells), "bright_black")
-        bars.add_row(Text(name, "bold" if chosen else ""), bar, Text(f"{score:>7d}", "dim"))
+        bars.add_row(Text(_plain(name), "bold" if chosen else ""), bar)
     return bars
+
+
+def _plain(name: str) -> str:
+    """A class's name as one reads it."""
+    return name.replace("_", " ")
 
 
 def _numbers(scene: Scene) -> RenderableType:

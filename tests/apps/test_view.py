@@ -27,7 +27,7 @@ def test_a_wrong_answer_is_marked() -> None:
 def test_the_bar_grows_with_the_score() -> None:
     lines = text_of(Scene("live", {"a": 100, "b": 50, "c": -20})).splitlines()
     lengths = [line.count("█") for line in lines if line.count("┄") + line.count("█")]
-    assert lengths == [18, 9, 0]
+    assert lengths == [12, 6, 0]
 
 
 def test_nothing_known_yet() -> None:
