@@ -25,10 +25,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (PyTorch's own abbreviation)
+from torch import Tensor
 
 from apps._errors import CommandError
-
-Tensor = torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
