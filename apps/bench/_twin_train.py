@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from apps._split import pass_order, pass_shifts
-from apps.bench._twin import Adamax, Layer, Rule, Tensor, Twin
+from apps.bench._twin import Adamax, Layer, Rule, Twin
 from apps.bench._twin_data import Recordings
 
 _CALIBRATION_TICKS = 150
