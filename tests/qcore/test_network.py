@@ -178,7 +178,12 @@ def test_learning_separates_two_patterns_and_wrong_labels_do_not() -> None:
         rng = np.random.default_rng(4)
         layer = {"kind": "conv", "channels": 12, "stride": 2, "pad": 1, "plastic": False,
                  "threshold": 9000, "activity": 60}  # fmt: skip
-        network = build(readout={"every": 2, "slots": 8, "replays": 2, "slow": 5}, layers=[layer])
+        # The burn-in outlasts what the features remember of the lesson before.
+        network = build(
+            layers=[layer],
+            learning={"burn_in": 60},
+            readout={"every": 2, "slots": 8, "replays": 2, "slow": 5},
+        )
         for lesson in range(6):
             for kind in (0, 1):
                 label = lesson % 2 if shuffled else kind
