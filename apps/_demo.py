@@ -106,22 +106,26 @@ async def _show(
 
     settings = Settings(port=0, labels="source", learn=learn, stats_every_s=0.5)
     service = Service(stage.tap, network, settings)
-    reasons: list[str] = []
+    reason = ""
 
     async def serve(*, task_status: trio.TaskStatus[Service]) -> None:
-        reasons.append((await service.serve(task_status=task_status)).reason)
+        nonlocal reason
+        reason = (await service.serve(task_status=task_status)).reason
 
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
         host, port = service.addresses[0]
-        async with connect(host, port, name="demo", subscribe=["result", "stats"]) as client:
-            nursery.start_soon(_redraw, stage, shown)
+        async with (
+            connect(host, port, name="demo", subscribe=["result", "stats"]) as client,
+            trio.open_nursery() as onlookers,
+        ):
+            onlookers.start_soon(_redraw, stage, shown)
             if seconds:
-                nursery.start_soon(_stop_after, service, seconds)
+                onlookers.start_soon(_stop_after, service, seconds)
             async for message in client:
                 stage.follower.take(message)
-        nursery.cancel_scope.cancel()
-    return reasons == ["stopped"]
+            onlookers.cancel_scope.cancel()
+    return reason == "stopped"
 
 
 async def _redraw(stage: _Stage, shown: Presenter) -> None:

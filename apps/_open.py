@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from apps._errors import UsageError
 from apps._say import remarks
+from apps._start import loaded
 
 if TYPE_CHECKING:
     from qcore import Network
@@ -40,6 +41,7 @@ def load_kernels() -> None:
         import sensors
 
         del qcore, runtime, sensors
+    loaded()
 
 
 def open_network(model: str, classes: Sequence[str], seed: int) -> Network:

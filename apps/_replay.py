@@ -60,6 +60,8 @@ def replay(
         raise UsageError("--labels holds the times of one recording: replay one at a time")
     if learn and labels is None and label is None:
         raise UsageError("--learn needs to be told what is shown: give --labels or --label")
+    if save is not None and not save.absolute().parent.is_dir():
+        raise UsageError(f"--save {save}: there is no folder {save.parent}")
     factor = speed_factor(speed)
     load_kernels()
     from sensors import FileSource
@@ -84,6 +86,8 @@ def replay(
         _report(tally, None, as_json)
         raise
     _report(tally, summary, as_json)
+    if (labels or label) and not tally.judged:
+        remarks().print("note: no label covers what was shown; label times are the recording's own")
     if summary.reason == "stopped":
         complain("interrupted" + ("; nothing was saved" if save is not None else ""))
         raise typer.Exit(FAILED)

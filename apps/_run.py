@@ -174,7 +174,8 @@ def _announce(service: Service, as_json: bool) -> None:
     told = f"{service.source.name} -> {', '.join(classes)} ({learning})"
     out.print(told, markup=False, soft_wrap=True)
     to = "" if f"{host}:{port}" == DEFAULT_ADDRESS else f" --connect {host}:{port}"
-    out.print(f"listening on {host}:{port}; see it with: spikewire watch{to}", markup=False)
+    told = f"listening on {host}:{port}; see it with: spikewire watch{to}"
+    out.print(told, markup=False, soft_wrap=True)
 
 
 def _conclude(source: Source, summaries: Sequence[Summary], as_json: bool) -> None:

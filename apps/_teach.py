@@ -104,6 +104,8 @@ async def _teach_for(host: str, port: int, label: str, for_us: int, as_json: boo
         tick = (await client.status())["tick"]
     ticks = tick - began["tick"]
     tick_us = client.hello["tick_us"]
+    if not ticks:
+        raise CommandError("nothing was taught: the source showed no events meanwhile")
     if as_json:
         json_line({"label": label, "first_tick": began["tick"], "tick": tick, "tick_us": tick_us})
         return

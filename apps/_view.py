@@ -112,5 +112,5 @@ def _numbers(scene: Scene) -> RenderableType:
     if scene.dropped:
         parts.append(f"{scene.dropped} dropped")
     if scene.judged:
-        parts.append(f"right {share(scene.right, scene.judged)} of the time")
+        parts.append(f"right {share(scene.right, scene.judged)}")
     return Text("  ".join(parts))

@@ -14,6 +14,7 @@ import typer
 from apps import _ask, _demo, _info, _replay, _run, _teach, _watch
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
+from apps._start import endless
 from apps.bench import gestures
 
 app = typer.Typer(
@@ -76,8 +77,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BaseException as error:
         if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
-            complain("interrupted")
-            return FAILED
+            return _interrupted(arguments)
         if any(isinstance(leaf, BrokenPipeError) for leaf in leaves(error)):
             return _reader_left()
         told = sentence(error)
@@ -87,9 +87,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return told[1]
     # Without standalone mode an Exit comes back as its code; Ctrl-C as 130.
     if code == 130:
-        complain("interrupted")
-        return FAILED
+        return _interrupted(arguments)
     return code if isinstance(code, int) else DONE
+
+
+def _interrupted(arguments: Sequence[str] | None) -> int:
+    if endless(arguments):
+        return DONE
+    complain("interrupted")
+    return FAILED
 
 
 def _reader_left() -> int:
@@ -97,12 +103,3 @@ def _reader_left() -> int:
     # interpreter's last flush finds somebody to write to.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return DONE
-
-
-def main() -> None:
-    """Entry point of the `spikewire` command."""
-    sys.exit(run())
-
-
-if __name__ == "__main__":
-    main()

@@ -88,7 +88,7 @@ async def child(name: str, module: str, *arguments: str) -> AsyncGenerator[Child
     Parameters
     ----------
     name : what messages call it.
-    module : the module to run; `apps.cli` is the `spikewire` command.
+    module : the module to run; `apps` is the `spikewire` command.
     """
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", module, *arguments],

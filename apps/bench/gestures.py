@@ -28,7 +28,7 @@ _LIMIT_S = 900.0
 
 def gestures(
     directory: Annotated[Path, typer.Argument(help="Folder with class_01.bin ... class_09.bin.")],
-    rounds: Annotated[int, typer.Option(min=1, max=5, help="Times each clip is taught.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=5, help="Times each clip is taught.")] = 3,
     shuffle_labels: Annotated[
         bool, typer.Option("--shuffle-labels", help="Teach wrong names: this must fail.")
     ] = False,
@@ -61,14 +61,14 @@ async def _bench(
     started = time.perf_counter()
     with trio.fail_after(_LIMIT_S):
         async with child(
-            "server", "apps.cli", "run", "--json", "--source", f"shelf:{directory}",
+            "server", "apps", "run", "--json", "--source", f"shelf:{directory}",
             "--model", model, "--seed", str(seed), "--classes", ",".join(CLIPS), "--port", "0",
         ) as server:  # fmt: skip
             hello = await server.read()
             address = f"{hello['host']}:{hello['port']}"
             ready = time.perf_counter()
             async with (
-                child("subscriber", "apps.cli", "watch", "--json", "--connect", address) as watcher,
+                child("subscriber", "apps", "watch", "--json", "--connect", address) as watcher,
                 child("teacher", "apps.bench._teacher", address) as teacher,
                 trio.open_nursery() as nursery,
             ):

@@ -15,7 +15,7 @@ import trio
 
 from qcore import Network, load_preset
 from runtime import Service, Settings
-from sensors import EVENT_DTYPE
+from sensors import EVENT_DTYPE, SourceError
 
 
 class Shelf:
@@ -44,7 +44,7 @@ class Shelf:
         speed: float | None = None,
     ) -> Any:
         if name != "bar.bin":
-            raise ValueError(f"There is no {name} on this shelf.")
+            raise SourceError(f"There is no {name} on this shelf.")
         t = np.arange(0, 200_000, 50)
         t = t[(t >= start_us) & (t < (stop_us or 200_000))]
         events = np.zeros(len(t), EVENT_DTYPE)

@@ -17,7 +17,7 @@ def test_a_right_answer_is_marked() -> None:
         Scene("live", {"wave": 40, "clap": -3}, recognised="wave", truth="wave", right=9, judged=10)
     )
     assert "wave ✓" in shown
-    assert "right 90 % of the time" in shown
+    assert "right 90 %" in shown
 
 
 def test_a_wrong_answer_is_marked() -> None:

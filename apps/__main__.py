@@ -1,0 +1,5 @@
+"""`python -m apps` is the `spikewire` command."""
+
+from apps._start import main
+
+main()
