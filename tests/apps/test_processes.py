@@ -44,6 +44,11 @@ def first_line(running: subprocess.Popen[str]) -> dict[str, Any]:
     return line
 
 
+def complaints(told: str) -> str:
+    """Standard error without the remark that loading takes long, which a busy machine calls for."""
+    return told.replace("compiling kernels (once) ...\n", "")
+
+
 def status(address: str) -> dict[str, Any]:
     words = command("status", "--json", "-c", address)
     answer = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=True)
@@ -66,8 +71,8 @@ def test_an_interrupted_service_says_goodbye_and_saves(tmp_path: Path, how: sign
             server.send_signal(how)
             out, err = server.communicate(timeout=LIMIT_S)
             seen, complaint = watcher.communicate(timeout=LIMIT_S)
-    assert (server.returncode, err) == (0, "")
-    assert (watcher.returncode, complaint) == (0, "")
+    assert (server.returncode, complaints(err)) == (0, "")
+    assert (watcher.returncode, complaints(complaint)) == (0, "")
     summary = json.loads(out.splitlines()[-1])
     assert summary["reason"] == "stopped"
     goodbye = json.loads(seen.splitlines()[-1])
@@ -131,7 +136,7 @@ def test_ctrl_c_in_the_demo_gives_the_terminal_back() -> None:
 def test_a_reader_that_leaves_is_no_mistake() -> None:
     words = " ".join(command("replay", "--help")) + " | head -1"
     told = subprocess.run(words, shell=True, capture_output=True, text=True, timeout=LIMIT_S)
-    assert (told.returncode, told.stderr) == (0, "")
+    assert (told.returncode, complaints(told.stderr)) == (0, "")
 
 
 @pytest.mark.data
@@ -165,7 +170,7 @@ def test_aestream_sends_a_recording_over_udp(data_dir: Path) -> None:
 def test_five_real_gestures_are_learned_over_the_wire(data_dir: Path) -> None:
     words = command("bench", "gestures", str(data_dir / "dvs_gesture"), "--json")
     told = subprocess.run(words, capture_output=True, text=True, timeout=2 * LIMIT_S)
-    assert told.stderr == ""
+    assert complaints(told.stderr) == ""
     report = json.loads(told.stdout)
     assert (report["right"], report["of"], told.returncode) == (5, 5, 0), report
 
