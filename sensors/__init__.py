@@ -5,8 +5,8 @@ from sensors._events import EVENT_DTYPE, Events, Packet, Source, check_events, n
 from sensors._labels import Label, read_labels
 from sensors._recording import Facts, Recording, inspect, open_recording
 from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
-from sensors._sim_body import GESTURES
 from sensors._simulator import SimSource, simulate
+from sensors._simulator_gestures import GESTURES
 from sensors._spif import SpifDecoder, UdpSource
 from sensors._uri import open_source, parse_time
 
