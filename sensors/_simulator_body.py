@@ -257,8 +257,8 @@ def sway(body: Floats, amount: float, pose: Floats, seconds: float, waves: Float
     turn = 2 * math.pi * seconds
     hands_x = pose[0, 0] + pose[1, 0]
     lifted = 1.0 - pose[0, 1] - pose[1, 1]
-    body[SWAY_X] = amount * (0.006 * math.sin(0.31 * turn + waves[0]) + 0.03 * hands_x)
-    body[SWAY_Y] = amount * (0.002 * math.sin(0.27 * turn + waves[1]) - 0.012 * lifted)
+    body[SWAY_X] = amount * (0.009 * math.sin(0.31 * turn + waves[0]) + 0.045 * hands_x)
+    body[SWAY_Y] = amount * (0.003 * math.sin(0.27 * turn + waves[1]) - 0.02 * lifted)
     body[SWAY_Z] = amount * 0.008 * math.sin(0.23 * turn + waves[2])
-    body[NOD_X] = amount * (0.004 * math.sin(0.61 * turn + waves[1]) - 0.02 * hands_x)
-    body[NOD_Y] = amount * (0.003 * math.sin(0.43 * turn + waves[0]) + 0.006 * lifted)
+    body[NOD_X] = amount * (0.006 * math.sin(0.61 * turn + waves[1]) - 0.03 * hands_x)
+    body[NOD_Y] = amount * (0.004 * math.sin(0.43 * turn + waves[0]) + 0.01 * lifted)

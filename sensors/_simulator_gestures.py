@@ -152,7 +152,7 @@ def _circle(hand: int, image_turn: float) -> Callable[..., float]:
     ) -> float:
         # Angles run clockwise in the image because y points down.
         angle = image_turn * a
-        wide, tall = habit.uniform(0.36, 0.46) * reach, habit.uniform(0.4, 0.5) * reach
+        wide, tall = habit.uniform(0.33, 0.44) * reach, habit.uniform(0.37, 0.48) * reach
         front = habit.uniform(0.2, 0.34)
         x = SIDE[hand] * habit.uniform(0.2, 0.32) + wide * np.cos(angle)
         y = habit.uniform(-0.02, 0.1) + tall * np.sin(angle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ import trio.testing
 
 from sensors import (
     GESTURES,
+    Events,
     Packet,
     SimSource,
     SourceError,
     check_events,
+    open_recording,
     open_source,
     simulate,
 )
@@ -122,6 +125,50 @@ async def test_pacing_changes_no_event(autojump_clock: trio.testing.MockClock) -
     assert (seen[0] == seen[1]).all()
     assert (seen[0] == seen[2]).all()
     assert (np.diff(seen[0]["t"]) >= 0).all()
+
+
+async def test_a_class_shown_again_is_a_new_showing() -> None:
+    packets: list[Packet] = []
+
+    async def take(packet: Packet) -> None:
+        packets.append(packet)
+
+    await SimSource(seed=5, classes=("arm_roll",), hold=0.1, speed=None, duration=0.2).run(take)
+    shown = np.concatenate([p.events for p in packets])
+    held = Camera(seed=5, subject=1).see("arm_roll", 200_000)
+    assert (shown[shown["t"] < 100_000] == held[held["t"] < 100_000]).all()
+    again, on = shown[shown["t"] >= 100_000], held[held["t"] >= 100_000]
+    assert len(again) != len(on) or (again != on).any()
+
+
+def statistics(events: Events, seconds: float) -> dict[str, float]:
+    """Describe a clip: events per second, and how they spread over the image."""
+    counts = np.bincount(events["x"].astype(int) + 128 * events["y"], minlength=128 * 128)
+    busiest = np.sort(counts)[::-1]
+    return {
+        "rate": len(events) / seconds,
+        "on": float(events["p"].mean()),
+        "pixels": float((counts > 0).mean()),
+        "busiest tenth": float(busiest[: 128 * 128 // 10].sum() / len(events)),
+        "columns": float(events["x"].std()),
+        "rows": float(events["y"].std()),
+    }
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 3, 5, 7, 9])
+def test_a_real_clip_could_be_one_of_the_simulated(data_dir: Path, number: int) -> None:
+    path = data_dir / "dvs_gesture" / f"class_{number:02d}.bin"
+    real = np.concatenate(list(open_recording(path).chunks()))
+    real = statistics(real[real["t"] - real["t"][0] < 700_000], 0.7)
+    people = [
+        statistics(simulate(GESTURES[number - 1], seed=n, subject=n, duration_us=700_000), 0.7)
+        for n in range(1, 9)
+    ]
+    for name, value in real.items():
+        values = [one[name] for one in people]
+        assert 0.8 * min(values) < value < 1.25 * max(values), name
 
 
 async def test_options_of_the_name_reach_the_camera() -> None:
