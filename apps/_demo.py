@@ -150,4 +150,4 @@ def _conclude(stage: _Stage, out: Console, record: Path | None) -> None:
     )
     out.print("Now with your own events: spikewire run --help, or README.md.")
     if record is not None:
-        save_picture(record, stage.follower.scene(footer="spikewire demo"), stage.tap.image)
+        save_picture(record, stage.follower.scene(footer=stage.footer), stage.tap.image)

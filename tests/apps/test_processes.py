@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -143,13 +144,16 @@ def test_a_reader_that_leaves_is_no_mistake() -> None:
 def test_aestream_sends_a_recording_over_udp(data_dir: Path) -> None:
     recording = data_dir / "recordings" / "davis346.aedat4"
     program = Path(sys.executable).with_name("aestream")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
     with process(
-        "run", "--json", "--source", "udp://127.0.0.1:33133?size=346x260", "--classes", "a,b",
+        "run", "--json", "--source", f"udp://127.0.0.1:{port}?size=346x260", "--classes", "a,b",
         "--port", "0",
     ) as server:  # fmt: skip
         hello = first_line(server)
         subprocess.run(
-            [program, "input", "file", recording, "output", "udp", "127.0.0.1", "33133",
+            [program, "input", "file", recording, "output", "udp", "127.0.0.1", port,
              "--include-timestamp", "true"],
             check=True, capture_output=True, timeout=LIMIT_S,
         )  # fmt: skip
