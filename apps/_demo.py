@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runtime import Service
 
 # Simulated time in which the untrained network is shown each of 11 gestures twice. Measured: right
-# 52 to 73 % of the time after one showing, 89 to 91 % after two.
+# 52 to 73 % of the time after one showing, 84 to 90 % after two.
 _LESSONS_S = 66.0
 
 
