@@ -350,23 +350,22 @@ class Twin:
             if apply:
                 layer.update(scale)
 
-    def calibrate(self, planes: Tensor, rounds: int = 3) -> None:
-        """Scale weights and shift biases until membranes have the wished mean and deviation.
+    def calibrate(self, planes: Tensor) -> None:
+        """Scale weights and shift biases until the drives have the wished mean and deviation.
 
-        Layer by layer, from the input on, on the spikes of one batch [tick, polarity, y, x,
-        sample], as layer-sequential unit-variance initialisation does (Mishkin and Matas 2016).
+        The drive is the membrane without the refractory trace, W * P + b. Layer by layer, from
+        the input on, on the spikes of one batch [tick, polarity, y, x, sample], as layer-
+        sequential unit-variance initialisation does (Mishkin and Matas 2016).
         """
         rule = self.rule
         for depth, layer in enumerate(self.layers):
-            for _ in range(rounds):
-                # The spikes of a layer hold its own membranes down: hence more than one round.
-                mean, deviation = self._membranes(planes, depth)
-                factor = rule.deviation / max(deviation, 1e-9)
-                layer.weight *= factor
-                layer.bias.mul_(factor).add_(rule.mean - mean * factor)
+            mean, deviation = self._drives(planes, depth)
+            factor = rule.deviation / max(deviation, 1e-9)
+            layer.weight *= factor
+            layer.bias.mul_(factor).add_(rule.mean - mean * factor)
             layer.optimise()
 
-    def _membranes(self, planes: Tensor, depth: int) -> tuple[float, float]:
+    def _drives(self, planes: Tensor, depth: int) -> tuple[float, float]:
         self.start(planes.shape[-1])
         total = squares = count = 0.0
         for tick, plane in enumerate(planes):
@@ -374,10 +373,10 @@ class Twin:
             for layer in self.layers[: depth + 1]:
                 spikes = layer.forward(spikes)
             if tick >= self.rule.burn_in:
-                u = self.layers[depth].u
-                total += float(u.sum())
-                squares += float(u.square().sum())
-                count += u.numel()
+                drive = self.layers[depth].raw + self.layers[depth].r
+                total += float(drive.sum())
+                squares += float(drive.square().sum())
+                count += drive.numel()
         mean = total / max(count, 1.0)
         return mean, math.sqrt(max(squares / max(count, 1.0) - mean * mean, 0.0))
 
