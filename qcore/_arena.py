@@ -10,13 +10,18 @@ import numpy.typing as npt
 from qcore import _layout as at
 from qcore import _neuron as neuron
 from qcore._errors import SpecError
-from qcore._spec import LayerSpec, NetworkSpec
+from qcore._spec import FULL, LayerSpec, NetworkSpec, Widths
 
 RESETS = {
     "zero": neuron.RESET_ZERO,
     "subtract": neuron.RESET_SUBTRACT,
     "refractory": neuron.RESET_REFRACTORY,
 }
+
+POOLS = {"or": at.POOL_OR, "sum": at.POOL_SUM}
+
+BASE = Widths()
+"""The widths in which the settings of :class:`LearningSpec` and ``slope`` are given."""
 
 ALIGN = 64  # bytes: one cache line, one AVX-512 register
 
@@ -63,6 +68,8 @@ def lay_out(spec: NetworkSpec, classes: int) -> Arena:
         synapses = int(L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
         widest = max(widest, layer.channels)
         L[at.AT_INPUT] = input_at
+        # The first tick is computed even without events: biases and activations are not zero.
+        L[at.LIVE] = 1
         L[at.AT_WEIGHTS] = i8.take(synapses)
         L[at.AT_FIRED] = i8.take(neurons)
         L[at.AT_ACTIVATION] = i8.take(neurons)
@@ -136,6 +143,7 @@ def _shape(
     L[at.IN_ROWS], L[at.IN_COLUMNS], L[at.IN_CHANNELS] = rows, columns, channels
     L[at.CHANNELS] = layer.channels
     L[at.POOL] = layer.pool
+    L[at.POOL_KIND] = POOLS[layer.pool_kind] if layer.pool > 1 else at.POOL_OR
     if layer.kind == "dense":
         L[at.KIND] = at.DENSE
         L[at.KERNEL_Y], L[at.KERNEL_X], L[at.STRIDE] = rows, columns, 1
@@ -158,10 +166,21 @@ def _shape(
 
 
 def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> None:
+    """Fill in the settings, rescaled so that narrower numbers cover the same range, more coarsely.
+
+    A weight of fewer bits is the 8-bit weight without its lowest; the exponent makes up for them.
+    An activation of fewer bits has larger steps, so readouts come out smaller by as much, and
+    their targets and shifts with them; likewise for readouts and errors. A trace's kick and rail
+    follow its width, and gradients are shifted less.
+    """
     learn, widths = spec.learning, spec.widths
-    L[at.EXPONENT] = layer.exponent
+    # By how many bits the local readout's sums are larger than at the base widths.
+    taller = (widths.readout - BASE.readout) + (widths.activation - BASE.activation)
+    finer = widths.error - BASE.error
+    L[at.EXPONENT] = layer.exponent + BASE.weight - widths.weight
     L[at.RESET] = RESETS[layer.reset]
-    L[at.SLOPE] = layer.slope
+    L[at.SLOPE] = max(0, layer.slope + BASE.activation - widths.activation)
+    L[at.COARSE_BITS] = 0 if widths.refractory == FULL else widths.refractory
     L[at.RATE_LOW] = layer.activity * 65536 // 2000
     L[at.RATE_HIGH] = layer.activity * 65536 // 500
     L[at.RAIL] = 2**widths.activation - 1
@@ -169,15 +188,22 @@ def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> 
     L[at.READ] = layer.read
     L[at.STORE_RAIL] = 2 ** (widths.store - 1) - 1
     L[at.USED_SHIFT] = widths.store - widths.weight
-    L[at.LEARN_TARGET] = learn.target
-    L[at.ERROR_SHIFT] = learn.error_shift
+    L[at.LEARN_TARGET] = _scaled(learn.target, taller)
+    L[at.ERROR_SHIFT] = max(0, learn.error_shift + taller - finer)
     L[at.ERROR_RAIL] = 2 ** (widths.error - 1) - 1
-    L[at.DEAD_ZONE] = learn.dead_zone
-    L[at.DELTA_SHIFT] = learn.delta_shift
-    L[at.TRACE_SHIFT] = learn.trace_shift
+    L[at.DEAD_ZONE] = _scaled(learn.dead_zone, finer)
+    L[at.DELTA_SHIFT] = max(0, learn.delta_shift + widths.readout - BASE.readout + finer)
+    L[at.TRACE_SHIFT] = learn.trace_shift + widths.p - BASE.p
     L[at.STEP_BITS] = learn.step_bits
     L[at.KEEP_SHIFT] = learn.keep_shift
     L[at.BIAS_STEP] = learn.bias_step
-    L[at.KICK] = 120 >> (10 - widths.q)
+    L[at.KICK] = _scaled(120, widths.q - BASE.q)
+    L[at.Q_RAIL] = 2**widths.q - 1
+    L[at.P_LIFT] = widths.p - widths.q
     L[at.FAST] = 3
     L[at.SLOW] = learn.slow
+
+
+def _scaled(value: int, bits: int) -> int:
+    """Return ``value * 2**bits``, rounded down."""
+    return value << bits if bits >= 0 else value >> -bits

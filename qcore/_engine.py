@@ -24,15 +24,23 @@ from qcore._neuron import (
     BIAS,
     RESET_REFRACTORY,
     RESET_SUBTRACT,
+    fire_coarse,
     fire_refractory,
     fire_subtract,
     fire_zero,
     integrate,
 )
-from qcore._pool import pool_max, route
+from qcore._pool import pool_max, pool_mean, pool_sum, route, route_sum
 from qcore._readout import delta_rule, normalise_features, read_scores, recall, remember
 from qcore._regulate import count_channels, regulate
-from qcore._scatter import SPIKES_PER_FLUSH, flush_drive, gather, scatter_conv, scatter_dense
+from qcore._scatter import (
+    SPIKES_PER_FLUSH,
+    flush_drive,
+    gather,
+    gather_counts,
+    scatter_conv,
+    scatter_dense,
+)
 from qcore._trace import advance_features, advance_traces
 from qcore._view import shape2, shape3, shape4
 
@@ -98,7 +106,9 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
     fired = shape2(i8[fired_at : fired_at + neurons], places, channels)
     activation_at = L[AT_ACTIVATION]
     activation = shape2(i8[activation_at : activation_at + neurons], places, channels)
-    if L[RESET] == RESET_REFRACTORY:
+    if L[RESET] == RESET_REFRACTORY and L[COARSE_BITS] > 0:
+        moved = fire_coarse(v, r, table, fired, activation, L[SLOPE], L[RAIL], L[COARSE_BITS])
+    elif L[RESET] == RESET_REFRACTORY:
         moved = fire_refractory(v, r, table, fired, activation, L[SLOPE], L[RAIL])
     elif L[RESET] == RESET_SUBTRACT:
         moved = fire_subtract(v, r, table, fired, activation, L[SLOPE], L[RAIL])
@@ -109,7 +119,6 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
     fired_3d = shape3(i8[fired_at : fired_at + neurons], rows, columns, channels)
     out_3d = shape3(i8[output_at : output_at + outputs], L[OUT_ROWS], L[OUT_COLUMNS], channels)
     if L[POOL] > 1:
-        pool_max(fired_3d, out_3d, L[POOL])
         full = shape3(i8[activation_at : activation_at + neurons], rows, columns, channels)
         reduced = shape3(
             i8[L[AT_OUT_ACTIVATION] : L[AT_OUT_ACTIVATION] + outputs],
@@ -117,8 +126,16 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
             L[OUT_COLUMNS],
             channels,
         )
-        pool_max(full, reduced, L[POOL])
-    n_out = gather(out_3d, spikes)
+        if L[POOL_KIND] == POOL_SUM:
+            pool_sum(fired_3d, out_3d, L[POOL])
+            pool_mean(full, reduced, L[POOL], L[RAIL])
+        else:
+            pool_max(fired_3d, out_3d, L[POOL])
+            pool_max(full, reduced, L[POOL])
+    if L[POOL_KIND] == POOL_SUM:
+        n_out = gather_counts(out_3d, spikes)
+    else:
+        n_out = gather(out_3d, spikes)
     L[SPIKES] += n_out
     if n_out > 0:
         # A neuron can fire at a fixed point of its state: such a layer is not at rest.
@@ -158,13 +175,12 @@ def learn_layer(L, i8, i16, i32, scratch, label, classes):
     delta = shape3(i8[L[AT_DELTA] : L[AT_DELTA] + neurons], rows, columns, channels)
     if L[POOL] > 1:
         full = shape3(i8[L[AT_ACTIVATION] : L[AT_ACTIVATION] + neurons], rows, columns, channels)
-        route(
-            full,
-            shape3(activation, L[OUT_ROWS], L[OUT_COLUMNS], channels),
-            shape3(out_delta, L[OUT_ROWS], L[OUT_COLUMNS], channels),
-            delta,
-            L[POOL],
-        )
+        back = shape3(out_delta, L[OUT_ROWS], L[OUT_COLUMNS], channels)
+        if L[POOL_KIND] == POOL_SUM:
+            route_sum(full, back, delta, L[POOL], L[RAIL])
+        else:
+            reduced = shape3(activation, L[OUT_ROWS], L[OUT_COLUMNS], channels)
+            route(full, reduced, back, delta, L[POOL])
     fan_in = L[IN_CHANNELS] * L[KERNEL_Y] * L[KERNEL_X]
     g = shape4(
         i32[L[AT_GRADIENT] : L[AT_GRADIENT] + fan_in * channels],
@@ -213,6 +229,9 @@ def apply_layers(layers, i8, i16, i32, lanes):
         table = shape2(i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels], 8, channels)
         gb = i32[L[AT_BIAS_GRADIENT] : L[AT_BIAS_GRADIENT] + channels]
         step = np.int32(L[BIAS_STEP])
+        if step != 0:
+            # What was at rest under the old biases need not be under the new ones.
+            L[LIVE] = 1
         for k in range(channels):
             if gb[k] > 0:
                 table[BIAS, k] = np.int32(table[BIAS, k] + step)
@@ -235,6 +254,10 @@ def regulate_layers(R, layers, i32):
         channels = L[CHANNELS]
         table = shape2(i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels], 8, channels)
         chances = L[OUT_ROWS] * L[OUT_COLUMNS] * R[PERIOD_TICKS]
+        if L[POOL_KIND] == POOL_SUM:
+            chances *= L[POOL] * L[POOL]
+        # Activations hang on thresholds: even a layer at rest has to be computed anew.
+        L[LIVE] = 1
         regulate(
             i32[L[AT_COUNT] : L[AT_COUNT] + channels], table, chances,
             L[RATE_LOW], L[RATE_HIGH], gain_shift, np.int64(L[RESET] == RESET_REFRACTORY),
@@ -397,7 +420,7 @@ def advance(
                     i8[L[AT_INPUT] : L[AT_INPUT] + inputs],
                     i16[L[AT_Q] : L[AT_Q] + inputs],
                     i16[L[AT_P] : L[AT_P] + inputs],
-                    L[KICK], L[FAST], L[SLOW],
+                    L[KICK], L[FAST], L[SLOW], L[Q_RAIL], L[P_LIFT],
                 )  # fmt: skip
             if n == 0:
                 for k in range(n_input):

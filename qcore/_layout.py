@@ -77,10 +77,16 @@ from __future__ import annotations
     SYNAPTIC_OPERATIONS,
     NEURON_UPDATES,
     UPDATES,
-) = range(67)
-LAYER_COLUMNS = 72
+    # Settings again.
+    POOL_KIND,  # POOL_OR or POOL_SUM
+    COARSE_BITS,  # bits of the refractory trace, in parts of its kick; 0: the full 24-bit state
+    Q_RAIL,
+    P_LIFT,  # P's unit is 2**-P_LIFT of Q's: P follows Q << P_LIFT
+) = range(71)
+LAYER_COLUMNS = 96
 
 CONV, DENSE = 0, 1
+POOL_OR, POOL_SUM = 0, 1
 
 # Registers of the network, int64[REGISTERS].
 (

@@ -128,7 +128,8 @@ def local_delta(G, error, activation, delta, scratch, delta_shift, rail):
 def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
     """Add one tick's gradient: the outer product of traces and errors, summed over places.
 
-    ``g[c, ky, kx, :] += (P[y, x, c] >> trace_shift) * delta[oy, ox, :]``
+    ``g[c, ky, kx, :] += (P[y, x, c] >> trace_shift) * delta[oy, ox, :]``; a negative shift goes
+    left, which keeps the scale where P has fewer bits than the gradient would take of it.
 
     Places without an error and inputs without a trace cost nothing.
 
@@ -145,7 +146,8 @@ def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
     rows_in, columns_in, inputs = P.shape
     kernel_y = g.shape[1]
     kernel_x = g.shape[2]
-    shift = np.int32(trace_shift)
+    down = np.int32(max(trace_shift, 0))
+    up = np.int32(max(-trace_shift, 0))
     for oy in range(rows):
         for ox in range(columns):
             error = delta[oy, ox]
@@ -164,7 +166,7 @@ def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
                         continue
                     traces = P[y, x]
                     for c in range(inputs):
-                        p = np.int32(np.int32(traces[c]) >> shift)
+                        p = np.int32(np.int32(np.int32(traces[c]) >> down) << up)
                         if p == 0:
                             continue
                         target = g[c, ky, kx]

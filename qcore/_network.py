@@ -19,7 +19,7 @@ from qcore._engine import advance, apply_layers
 from qcore._errors import ModelError
 from qcore._modelfile import from_bytes, to_bytes
 from qcore._random import fill_lanes, fill_uniform
-from qcore._spec import NetworkSpec
+from qcore._spec import NetworkSpec, per_channel
 
 MOST_CLASSES = 1024
 
@@ -78,12 +78,13 @@ class Network:
             fill_uniform(store.reshape(-1), lanes, int(L[at.STORE_RAIL]))
             network.weights(n)[...] = store >> int(L[at.USED_SHIFT])
             table = network.table(n)
-            table[neuron.KEEP_U] = 4096 - layer.decay_u
-            table[neuron.KEEP_V] = 4096 - layer.decay_v
-            table[neuron.THRESHOLD] = layer.threshold
+            table[neuron.KEEP_U] = 4096 - per_channel(layer.decay_u, layer.channels)
+            table[neuron.KEEP_V] = 4096 - per_channel(layer.decay_v, layer.channels)
+            table[neuron.THRESHOLD] = per_channel(layer.threshold, layer.channels)
+            table[neuron.BIAS] = per_channel(layer.bias, layer.channels)
             table[neuron.KEEP_R] = layer.refractory_keep
             table[neuron.KICK_R] = (
-                layer.threshold if layer.reset == "refractory" else layer.refractory_ticks
+                table[neuron.THRESHOLD] if layer.reset == "refractory" else layer.refractory_ticks
             )
             if layer.plastic:
                 network._draw_readout(n, 0)
@@ -374,7 +375,8 @@ class Network:
         R = a.registers
         for start in (at.AT_FEATURE, at.AT_NORMAL):
             a.i16[R[start] : R[start] + R[at.FEATURES]] = 0
-        a.layers[:, [at.LIVE, at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
+        a.layers[:, at.LIVE] = 1
+        a.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
         R[at.DIRTY] = 0
         R[at.LABEL] = -1
 

@@ -40,7 +40,7 @@ def integrate(drive, spill, u, v, table, exponent, spilled):
     table
         int32[8, channels]: the channels' parameters.
     exponent
-        The weights' shared power of two.
+        The weights' shared power of two: at most 14, plus one for each bit below 8 of a weight.
     spilled
         Whether ``spill`` holds anything.
 
@@ -50,6 +50,9 @@ def integrate(drive, spill, u, v, table, exponent, spilled):
         0 if no value changed: the layer is at rest, and further ticks without input are no-ops.
     """
     shift = np.int32(exponent)
+    # A sum beyond this saturates the current whatever it was, and may not leave 32 bits when
+    # shifted. Sums that never spilled cannot: 255 * 2**7 * 2**14 + 2**23 < 2**31.
+    most = np.int32(np.int32(1 << 25) >> shift)
     changed = np.int32(0)
     places, channels = u.shape
     keep_u = table[KEEP_U]
@@ -58,7 +61,8 @@ def integrate(drive, spill, u, v, table, exponent, spilled):
     for i in range(places):
         if spilled != 0:
             for c in range(channels):
-                total = np.int32(np.int32(spill[i, c] + np.int32(drive[i, c])) << shift)
+                total = np.int32(spill[i, c] + np.int32(drive[i, c]))
+                total = np.int32(clip(total, np.int32(-most), most) << shift)
                 u_next = saturate(np.int32(decay(u[i, c], keep_u[c]) + total))
                 changed |= np.int32(u_next ^ u[i, c])
                 u[i, c] = u_next
@@ -111,6 +115,54 @@ def fire_refractory(v, r, table, fired, activation, slope, rail):
                 clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
             )
             r_next = saturate(np.int32(decay(r[i, c], keep[c]) + np.int32(spike * kick[c])))
+            changed |= np.int32(r_next ^ r[i, c])
+            r[i, c] = r_next
+    return np.int64(changed != 0)
+
+
+@kernel(
+    "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int8[:, ::1], int64, int64,"
+    " int64)"
+)
+def fire_coarse(v, r, table, fired, activation, slope, rail, bits):
+    """Fire with a refractory trace of few bits, which counts in parts of its kick.
+
+    ``r`` is a whole number of ``bits`` bits in units of ``kick / 2**(bits - 1)``::
+
+        U = v - (r * kick >> (bits - 1));  spike when U > threshold
+        r <- min(tz(r * keep) + 2**(bits - 1) * spike, 2**bits - 1)
+
+    With the paper's 2 bits a spike takes off its whole kick in the next tick, half of it in the one
+    after, then nothing (``keep`` being 0.65). At most 8 bits: then ``r * kick`` fits 32. Otherwise
+    as :func:`fire_refractory`.
+
+    Returns
+    -------
+    int
+        0 if no refractory trace changed.
+    """
+    changed = np.int32(0)
+    steep = np.int32(slope)
+    high = np.int32(rail)
+    middle = np.int32(np.int32(high + 1) >> 1)
+    fraction = np.int32(bits - 1)
+    one = np.int32(1 << (bits - 1))
+    most = np.int32((1 << bits) - 1)
+    places, channels = v.shape
+    threshold = table[THRESHOLD]
+    keep = table[KEEP_R]
+    kick = table[KICK_R]
+    for i in range(places):
+        for c in range(channels):
+            taken = np.int32(np.int32(r[i, c] * kick[c]) >> fraction)
+            over = np.int32(np.int32(v[i, c] - taken) - threshold[c])
+            spike = np.int32(1) if over > 0 else np.int32(0)
+            fired[i, c] = np.int8(spike)
+            activation[i, c] = np.int8(
+                clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
+            )
+            left = np.int32(np.int32(r[i, c] * keep[c]) >> np.int32(12))
+            r_next = min(np.int32(left + np.int32(spike * one)), most)
             changed |= np.int32(r_next ^ r[i, c])
             r[i, c] = r_next
     return np.int64(changed != 0)

@@ -94,6 +94,45 @@ def flush_drive(drive, spill):
 
 
 @kernel("int64(int8[:, :, ::1], int32[:, ::1])")
+def gather_counts(counts, spikes):
+    """List the spikes of a sum-pooled map: a count of n stands n times.
+
+    What follows then needs to know nothing of counts: each entry adds its weights once, so the
+    drive is ``count * weight`` exactly, and its 255 spikes per flush bound it as ever.
+
+    Parameters
+    ----------
+    counts
+        int8[rows, columns, channels], not negative.
+    spikes
+        int32[at least counts.sum(), 3], filled with channel, row, column in memory order. The sum
+        is at most the number of neurons before pooling.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    n = 0
+    rows, columns, channels = counts.shape
+    for y in range(rows):
+        for x in range(columns):
+            place = counts[y, x]
+            some = np.int8(0)
+            for c in range(channels):
+                some |= place[c]
+            if some == 0:
+                continue
+            for c in range(channels):
+                for _ in range(place[c]):
+                    spikes[n, 0] = c
+                    spikes[n, 1] = y
+                    spikes[n, 2] = x
+                    n += 1
+    return n
+
+
+@kernel("int64(int8[:, :, ::1], int32[:, ::1])")
 def gather(fired, spikes):
     """List the spikes of a map.
 

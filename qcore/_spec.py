@@ -9,12 +9,27 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from qcore._errors import SpecError
+
+FULL = 24
+"""As ``widths.refractory``: the refractory trace has the membrane's own width and unit."""
+
+PerChannel = int | tuple[int, ...]
+"""One value for all channels of a layer, or several that are cycled over them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Bits per number; the defaults are the base widths of Schaefer & Joshi 2020."""
+    """Bits per number; the defaults are the base widths of Schaefer & Joshi 2020.
+
+    ``weight`` counts the bits used, ``store`` those kept and learned. ``refractory`` bits hold the
+    refractory trace in parts of one kick; 24 keeps it as a membrane is kept. Settings elsewhere
+    (thresholds, slopes, shifts, targets) are given for the base widths and need no change with
+    them: a narrower number covers the same range, more coarsely.
+    """
 
     weight: int = 8
     store: int = 10
@@ -28,7 +43,11 @@ class Widths:
 
 @dataclass(frozen=True, slots=True)
 class LayerSpec:
-    """One layer of integrate-and-fire neurons, with the synapses that feed it."""
+    """One layer of integrate-and-fire neurons, with the synapses that feed it.
+
+    Decays (in 1/4096 per tick), thresholds and biases are one value, or a list that is cycled over
+    the channels. ``pool_kind`` "or" pools to spikes, "sum" to counts of spikes.
+    """
 
     kind: str
     channels: int
@@ -36,10 +55,12 @@ class LayerSpec:
     stride: int = 1
     pad: int = 0
     pool: int = 1
-    decay_u: int = 512
-    decay_v: int = 128
+    pool_kind: str = "or"
+    decay_u: PerChannel = 512
+    decay_v: PerChannel = 128
     reset: str = "refractory"
-    threshold: int = 1 << 16
+    threshold: PerChannel = 1 << 16
+    bias: PerChannel = 0
     refractory_keep: int = 2662
     refractory_ticks: int = 1
     exponent: int = 4
@@ -113,7 +134,7 @@ class NetworkSpec:
             if name in fields:
                 fields[name] = _build(kind, fields[name], name)
         fields["layers"] = tuple(
-            _build(LayerSpec, layer, f"layers[{n}]") for n, layer in enumerate(layers)
+            _build(LayerSpec, _hashable(layer), f"layers[{n}]") for n, layer in enumerate(layers)
         )
         spec: NetworkSpec = _build(cls, fields, "network")
         spec.check()
@@ -122,7 +143,10 @@ class NetworkSpec:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that :meth:`from_dict` takes."""
         data = dataclasses.asdict(self)
-        data["layers"] = list(data["layers"])
+        data["layers"] = [
+            {k: list(v) if isinstance(v, tuple) else v for k, v in layer.items()}
+            for layer in data["layers"]
+        ]
         return data
 
     def check(self) -> None:
@@ -145,14 +169,23 @@ class NetworkSpec:
             _within(where + "kernel", layer.kernel, 1, 64)
             _within(where + "stride", layer.stride, 1, 16)
             _within(where + "pad", layer.pad, 0, layer.kernel - 1)
-            _within(where + "pool", layer.pool, 1, 16)
-            _within(where + "decay_u", layer.decay_u, 0, 4096)
-            _within(where + "decay_v", layer.decay_v, 0, 4096)
-            _within(where + "threshold", layer.threshold, 1, 2**23 - 2)
+            if layer.pool_kind not in ("or", "sum"):
+                raise SpecError(
+                    f"{where}pool_kind is {layer.pool_kind!r}; allowed are 'or' and 'sum'."
+                )
+            # The counts of a sum-pooled map have 8 bits: 11 * 11 = 121.
+            _within(where + "pool", layer.pool, 1, 11 if layer.pool_kind == "sum" else 16)
+            for name, low, high in (
+                ("decay_u", 0, 4096),
+                ("decay_v", 0, 4096),
+                ("threshold", 1, 2**23 - 2),
+                ("bias", -(2**23) + 1, 2**23 - 1),
+            ):
+                _each_within(where + name, getattr(layer, name), low, high, layer.channels)
             _within(where + "refractory_keep", layer.refractory_keep, 0, 4095)
             _within(where + "refractory_ticks", layer.refractory_ticks, 0, 1000)
             _within(where + "activity", layer.activity, 1, 500)
-            _within(where + "exponent", layer.exponent, 0, 6)
+            _within(where + "exponent", layer.exponent, 0, 14)
             _within(where + "slope", layer.slope, 0, 20)
         learn = self.learning
         _within("learning.cadence", learn.cadence, 1, 10_000)
@@ -171,17 +204,44 @@ class NetworkSpec:
         widths = self.widths
         _within("widths.weight", widths.weight, 2, 8)
         _within("widths.store", widths.store, widths.weight, 16)
-        _within("widths.q", widths.q, 4, 10)
-        _within("widths.p", widths.p, 5, 12)
+        _within("widths.q", widths.q, 4, 15)
+        _within("widths.p", widths.p, 4, 15)
         _within("widths.activation", widths.activation, 2, 7)
         _within("widths.readout", widths.readout, 2, 8)
         _within("widths.error", widths.error, 2, 8)
-        _within("widths.refractory", widths.refractory, 1, 24)
+        if widths.refractory != FULL:
+            _within("widths.refractory", widths.refractory, 1, 8, f", and {FULL}")
 
 
-def _within(name: str, value: int, low: int, high: int) -> None:
+def per_channel(value: PerChannel, channels: int) -> npt.NDArray[np.int32]:
+    """Spread a setting over a layer's channels, cycling through it: int32[channels]."""
+    return np.resize(np.array(value, np.int32), channels)
+
+
+def _within(name: str, value: int, low: int, high: int, also: str = "") -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise SpecError(f"{name} is {value!r}; allowed are whole numbers from {low} to {high}.")
+        raise SpecError(
+            f"{name} is {value!r}; allowed are whole numbers from {low} to {high}{also}."
+        )
+
+
+def _each_within(name: str, value: PerChannel, low: int, high: int, channels: int) -> None:
+    if not isinstance(value, tuple):
+        _within(name, value, low, high)
+        return
+    if not 1 <= len(value) <= channels:
+        raise SpecError(
+            f"{name} lists {len(value)} values; allowed are 1 to {channels}, one per channel."
+        )
+    for n, one in enumerate(value):
+        _within(f"{name}[{n}]", one, low, high)
+
+
+def _hashable(data: Any) -> Any:
+    """Turn the lists of a layer's settings into tuples."""
+    if not isinstance(data, Mapping):
+        return data
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
 
 
 def _build(kind: type[Any], data: Any, where: str) -> Any:

@@ -23,6 +23,10 @@ def clip(value: int, low: int, high: int) -> int:
     return max(low, min(high, value))
 
 
+def scaled(value: int, bits: int) -> int:
+    return value * 2 ** max(bits, 0) // 2 ** max(-bits, 0)
+
+
 def decay(value: int, keep: int) -> int:
     return tz_div(value * keep, 4096)
 
@@ -85,9 +89,17 @@ def integrate(
 def fire(
     kind: str, v: int, r: int, threshold: int, keep_r: int, kick: int, slope: int, rail: int
 ) -> tuple[int, int, int, int]:
-    """Return membrane, refractory value, spike and activation after one tick."""
+    """Return membrane, refractory value, spike and activation after one tick.
+
+    ``kind`` "coarse3" has a refractory trace of 3 bits.
+    """
     middle = (rail + 1) // 2
-    if kind == "refractory":
+    if kind.startswith("coarse"):
+        one = 2 ** (int(kind[6:]) - 1)
+        over = v - r * kick // one - threshold
+        spike = int(over > 0)
+        r = min(decay(r, keep_r) + one * spike, 2 * one - 1)
+    elif kind == "refractory":
         over = v - r - threshold
         spike = int(over > 0)
         r = clip(decay(r, keep_r) + kick * spike, -RAIL, RAIL)
@@ -104,9 +116,21 @@ def fire(
     return v, r, spike, activation
 
 
-def trace(q: int, p: int, spike: int, kick: int, fast: int, slow: int) -> tuple[int, int]:
-    q = q - math.ceil(q / 2**fast) + kick * spike
-    return q, p + tz_div(4 * q - p, 2**slow)
+def trace(
+    q: int, p: int, spikes: int, kick: int, fast: int, slow: int, rail: int = 1023, lift: int = 2
+) -> tuple[int, int]:
+    q = min(rail, q - math.ceil(q / 2**fast) + kick * spikes)
+    return q, p + tz_div(scaled(q, lift) - p, 2**slow)
+
+
+def pooled_activation(window: list[int], rail: int) -> int:
+    """Average a window; at an end only if all are."""
+    mean = sum(window) // len(window)
+    if any(a > 0 for a in window):
+        mean = max(mean, 1)
+    if any(a < rail for a in window):
+        mean = min(mean, rail - 1)
+    return mean
 
 
 def feature(f: int, spike: int, kick: int, slow: int) -> int:
@@ -147,7 +171,9 @@ def gradient(
                         for ox in range(columns):
                             y, x = oy * stride + ky - pad, ox * stride + kx - pad
                             if 0 <= y < rows_in and 0 <= x < columns_in and c < inputs:
-                                g[c, ky, kx, k] += (int(P[y, x, c]) >> shift) * int(d[oy, ox, k])
+                                g[c, ky, kx, k] += scaled(int(P[y, x, c]), -shift) * int(
+                                    d[oy, ox, k]
+                                )
     return g
 
 

@@ -26,6 +26,9 @@ class NaiveLayer:
         shape = (self.L[at.ROWS], self.L[at.COLUMNS], self.L[at.CHANNELS])
         self.u, self.v, self.r = (np.zeros(shape, int) for _ in range(3))
         self.activation = np.zeros(shape, int)
+        bits = network.spec.widths.refractory
+        coarse = self.spec.reset == "refractory" and bits < 24
+        self.kind = f"coarse{bits}" if coarse else self.spec.reset
         self.inputs = (self.L[at.IN_ROWS], self.L[at.IN_COLUMNS], self.L[at.IN_CHANNELS])
         self.Q, self.P = np.zeros(self.inputs, int), np.zeros(self.inputs, int)
         self.units = network.units(n)
@@ -40,7 +43,11 @@ class NaiveLayer:
     def step(self, image: Any) -> Any:
         """Take in one tick's input map; return the output map."""
         y, x, c = np.nonzero(image)
-        spikes = [(int(a), int(b), int(d)) for a, b, d in zip(c, y, x, strict=True)]
+        spikes = [
+            (int(a), int(b), int(d))
+            for a, b, d in zip(c, y, x, strict=True)
+            for _ in range(image[b, d, a])
+        ]
         totals, _ = naive.drive(
             spikes, self.weights, self.u.shape, self.L[at.STRIDE], (self.L[at.PAD_Y],) * 2
         )
@@ -52,30 +59,33 @@ class NaiveLayer:
                 self.L[at.EXPONENT],
             )  # fmt: skip
             self.v[i], self.r[i], fired[i], self.activation[i] = naive.fire(
-                self.spec.reset, v, int(self.r[i]), int(t[2]), int(t[4]), int(t[5]),
+                self.kind, v, int(self.r[i]), int(t[2]), int(t[4]), int(t[5]),
                 self.L[at.SLOPE], self.L[at.RAIL],
             )  # fmt: skip
-        return self.pool(fired)
+        return self.pool(fired, sum)
 
-    def pool(self, full: Any) -> Any:
+    def pool(self, full: Any, add: Any) -> Any:
+        """Take each window's maximum, or what ``add`` makes of its list of values."""
         size = self.spec.pool
-        rows, columns, _ = self.units
         out = np.zeros(self.units, int)
-        for y, x in np.ndindex(rows, columns):
-            window = full[y * size : (y + 1) * size, x * size : (x + 1) * size]
-            out[y, x] = window.max((0, 1))
+        for y, x, c in np.ndindex(self.units):
+            window = full[y * size : (y + 1) * size, x * size : (x + 1) * size, c]
+            values = [int(a) for a in window.reshape(-1)]
+            out[y, x, c] = add(values) if self.spec.pool_kind == "sum" else max(values)
         return out
 
     def trace(self, image: Any) -> None:
         for i in np.ndindex(self.inputs):
             self.Q[i], self.P[i] = naive.trace(
                 int(self.Q[i]), int(self.P[i]), int(image[i]), self.L[at.KICK], self.L[at.FAST],
-                self.L[at.SLOW],
+                self.L[at.SLOW], self.L[at.Q_RAIL], self.L[at.P_LIFT],
             )  # fmt: skip
 
     def learn(self, label: int) -> None:
         L = self.L
-        pooled = self.pool(self.activation)
+        pooled = self.pool(
+            self.activation, lambda window: naive.pooled_activation(window, L[at.RAIL])
+        )
         y = (self.G @ pooled.reshape(-1)).tolist()
         errors, self.mean = naive.local_error(
             y, self.mean, label, L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL],
@@ -87,6 +97,11 @@ class NaiveLayer:
         size = self.spec.pool
         for y0, x0, c in np.ndindex(self.units):
             window = self.activation[y0 * size : (y0 + 1) * size, x0 * size : (x0 + 1) * size, c]
+            if self.spec.pool_kind == "sum" and size > 1:
+                for dy, dx in np.ndindex(window.shape):
+                    if 0 < window[dy, dx] < L[at.RAIL]:
+                        full[y0 * size + dy, x0 * size + dx, c] = back[y0, x0, c]
+                continue
             dy, dx = np.unravel_index(int(window.argmax()), window.shape)
             full[y0 * size + dy, x0 * size + dx, c] = back[y0, x0, c]
         self.g += naive.gradient(
@@ -183,6 +198,8 @@ class NaiveNetwork:
         gain = min(8, 2 + self.periods // 16)
         for n in self.layers:
             chances = n.units[0] * n.units[1] * self.period_ticks
+            if n.spec.pool_kind == "sum":
+                chances *= n.spec.pool**2
             for k in range(len(n.counts)):
                 rate = int(n.counts[k]) * 65536 // chances
                 now = int(n.table[neuron.THRESHOLD, k])

@@ -14,6 +14,9 @@ SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=60, deadline=None)
 
 FIRE = {
+    "coarse1": _neuron.fire_coarse,
+    "coarse2": _neuron.fire_coarse,
+    "coarse8": _neuron.fire_coarse,
     "refractory": _neuron.fire_refractory,
     "subtract": _neuron.fire_subtract,
     "zero": _neuron.fire_zero,
@@ -93,8 +96,19 @@ def test_gather_lists_every_spike_in_memory_order(seed: int) -> None:
     assert spikes[:n].tolist() == np.stack([c, y, x], 1).tolist()
 
 
-@given(SEEDS, st.sampled_from(sorted(FIRE)), st.booleans(), st.integers(0, 6), st.integers(0, 14))
+@given(SEEDS)
 @FEW
+def test_gather_counts_lists_each_spike_as_often_as_it_counts(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = rng.choice([0, 0, 0, 1, 2, 5, 121], rng.integers(1, 6, 3)).astype(np.int8)
+    spikes = np.zeros((int(counts.sum()) + 1, 3), np.int32)
+    n = _scatter.gather_counts(counts, spikes)
+    wanted = [[c, y, x] for (y, x, c), k in np.ndenumerate(counts) for _ in range(k)]
+    assert spikes[:n].tolist() == wanted
+
+
+@given(SEEDS, st.sampled_from(sorted(FIRE)), st.booleans(), st.integers(0, 14), st.integers(0, 14))
+@settings(max_examples=200, deadline=None)
 def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int) -> None:
     rng = np.random.default_rng(seed)
     places, channels = (int(n) for n in rng.integers(1, 6, 2))
@@ -108,16 +122,20 @@ def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int)
         return np.where(rng.random(shape) < 0.3, rails, free).astype(np.int32)
 
     u, v = drawn(), drawn()
-    r = rng.integers(0, 4 if kind != "refractory" else edge, shape).astype(np.int32)
+    traced = kind == "refractory" or kind.startswith("coarse")
+    bits = int(kind[6:]) if kind.startswith("coarse") else 0
+    r = rng.integers(0, 2**bits if bits else edge if traced else 4, shape).astype(np.int32)
     drive = rng.integers(-32640, 32641, shape).astype(np.int16)
-    spill = rng.integers(-(2**17), 2**17, shape).astype(np.int32) * int(spilled)
+    # Sums that overflow 32 bits when shifted are among them.
+    spill = rng.integers(-(2**27), 2**27, shape) >> rng.integers(0, 20, shape)
+    spill = spill.astype(np.int32) * int(spilled)
     table = np.zeros((8, channels), np.int32)
     table[_neuron.KEEP_U] = rng.integers(0, 4097, channels)
     table[_neuron.KEEP_V] = rng.integers(0, 4097, channels)
     table[_neuron.THRESHOLD] = rng.integers(1, edge, channels)
     table[_neuron.BIAS] = rng.integers(-(2**20), 2**20, channels)
     table[_neuron.KEEP_R] = rng.integers(0, 4096, channels)
-    table[_neuron.KICK_R] = rng.integers(0, 5, channels) * (2**20 if kind == "refractory" else 1)
+    table[_neuron.KICK_R] = rng.integers(0, 5, channels) * (2**20 if traced else 1)
     wanted = []
     for i, c in np.ndindex(shape):
         total = int(drive[i, c]) + int(spill[i, c])
@@ -134,7 +152,7 @@ def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int)
     middle = v.copy()
     s = np.zeros(shape, np.int8)
     a = np.zeros(shape, np.int8)
-    also = FIRE[kind](v, r, table, s, a, slope, 63)
+    also = FIRE[kind](v, r, table, s, a, slope, 63, *([bits] if bits else []))
     found = [(int(u[i]), int(v[i]), int(r[i]), int(s[i]), int(a[i])) for i in np.ndindex(shape)]
     assert found == wanted
     assert not drive.any()
@@ -163,19 +181,53 @@ def test_pooling_and_its_way_back(seed: int, size: int) -> None:
     assert (back == wanted).all()
 
 
-@given(SEEDS, st.integers(3, 5), st.integers(0, 120))
+@given(SEEDS, st.integers(1, 11), st.sampled_from([3, 63, 127]))
 @FEW
-def test_traces(seed: int, slow: int, kick: int) -> None:
+def test_sum_pooling_and_its_way_back(seed: int, size: int, rail: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, columns, channels = (int(n) for n in rng.integers(1, 4, 3))
+    shape = (rows * size + 1, columns * size, channels)
+    fired = rng.integers(0, 2, shape).astype(np.int8) | np.int8(rng.integers(0, 2))
+    counts = np.zeros((rows, columns, channels), np.int8)
+    _pool.pool_sum(fired, counts, size)
+    # Windows that lie at an end as a whole, or but for one neuron, are among them.
+    full = rng.integers(0, rail + 1, shape)
+    full[rng.random(shape) < rng.choice([0, 0.5, 0.99, 1])] = rng.choice([0, rail])
+    full = full.astype(np.int8)
+    pooled = np.zeros_like(counts)
+    _pool.pool_mean(full, pooled, size, rail)
+    errors = rng.integers(-127, 128, counts.shape).astype(np.int8)
+    back = np.ones(shape, np.int8)
+    _pool.route_sum(full, errors, back, size, rail)
+    wanted = np.zeros(shape, np.int8)
+    for y, x, c in np.ndindex(counts.shape):
+        there = (slice(y * size, (y + 1) * size), slice(x * size, (x + 1) * size), c)
+        assert counts[y, x, c] == fired[there].astype(int).sum()
+        values = [int(a) for a in full[there].reshape(-1)]
+        assert pooled[y, x, c] == naive.pooled_activation(values, rail)
+        wanted[there] = np.where((full[there] > 0) & (full[there] < rail), errors[y, x, c], 0)
+    assert (back == wanted).all()
+
+
+@given(SEEDS, st.integers(3, 5), st.integers(4, 15), st.integers(4, 15))
+@FEW
+def test_traces(seed: int, slow: int, q_bits: int, p_bits: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 40))
-    Q = rng.integers(0, 961, n).astype(np.int16)
-    P = rng.integers(0, 3841, n).astype(np.int16)
-    s = rng.integers(0, 2, n).astype(np.int8)
+    kick = 120 * 2**q_bits // 2**10
+    rail, lift = 2**q_bits - 1, p_bits - q_bits
+    Q = rng.integers(0, 2**q_bits, n).astype(np.int16)
+    P = rng.integers(0, 2**p_bits, n).astype(np.int16)
+    # Spikes, and the counts of a sum-pooled map, which drive Q to its rail.
+    s = rng.choice([0, 1, 4, 121], n).astype(np.int8)
     wanted = [
-        naive.trace(int(q), int(p), int(z), kick, 3, slow) for q, p, z in zip(Q, P, s, strict=True)
+        naive.trace(int(q), int(p), int(z), kick, 3, slow, rail, lift)
+        for q, p, z in zip(Q, P, s, strict=True)
     ]
     before = Q.copy(), P.copy()
-    changed = _trace.advance_traces(s, Q, P, kick, 3, slow)
+    changed = _trace.advance_traces(s, Q, P, kick, 3, slow, rail, lift)
+    assert Q.max() <= rail
+    assert P.max() < 2**p_bits
     assert [(int(q), int(p)) for q, p in zip(Q, P, strict=True)] == wanted
     assert changed == int((before[0] != Q).any() or (before[1] != P).any())
 
@@ -184,12 +236,12 @@ def test_traces_stay_in_their_widths_and_go_back_to_rest() -> None:
     Q, P, on, off = (np.zeros(64, t) for t in (np.int16, np.int16, np.int8, np.int8))
     on[:] = 1
     for _ in range(2000):
-        _trace.advance_traces(on, Q, P, 120, 3, 5)
+        _trace.advance_traces(on, Q, P, 120, 3, 5, 1023, 2)
         assert Q.max() < 2**10
         assert P.max() < 2**12
     assert 953 <= Q[0] <= 960
     for _ in range(2000):
-        _trace.advance_traces(off, Q, P, 120, 3, 5)
+        _trace.advance_traces(off, Q, P, 120, 3, 5, 1023, 2)
     assert Q[0] == 0
     assert P[0] < 2**5
 
@@ -200,7 +252,7 @@ def test_features(seed: int, slow: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 40))
     F = rng.choice([0, 1, 32767, *rng.integers(0, 32768, 5)], n).astype(np.int16)
-    s = rng.integers(0, 2, n).astype(np.int8)
+    s = rng.choice([0, 1, 9, 121], n).astype(np.int8)
     wanted = [naive.feature(int(f), int(z), 512, slow) for f, z in zip(F, s, strict=True)]
     _trace.advance_features(s, F, 512, slow)
     assert F.tolist() == wanted
@@ -230,7 +282,7 @@ def test_local_error_and_delta(seed: int, error_shift: int, delta_shift: int, de
     assert n == np.count_nonzero(d)
 
 
-@given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(0, 3), st.integers(0, 5))
+@given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(0, 3), st.integers(-3, 5))
 @FEW
 def test_conv_gradient(seed: int, stride: int, kernel: int, pad: int, shift: int) -> None:
     rng = np.random.default_rng(seed)

@@ -56,11 +56,35 @@ def same(a: Network, b: Network) -> bool:
     return a.to_bytes() == b.to_bytes()
 
 
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=12, deadline=None)
-def test_the_engine_equals_its_naive_twin(seed: int) -> None:
+def with_layers(*changes: dict[str, Any]) -> dict[str, Any]:
+    """Change the layers of the small network, one by one."""
+    return {"layers": [{**a, **b} for a, b in zip(SMALL["layers"], changes, strict=True)]}
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "full refractory state": {"widths": {"refractory": 24}},
+    "sum-pooling": with_layers(
+        {"pool_kind": "sum"}, {"pool": 2, "stride": 1, "pool_kind": "sum"}, {}
+    ),
+    "narrow": {"widths": {"weight": 3, "store": 7, "q": 6, "p": 7, "refractory": 3,
+                          "activation": 4, "readout": 4, "error": 4},
+               "learning": {**SMALL["learning"], "slow": 3}},
+    "wide": {"widths": {"store": 14, "q": 14, "p": 15, "activation": 7, "readout": 8, "error": 8}},
+    "by channel": with_layers(
+        {"decay_u": [400, 900], "bias": [0, 500, -300]},
+        {"decay_v": [100, 200, 300], "bias": 700},
+        {"decay_u": [4096, 0], "threshold": [9000, 4000]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(VARIANTS)))
+@settings(max_examples=40, deadline=None)
+def test_the_engine_equals_its_naive_twin(seed: int, variant: str) -> None:
     rng = np.random.default_rng(seed)
-    network = build(seed)
+    network = build(seed, **VARIANTS[variant])
     twin = NaiveNetwork(network)
     start = 0
     for learn in (True, True, False, True):
@@ -81,21 +105,23 @@ def test_the_engine_equals_its_naive_twin(seed: int) -> None:
     assert network.arena.lanes.tolist() == twin.lanes
 
 
-def test_the_twin_test_really_learns() -> None:
-    network = build()
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_the_twin_test_really_learns(variant: str) -> None:
+    network = build(**VARIANTS[variant])
     before = [network.store(n).copy() for n in range(3)]
     rng = np.random.default_rng(0)
     network.advance(draw(rng, range(200), 2000, (8, 7)), 200, label=1, learn=True)
     assert all((network.store(n) != w).any() for n, w in enumerate(before))
     assert network.read_store().any()
-    assert (network.arena.layers[:, 0] >= 0).all()
 
 
-@given(st.integers(0, 2**32 - 1), st.booleans())
-@settings(max_examples=15, deadline=None)
-def test_idle_ticks_and_packet_boundaries_change_no_bit(seed: int, learn: bool) -> None:
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from(sorted(VARIANTS)))
+@settings(max_examples=25, deadline=None)
+def test_idle_ticks_and_packet_boundaries_change_no_bit(
+    seed: int, learn: bool, variant: str
+) -> None:
     rng = np.random.default_rng(seed)
-    whole, single = build(), build()
+    whole, single = build(**VARIANTS[variant]), build(**VARIANTS[variant])
     gap = int(rng.integers(1, 1500))
     first = draw(rng, range(60), 200, (8, 7))
     second = draw(rng, range(60 + gap, 100 + gap), 100, (8, 7))
@@ -246,6 +272,15 @@ def test_presets_build_and_run(name: str) -> None:
         ({"widths": {"weight": 9}}, "widths.weight is 9; allowed are whole numbers from 2 to 8"),
         ({"widths": 3}, "widths must be a table"),
         ({"tick_us": 1.5}, "tick_us is 1.5"),
+        ({"widths": {"q": 3}}, "widths.q is 3; allowed are whole numbers from 4 to 15"),
+        ({"widths": {"refractory": 9}}, "refractory is 9; allowed .* from 1 to 8, and 24"),
+        (with_layers({"pool_kind": "max"}, {}, {}), r"pool_kind is 'max'; allowed are 'or' and"),
+        (with_layers({"pool_kind": "sum", "pool": 12}, {}, {}), r"pool is 12; .* from 1 to 11"),
+        (with_layers({"decay_u": [1, 2, 3, 4]}, {}, {}), r"lists 4 values; allowed are 1 to 3"),
+        (with_layers({"decay_v": []}, {}, {}), r"layers\[0\].decay_v lists 0 values"),
+        (with_layers({"threshold": [5, 0]}, {}, {}), r"threshold\[1\] is 0; allowed"),
+        (with_layers({"bias": [5, "x"]}, {}, {}), r"bias\[1\] is 'x'; allowed"),
+        (with_layers({"decay_u": 1.5}, {}, {}), r"layers\[0\].decay_u is 1.5; allowed"),
     ],
 )
 def test_impossible_specifications_are_refused_in_sentences(change: Any, says: str) -> None:
