@@ -7,6 +7,7 @@ NumPy and Numba only: no files besides model files, no clocks, no tasks.
 from qcore._binning import Binned, bin_events
 from qcore._errors import ModelError, SpecError
 from qcore._jit import KERNELS, WARM
+from qcore._lava import lava_settings, lava_weights
 from qcore._network import Network, Steps
 from qcore._spec import (
     LayerSpec,
@@ -32,6 +33,8 @@ __all__ = [
     "Steps",
     "Widths",
     "bin_events",
+    "lava_settings",
+    "lava_weights",
     "load_preset",
     "preset_names",
 ]

@@ -265,6 +265,39 @@ class Network:
         """Stored weights of layer ``n``, at full width: int16[c_in, rows, columns, c_out]."""
         return self._view(self.arena.i16, self.arena.layers[n, at.AT_STORE], *self._synapses(n))
 
+    def set_weights(self, n: int, weights: npt.NDArray[np.integer[Any]]) -> None:
+        """Give layer ``n`` these weights.
+
+        Parameters
+        ----------
+        n
+            Index of the layer.
+        weights
+            Integers [c_in, rows, columns, c_out] of the used width, ``widths.weight``: -128 to 127
+            if it is 8. A convolution correlates, as PyTorch's does.
+
+        Raises
+        ------
+        ModelError
+            If their shape, dtype or range is another.
+        """
+        values = np.asarray(weights)
+        rail = 2 ** (self.spec.widths.weight - 1)
+        wanted = self._synapses(n)
+        if values.shape != wanted or not np.issubdtype(values.dtype, np.integer):
+            raise ModelError(
+                f"Layer {n} takes whole numbers of shape {wanted}, not {values.dtype} of shape "
+                f"{values.shape}."
+            )
+        if values.min() < -rail or values.max() >= rail:
+            raise ModelError(
+                f"Layer {n} takes weights from {-rail} to {rail - 1}, not {values.min()} to "
+                f"{values.max()}."
+            )
+        self.weights(n)[...] = values
+        shift = int(self.arena.layers[n, at.USED_SHIFT])
+        self.store(n)[...] = values.astype(np.int64) << shift
+
     def gradient(self, n: int) -> npt.NDArray[np.int32]:
         """Collected gradient of layer ``n``: int32[c_in, rows, columns, c_out]."""
         return self._view(self.arena.i32, self.arena.layers[n, at.AT_GRADIENT], *self._synapses(n))
