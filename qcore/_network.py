@@ -326,6 +326,14 @@ class Network:
         """Membranes of layer ``n``: int32[rows, columns, channels]."""
         return self._view(self.arena.i32, self.arena.layers[n, at.AT_V], *self._neurons(n))
 
+    def activation(self, n: int) -> npt.NDArray[np.int8]:
+        """Activations of layer ``n`` in the last tick, before pooling: int8[rows, columns, c_out].
+
+        They have ``widths.activation`` bits: half the range at the threshold, and an end where the
+        surrogate's window is closed.
+        """
+        return self._view(self.arena.i8, self.arena.layers[n, at.AT_ACTIVATION], *self._neurons(n))
+
     def read_store(self) -> npt.NDArray[np.int16]:
         """Stored weights of the trained readout: int16[classes, features]."""
         R = self.arena.registers

@@ -182,3 +182,14 @@ def normalise(F: list[int]) -> list[int]:
     if root == 0:
         return [0] * len(F)
     return [(f * (2**26 // root)) >> 16 for f in F]
+
+
+def regulated(now: int, count: int, chances: int, low: int, high: int, gain_shift: int) -> int:
+    """Move a threshold by ``1 / 2**gain_shift`` of itself, at least by one."""
+    rate = count * 65536 // chances
+    step = max(1, now // 2**gain_shift)
+    if rate > high:
+        return min(now + step, 2**22)
+    if rate < low:
+        return max(now - step, 64)
+    return now

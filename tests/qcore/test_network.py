@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import subprocess
 import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -226,26 +230,114 @@ def test_learning_separates_two_patterns_and_wrong_labels_do_not() -> None:
     assert right(shuffled=True) < 0.75
 
 
+@pytest.mark.slow
 def test_runs_repeat_across_processes() -> None:
     script = (
         "import hashlib, numpy as np\n"
-        "from qcore import Binned, Network, load_preset\n"
-        "rng = np.random.default_rng(5)\n"
-        "n = 20000\n"
-        "e = Binned(np.sort(rng.integers(0, 300, n)), rng.integers(0, 32, n).astype('u2'),\n"
-        "           rng.integers(0, 32, n).astype('u2'), rng.integers(0, 2, n).astype('u1'))\n"
-        "net = Network.build(load_preset('edge'), ('a', 'b'), 1)\n"
-        "net.advance(e, 300, label=1, learn=True)\n"
-        "print(hashlib.sha256(net.to_bytes()).hexdigest())\n"
+        "from qcore import Binned, Network, NetworkSpec, load_preset\n"
+        "def run(spec):\n"
+        "    rng = np.random.default_rng(5)\n"
+        "    n = 20000\n"
+        "    t, x, y, p = (rng.integers(0, m, n) for m in (300, spec.width, spec.height, 2))\n"
+        "    e = Binned(np.sort(t), x.astype('u2'), y.astype('u2'), p.astype('u1'))\n"
+        "    net = Network.build(spec, ('a', 'b'), 1)\n"
+        "    net.advance(e, 300, label=1, learn=True)\n"
+        "    assert net.updates > 0\n"
+        "    return hashlib.sha256(net.to_bytes()).hexdigest()\n"
+        f"print(run(load_preset('edge')), run(NetworkSpec.from_dict({SMALL!r})))\n"
     )
     printed = {
         subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+            [sys.executable, "-c", script],
+            env={**os.environ, "NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads,
+                 "PYTHONHASHSEED": threads},
+            capture_output=True, text=True, check=True,
         ).stdout
-        for _ in range(2)
-    }
+        for threads in ("1", "2")
+    }  # fmt: skip
     assert len(printed) == 1
-    assert len(printed.pop().strip()) == hashlib.sha256().digest_size * 2
+    assert [len(h) for h in printed.pop().split()] == [hashlib.sha256().digest_size * 2] * 2
+
+
+def test_networks_that_run_at_once_in_threads_do_not_touch_each_other() -> None:
+    def run(seed: int) -> bytes:
+        network = build(seed)
+        rng = np.random.default_rng(seed)
+        for start in range(0, 300, 100):
+            events = draw(rng, range(start, start + 100), 900, (8, 7))
+            network.advance(events, start + 100, label=seed % 3, learn=True)
+        return network.to_bytes()
+
+    alone = [run(seed) for seed in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(run, range(6))) == alone
+
+
+def test_a_specification_survives_toml_and_json() -> None:
+    text = """
+        name = "by channel"
+        [[layers]]
+        kind = "conv"
+        channels = 5
+        pool = 2
+        pool_kind = "sum"
+        decay_u = [300, 600]
+        decay_v = 90
+        threshold = [9000, 8000, 7000]
+        bias = [-5]
+        [widths]
+        q = 12
+        p = 14
+        refractory = 3
+    """
+    spec = NetworkSpec.from_dict(tomllib.loads(text))
+    assert NetworkSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert hash(spec) == hash(NetworkSpec.from_dict(spec.to_dict()))
+    network = Network.build(spec, ("a",), 0)
+    assert network.table(0)[:4].tolist() == [
+        [3796, 3496, 3796, 3496, 3796],
+        [4006] * 5,
+        [9000, 8000, 7000, 9000, 8000],
+        [-5] * 5,
+    ]
+    assert network.table(0)[5].tolist() == [9000, 8000, 7000, 9000, 8000]
+    assert Network.from_bytes(network.to_bytes()).spec == spec
+
+
+def test_a_narrow_weight_is_the_wide_one_without_its_last_bits() -> None:
+    rng = np.random.default_rng(7)
+    events = draw(rng, range(60), 600, (8, 7))
+    wide = build()
+    stores = [wide.store(n).copy() for n in range(3)]
+    for bits in range(2, 9):
+        narrow = build(widths={"weight": bits})
+        for n in range(3):
+            assert (narrow.store(n) == stores[n]).all()
+            assert (narrow.weights(n) == wide.weights(n) >> (8 - bits)).all()
+        # The same network at 8 bits whose weights have their last bits set to zero.
+        same_scale = build()
+        for n in range(3):
+            same_scale.set_weights(n, (wide.weights(n) >> (8 - bits)) * 2 ** (8 - bits))
+        narrow.advance(events, 60)
+        same_scale.advance(events, 60)
+        for n in range(3):
+            assert (narrow.membrane(n) == same_scale.membrane(n)).all()
+            assert narrow.membrane(n).any()
+
+
+def test_a_narrow_activation_is_the_wide_one_without_its_last_bits() -> None:
+    rng = np.random.default_rng(8)
+    events = draw(rng, range(60), 600, (8, 7))
+    wide = build(widths={"activation": 6})
+    wide.advance(events, 60)
+    for bits in range(2, 8):
+        other = build(widths={"activation": bits})
+        other.advance(events, 60)
+        for n in range(3):
+            a, b = wide.activation(n).astype(int), other.activation(n).astype(int)
+            assert (b == a >> (6 - bits)).all() if bits <= 6 else (b >> 1 == a).all()
+            assert a.max() > 0
+            assert b.max() < 2**bits
 
 
 @pytest.mark.parametrize("name", preset_names())
