@@ -84,6 +84,29 @@ def draw(rng: np.random.Generator) -> dict[str, int]:
     }
 
 
+@given(SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_what_lava_dl_trains_with_is_what_lava_runs(seed: int) -> None:
+    """lava-dl's leaky integrators: no offset on the decays, and a spike from ``vth + 0.01`` on."""
+    rng = np.random.default_rng(seed)
+    p = draw(rng)
+    i_decay = p["du"] + 1
+    hardware = LavaLif(p["du"], p["dv"], p["vth"])
+    ours = Ours({**p, "bias_mant": 0, "period": 0})
+    u = v = 0
+    for _ in range(60):
+        total = int(rng.integers(-300, 600)) * int(rng.random() < 0.6)
+        u = int(np.trunc(u * (4096 - i_decay) / 4096)) + 64 * total
+        v = int(np.trunc(v * (4096 - p["dv"]) / 4096)) + u
+        spike = v >= p["vth"] * 64 + 0.01
+        assert abs(u) < MOST
+        if abs(v) >= MOST:
+            return
+        v = v * (not spike)
+        assert hardware.step(total) == ours.step(total, 6) == spike
+        assert (hardware.u, hardware.v) == (u, v) == (int(ours.u[0, 0]), int(ours.v[0, 0]))
+
+
 class Ours:
     """The same neuron by this package's kernels."""
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -271,73 +269,6 @@ def test_networks_that_run_at_once_in_threads_do_not_touch_each_other() -> None:
     alone = [run(seed) for seed in range(6)]
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(run, range(6))) == alone
-
-
-def test_a_specification_survives_toml_and_json() -> None:
-    text = """
-        name = "by channel"
-        [[layers]]
-        kind = "conv"
-        channels = 5
-        pool = 2
-        pool_kind = "sum"
-        decay_u = [300, 600]
-        decay_v = 90
-        threshold = [9000, 8000, 7000]
-        bias = [-5]
-        [widths]
-        q = 12
-        p = 14
-        refractory = 3
-    """
-    spec = NetworkSpec.from_dict(tomllib.loads(text))
-    assert NetworkSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
-    assert hash(spec) == hash(NetworkSpec.from_dict(spec.to_dict()))
-    network = Network.build(spec, ("a",), 0)
-    assert network.table(0)[:4].tolist() == [
-        [3796, 3496, 3796, 3496, 3796],
-        [4006] * 5,
-        [9000, 8000, 7000, 9000, 8000],
-        [-5] * 5,
-    ]
-    assert network.table(0)[5].tolist() == [9000, 8000, 7000, 9000, 8000]
-    assert Network.from_bytes(network.to_bytes()).spec == spec
-
-
-def test_a_narrow_weight_is_the_wide_one_without_its_last_bits() -> None:
-    rng = np.random.default_rng(7)
-    events = draw(rng, range(60), 600, (8, 7))
-    wide = build()
-    stores = [wide.store(n).copy() for n in range(3)]
-    for bits in range(2, 9):
-        narrow = build(widths={"weight": bits})
-        for n in range(3):
-            assert (narrow.store(n) == stores[n]).all()
-            assert (narrow.weights(n) == wide.weights(n) >> (8 - bits)).all()
-        # The same network at 8 bits whose weights have their last bits set to zero.
-        same_scale = build()
-        for n in range(3):
-            same_scale.set_weights(n, (wide.weights(n) >> (8 - bits)) * 2 ** (8 - bits))
-        narrow.advance(events, 60)
-        same_scale.advance(events, 60)
-        for n in range(3):
-            assert (narrow.membrane(n) == same_scale.membrane(n)).all()
-            assert narrow.membrane(n).any()
-
-
-def test_a_narrow_activation_is_the_wide_one_without_its_last_bits() -> None:
-    rng = np.random.default_rng(8)
-    events = draw(rng, range(60), 600, (8, 7))
-    wide = build(widths={"activation": 6})
-    wide.advance(events, 60)
-    for bits in range(2, 8):
-        other = build(widths={"activation": bits})
-        other.advance(events, 60)
-        for n in range(3):
-            a, b = wide.activation(n).astype(int), other.activation(n).astype(int)
-            assert (b == a >> (6 - bits)).all() if bits <= 6 else (b >> 1 == a).all()
-            assert a.max() > 0
-            assert b.max() < 2**bits
 
 
 @pytest.mark.parametrize("name", preset_names())
