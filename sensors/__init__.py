@@ -1,5 +1,6 @@
 """sensors: events in, checked once, from files, sockets and simulated cameras."""
 
+from sensors._datasets import Dataset, Sample, open_dataset
 from sensors._errors import DecodeError, SensorError, SourceError
 from sensors._events import EVENT_DTYPE, Events, Packet, Source, check_events, no_events
 from sensors._labels import Label, read_labels
@@ -13,6 +14,7 @@ from sensors._uri import open_source, parse_time
 __all__ = [
     "EVENT_DTYPE",
     "GESTURES",
+    "Dataset",
     "DecodeError",
     "Events",
     "Excerpt",
@@ -22,6 +24,7 @@ __all__ = [
     "Packet",
     "PlaySummary",
     "Recording",
+    "Sample",
     "SensorError",
     "ShelfSource",
     "SimSource",
@@ -32,6 +35,7 @@ __all__ = [
     "check_events",
     "inspect",
     "no_events",
+    "open_dataset",
     "open_recording",
     "open_source",
     "parse_time",

@@ -1,0 +1,294 @@
+"""Data sets: folders of labelled recordings, opened one way whatever their layout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sensors._errors import SensorError
+from sensors._events import Events
+from sensors._labels import read_labels
+from sensors._recording import open_recording
+
+RECORDINGS = frozenset({".aedat4", ".aedat", ".bin", ".dat", ".es", ".raw"})
+"""File names that end so are recordings; their format is told by their content."""
+
+DIGITS = tuple(str(digit) for digit in range(10))
+NMNIST_SIZE = (34, 34)
+NMNIST_US = 300_000
+LONGEST_US = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled stretch of a recording.
+
+    Attributes
+    ----------
+    path
+        The recording.
+    label
+        The name of its class.
+    subject
+        Who is seen, where the file's name says so (``user01_natural.aedat4``), or None.
+    start_us, stop_us
+        The stretch in the recording's own microseconds, [start, stop); None for its first event
+        and for its end.
+    """
+
+    path: Path
+    label: str
+    subject: str | None = None
+    start_us: int | None = None
+    stop_us: int | None = None
+
+
+class Dataset:
+    """Labelled recordings of one sensor.
+
+    Make one with :func:`open_dataset`.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    kind
+        ``"N-MNIST"`` or ``"recordings"``.
+    classes
+        Names of the classes, in a fixed order: numbers by value, then names by letter.
+    samples
+        Every labelled stretch, ordered by class, then by file name and time.
+    size
+        (width, height) of the sensor.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        classes: tuple[str, ...],
+        samples: tuple[Sample, ...],
+        size: tuple[int, int],
+    ) -> None:
+        self.path = path
+        self.kind = kind
+        self.classes = classes
+        self.samples = samples
+        self.size = size
+        self._read: tuple[Path, Events] | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def load(self, sample: Sample) -> Events:
+        """Read the events of a sample; their times count from its start (microseconds).
+
+        The recording read last stays decoded, so that several stretches of one file cost one
+        decoding.
+
+        Raises
+        ------
+        SensorError
+            If the recording cannot be read, is damaged (:class:`DecodeError`, with the byte), has
+            events outside the data set's sensor, or none in this stretch.
+        """
+        if self._read is None or self._read[0] != sample.path:
+            self._read = (sample.path, _decode(sample.path, self.size))
+        events = self._read[1]
+        begin = int(events["t"][0]) if sample.start_us is None else sample.start_us
+        first = int(np.searchsorted(events["t"], begin))
+        last = len(events)
+        if sample.stop_us is not None:
+            last = int(np.searchsorted(events["t"], sample.stop_us))
+        if first >= last:
+            raise SensorError(
+                f"{sample.path} has no events from {sample.start_us} to {sample.stop_us} us, "
+                f"which are labelled {sample.label!r}; label times are the recording's own."
+            )
+        part = events[first:last].copy()
+        part["t"] -= begin
+        return part
+
+    def shown_us(self) -> int:
+        """How long a recording of this set is usefully shown (microseconds).
+
+        300 ms for N-MNIST; else the longest stretch, rounded up to a millisecond, at most 2 s.
+        """
+        if self.kind == "N-MNIST":
+            return NMNIST_US
+        longest = 0
+        for sample in self.samples:
+            if sample.start_us is not None and sample.stop_us is not None:
+                longest = max(longest, sample.stop_us - sample.start_us)
+            elif longest < LONGEST_US:
+                longest = max(longest, int(self.load(sample)["t"][-1]) + 1)
+        return min(-(-longest // 1000) * 1000, LONGEST_US)
+
+    def only(self, classes: Iterable[str]) -> Dataset:
+        """Return the part with these classes, in their order.
+
+        Raises
+        ------
+        SensorError
+            If one of them is no class of this set.
+        """
+        wanted = tuple(classes)
+        for name in wanted:
+            if name not in self.classes:
+                raise SensorError(
+                    f"{self.path} has no class {name!r}; it has {', '.join(self.classes)}."
+                )
+        samples = tuple(s for name in wanted for s in self.samples if s.label == name)
+        return Dataset(self.path, self.kind, wanted, samples, self.size)
+
+
+def open_dataset(path: str | Path, *, classes: Sequence[str] | None = None) -> Dataset:
+    """Open a folder of labelled recordings.
+
+    Two layouts are told apart by what lies there:
+
+    - N-MNIST: folders ``0`` to ``9`` of ``.bin`` files, or a folder whose ``Train`` holds them.
+      White space around the folders' names is stripped.
+    - One's own recordings, of any format that is read: a sub-folder per class whose recordings
+      show that class throughout, and recordings beside label files (``NAME_labels.csv`` or
+      ``NAME.csv`` next to ``NAME.aedat4``, lines of class,start,stop).
+
+    Parameters
+    ----------
+    path
+        The folder.
+    classes
+        The classes that labels may name; None for those that are found.
+
+    Raises
+    ------
+    SensorError
+        If there is no such folder, it holds no recordings, a recording lies there without a label
+        or a label file without its recording, or a label is none of ``classes``.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        what = "is a file, not a folder of recordings" if folder.exists() else "does not exist"
+        raise SensorError(f"The data set {folder} {what}.")
+    found = _nmnist(folder)
+    kind = "N-MNIST"
+    size: tuple[int, int] = NMNIST_SIZE
+    if found is None:
+        found = [*_by_folder(folder), *_by_labels(folder)]
+        kind = "recordings"
+    if not found:
+        raise SensorError(
+            f"The data set {folder} is empty: it needs folders 0 to 9 of .bin files (N-MNIST), a "
+            "folder of recordings per class, or recordings with NAME_labels.csv beside them."
+        )
+    names = tuple(classes) if classes is not None else _ordered({s.label for s in found})
+    for sample in found:
+        if sample.label not in names:
+            raise SensorError(
+                f"{sample.path} is labelled {sample.label!r}, which is none of the classes "
+                f"{', '.join(names)}."
+            )
+    rank = {name: n for n, name in enumerate(names)}
+    found.sort(key=lambda s: (rank[s.label], s.path.name, str(s.path), s.start_us or 0))
+    if kind != "N-MNIST":
+        size = _common_size(list(dict.fromkeys(sample.path for sample in found)))
+    return Dataset(folder, kind, names, tuple(found), size)
+
+
+def _nmnist(folder: Path) -> list[Sample] | None:
+    """List the samples if the folder has N-MNIST's layout."""
+    inside = _folders(folder)
+    if "Train" in inside:
+        folder, inside = inside["Train"], _folders(inside["Train"])
+    if not all(digit in inside for digit in DIGITS):
+        return None
+    samples = []
+    for digit in DIGITS:
+        files = _recordings(inside[digit])
+        if not files:
+            raise SensorError(f"{folder} has no recordings of {digit}: its folder is empty.")
+        # The data set's own time begins at 0, a few events after which the first ones lie.
+        samples += [Sample(path, digit, None, 0, None) for path in files]
+    return samples
+
+
+def _by_folder(folder: Path) -> list[Sample]:
+    return [
+        Sample(path, name, _subject(path))
+        for name, inside in _folders(folder).items()
+        for path in _recordings(inside)
+    ]
+
+
+def _by_labels(folder: Path) -> list[Sample]:
+    samples = []
+    used = set()
+    for path in _recordings(folder):
+        tables = [folder / f"{path.stem}_labels.csv", folder / f"{path.stem}.csv"]
+        table = next((table for table in tables if table.is_file()), None)
+        if table is None:
+            raise SensorError(
+                f"{path} has no labels: there is neither {tables[0].name} nor a folder of its "
+                "class around it."
+            )
+        used.add(table)
+        subject = _subject(path)
+        for label in read_labels(table):
+            samples.append(Sample(path, label.name, subject, label.start_us, label.stop_us))
+    for table in sorted(folder.glob("*_labels.csv")):
+        if table not in used:
+            raise SensorError(f"{table} labels no recording: none of its name lies beside it.")
+    return samples
+
+
+def _folders(folder: Path) -> dict[str, Path]:
+    # Archives that passed through other systems leave white space around a folder's name.
+    inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return {path.name.strip(): path for path in inside}
+
+
+def _recordings(folder: Path) -> list[Path]:
+    found = (p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in RECORDINGS)
+    return sorted((p for p in found if not p.name.startswith(".")), key=lambda p: p.name)
+
+
+def _subject(path: Path) -> str | None:
+    found = re.match(r"user\d+", path.name)
+    return found[0] if found else None
+
+
+def _ordered(names: Iterable[str]) -> tuple[str, ...]:
+    def rank(name: str) -> tuple[int, int, str]:
+        number = name.isascii() and name.isdigit()
+        return (0, int(name), name) if number else (1, 0, name)
+
+    return tuple(sorted(names, key=rank))
+
+
+def _common_size(paths: Sequence[Path]) -> tuple[int, int]:
+    """Return the one sensor size of all recordings; the largest guess where formats do not say."""
+    stated: tuple[tuple[int, int], Path] | None = None
+    width = height = 1
+    for path in paths:
+        recording = open_recording(path)
+        if recording.size_from == "events":
+            width, height = max(width, recording.size[0]), max(height, recording.size[1])
+        elif stated is None:
+            stated = (recording.size, path)
+        elif recording.size != stated[0]:
+            raise SensorError(
+                f"{path} is of a {recording.size[0]}x{recording.size[1]} sensor, but "
+                f"{stated[1]} of a {stated[0][0]}x{stated[0][1]} one: a data set has one size."
+            )
+    return (width, height) if stated is None else stated[0]
+
+
+def _decode(path: Path, size: tuple[int, int]) -> Events:
+    chunks = list(open_recording(path, size=size).chunks())
+    if not chunks:
+        raise SensorError(f"{path} holds no events.")
+    return np.concatenate(chunks) if len(chunks) > 1 else chunks[0]
