@@ -4,6 +4,7 @@ Events in, class scores out, learning on the way, and not one floating-point num
 NumPy and Numba only: no files besides model files, no clocks, no tasks.
 """
 
+from qcore._batch import Batch, Shown
 from qcore._binning import Binned, bin_events
 from qcore._errors import ModelError, SpecError
 from qcore._jit import KERNELS, WARM
@@ -22,6 +23,7 @@ from qcore._spec import (
 __all__ = [
     "KERNELS",
     "WARM",
+    "Batch",
     "Binned",
     "LayerSpec",
     "LearningSpec",
@@ -29,6 +31,7 @@ __all__ = [
     "Network",
     "NetworkSpec",
     "ReadoutSpec",
+    "Shown",
     "SpecError",
     "Steps",
     "Widths",

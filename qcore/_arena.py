@@ -194,8 +194,7 @@ def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> 
     L[at.DEAD_ZONE] = _scaled(learn.dead_zone, finer)
     L[at.DELTA_SHIFT] = max(0, learn.delta_shift + widths.readout - BASE.readout + finer)
     L[at.TRACE_SHIFT] = learn.trace_shift + widths.p - BASE.p
-    L[at.STEP_BITS] = learn.step_bits
-    L[at.KEEP_SHIFT] = learn.keep_shift
+    L[at.STEP] = learn.step
     L[at.BIAS_STEP] = learn.bias_step
     L[at.KICK] = _scaled(120, widths.q - BASE.q)
     L[at.Q_RAIL] = 2**widths.q - 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from qcore._fixed import bit_length
 from qcore._jit import kernel
 from qcore._layout import *
 from qcore._local import (
@@ -19,6 +18,7 @@ from qcore._local import (
     local_delta,
     local_error,
     local_readout,
+    weigh_gradient,
 )
 from qcore._neuron import (
     BIAS,
@@ -197,10 +197,10 @@ def learn_layer(L, i8, i16, i32, scratch, label, classes):
 
 @kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])")
 def apply_layers(layers, i8, i16, i32, lanes):
-    """Step every plastic layer by its gradient, normalised by a power of two to the largest.
+    """Step every plastic layer by its gradient, centred and normalised by channel.
 
-    The largest gradient of a layer moves its weight by ``2**STEP_BITS`` LSBs of the store. Biases
-    move by their sign. Returns how many weights were in reach of an update.
+    A channel's largest gradient moves its weight by ``STEP / 16`` LSBs of the store. Biases move
+    by their sign. Returns how many weights were in reach of an update.
     """
     touched = np.int64(0)
     for n in range(layers.shape[0]):
@@ -210,33 +210,27 @@ def apply_layers(layers, i8, i16, i32, lanes):
         channels = L[CHANNELS]
         fan_in = L[IN_CHANNELS] * L[KERNEL_Y] * L[KERNEL_X]
         size = fan_in * channels
-        g = i32[L[AT_GRADIENT] : L[AT_GRADIENT] + size]
-        largest = np.int64(0)
-        for i in range(size):
-            value = np.int64(g[i])
-            largest = max(largest, value if value >= 0 else -value)
-        if largest == 0:
+        g = shape2(i32[L[AT_GRADIENT] : L[AT_GRADIENT] + size], fan_in, channels)
+        mean = np.empty(channels, np.int32)
+        bits = np.empty(channels, np.int32)
+        if weigh_gradient(g, mean, bits) == 0:
             continue
-        shift = max(np.int64(0), min(np.int64(30), bit_length(largest) - L[STEP_BITS]))
         store = shape2(i16[L[AT_STORE] : L[AT_STORE] + size], fan_in, channels)
         weights = shape2(i8[L[AT_WEIGHTS] : L[AT_WEIGHTS] + size], fan_in, channels)
-        moved = apply_gradient(
-            shape2(g, fan_in, channels), store, weights, lanes, shift,
-            L[STORE_RAIL], L[USED_SHIFT], L[KEEP_SHIFT],
-        )  # fmt: skip
-        L[UPDATES] += moved
-        touched += moved
+        apply_gradient(g, mean, bits, store, weights, lanes, L[STEP], L[STORE_RAIL], L[USED_SHIFT])
+        L[UPDATES] += size
+        touched += size
         table = shape2(i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels], 8, channels)
         gb = i32[L[AT_BIAS_GRADIENT] : L[AT_BIAS_GRADIENT] + channels]
-        step = np.int32(L[BIAS_STEP])
-        if step != 0:
+        by = np.int32(L[BIAS_STEP])
+        if by != 0:
             # What was at rest under the old biases need not be under the new ones.
             L[LIVE] = 1
         for k in range(channels):
             if gb[k] > 0:
-                table[BIAS, k] = np.int32(table[BIAS, k] + step)
+                table[BIAS, k] = np.int32(table[BIAS, k] + by)
             elif gb[k] < 0:
-                table[BIAS, k] = np.int32(table[BIAS, k] - step)
+                table[BIAS, k] = np.int32(table[BIAS, k] - by)
             gb[k] = np.int32(0)
     return touched
 

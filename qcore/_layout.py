@@ -56,8 +56,7 @@ from __future__ import annotations
     ERROR_RAIL,
     DEAD_ZONE,
     DELTA_SHIFT,
-    STEP_BITS,
-    KEEP_SHIFT,
+    STEP,  # sixteenths of a store LSB that the largest gradient of a channel moves its weight
     BIAS_STEP,
     KICK,
     FAST,
@@ -82,7 +81,7 @@ from __future__ import annotations
     COARSE_BITS,  # bits of the refractory trace, in parts of its kick; 0: the full 24-bit state
     Q_RAIL,
     P_LIFT,  # P's unit is 2**-P_LIFT of Q's: P follows Q << P_LIFT
-) = range(71)
+) = range(70)
 LAYER_COLUMNS = 96
 
 CONV, DENSE = 0, 1
@@ -137,6 +136,7 @@ STATE_COLUMNS = frozenset(
         SYNAPTIC_OPERATIONS,
         NEURON_UPDATES,
         UPDATES,
+        STEP,
     }
 )
 """Columns that change while a network runs; the others follow from its specification."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qcore._fixed import clip, xorshift
+from qcore._fixed import bit_length, clip, xorshift
 from qcore._jit import kernel
 
 
@@ -184,57 +184,96 @@ def bias_gradient(delta, g):
                 g[k] = np.int32(g[k] + np.int32(delta[oy, ox, k]))
 
 
-@kernel(
-    "int64(int32[:, ::1], int16[:, ::1], int8[:, ::1], uint32[::1], int64, int64, int64, int64)"
-)
-def apply_gradient(g, store, weights, lanes, shift, rail, used_shift, keep_shift):
-    """Step the stored weights by the gradient, stochastically rounded to whole LSBs.
-
-    ``store += (g + uniform(0, 2**shift - 1)) >> shift``, unbiased for both signs; the weights used
-    are the store's upper bits. The gradient keeps ``g - (g >> keep_shift)``: a momentum without
-    memory of its own (``keep_shift = 0`` clears it).
+@kernel("int64(int32[:, ::1], int32[::1], int32[::1])")
+def weigh_gradient(g, mean, bits):
+    """Find each output channel's mean gradient, and the size of what is left without it.
 
     Parameters
     ----------
     g
-        int32[rows, outputs]: gradient, with the sign of the wanted change.
+        int32[rows, outputs], each inside ``[-2**30, 2**30]``.
+    mean
+        int32[outputs], overwritten: ``floor(sum(g[:, k]) / rows)``.
+    bits
+        int32[outputs], overwritten: bit length of the largest ``|g[:, k] - mean[k]|``.
+
+    Returns
+    -------
+    int
+        0 if there is no gradient at all.
+    """
+    rows, outputs = g.shape
+    total = np.zeros(outputs, np.int64)
+    largest = np.zeros(outputs, np.int32)
+    some = np.int32(0)
+    for i in range(rows):
+        for k in range(outputs):
+            total[k] += np.int64(g[i, k])
+            some |= g[i, k]
+    for k in range(outputs):
+        mean[k] = np.int32(total[k] // np.int64(rows))
+    for i in range(rows):
+        for k in range(outputs):
+            value = np.int32(g[i, k] - mean[k])
+            largest[k] = max(largest[k], np.int32(abs(value)))
+    for k in range(outputs):
+        bits[k] = np.int32(bit_length(np.int64(largest[k])))
+    return np.int64(some != 0)
+
+
+@kernel(
+    "void(int32[:, ::1], int32[::1], int32[::1], int16[:, ::1], int8[:, ::1], uint32[::1],"
+    " int64, int64, int64)"
+)
+def apply_gradient(g, mean, bits, store, weights, lanes, step, rail, used_shift):
+    """Step the stored weights by the centred, normalised gradient, and clear it.
+
+    Per output channel ``k``, with ``s = bits[k] + 4``::
+
+        store += ((g - mean[k]) * step + uniform(0, 2**s - 1)) >> s
+
+    The channel's largest gradient moves its weight by ``step / 16`` LSBs of the store, or half of
+    that (its power of two is known, not its value); the rounding is stochastic, to whole LSBs,
+    and unbiased for both signs. The weights used are the store's upper bits.
+
+    The mean is taken off because it only makes a channel fire more or less, which the regulation
+    of its threshold undoes: left in, the two drive each other on for ever, until every weight of
+    the channel has the same sign.
+
+    Parameters
+    ----------
+    g
+        int32[rows, outputs]: gradient, with the sign of the wanted change; cleared.
+    mean, bits
+        int32[outputs], from :func:`weigh_gradient`.
     store
         int16[rows, outputs], clipped to ``[-rail - 1, rail]``.
     weights
         int8[rows, outputs], refreshed: ``store >> used_shift``.
     lanes
-        uint32[at least outputs]: one xorshift lane per output channel, advanced for each row that
-        has a gradient.
-
-    Returns
-    -------
-    int
-        How many weights were in reach of an update.
+        uint32[at least outputs]: one xorshift lane per output channel, advanced once per row.
+    step
+        Sixteenths of an LSB, at most 2**20.
     """
-    touched = np.int64(0)
-    mask = np.uint32((np.int64(1) << shift) - 1)
     low = np.int32(-rail - 1)
     high = np.int32(rail)
     used = np.int32(used_shift)
-    s = np.int64(shift)
     outputs = g.shape[1]
+    spare = np.empty(outputs, np.int64)
+    shift = np.empty(outputs, np.int64)
+    mask = np.empty(outputs, np.uint32)
+    for k in range(outputs):
+        # The noise has 32 bits: bits below it cannot decide a rounding.
+        spare[k] = max(np.int64(0), np.int64(bits[k]) + 4 - 31)
+        shift[k] = np.int64(bits[k]) + 4 - spare[k]
+        mask[k] = np.uint32((np.int64(1) << shift[k]) - 1)
     for i in range(g.shape[0]):
-        some = np.int32(0)
-        for k in range(outputs):
-            some |= g[i, k]
-        if some == 0:
-            continue
-        touched += outputs
         for k in range(outputs):
             lanes[k] = xorshift(lanes[k])
-            noise = np.int64(np.uint32(lanes[k] & mask))
-            step = np.int32(np.int64(np.int64(g[i, k]) + noise) >> s)
-            value = np.int32(clip(step, np.int32(-32768), np.int32(32767)) + np.int32(store[i, k]))
-            value = clip(value, low, high)
-            store[i, k] = np.int16(value)
-            weights[i, k] = np.int8(np.int32(value >> used))
-            if keep_shift == 0:
-                g[i, k] = np.int32(0)
-            else:
-                g[i, k] = np.int32(g[i, k] - np.int32(g[i, k] >> np.int32(keep_shift)))
-    return touched
+            value = np.int64(np.int32(g[i, k] - mean[k])) * step >> spare[k]
+            noise = np.int64(np.uint32(lanes[k] & mask[k]))
+            moved = np.int32(np.int64(value + noise) >> shift[k])
+            after = clip(np.int32(moved + np.int32(store[i, k])), low, high)
+            store[i, k] = np.int16(after)
+            weights[i, k] = np.int8(np.int32(after >> used))
+            g[i, k] = np.int32(0)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qcore._network import Network
 
 FORMAT = "spikewire-model"
-VERSION = 1
+VERSION = 2
 
 _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
 
@@ -129,5 +129,7 @@ def _check_tables(arena: Arena, spec: NetworkSpec, classes: int, where: str) -> 
         raise ModelError(f"{where} is damaged: its clock is negative.")
     if (arena.registers[at.REGISTERS :] < 0).any():
         raise ModelError(f"{where} is damaged: its memory counts are negative.")
+    if (arena.layers[:, at.STEP] < 0).any() or (arena.layers[:, at.STEP] > 2**20).any():
+        raise ModelError(f"{where} is damaged: its learning step is out of range.")
     if (arena.lanes == 0).any():
         raise ModelError(f"{where} is damaged: a random generator stands at zero.")

@@ -400,6 +400,16 @@ class Network:
         a = self.arena
         return int(apply_layers(a.layers, a.i8, a.i16, a.i32, a.lanes))
 
+    def schedule(self, done: int, total: int) -> None:
+        """Set the layers' step for having learned ``done`` of ``total`` portions.
+
+        It falls evenly from ``learning.step`` to ``learning.last_step``.
+        """
+        learn = self.spec.learning
+        done = min(max(done, 0), total)
+        step = learn.step + (learn.last_step - learn.step) * done // max(total, 1)
+        self.arena.layers[:, at.STEP] = step
+
     def reset_state(self) -> None:
         """Bring membranes, traces and features to rest; weights, generators and tick stay."""
         a = self.arena

@@ -82,8 +82,8 @@ class LearningSpec:
     dead_zone: int = 1
     delta_shift: int = 6
     trace_shift: int = 5
-    step_bits: int = 2
-    keep_shift: int = 0
+    step: int = 32
+    last_step: int = 8
     bias_step: int = 0
     slow: int = 5
     period: int = 32
@@ -192,9 +192,9 @@ class NetworkSpec:
         _within("learning.burn_in", learn.burn_in, 0, 100_000)
         _within("learning.apply_every", learn.apply_every, 0, 100_000)
         _within("learning.slow", learn.slow, 3, 5)
-        _within("learning.step_bits", learn.step_bits, 0, 8)
+        _within("learning.step", learn.step, 0, 2**20)
+        _within("learning.last_step", learn.last_step, 0, 2**20)
         _within("learning.period", learn.period, 0, 100_000)
-        _within("learning.keep_shift", learn.keep_shift, 0, 8)
         _within("readout.every", self.readout.every, 1, 10_000)
         _within("readout.shift", self.readout.shift, 1, 30)
         _within("readout.slow", self.readout.slow, 1, 10)

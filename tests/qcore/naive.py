@@ -184,6 +184,25 @@ def normalise(F: list[int]) -> list[int]:
     return [(f * (2**26 // root)) >> 16 for f in F]
 
 
+def step_by_gradient(g: Any, store: Any, lanes: list[int], step: int, rail: int) -> list[int]:
+    """Step a 2-D store by its centred gradient, normalised by output channel; return the lanes."""
+    rows, outputs = g.shape
+    lanes = list(lanes)
+    centred = [
+        [int(g[i, k]) - sum(int(v) for v in g[:, k]) // rows for k in range(outputs)]
+        for i in range(rows)
+    ]
+    for i in range(rows):
+        for k in range(outputs):
+            shift = max(abs(row[k]) for row in centred).bit_length() + 4
+            spare = max(0, shift - 31)
+            lanes[k] = xorshift(lanes[k])
+            value = centred[i][k] * step >> spare
+            moved = (value + lanes[k] % 2 ** (shift - spare)) >> (shift - spare)
+            store[i, k] = clip(int(store[i, k]) + moved, -rail - 1, rail)
+    return lanes
+
+
 def regulated(now: int, count: int, chances: int, low: int, high: int, gain_shift: int) -> int:
     """Move a threshold by ``1 / 2**gain_shift`` of itself, at least by one."""
     rate = count * 65536 // chances

@@ -176,20 +176,12 @@ class NaiveNetwork:
         for n in self.layers:
             if not n.spec.plastic or not n.g.any():
                 continue
-            largest = int(abs(n.g).max())
-            shift = max(0, min(30, largest.bit_length() - n.L[at.STEP_BITS]))
             g = n.g.reshape(-1, n.g.shape[-1])
             store = n.store.reshape(g.shape)
-            rail = n.L[at.STORE_RAIL]
-            for i in range(len(g)):
-                if not g[i].any():
-                    continue
-                for k in range(g.shape[1]):
-                    step = (int(g[i, k]) + self.draw(k) % 2**shift) >> shift
-                    value = int(store[i, k]) + naive.clip(step, -32768, 32767)
-                    store[i, k] = naive.clip(value, -rail - 1, rail)
-                    keep = n.L[at.KEEP_SHIFT]
-                    g[i, k] -= g[i, k] >> keep if keep else g[i, k]
+            self.lanes = naive.step_by_gradient(
+                g, store, self.lanes, n.L[at.STEP], n.L[at.STORE_RAIL]
+            )
+            g[:] = 0
             n.weights = n.store >> n.L[at.USED_SHIFT]
             n.table[neuron.BIAS] += np.sign(n.gb) * n.L[at.BIAS_STEP]
             n.gb[:] = 0

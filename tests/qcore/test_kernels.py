@@ -302,45 +302,50 @@ def test_conv_gradient(seed: int, stride: int, kernel: int, pad: int, shift: int
     assert bias.tolist() == d.astype(int).sum((0, 1)).tolist()
 
 
-@given(SEEDS, st.integers(0, 30), st.integers(0, 4), st.integers(8, 16))
+@given(SEEDS, st.sampled_from([0, 1, 16, 4096, 2**20]), st.integers(8, 16))
 @FEW
-def test_apply_gradient(seed: int, shift: int, keep: int, width: int) -> None:
+def test_apply_gradient(seed: int, step: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     rows, outputs = (int(n) for n in rng.integers(1, 8, 2))
     rail = 2 ** (width - 1) - 1
     g = rng.choice([0, 1, -1, 2**30, -(2**30), 12345], (rows, outputs)).astype(np.int32)
-    g[rng.random(rows) < 0.3] = 0
+    g[:, rng.random(outputs) < 0.3] = 0
     store = rng.choice([rail, -rail - 1, 0, 17], (rows, outputs)).astype(np.int16)
-    weights = (store >> (width - 8)).astype(np.int8)
+    weights = np.zeros(store.shape, np.int8)
     lanes = np.array(naive.splitmix_lanes(seed, 0, outputs), np.uint32)
     states = [int(s) for s in lanes]
-    want_store, want_g = store.astype(int), g.astype(int)
-    for i in range(rows):
-        if not want_g[i].any():
-            continue
-        for k in range(outputs):
-            states[k] = naive.xorshift(states[k])
-            step = (int(want_g[i, k]) + states[k] % 2**shift) >> shift
-            step = naive.clip(step, -32768, 32767)
-            want_store[i, k] = naive.clip(int(want_store[i, k]) + step, -rail - 1, rail)
-            want_g[i, k] -= want_g[i, k] >> keep if keep else want_g[i, k]
-    _local.apply_gradient(g, store, weights, lanes, shift, rail, width - 8, keep)
-    assert (store == want_store).all()
-    assert (weights == want_store >> (width - 8)).all()
-    assert (g == want_g).all()
+    want = store.astype(int)
+    states = naive.step_by_gradient(g.astype(int), want, states, step, rail)
+    mean, bits = np.zeros(outputs, np.int32), np.zeros(outputs, np.int32)
+    some = _local.weigh_gradient(g, mean, bits)
+    assert some == g.any()
+    for k in range(outputs):
+        column = [int(v) for v in g[:, k]]
+        assert mean[k] == sum(column) // rows
+        assert bits[k] == max(abs(v - int(mean[k])) for v in column).bit_length()
+    _local.apply_gradient(g, mean, bits, store, weights, lanes, step, rail, width - 8)
+    assert (store == want).all()
+    assert (weights == want >> (width - 8)).all()
+    assert not g.any()
     assert lanes.tolist() == states
 
 
-@pytest.mark.parametrize("gradient", [-5, 5, -1000, 999])
-def test_stochastic_rounding_is_unbiased_for_both_signs(gradient: int) -> None:
-    shift, n = 8, 20000
-    g = np.full((n, 1), gradient, np.int32)
-    store = np.zeros((n, 1), np.int16)
+@pytest.mark.parametrize("step", [1, 5, 9])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_stochastic_rounding_is_unbiased_for_both_signs(sign: int, step: int) -> None:
+    n = 20000
+    # Half the weights are pushed one way, half the other: the mean that is taken off is zero.
+    g = np.tile(np.array([[100], [-100]], np.int32), (n, 1)) * np.int32(sign)
+    store = np.zeros((2 * n, 1), np.int16)
     lanes = np.array([12345], np.uint32)
-    _local.apply_gradient(g, store, np.zeros((n, 1), np.int8), lanes, shift, 32767, 8, 0)
-    expected = gradient / 2**shift
+    mean, bits = np.zeros(1, np.int32), np.zeros(1, np.int32)
+    assert _local.weigh_gradient(g, mean, bits)
+    weights = np.zeros(store.shape, np.int8)
+    _local.apply_gradient(g, mean, bits, store, weights, lanes, step, 32767, 8)
+    expected = sign * 100 * step / 2 ** (7 + 4)
     # Four standard errors of a mean of n roundings, each with a variance of at most 1/4.
-    assert abs(store.mean() - expected) < 4 * 0.5 / n**0.5
+    assert abs(store[0::2].mean() - expected) < 4 * 0.5 / n**0.5
+    assert abs(store[1::2].mean() + expected) < 4 * 0.5 / n**0.5
 
 
 @given(SEEDS)
