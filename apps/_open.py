@@ -44,7 +44,7 @@ def load_kernels() -> None:
     loaded()
 
 
-def open_network(model: str, classes: Sequence[str], seed: int) -> Network:
+def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = True) -> Network:
     """Build an untrained network from a preset's name, or load one from a model file.
 
     Parameters
@@ -52,6 +52,7 @@ def open_network(model: str, classes: Sequence[str], seed: int) -> Network:
     model : a preset's name or a path.
     classes : names the network must know. A loaded network keeps its own and gains the others.
     seed : of an untrained network's weights; a loaded one has its own.
+    grow : whether a loaded network gains the classes that it lacks.
 
     Raises
     ------
@@ -69,9 +70,9 @@ def open_network(model: str, classes: Sequence[str], seed: int) -> Network:
     path = Path(model)
     if not path.is_file():
         presets = ", ".join(preset_names())
-        raise UsageError(f"--model {model} is neither a file nor a preset ({presets})")
+        raise UsageError(f"{model} is neither a file nor a preset ({presets})")
     network = Network.load(path)
-    for name in classes:
+    for name in classes if grow else ():
         if name not in network.classes:
             network.add_class(name)
     return network

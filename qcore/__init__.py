@@ -6,9 +6,11 @@ NumPy and Numba only: no files besides model files, no clocks, no tasks.
 
 from qcore._batch import Batch, Shown
 from qcore._binning import Binned, bin_events
+from qcore._census import Census, connection_sparsity, take_census
 from qcore._errors import ModelError, SpecError
 from qcore._jit import KERNELS, WARM
 from qcore._lava import lava_settings, lava_weights
+from qcore._ledger import Arrays, Count, Item, counted, counted_by_paper, occupied
 from qcore._network import Network, Steps
 from qcore._spec import (
     LayerSpec,
@@ -23,8 +25,12 @@ from qcore._spec import (
 __all__ = [
     "KERNELS",
     "WARM",
+    "Arrays",
     "Batch",
     "Binned",
+    "Census",
+    "Count",
+    "Item",
     "LayerSpec",
     "LearningSpec",
     "ModelError",
@@ -36,8 +42,13 @@ __all__ = [
     "Steps",
     "Widths",
     "bin_events",
+    "connection_sparsity",
+    "counted",
+    "counted_by_paper",
     "lava_settings",
     "lava_weights",
     "load_preset",
+    "occupied",
     "preset_names",
+    "take_census",
 ]
