@@ -6,6 +6,7 @@ whatever decides that lives here, and depends on nothing but the arguments.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +59,32 @@ def nmnist_split(root: Path | str) -> tuple[list[Labelled], list[Labelled]]:
                 f"{folder} has {len(found)} recordings of {digit}; at least {_PARTS} are needed"
             )
         files.append(found)
-    held = _shares([len(found) for found in files])
-    train: list[Labelled] = []
-    validate: list[Labelled] = []
-    for digit, (found, count) in enumerate(zip(files, held, strict=True)):
-        train += [(path, digit) for path in found[: len(found) - count]]
-        validate += [(path, digit) for path in found[len(found) - count :]]
-    return train, validate
+    labelled = [(path, digit) for digit, found in enumerate(files) for path in found]
+    learn, validate = split([digit for _, digit in labelled])
+    return [labelled[n] for n in learn], [labelled[n] for n in validate]
+
+
+def split(labels: Sequence[Hashable]) -> tuple[list[int], list[int]]:
+    """Cut a list into a part to learn and a part to validate, each class in proportion.
+
+    The last fifth of each class, in the order given, validates; fifths are rounded as for
+    :func:`nmnist_split`, ties going to the class that comes first.
+
+    Returns
+    -------
+    tuple
+        Indices of either part, class after class, each in the order given.
+    """
+    of_class: dict[Hashable, list[int]] = {}
+    for n, label in enumerate(labels):
+        of_class.setdefault(label, []).append(n)
+    held = _shares([len(found) for found in of_class.values()])
+    learn: list[int] = []
+    validate: list[int] = []
+    for found, count in zip(of_class.values(), held, strict=True):
+        learn += found[: len(found) - count]
+        validate += found[len(found) - count :]
+    return learn, validate
 
 
 def _shares(counts: list[int]) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from apps import _ask, _demo, _info, _memory, _replay, _run, _teach, _watch
+from apps import _ask, _demo, _evaluate, _info, _memory, _replay, _run, _teach, _train, _watch
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
 from apps._start import endless
@@ -32,6 +32,8 @@ for _command in (
     _teach.play,
     _replay.replay,
     _info.info,
+    _train.train,
+    _evaluate.evaluate,
     _memory.memory,
     _ask.status,
     _ask.learn,

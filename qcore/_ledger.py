@@ -258,7 +258,7 @@ def occupied(network: Network) -> tuple[Arrays, ...]:
     it follows and nothing is left out.
     """
     arena = network.arena
-    parts = {"i8": arena.i8, "i16": arena.i16, "i32": arena.i32}
+    parts: dict[str, npt.NDArray[Any]] = {"i8": arena.i8, "i16": arena.i16, "i32": arena.i32}
     starts: dict[str, dict[int, str]] = {name: {} for name in parts}
     for name, (_, _, _, columns) in _KINDS.items():
         for column in columns:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,3 +102,25 @@ def running(tmp_path: Any) -> Iterator[Running]:
         ready[0].stop()
     thread.join(30)
     assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An invented data set in N-MNIST's layout: each digit is a bar at a place of its own.
+
+    Five recordings of 60 ms each, which differ by jitter: the last one validates.
+    """
+    folder = tmp_path_factory.mktemp("digits")
+    for digit in range(10):
+        (folder / str(digit)).mkdir()
+        for number in range(5):
+            draw = np.random.default_rng([digit, number])
+            t = np.sort(draw.integers(0, 60_000, 480))
+            along = draw.integers(0, 12, 480)
+            x = 4 + 5 * (digit % 5) + along * (digit % 2) // 2 + draw.integers(0, 2, 480)
+            y = 4 + 14 * (digit // 5) + along + draw.integers(0, 2, 480)
+            p = draw.integers(0, 2, 480)
+            rows = zip(t.tolist(), x.tolist(), y.tolist(), p.tolist(), strict=True)
+            data = (bytes([a, b]) + struct.pack(">I", s << 23 | when)[1:] for when, a, b, s in rows)
+            (folder / str(digit) / f"{number:05}.bin").write_bytes(b"".join(data))
+    return folder

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from apps import cli
 
 COMMANDS = (
-    "demo", "run", "watch", "teach", "play", "replay", "info", "status", "learn", "checkpoint",
+    "demo", "run", "watch", "teach", "play", "replay", "info", "train", "evaluate", "memory",
+    "status", "learn", "checkpoint",
 )  # fmt: skip
 
 
