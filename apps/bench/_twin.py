@@ -44,6 +44,7 @@ class Conv:
 ARCHITECTURES: Mapping[str, tuple[Conv, ...]] = {
     # Input 2x34x34; the layers are 16x17x17, 32x9x9, 64x5x5.
     "nmnist": (Conv(16, 5, 2, 2), Conv(32, 3, 2, 1), Conv(64, 3, 2, 1)),
+    "nmnist5": (Conv(16, 5, 2, 2), Conv(32, 5, 2, 2), Conv(64, 5, 2, 2)),
     # The same channels as the published code for N-MNIST: kernels of 5, pooled by 2.
     "decolle": (Conv(16, 5, 1, 2, 2), Conv(32, 5, 1, 2, 2), Conv(64, 5, 1, 2, 2)),
     # Schaefer and Joshi 2020; meant for input 2x32x32.
@@ -53,17 +54,54 @@ ARCHITECTURES: Mapping[str, tuple[Conv, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How the twin computes and learns; rates are relative to the calibrated weights' RMS."""
+    """How the twin computes and learns.
+
+    Attributes
+    ----------
+    alpha, beta, refractory
+        What the traces P, Q and R keep of themselves from one tick to the next.
+    burn_in
+        Ticks of a recording that are neither learned from nor read.
+    every, gather
+        A gradient is taken in every so many ticks; so many are added up before each step.
+    rate
+        Largest step of a weight, relative to the RMS of its layer's calibrated weights.
+    adamax, normalise, bias_rate
+        Decays of the optimiser's mean and norm; what shares one norm: every ``weight`` by itself,
+        a ``channel`` or a ``layer``; a bias's rate relative to a weight's.
+    dropout
+        Share of a layer's activations that its readout does not see while it learns.
+    last
+        What the last layer's readout reads: ``spikes``, or the logistic function ``sigmoid`` of
+        its membranes, as in the published code.
+    surrogate, window
+        Derivative of a spike by its membrane: a ``boxcar`` of that half width, or ``sigmoid``.
+    loss, feedback, learned_readout, amplitude
+        Of the local readouts: ``smooth_l1`` or ``cross_entropy``; errors return through the
+        ``transpose`` or a ``concordant`` matrix of the same signs; whether they learn; and how far
+        their weights reach, times the root of the neurons.
+    floor, ceiling
+        Strength of the push on layers that are too quiet, or too loud.
+    mean, deviation
+        What calibration makes of the drives; the threshold is at zero.
+    probe_rate, probe_every
+        Rate of the trained readouts, and ticks between their steps.
+    """
 
     alpha: float = 0.97
     beta: float = 0.85
     refractory: float = 0.65
     burn_in: int = 50
     every: int = 1
-    accumulate: bool = False
+    gather: int = 1
     rate: float = 1e-3
     adamax: tuple[float, float] = (0.0, 0.95)
+    normalise: str = "weight"
+    bias_rate: float = 1.0
+    dropout: float = 0.0
+    last: str = "spikes"
     surrogate: str = "boxcar"
+    window: float = 0.5
     loss: str = "smooth_l1"
     feedback: str = "transpose"
     learned_readout: bool = False
@@ -79,6 +117,8 @@ class Rule:
         """Refuse names that mean nothing."""
         for field, allowed in (
             ("surrogate", ("boxcar", "sigmoid")),
+            ("normalise", ("weight", "channel", "layer")),
+            ("last", ("spikes", "sigmoid")),
             ("loss", ("smooth_l1", "cross_entropy")),
             ("feedback", ("transpose", "concordant")),
         ):
@@ -91,9 +131,11 @@ class Rule:
 class Adamax:
     """Adam with the infinity norm (Kingma and Ba 2015), in place, for one array."""
 
-    def __init__(self, value: Tensor, rate: float, betas: tuple[float, float]) -> None:
+    def __init__(
+        self, value: Tensor, rate: float, betas: tuple[float, float], share: str = "weight"
+    ) -> None:
         self.value, self.rate = value, rate
-        self._betas = betas
+        self._betas, self._share = betas, share
         self._mean = torch.zeros_like(value)
         self._norm = torch.zeros_like(value)
         self._steps = 0
@@ -102,7 +144,12 @@ class Adamax:
         """Move the array against its gradient."""
         self._steps += 1
         first, second = self._betas
-        torch.maximum(self._norm.mul_(second), gradient.abs(), out=self._norm)
+        size = gradient.abs()
+        if self._share == "channel":
+            size = size.amax(1, keepdim=True).expand_as(size)
+        elif self._share == "layer":
+            size = size.amax().expand_as(size)
+        torch.maximum(self._norm.mul_(second), size, out=self._norm)
         if first:
             self._mean.mul_(first).add_(gradient, alpha=1 - first)
             gradient = self._mean
@@ -134,8 +181,12 @@ class Layer:
         classes: int,
         rule: Rule,
         generator: torch.Generator,
+        graded: bool = False,
     ) -> None:
         self.conv, self.rule = conv, rule
+        self.graded = graded
+        self._generator = generator
+        self._kept: Tensor | None = None
         self.in_shape = shape
         deep, height, width = shape
         high = (height + 2 * conv.pad - conv.kernel) // conv.stride + 1
@@ -162,8 +213,10 @@ class Layer:
         rule = self.rule
         unit = float(self.weight.square().mean().sqrt())
         # A bias acts like a weight whose input is always one; the inputs' traces are the unit.
-        self._step_weight = Adamax(self.weight, rule.rate * unit, rule.adamax)
-        self._step_bias = Adamax(self.bias, rule.rate * rule.deviation, rule.adamax)
+        self._step_weight = Adamax(self.weight, rule.rate * unit, rule.adamax, rule.normalise)
+        self._step_bias = Adamax(
+            self.bias, rule.rate * rule.bias_rate * rule.deviation, rule.adamax, rule.normalise
+        )
         unit = float(self.readout.square().mean().sqrt())
         self._step_readout = Adamax(self.readout, rule.rate * unit, rule.adamax)
 
@@ -213,9 +266,22 @@ class Layer:
         flat = self._columns.view(self.weight.shape[1], -1)
         return torch.addmm(self.bias, self.weight, flat).view(*self.membrane_shape, batch)
 
-    def read(self) -> Tensor:
-        """Local readout of the last tick's spikes: [class, sample]."""
-        return self.readout @ self.spikes.reshape(self.neurons, -1)
+    def read(self, drop: bool = False) -> Tensor:
+        """Local readout of the last tick: [class, sample].
+
+        It reads the spikes, or of a ``graded`` layer the logistic function of the membranes.
+        ``drop`` leaves a random part of them out (Srivastava et al. 2014), and of the gradient.
+        """
+        self.activation = torch.sigmoid(self.u) if self.graded else self.spikes
+        self._kept = None
+        read = self.activation
+        if drop and self.rule.dropout:
+            kept = torch.empty_like(read).bernoulli_(
+                1 - self.rule.dropout, generator=self._generator
+            )
+            self._kept = kept.div_(1 - self.rule.dropout)
+            read = read * self._kept
+        return self.readout @ read.reshape(self.neurons, -1)
 
     def gradient(self, error: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of weight and bias for the last tick, averaged over the samples.
@@ -224,8 +290,12 @@ class Layer:
         """
         rule, u = self.rule, self.u
         credit = (self.feedback.t() @ error).view(u.shape)
-        if rule.surrogate == "boxcar":
-            credit *= u.abs() <= 0.5
+        if self._kept is not None:
+            credit *= self._kept
+        if self.graded:
+            credit *= self.activation * (1 - self.activation)
+        elif rule.surrogate == "boxcar":
+            credit *= u.abs() <= rule.window
         else:
             gate = torch.sigmoid(u)
             credit *= gate * (1 - gate)
@@ -261,7 +331,7 @@ class Layer:
         self._weight_sum += weight
         self._bias_sum += bias
         if self.rule.learned_readout:
-            spikes = self.spikes.reshape(self.neurons, -1)
+            spikes = self.activation.reshape(self.neurons, -1)
             self._step_readout.step(error @ spikes.t() / spikes.shape[-1])
 
     def update(self, scale: float) -> None:
@@ -325,7 +395,8 @@ class Twin:
         generator = torch.Generator().manual_seed(seed)
         self.layers: list[Layer] = []
         for conv in layers:
-            self.layers.append(Layer(conv, shape, classes, rule, generator))
+            graded = rule.last == "sigmoid" and len(self.layers) == len(layers) - 1
+            self.layers.append(Layer(conv, shape, classes, rule, generator, graded))
             shape = self.layers[-1].out_shape
 
     def start(self, batch: int) -> None:

@@ -109,14 +109,15 @@ class Session:
             since = tick - rule.burn_in
             if since < 0:
                 continue
-            reads = [layer.read() for layer in twin.layers]
+            teach = learn and (since + 1) % rule.every == 0
+            apply = (since + 1) % (rule.every * rule.gather) == 0
+            reads = [layer.read(drop=teach) for layer in twin.layers]
             for total, read in zip(fixed, reads, strict=True):
                 total += read
             votes.scatter_add_(0, reads[-1].argmax(0, keepdim=True), torch.ones(1, batch))
             for n, layer in enumerate(twin.layers):
                 fired[n] += float(layer.spikes.mean())
-            apply = (since + 1) % rule.every == 0
-            if learn and (apply or rule.accumulate):
+            if teach:
                 twin.learn(reads, target, apply=apply, scale=scale)
             if (since + 1) % rule.probe_every == 0:
                 for total, probe in zip(trained, self.probes, strict=True):
