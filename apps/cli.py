@@ -15,7 +15,7 @@ from apps import _ask, _demo, _evaluate, _info, _memory, _replay, _run, _teach, 
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
 from apps._start import endless
-from apps.bench import gestures, twin
+from apps.bench import fewshot, gestures, twin
 
 app = typer.Typer(
     name="spikewire",
@@ -44,6 +44,7 @@ for _command in (
 bench = typer.Typer(help="Measurements anybody can repeat.", add_completion=False)
 bench.command()(gestures.gestures)
 bench.command()(twin.twin)
+bench.command()(fewshot.fewshot)
 app.add_typer(bench, name="bench")
 
 
