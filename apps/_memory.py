@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from apps._errors import DONE
+from apps._errors import DONE, CommandError
 from apps._open import load_kernels, open_network
 from apps._options import Json
 from apps._quantities import say_bytes
@@ -25,6 +25,10 @@ def memory(
     class_count: Annotated[
         int, typer.Option(min=1, max=1024, help="Classes of a preset; DVS128 Gesture has 11.")
     ] = 11,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="BYTES", help="Fail if all it needs takes more than this."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Count a network's memory: in bits at its widths and at 32, and in bytes as it is built.
@@ -40,6 +44,11 @@ def memory(
         json_line({"model": model, **report})
     else:
         _print(model, report)
+    total = report["bytes"]["total"]
+    if limit is not None and total > limit:
+        raise CommandError(
+            f"{model} takes {total:,} bytes, {total - limit:,} more than the limit of {limit:,}"
+        )
     raise typer.Exit(DONE)
 
 
@@ -107,12 +116,16 @@ def _print(model: str, report: dict[str, Any]) -> None:
             soft_wrap=True,
         )
     out.print()
-    table = Table("array", "type", "bytes", "for", "why", title="as it is built")
-    table.columns[2].justify = "right"
+    table = Table("array", "type", "bytes", "for", "bits counted", title="as it is built")
+    for column in (table.columns[2], table.columns[4]):
+        column.justify = "right"
     for kind in report["arrays"]:
-        size = f"{kind['bytes']:,}"
-        table.add_row(kind["kind"], kind["dtype"], size, kind["for"], kind["reason"])
+        bits = "" if kind["counted_bits"] is None else f"{kind['counted_bits']:,}"
+        table.add_row(kind["kind"], kind["dtype"], f"{kind['bytes']:,}", kind["for"], bits)
     out.print(table)
+    for kind in report["arrays"]:
+        out.print(f"[bold]{kind['kind']}[/]: {kind['reason']}")
+    out.print()
     sizes = report["bytes"]
     out.print(
         f"{sizes['total']:,} bytes: {sizes['infer']:,} to infer, {sizes['learn']:,} more to learn. "

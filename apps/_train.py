@@ -79,6 +79,8 @@ def train(
     if resume and not path.exists() and out.exists():
         remarks().print(f"{out} is finished already", markup=False, soft_wrap=True)
         raise typer.Exit(DONE)
+    for stale in [*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{path.name}.*.tmp")]:
+        stale.unlink(missing_ok=True)  # a kill came while it was written
     load_kernels()
     network, shows, learn, held = _prepare(model, dataset, seed, show, validate=validate)
     settings = {

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def examples() -> list[tuple[str, str]]:
     found = []
-    for name in ("README.md", "CONTRIBUTING.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "docs/training.md", "docs/benchmarks.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         found += [(name, line) for line in re.findall(r"spikewire [a-z]+[^`\n#]*", text)]
     return found
@@ -22,7 +22,8 @@ def examples() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("document", "line"), [e for e in examples() if "--" in e[1]])
 def test_every_example_uses_what_there_is(document: str, line: str) -> None:
     words = line.split()
-    help_text = CliRunner().invoke(cli.app, [words[1], "--help"], env={"COLUMNS": "200"}).output
+    command = words[1:3] if words[1] == "bench" else words[1:2]
+    help_text = CliRunner().invoke(cli.app, [*command, "--help"], env={"COLUMNS": "200"}).output
     for option in re.findall(r"--[a-z-]+", line):
         assert option in help_text, f"{document}: {line}"
 

@@ -80,3 +80,11 @@ def test_an_unknown_preset_is_one_sentence(capsys: pytest.CaptureFixture[str]) -
     assert "huge is neither a file nor a preset" in err
     assert "schaefer2020" in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    size = told(capsys, "edge")["bytes"]["total"]
+    assert told(capsys, "edge", "--limit", str(size))["bytes"]["total"] == size
+    assert cli.run(["memory", "edge", "--limit", str(size - 5)]) == 1
+    err = capsys.readouterr().err
+    assert f"edge takes {size:,} bytes, 5 more than the limit of {size - 5:,}" in err
