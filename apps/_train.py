@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from qcore import Network
     from sensors import Dataset, Sample
 
-# Writing the network costs 2 to 40 ms: with this pause less than a hundredth of the time.
+# Writing the network took 12 ms (edge) to 80 ms (schaefer2020): with this pause at most 2 %.
 _SAVE_EVERY_S = 5.0
 
 

@@ -86,6 +86,27 @@ def test_killed_again_and_again_it_gives_the_same_bytes(
     assert killed.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on(digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    arguments = words(digits, out, "--passes", "500", "--json")
+    with subprocess.Popen(
+        [sys.executable, "-m", "apps", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        for _ in range(2):  # the start, and the first pass; then there is a point to go on from
+            running.stdout.readline()
+        time.sleep(0.2)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=120)
+    assert running.returncode == 1
+    last = told.splitlines()[-1]
+    assert last == f"spikewire: interrupted; --resume goes on from {out}.unfinished"
+    assert "Traceback" not in told
+    assert (tmp_path / "m.unfinished").exists()
+
+
 @pytest.fixture
 def unfinished(digits: Path, tmp_path: Path) -> Path:
     """A training that was interrupted before its second pass."""
