@@ -1,0 +1,291 @@
+"""A sweep's points computed on Dask: on this machine's cores, or on a cluster that runs already."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import queue
+import signal
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from apps._errors import CommandError, UsageError, sentence
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+RETRIES = 2
+"""How often a point that met an error of the system (a share that was away) is tried again."""
+
+ALLOWED_DEATHS = 3
+"""How many workers may die with one point before it counts as what kills them."""
+
+_CONNECT_S = 10
+_CLOSE_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A worker began a point, for the ``attempt``-th time."""
+
+    point: str
+    attempt: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A point has so many passes behind it."""
+
+    point: str
+    passes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A point is computed: what :func:`apps._point.measure` returned."""
+
+    point: str
+    result: dict[str, Any]
+
+
+def require() -> None:
+    """Refuse to begin without what a sweep needs.
+
+    Raises
+    ------
+    UsageError
+        If the extra is not installed; the message names it.
+    """
+    for name in ("distributed", "cryptography", "matplotlib"):
+        try:
+            found = importlib.util.find_spec(name) is not None
+        except ValueError:  # switched off by a None in sys.modules
+            found = False
+        if not found:
+            raise UsageError(f"a sweep needs {name}: pip install 'spikewire[cluster]'")
+
+
+@contextmanager
+def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
+    """A cluster of this machine's processes, or a running one's scheduler; gone on leaving.
+
+    Parameters
+    ----------
+    scheduler
+        ``tcp://HOST:PORT`` of a running cluster; None for a cluster of this command's own.
+    workers
+        Processes of an own cluster, one thread each; None for one per core.
+
+    Raises
+    ------
+    CommandError
+        If nothing answers there, or it has no workers.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    # What goes wrong is told in sentences; Dask's own log is for people who run clusters.
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    settings = {
+        "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+        # It would stop the threads that compute a hundred times a second, to look at them.
+        "distributed.worker.profile.enabled": False,
+        "logging.distributed": "critical",
+    }
+    try:
+        with dask.config.set(settings):
+            if scheduler is not None:
+                yield from _remote(Client, scheduler)
+                return
+            with _deaf():
+                cluster = LocalCluster(
+                    n_workers=workers or len(os.sched_getaffinity(0)),
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    # Whoever reaches a scheduler can run code: certificates that live as long as
+                    # the command keep the machine's other users out.
+                    security=True,
+                    dashboard_address=None,
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                    preload=["apps._deaf"],
+                )
+            client = None
+            try:
+                client = Client(cluster, timeout=_CONNECT_S)
+                yield client
+            finally:
+                with _deaf():
+                    if client is not None:
+                        client.close(timeout=_CLOSE_S)
+                    cluster.close(timeout=_CLOSE_S)
+    finally:
+        logger.setLevel(before)
+
+
+def _remote(kind: type[Client], scheduler: str) -> Iterator[Client]:
+    try:
+        client = kind(scheduler, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError):
+        raise CommandError(f"no Dask scheduler answers at {scheduler}") from None
+    try:
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_S)
+        except TimeoutError:
+            raise CommandError(
+                f"the Dask scheduler at {scheduler} has no workers: start some with dask worker"
+            ) from None
+        yield client
+    finally:
+        with _deaf():
+            client.close(timeout=_CLOSE_S)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let no Ctrl-C come between: a cluster half started or half closed would leave processes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept: list[int] = []
+    before = {
+        number: signal.signal(number, lambda got, frame: kept.append(got))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if kept:
+            signal.raise_signal(kept[0])
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM mean Ctrl-C, so that the cluster is closed in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def compute(
+    client: Client, points: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Began | Passed | Finished]:
+    """Compute points and tell what happens, in the order in which it does.
+
+    Parameters
+    ----------
+    client
+        From :func:`connected`.
+    points
+        What :func:`apps._point.measure` takes, by names for people.
+
+    Raises
+    ------
+    CommandError
+        If a point failed for a reason of its own, or killed worker after worker, or the scheduler
+        was lost; the message names the point.
+    """
+    topic = f"spikewire-{uuid.uuid4().hex}"
+    told: queue.SimpleQueue[dict[str, Any] | Future] = queue.SimpleQueue()
+    client.subscribe_topic(topic, lambda event: told.put(event[1]))
+    waiting: dict[str, str] = {}
+    futures = []
+    attempts = dict.fromkeys(points, 0)
+    try:
+        for name, arguments in points.items():
+            future = client.submit(
+                attempt, topic, name, dict(arguments),
+                key=f"{topic}-{len(waiting)}", retries=RETRIES, pure=False,
+            )  # fmt: skip
+            waiting[future.key] = name
+            futures.append(future)
+        for future in futures:
+            future.add_done_callback(told.put)
+        while waiting:
+            try:
+                item = told.get(timeout=1)  # a wait without end would not hear Ctrl-C
+            except queue.Empty:
+                continue
+            if not isinstance(item, dict):
+                name = waiting.pop(item.key)
+                yield Finished(name, _result(item, name))
+                futures.remove(item)
+            elif "pid" in item:
+                attempts[item["point"]] += 1
+                yield Began(item["point"], attempts[item["point"]], item["pid"])
+            else:
+                yield Passed(item["point"], item["passes"])
+    finally:
+        with _deaf():
+            for future in futures:
+                future.release()
+            client.unsubscribe_topic(topic)
+
+
+def _result(future: Future, name: str) -> dict[str, Any]:
+    from distributed import KilledWorker
+
+    try:
+        outcome: dict[str, Any] = future.result(timeout=_CLOSE_S)
+    except KilledWorker:
+        raise CommandError(
+            f"{name}: worker after worker died while computing it (is there enough memory?)"
+        ) from None
+    except CancelledError:
+        raise CommandError(f"{name}: the connection to the Dask scheduler was lost") from None
+    if "failed" in outcome:
+        raise CommandError(f"{name}: {outcome['failed']}")
+    return outcome
+
+
+def attempt(topic: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Compute one point on a worker, telling how far it is.
+
+    An error that a person has to hear of comes back as a sentence under ``failed``; errors of the
+    system are raised, which makes Dask try again.
+    """
+    from distributed import get_worker
+
+    from apps._point import measure
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def wanted() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state == "executing"
+
+    def after_pass(passes: int) -> None:
+        worker.log_event(topic, {"point": name, "passes": passes})
+
+    worker.log_event(topic, {"point": name, "pid": os.getpid()})
+    try:
+        return measure(**arguments, after_pass=after_pass, wanted=wanted)
+    except OSError:
+        raise
+    except Exception as error:
+        words = sentence(error)
+        if words is None:
+            raise
+        return {"failed": words[0]}

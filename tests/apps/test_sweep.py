@@ -1,0 +1,529 @@
+"""`spikewire sweep`: every point once, whatever dies; wrong usage in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps import _results, _vary, cli
+from apps._errors import CommandError, UsageError
+from qcore import LayerSpec, NetworkSpec, Widths
+
+TINY = """
+tick_us = 2000
+
+[[layers]]
+kind = "conv"
+channels = 8
+kernel = 5
+stride = 4
+pad = 2
+threshold = 20000
+slope = 9
+
+[learning]
+burn_in = 10
+cadence = 5
+
+[readout]
+every = 5
+"""
+
+
+def base(**widths: int) -> NetworkSpec:
+    return NetworkSpec("tiny", (LayerSpec("conv", 8, reset="refractory"),), widths=Widths(**widths))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def words(tiny: Path, data: Path, *more: str) -> list[str]:
+    out = tiny.parent / "out"
+    return [
+        "sweep", "--preset", str(tiny), "--dataset", str(data), "--out", str(out),
+        "--show", "80ms", "--batch", "8", *more,
+    ]  # fmt: skip
+
+
+def told(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> list[dict[str, Any]]:
+    pytest.importorskip("distributed")
+    assert cli.run([*arguments, "--json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def rows(tiny: Path) -> list[dict[str, str]]:
+    with open(tiny.parent / "out" / "sweep.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, be it that nobody has asked how yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def all_gone(pids: set[int], within_s: float) -> bool:
+    end = time.monotonic() + within_s
+    while not all(gone(pid) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.02)
+    return all(gone(pid) for pid in pids)
+
+
+# What is varied.
+
+
+def test_one_width_after_the_other() -> None:
+    varied = _vary.read_vary(["weight=2,8", "trace=4-6,12"])
+    found = _vary.settings(base(), varied)
+    assert [str(one) for one in found] == [
+        "base", "weight=2", "weight=8", "trace=4", "trace=5", "trace=6", "trace=12",
+    ]  # fmt: skip
+    assert [(one.spec.widths.p, one.spec.widths.q) for one in found[3:]] == [
+        (4, 4), (5, 4), (6, 4), (12, 10),
+    ]  # fmt: skip
+    assert found[1].spec.widths == Widths(weight=2)
+    assert found[2].spec == found[-1].spec == found[0].spec
+    assert [one.spec.widths.q for one in _vary.settings(base(q=12), {"trace": [8]})] == [12, 8]
+
+
+def test_a_grid_combines_all() -> None:
+    found = _vary.settings(base(), {"weight": [4, 6], "store": [6, 7]}, grid=True)[1:]
+    assert {one.name for one in found} == {"weight,store"}
+    assert [one.value for one in found] == ["4,6", "4,7", "6,6", "6,7"]
+    assert str(found[1]) == "weight=4, store=7"
+    assert (found[1].spec.widths.weight, found[1].spec.widths.store) == (4, 7)
+
+
+def test_networks_are_told_apart_by_what_they_do() -> None:
+    import dataclasses
+
+    one = base()
+    named = dataclasses.replace(one, name="other", description="other")
+    assert _vary.digest(one) == _vary.digest(named)
+    assert _vary.digest(one) != _vary.digest(base(error=5))
+    assert _vary.digest(one) != _vary.digest(dataclasses.replace(one, tick_us=2000))
+
+
+@pytest.mark.parametrize(
+    ("spec", "given", "part"),
+    [
+        (base(store=6), "weight=4,8", "weight=8: weights of 8 bits are kept and learned in a"),
+        (base(), "store=6", "store must be at least weight"),
+        (base(), "store=17", "allowed are whole numbers from 8 to 16"),
+        (base(), "weight=1-8", "weight=1: widths.weight is 1; allowed are whole numbers from 2"),
+        (base(), "weight=9", "weight=9: widths.weight is 9; allowed are whole numbers from 2 to 8"),
+        (base(), "weight=12", "widths.weight is 12; allowed are whole numbers from 2 to 8"),
+        (base(), "trace=3", "trace=3: widths.p is 3; allowed are whole numbers from 4 to 15"),
+        (base(), "refractory=9", "whole numbers from 1 to 8, and 24"),
+        (base(), "weights=2", "there is no such width; there are trace, weight, store, q, p"),
+        (base(), "weight", "'weight' is not WIDTH=BITS"),
+        (base(), "weight=", "'' is neither a list"),
+        (base(), "weight=a", "'a' is neither a list such as 2,4,8"),
+        (base(), "weight=-3", "'-3' is neither"),
+        (base(), "weight=8-2", "'8-2' is no range"),
+        (base(), "weight=2-4,3", "names 3 twice"),
+        (
+            NetworkSpec("still", (LayerSpec("conv", 8, reset="zero", plastic=False),)),
+            "trace=6", "no layer of still is plastic",
+        ),
+        (
+            NetworkSpec("still", (LayerSpec("conv", 8, reset="zero"),)),
+            "refractory=2", "no layer of still has the reset 'refractory'",
+        ),
+    ],
+)  # fmt: skip
+def test_impossible_widths(spec: NetworkSpec, given: str, part: str) -> None:
+    with pytest.raises(UsageError) as error:
+        _vary.settings(spec, _vary.read_vary([given]))
+    assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (["--vary", "weight=2,3", "--vary", "weight=4"], "--vary weight is given twice"),
+        (["--vary", "trace=6", "--vary", "q=6", "--grid"], "trace sets p and q"),
+        (["--vary", "store=4", "--vary", "weight=4,6", "--grid"], "store=4, weight=6: weights of"),
+        (["--vary", "weight=2", "--seeds", "0,x"], "--seeds: '0,x' is neither"),
+        (["--vary", "weight=2", "--passes", "0"], "--passes"),
+        (["--vary", "weight=2", "--workers", "0"], "--workers"),
+        (["--vary", "weight=2", "--preset", "huge"], "huge is neither a preset (edge,"),
+        (["--vary", "weight=2", "--scheduler", "udp://a:1"], "udp://a:1 is not tcp://HOST:PORT"),
+        (["--vary", "weight=2", "--scheduler", "tcp://a"], "is not HOST:PORT"),
+        (["--vary", "weight=2", "--scheduler", "tcp://a:1", "--workers", "1"], "--workers is for"),
+        (["--vary", "weight=2", "--out", "/nowhere/a"], "there is no folder /nowhere"),
+        ([], "--vary"),
+    ],
+)
+def test_wrong_usage(
+    more: list[str], part: str, tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    assert cli.run(words(tiny, digits, *more)) == 2
+    heard = capsys.readouterr()
+    assert heard.out == ""
+    assert part in heard.err
+    assert len(heard.err.splitlines()) == 1
+    assert not (tiny.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "part"),
+    [("41", "there are only 40 recordings to learn"), ("9", "leaves none of class 9")],
+)
+def test_wrong_parts(
+    count: str, part: str, tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    assert cli.run(words(tiny, digits, "--vary", "weight=2", "--recordings", count)) == 1
+    assert part in capsys.readouterr().err
+
+
+def test_a_part_keeps_the_proportions() -> None:
+    from apps._point import stratified
+    from sensors import Sample
+
+    labels = ["a"] * 7 + ["b"] * 2 + ["c"] * 1
+    samples = [Sample(Path(str(n)), label, None, None, None) for n, label in enumerate(labels)]
+    # 4.2, 1.2 and 0.6 of them.
+    assert [one.label for one in stratified(samples, 6)] == ["a", "a", "a", "a", "b", "c"]
+    assert [one.path.name for one in stratified(samples, 6)] == ["0", "1", "2", "3", "7", "9"]
+    with pytest.raises(CommandError, match="leaves none of class c"):  # 3.5, 1 and 0.5
+        stratified(samples, 5)
+    assert stratified(samples, 10) == tuple(samples)
+
+
+def test_a_file_that_is_no_preset(
+    tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    for text, part in (("a = ", "Invalid value"), ("width = 5", "needs at least one entry")):
+        tiny.write_text(text)
+        assert cli.run(words(tiny, digits, "--vary", "weight=2")) == 2
+        assert f"{tiny} is no preset: " in (err := capsys.readouterr().err)
+        assert part in err
+
+
+def test_without_the_extra_it_is_named(
+    tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert cli.run(words(tiny, digits, "--vary", "weight=2")) == 2
+    assert "pip install 'spikewire[cluster]'" in capsys.readouterr().err
+
+
+def test_the_document_uses_what_there_is() -> None:
+    from typer.testing import CliRunner
+
+    text = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"--[a-z]+", text))
+    help_text = CliRunner().invoke(cli.app, ["sweep", "--help"], env={"COLUMNS": "200"}).output
+    assert {"--vary", "--out"} <= named
+    assert all(option in help_text for option in named), named
+    assert all(f"`{column}`" in text for column in _results.COLUMNS)
+
+
+# What is kept.
+
+
+def _row(number: int, **more: str) -> dict[str, str]:
+    row = dict.fromkeys(_results.COLUMNS, "1")
+    return row | {"pass": str(number), "passes": "3", "accuracy": "0.5", **more}
+
+
+def test_a_torn_file_keeps_its_whole_points(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.csv"
+    first, second = ([_row(n, seed=seed) for n in (1, 2, 3)] for seed in ("0", "1"))
+    with _results.Results(path) as results:
+        results.add([first])
+        one = path.read_bytes()
+        results.add([second])
+    whole = path.read_bytes()
+    for length in range(len(whole) + 1):
+        path.write_bytes(whole[:length])
+        with _results.Results(path) as results:
+            kept = [rows[0]["seed"] for rows in results.points.values()]
+            expected = ["0"] * (length >= len(one)) + ["1"] * (length == len(whole))
+            assert kept == expected, length
+            for missing in (first, second)[len(kept) :]:
+                results.add([missing])
+        assert path.read_bytes() == whole, length
+
+
+def test_files_that_are_no_results(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.csv"
+    path.write_text("a,b,c\n1,2,3\n")
+    with pytest.raises(UsageError, match=r"does not have the columns of this version"):
+        _results.Results(path)
+    path.unlink()
+    with _results.Results(path) as results:
+        results.add([[_row(n) for n in (1, 2, 3)]])
+        with pytest.raises(UsageError, match="another sweep is writing"):
+            _results.Results(path)
+    path.write_text(path.read_text().replace("0.5", "half", 1))
+    with pytest.raises(CommandError, match=r"line 2 of .*sweep\.csv is damaged"):
+        _results.Results(path)
+
+
+# What is computed.
+
+
+@pytest.mark.slow
+def test_every_point_once_and_then_never_again(
+    tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--passes", "2", "--workers", "1", "--vary", "weight=2,8"]
+    start, *events, done = told(capsys, words(tiny, digits, *more, "--seeds", "0,1"))
+    assert (start["points"], start["missing"], start["learn"], start["validate"]) == (4, 4, 40, 10)
+    assert (done["computed"], done["retries"]) == (4, 0)
+    points = {event["point"]: event for event in events if event["type"] == "point"}
+    assert sorted(points) == [f"{a}, seed {s}" for a in ("base", "weight=2") for s in (0, 1)]
+    assert all(gone(event["pid"]) for event in events if event["type"] == "began")
+    kept = rows(tiny)
+    # base and weight=8 are one network: it was trained once, and stands under both names.
+    assert len(kept) == 3 * 2 * 2
+    same = [
+        {k: v for k, v in row.items() if k not in ("setting", "value")}
+        for setting in ("base", "weight")
+        for row in kept
+        if row["setting"] == setting and row["weight"] == "8"
+    ]
+    assert same[:4] == same[4:]
+    weights = {row["value"]: int(row["bits"]) for row in kept if row["setting"] == "weight"}
+    assert weights["8"] - weights["2"] == 6 * 5 * 5 * 2 * 8
+    assert all(row["local"].count(" ") == 0 and 0 <= float(row["local"]) <= 1
+               for row in kept if row["pass"] == "2")  # fmt: skip
+    assert done["base"]["mean"] >= 0.5
+    assert Path(done["png"]).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+    start, done = told(capsys, words(tiny, digits, *more, "--seeds", "0,1"))
+    assert (start["missing"], done["computed"]) == (0, 0)
+    assert rows(tiny) == kept
+    # The last rows are torn, and more is asked for: that is computed, and what was lost if it does
+    # not stand under another name.
+    path = tiny.parent / "out" / "sweep.csv"
+    path.write_bytes(path.read_bytes()[:-7])
+    lost = kept[-1]
+    start, *_, done = told(
+        capsys, words(tiny, digits, *more, "--seeds", "0-1", "--vary", "error=4")
+    )
+    assert start["missing"] == done["computed"] == 2 + (lost["value"] == "2")
+    again = [row for row in rows(tiny) if row["setting"] != "error"]
+    measured = [{**row, "seconds": ""} for row in kept]
+    assert sorted(map(str, measured)) == sorted(str({**row, "seconds": ""}) for row in again)
+
+
+def test_it_measures_what_train_measures(tiny: Path, digits: Path) -> None:
+    from apps import _point
+    from apps._shows import Shows
+    from apps._training import Plan, Position, Training
+    from qcore import Network
+    from sensors import open_dataset
+
+    spec = _vary.open_spec(str(tiny))
+    data = open_dataset(digits)
+    learn, validate, name = _point.parts(data, 20)
+    arguments: dict[str, Any] = {
+        "batch": 8, "shift": 1, "show_us": 80_000, "recordings": 20, "data": name,
+        "version": _point.source(), "after_pass": lambda n: None, "wanted": lambda: True,
+    }  # fmt: skip
+    found = _point.measure(spec.to_dict(), str(digits), 3, 2, **arguments)
+    shows = Shows(data, spec, 80_000)
+    training = Training(
+        Network.build(spec, data.classes, 3), shows, learn, validate, Plan(2, 8, 3, 1)
+    )
+    position = Position()
+    training.run(position, after_portion=lambda now: None, after_pass=lambda record: None)
+    for measured, record in zip(found["curve"], position.curve, strict=True):
+        assert measured["accuracy"] == record["accuracy"]
+        assert measured["activity"] == record["activity"]
+    with pytest.raises(_point.LostError):
+        _point.measure(spec.to_dict(), str(digits), 3, 2, **arguments | {"wanted": lambda: False})
+    with pytest.raises(CommandError, match=r"a worker runs spikewire .* begun with 0\.0"):
+        _point.measure(spec.to_dict(), str(digits), 3, 2, **arguments | {"version": "0.0"})
+    with pytest.raises(CommandError, match="holds other recordings for a worker"):
+        _point.measure(spec.to_dict(), str(digits), 3, 2, **arguments | {"recordings": 30})
+
+
+@contextlib.contextmanager
+def running(arguments: list[str]) -> Iterator[tuple[subprocess.Popen[str], list[dict[str, Any]]]]:
+    """A sweep in a session of its own, heard up to its first point begun."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "apps", *arguments, "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            heard: list[dict[str, Any]] = []
+            while not heard or heard[-1]["type"] != "began":
+                heard.append(json.loads(process.stdout.readline()))
+            yield process, heard
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_a_retry(tiny: Path, digits: Path) -> None:
+    pytest.importorskip("distributed")
+    more = ("--vary", "weight=4", "--passes", "20", "--workers", "1")
+    with running(words(tiny, digits, *more)) as (process, heard):
+        pids = {heard[-1]["pid"]}
+        os.kill(heard[-1]["pid"], signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+    heard += [json.loads(line) for line in out.splitlines()]
+    assert process.returncode == 0, err
+    assert heard[-1]["retries"] == 1
+    assert heard[-1]["computed"] == 2
+    begun = [(one["point"], one["attempt"]) for one in heard if one["type"] == "began"]
+    assert sorted(begun) == sorted([begun[0], (begun[0][0], 2), (begun[-1][0], 1)])
+    assert [(row["setting"], row["pass"]) for row in sorted(
+        rows(tiny), key=lambda row: (row["setting"], int(row["pass"])))
+    ] == [(name, str(n)) for name in ("base", "weight") for n in range(1, 21)]  # fmt: skip
+    pids |= {one["pid"] for one in heard if one["type"] == "began"}
+    assert all_gone(pids, within_s=0)
+    assert err == ""
+
+
+@pytest.mark.slow
+def test_what_kills_every_worker_is_named(tiny: Path, digits: Path) -> None:
+    pytest.importorskip("distributed")
+    more = ("--vary", "weight=4", "--passes", "5000", "--workers", "1")
+    with running(words(tiny, digits, *more)) as (process, heard):
+        assert process.stdout is not None
+        pids = set()
+        while heard:
+            pids.add(heard[-1]["pid"])
+            os.kill(heard[-1]["pid"], signal.SIGKILL)
+            heard = [json.loads(line) for line in [process.stdout.readline()] if line]
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    last = err.splitlines()[-1]
+    assert "worker after worker died while computing it" in last
+    assert last.startswith(("spikewire: base, seed 0: ", "spikewire: weight=4, seed 0: "))
+    assert len(pids) >= 4
+    assert all_gone(pids, within_s=0)
+
+
+@pytest.mark.slow
+def test_errors_of_the_system_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    from distributed import Client
+
+    from apps import _cluster, _point
+
+    asked: list[int] = []
+
+    def measure(*, seed: int, **rest: Any) -> dict[str, Any]:
+        asked.append(seed)
+        if (seed == 1 and asked.count(1) < 3) or seed == 2:
+            raise OSError(5, "Input/output error", "a.bin")
+        rest["after_pass"](1)
+        return {"seed": seed, "wanted": rest["wanted"]()}
+
+    monkeypatch.setattr(_point, "measure", measure)
+    with Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as client:
+        heard = list(_cluster.compute(client, {"one": {"seed": 1}}))
+        assert [one.attempt for one in heard if isinstance(one, _cluster.Began)] == [1, 2, 3]
+        assert heard[-2:] == [
+            _cluster.Passed("one", 1),
+            _cluster.Finished("one", {"seed": 1, "wanted": True}),
+        ]
+        with pytest.raises(OSError, match="Input/output error"):
+            list(_cluster.compute(client, {"two": {"seed": 2}}))
+        assert asked.count(2) == 1 + _cluster.RETRIES
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_ends_all_in_order(tiny: Path, digits: Path) -> None:
+    pytest.importorskip("distributed")
+    more = ("--vary", "weight=2-7", "--passes", "5000", "--workers", "2")
+    with running(words(tiny, digits, *more)) as (process, heard):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
+        out, err = process.communicate(timeout=30)
+    pids = {heard[-1]["pid"]} | {
+        one["pid"] for one in map(json.loads, out.splitlines()) if one["type"] == "began"
+    }
+    assert process.returncode == 1
+    csv_file = tiny.parent / "out" / "sweep.csv"
+    assert err == f"spikewire: interrupted; the same command goes on from {csv_file}\n"
+    assert all_gone(pids, within_s=0)
+
+
+@pytest.mark.slow
+def test_workers_do_not_outlive_a_command_that_is_killed(tiny: Path, digits: Path) -> None:
+    pytest.importorskip("distributed")
+    more = ("--vary", "weight=4", "--passes", "5000", "--workers", "1")
+    with running(words(tiny, digits, *more)) as (process, heard):
+        process.kill()
+        process.communicate(timeout=30)
+    assert all_gone({heard[-1]["pid"]}, within_s=10)
+
+
+@pytest.mark.slow
+def test_a_damaged_recording_ends_it_by_name(
+    tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    pytest.importorskip("distributed")
+    data = tiny.parent / "data"
+    shutil.copytree(digits, data)
+    bent = data / "3" / "00001.bin"
+    bent.write_bytes(bent.read_bytes()[:-3])
+    assert cli.run([*words(tiny, data, "--vary", "weight=4", "--workers", "1"), "--json"]) == 1
+    heard = capsys.readouterr()
+    [told] = heard.err.splitlines()
+    assert told.startswith("spikewire: ")
+    assert "seed 0: " in told
+    assert f"{bent} is damaged at byte 2,395" in told
+    begun = [json.loads(line) for line in heard.out.splitlines()]
+    assert {one["attempt"] for one in begun if one["type"] == "began"} == {1}
+    assert rows(tiny) == []
+
+
+@pytest.mark.slow
+def test_a_scheduler_elsewhere(
+    tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    from distributed import LocalCluster
+
+    from apps import _cluster
+
+    monkeypatch.setattr(_cluster, "_CONNECT_S", 2)
+    more = ["--vary", "weight=4", "--passes", "1", "--scheduler"]
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
+        silence_logs=50,
+    ) as cluster:  # fmt: skip
+        assert cluster.scheduler_address.startswith("tcp://127.0.0.1:")
+        address = cluster.scheduler_address
+        assert cli.run(words(tiny, digits, *more, address)) == 1
+        assert f"{address} has no workers" in capsys.readouterr().err
+        cluster.scale(1)
+        done = told(capsys, words(tiny, digits, *more, address))[-1]
+        assert done["computed"] == 2
+        # The cluster is somebody's: it is there afterwards.
+        assert len(cluster.scheduler.workers) == 1
+    assert cli.run(words(tiny, digits, *more, address, "--seeds", "1")) == 1
+    assert f"no Dask scheduler answers at {address}" in capsys.readouterr().err
