@@ -105,7 +105,7 @@ def sweep(
             raise typer.Exit(FAILED) from None
         panels, base = study.spots(results)
     png = out / "sweep.png"
-    plot_sweep(panels, base, f"{dataset.name}: {study.base.name}, {passes} passes", png)
+    plot_sweep(panels, base, f"{dataset.name}: {study.base.name}, passes: {passes}", png)
     if as_json:
         json_line(
             {

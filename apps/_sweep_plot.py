@@ -59,12 +59,12 @@ def plot_sweep(panels: Mapping[str, Sequence[Spot]], base: Spot, title: str, pat
             for spot in line:
                 axes.annotate(
                     spot.value.rpartition(",")[2], (spot.bits / 1e6, spot.mean),
-                    xytext=(4, 5), textcoords="offset points", fontsize=8,
+                    xytext=(3, -11), textcoords="offset points", fontsize=8,
                 )  # fmt: skip
         axes.axhline(base.mean, linestyle=":", color="black", label="base widths")
         axes.set(xlabel="memory (10$^6$ bits)", title=f"bits of {name.rpartition(',')[2]}")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-    row[0].set(ylabel="accuracy on the validation part", ylim=(0, 1.02))
+    row[0].set(ylabel="accuracy on the validation part", ylim=(0, 1.03))
     figure.suptitle(title)
     figure.savefig(path, format="png", dpi=120)

@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from apps import _results, _vary, cli
-from apps._errors import CommandError, UsageError
-from qcore import LayerSpec, NetworkSpec, Widths
+from apps._errors import CommandError
 
 TINY = """
 tick_us = 2000
@@ -40,10 +39,6 @@ cadence = 5
 [readout]
 every = 5
 """
-
-
-def base(**widths: int) -> NetworkSpec:
-    return NetworkSpec("tiny", (LayerSpec("conv", 8, reset="refractory"),), widths=Widths(**widths))
 
 
 @pytest.fixture
@@ -87,75 +82,6 @@ def all_gone(pids: set[int], within_s: float) -> bool:
     return all(gone(pid) for pid in pids)
 
 
-# What is varied.
-
-
-def test_one_width_after_the_other() -> None:
-    varied = _vary.read_vary(["weight=2,8", "trace=4-6,12"])
-    found = _vary.settings(base(), varied)
-    assert [str(one) for one in found] == [
-        "base", "weight=2", "weight=8", "trace=4", "trace=5", "trace=6", "trace=12",
-    ]  # fmt: skip
-    assert [(one.spec.widths.p, one.spec.widths.q) for one in found[3:]] == [
-        (4, 4), (5, 4), (6, 4), (12, 10),
-    ]  # fmt: skip
-    assert found[1].spec.widths == Widths(weight=2)
-    assert found[2].spec == found[-1].spec == found[0].spec
-    assert [one.spec.widths.q for one in _vary.settings(base(q=12), {"trace": [8]})] == [12, 8]
-
-
-def test_a_grid_combines_all() -> None:
-    found = _vary.settings(base(), {"weight": [4, 6], "store": [6, 7]}, grid=True)[1:]
-    assert {one.name for one in found} == {"weight,store"}
-    assert [one.value for one in found] == ["4,6", "4,7", "6,6", "6,7"]
-    assert str(found[1]) == "weight=4, store=7"
-    assert (found[1].spec.widths.weight, found[1].spec.widths.store) == (4, 7)
-
-
-def test_networks_are_told_apart_by_what_they_do() -> None:
-    import dataclasses
-
-    one = base()
-    named = dataclasses.replace(one, name="other", description="other")
-    assert _vary.digest(one) == _vary.digest(named)
-    assert _vary.digest(one) != _vary.digest(base(error=5))
-    assert _vary.digest(one) != _vary.digest(dataclasses.replace(one, tick_us=2000))
-
-
-@pytest.mark.parametrize(
-    ("spec", "given", "part"),
-    [
-        (base(store=6), "weight=4,8", "weight=8: weights of 8 bits are kept and learned in a"),
-        (base(), "store=6", "store must be at least weight"),
-        (base(), "store=17", "allowed are whole numbers from 8 to 16"),
-        (base(), "weight=1-8", "weight=1: widths.weight is 1; allowed are whole numbers from 2"),
-        (base(), "weight=9", "weight=9: widths.weight is 9; allowed are whole numbers from 2 to 8"),
-        (base(), "weight=12", "widths.weight is 12; allowed are whole numbers from 2 to 8"),
-        (base(), "trace=3", "trace=3: widths.p is 3; allowed are whole numbers from 4 to 15"),
-        (base(), "refractory=9", "whole numbers from 1 to 8, and 24"),
-        (base(), "weights=2", "there is no such width; there are trace, weight, store, q, p"),
-        (base(), "weight", "'weight' is not WIDTH=BITS"),
-        (base(), "weight=", "'' is neither a list"),
-        (base(), "weight=a", "'a' is neither a list such as 2,4,8"),
-        (base(), "weight=-3", "'-3' is neither"),
-        (base(), "weight=8-2", "'8-2' is no range"),
-        (base(), "weight=2-4,3", "names 3 twice"),
-        (
-            NetworkSpec("still", (LayerSpec("conv", 8, reset="zero", plastic=False),)),
-            "trace=6", "no layer of still is plastic",
-        ),
-        (
-            NetworkSpec("still", (LayerSpec("conv", 8, reset="zero"),)),
-            "refractory=2", "no layer of still has the reset 'refractory'",
-        ),
-    ],
-)  # fmt: skip
-def test_impossible_widths(spec: NetworkSpec, given: str, part: str) -> None:
-    with pytest.raises(UsageError) as error:
-        _vary.settings(spec, _vary.read_vary([given]))
-    assert part in str(error.value)
-
-
 @pytest.mark.parametrize(
     ("more", "part"),
     [
@@ -197,20 +123,6 @@ def test_wrong_parts(
     assert part in capsys.readouterr().err
 
 
-def test_a_part_keeps_the_proportions() -> None:
-    from apps._point import stratified
-    from sensors import Sample
-
-    labels = ["a"] * 7 + ["b"] * 2 + ["c"] * 1
-    samples = [Sample(Path(str(n)), label, None, None, None) for n, label in enumerate(labels)]
-    # 4.2, 1.2 and 0.6 of them.
-    assert [one.label for one in stratified(samples, 6)] == ["a", "a", "a", "a", "b", "c"]
-    assert [one.path.name for one in stratified(samples, 6)] == ["0", "1", "2", "3", "7", "9"]
-    with pytest.raises(CommandError, match="leaves none of class c"):  # 3.5, 1 and 0.5
-        stratified(samples, 5)
-    assert stratified(samples, 10) == tuple(samples)
-
-
 def test_a_file_that_is_no_preset(
     tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,51 +151,6 @@ def test_the_document_uses_what_there_is() -> None:
     assert {"--vary", "--out"} <= named
     assert all(option in help_text for option in named), named
     assert all(f"`{column}`" in text for column in _results.COLUMNS)
-
-
-# What is kept.
-
-
-def _row(number: int, **more: str) -> dict[str, str]:
-    row = dict.fromkeys(_results.COLUMNS, "1")
-    return row | {"pass": str(number), "passes": "3", "accuracy": "0.5", **more}
-
-
-def test_a_torn_file_keeps_its_whole_points(tmp_path: Path) -> None:
-    path = tmp_path / "sweep.csv"
-    first, second = ([_row(n, seed=seed) for n in (1, 2, 3)] for seed in ("0", "1"))
-    with _results.Results(path) as results:
-        results.add([first])
-        one = path.read_bytes()
-        results.add([second])
-    whole = path.read_bytes()
-    for length in range(len(whole) + 1):
-        path.write_bytes(whole[:length])
-        with _results.Results(path) as results:
-            kept = [rows[0]["seed"] for rows in results.points.values()]
-            expected = ["0"] * (length >= len(one)) + ["1"] * (length == len(whole))
-            assert kept == expected, length
-            for missing in (first, second)[len(kept) :]:
-                results.add([missing])
-        assert path.read_bytes() == whole, length
-
-
-def test_files_that_are_no_results(tmp_path: Path) -> None:
-    path = tmp_path / "sweep.csv"
-    path.write_text("a,b,c\n1,2,3\n")
-    with pytest.raises(UsageError, match=r"does not have the columns of this version"):
-        _results.Results(path)
-    path.unlink()
-    with _results.Results(path) as results:
-        results.add([[_row(n) for n in (1, 2, 3)]])
-        with pytest.raises(UsageError, match="another sweep is writing"):
-            _results.Results(path)
-    path.write_text(path.read_text().replace("0.5", "half", 1))
-    with pytest.raises(CommandError, match=r"line 2 of .*sweep\.csv is damaged"):
-        _results.Results(path)
-
-
-# What is computed.
 
 
 @pytest.mark.slow
@@ -393,7 +260,8 @@ def test_a_killed_worker_costs_a_retry(tiny: Path, digits: Path) -> None:
     assert heard[-1]["retries"] == 1
     assert heard[-1]["computed"] == 2
     begun = [(one["point"], one["attempt"]) for one in heard if one["type"] == "began"]
-    assert sorted(begun) == sorted([begun[0], (begun[0][0], 2), (begun[-1][0], 1)])
+    points = ["base, seed 0", "weight=4, seed 0"]
+    assert sorted(begun) == sorted([*((point, 1) for point in points), (begun[0][0], 2)])
     assert [(row["setting"], row["pass"]) for row in sorted(
         rows(tiny), key=lambda row: (row["setting"], int(row["pass"])))
     ] == [(name, str(n)) for name in ("base", "weight") for n in range(1, 21)]  # fmt: skip
