@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from apps import _ask, _demo, _evaluate, _info, _memory, _replay, _run, _teach, _train, _watch
+from apps import (
+    _ask,
+    _demo,
+    _evaluate,
+    _info,
+    _memory,
+    _replay,
+    _run,
+    _sweep,
+    _teach,
+    _train,
+    _watch,
+)
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
 from apps._start import endless
@@ -35,6 +47,7 @@ for _command in (
     _train.train,
     _evaluate.evaluate,
     _memory.memory,
+    _sweep.sweep,
     _ask.status,
     _ask.learn,
     _ask.checkpoint,

@@ -181,6 +181,8 @@ def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> 
     L[at.RESET] = RESETS[layer.reset]
     L[at.SLOPE] = max(0, layer.slope + BASE.activation - widths.activation)
     L[at.COARSE_BITS] = 0 if widths.refractory == FULL else widths.refractory
+    leaks = _leak(layer.decay_u), _leak(layer.decay_v)
+    L[at.LEAK_U], L[at.LEAK_V] = leaks if min(leaks) >= 0 else (-1, -1)
     L[at.RATE_LOW] = layer.activity * 65536 // 2000
     L[at.RATE_HIGH] = layer.activity * 65536 // 500
     L[at.RAIL] = 2**widths.activation - 1
@@ -201,6 +203,13 @@ def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> 
     L[at.P_LIFT] = widths.p - widths.q
     L[at.FAST] = 3
     L[at.SLOW] = learn.slow
+
+
+def _leak(decay: int | list[int] | tuple[int, ...]) -> int:
+    """Return n if all decays are ``4096 / 2**n``, else -1."""
+    values = {decay} if isinstance(decay, int) else set(decay)
+    value = values.pop()
+    return 13 - value.bit_length() if not values and value.bit_count() == 1 else -1
 
 
 def _scaled(value: int, bits: int) -> int:

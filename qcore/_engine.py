@@ -24,13 +24,15 @@ from qcore._neuron import (
     BIAS,
     RESET_REFRACTORY,
     RESET_SUBTRACT,
+    activate,
     fire_coarse,
     fire_refractory,
     fire_subtract,
     fire_zero,
     integrate,
+    integrate_evenly,
 )
-from qcore._pool import pool_max, pool_mean, pool_sum, route, route_sum
+from qcore._pool import pool_max, pool_mean, pool_or, pool_sum, route, route_sum
 from qcore._readout import delta_rule, normalise_features, read_scores, recall, remember
 from qcore._regulate import count_channels, regulate
 from qcore._scatter import (
@@ -45,8 +47,10 @@ from qcore._trace import advance_features, advance_traces
 from qcore._view import shape2, shape3, shape4
 
 
-@kernel("int64(int64[::1], int8[::1], int16[::1], int32[::1], int32[:, ::1], int32[::1], int64)")
-def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
+@kernel(
+    "int64(int64[::1], int8[::1], int16[::1], int32[::1], int32[:, ::1], int32[::1], int64, int64)"
+)
+def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     """Advance one layer by one tick; returns how many spikes its output map holds.
 
     Parameters
@@ -60,6 +64,8 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
         on return.
     spill
         int32: zeroed scratch of the largest layer's size.
+    active
+        Whether to take the neurons' activations, which only learning looks at.
     """
     rows, columns, channels = L[ROWS], L[COLUMNS], L[CHANNELS]
     places = rows * columns
@@ -102,19 +108,38 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
     v = shape2(i32[L[AT_V] : L[AT_V] + neurons], places, channels)
     r = shape2(i32[L[AT_R] : L[AT_R] + neurons], places, channels)
     table = shape2(i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels], 8, channels)
-    changed = integrate(drive_2d, spill_2d, u, v, table, L[EXPONENT], spilled)
+    even = spilled == 0 and L[LEAK_U] >= 0
+    for c in range(channels):
+        if table[BIAS, c] != 0:
+            even = False
+    if even:
+        changed = integrate_evenly(
+            drive_flat,
+            i32[L[AT_U] : L[AT_U] + neurons],
+            i32[L[AT_V] : L[AT_V] + neurons],
+            L[EXPONENT],
+            L[LEAK_U],
+            L[LEAK_V],
+        )
+    else:
+        changed = integrate(drive_2d, spill_2d, u, v, table, L[EXPONENT], spilled)
     fired = shape2(i8[fired_at : fired_at + neurons], places, channels)
     activation_at = L[AT_ACTIVATION]
     activation = shape2(i8[activation_at : activation_at + neurons], places, channels)
+    if active != 0:
+        activate(v, r, table, activation, L[SLOPE], L[RAIL], L[RESET], L[COARSE_BITS])
     if L[RESET] == RESET_REFRACTORY and L[COARSE_BITS] > 0:
-        moved = fire_coarse(v, r, table, fired, activation, L[SLOPE], L[RAIL], L[COARSE_BITS])
+        moved = fire_coarse(v, r, table, fired, L[COARSE_BITS])
     elif L[RESET] == RESET_REFRACTORY:
-        moved = fire_refractory(v, r, table, fired, activation, L[SLOPE], L[RAIL])
+        moved = fire_refractory(v, r, table, fired)
     elif L[RESET] == RESET_SUBTRACT:
-        moved = fire_subtract(v, r, table, fired, activation, L[SLOPE], L[RAIL])
+        moved = fire_subtract(v, r, table, fired)
     else:
-        moved = fire_zero(v, r, table, fired, activation, L[SLOPE], L[RAIL])
+        moved = fire_zero(v, r, table, fired)
     L[LIVE] = changed | moved
+    if L[PLASTIC] != 0 and active == 0:
+        # Activations are older than the state: it may not rest before they are taken once more.
+        L[LIVE] = 1
     L[NEURON_UPDATES] += neurons
     fired_3d = shape3(i8[fired_at : fired_at + neurons], rows, columns, channels)
     out_3d = shape3(i8[output_at : output_at + outputs], L[OUT_ROWS], L[OUT_COLUMNS], channels)
@@ -128,10 +153,12 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes):
         )
         if L[POOL_KIND] == POOL_SUM:
             pool_sum(fired_3d, out_3d, L[POOL])
-            pool_mean(full, reduced, L[POOL], L[RAIL])
+            if active != 0:
+                pool_mean(full, reduced, L[POOL], L[RAIL])
         else:
-            pool_max(fired_3d, out_3d, L[POOL])
-            pool_max(full, reduced, L[POOL])
+            pool_or(fired_3d, out_3d, L[POOL])
+            if active != 0:
+                pool_max(full, reduced, L[POOL])
     if L[POOL_KIND] == POOL_SUM:
         n_out = gather_counts(out_3d, spikes)
     else:
@@ -419,7 +446,8 @@ def advance(
             if n == 0:
                 for k in range(n_input):
                     image[spikes[k, 1], spikes[k, 2], spikes[k, 0]] = np.int8(0)
-            n_spikes = step_layer(L, i8, i16, i32, spikes, spill, n_spikes)
+            active = np.int64(L[PLASTIC] != 0 and now % R[CADENCE] == 0)
+            n_spikes = step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active)
             if learn != 0 and R[PERIOD] > 0:
                 counts = i32[L[AT_COUNT] : L[AT_COUNT] + L[CHANNELS]]
                 count_channels(spikes, n_spikes, counts)

@@ -33,6 +33,14 @@ def decay(value, keep):
 
 
 @inline
+def leak(value, bits):
+    """``trunc(value * (1 - 2**-bits))`` toward zero: :func:`decay` where that is a power of two."""
+    sign = np.int32(value >> 31)
+    up = np.int32(np.int32(np.int32(1) << bits) - np.int32(1))
+    return np.int32(value - np.int32(np.int32(value + np.int32(up & ~sign)) >> bits))
+
+
+@inline
 def saturate(value):
     """Clip to the 24-bit rails."""
     return np.int32(min(max(value, np.int32(-8388607)), np.int32(8388607)))

@@ -81,7 +81,9 @@ from __future__ import annotations
     COARSE_BITS,  # bits of the refractory trace, in parts of its kick; 0: the full 24-bit state
     Q_RAIL,
     P_LIFT,  # P's unit is 2**-P_LIFT of Q's: P follows Q << P_LIFT
-) = range(70)
+    LEAK_U,
+    LEAK_V,  # the layer's decays as powers of two, or -1 where they are not or differ
+) = range(72)
 LAYER_COLUMNS = 96
 
 CONV, DENSE = 0, 1

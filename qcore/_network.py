@@ -327,7 +327,9 @@ class Network:
         return self._view(self.arena.i32, self.arena.layers[n, at.AT_V], *self._neurons(n))
 
     def activation(self, n: int) -> npt.NDArray[np.int8]:
-        """Activations of layer ``n`` in the last tick, before pooling: int8[rows, columns, c_out].
+        """Last activations of layer ``n``, before pooling: int8[rows, columns, c_out].
+
+        They are taken in every ``learning.cadence``-th tick, and only of layers that can learn.
 
         They have ``widths.activation`` bits: half the range at the threshold, and an end where the
         surrogate's window is closed.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qcore._fixed import clip, decay, saturate
+from qcore._fixed import clip, decay, leak, saturate
 from qcore._jit import kernel
 
 KEEP_U, KEEP_V, THRESHOLD, BIAS, KEEP_R, KICK_R = range(6)
@@ -82,16 +82,98 @@ def integrate(drive, spill, u, v, table, exponent, spilled):
     return np.int64(changed != 0)
 
 
+@kernel("int64(int16[::1], int32[::1], int32[::1], int64, int64, int64)")
+def integrate_evenly(drive, u, v, exponent, leak_u, leak_v):
+    """Do as :func:`integrate` for layers without biases whose decays are one power of two.
+
+    With ``4096 - keep = 2**(12 - leak)`` the product is a shift and a subtraction: a layer of
+    18,496 neurons takes 5 us instead of 23 us.
+
+    Parameters
+    ----------
+    drive
+        int16[n]: summed weights of the tick's spikes; cleared.
+    u, v
+        int32[n]: current and membrane, 24-bit, changed in place.
+    exponent
+        The weights' shared power of two.
+    leak_u, leak_v
+        A tick takes off ``ceil(|u| / 2**leak_u)`` and ``ceil(|v| / 2**leak_v)``.
+
+    Returns
+    -------
+    int
+        0 if no value changed.
+    """
+    shift = np.int32(exponent)
+    changed = np.int32(0)
+    bits_u = np.int32(leak_u)
+    bits_v = np.int32(leak_v)
+    for i in range(u.shape[0]):
+        total = np.int32(np.int32(drive[i]) << shift)
+        u_next = saturate(np.int32(leak(u[i], bits_u) + total))
+        v_next = saturate(np.int32(leak(v[i], bits_v) + u_next))
+        changed |= np.int32(np.int32(u_next ^ u[i]) | np.int32(v_next ^ v[i]))
+        u[i] = u_next
+        v[i] = v_next
+        drive[i] = np.int16(0)
+    return np.int64(changed != 0)
+
+
 @kernel(
-    "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int8[:, ::1], int64, int64)"
+    "void(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int64, int64, int64, int64)"
 )
-def fire_refractory(v, r, table, fired, activation, slope, rail):
+def activate(v, r, table, activation, slope, rail, reset, bits):
+    """Take the activations of this tick, before the neurons fire and reset.
+
+    ``(U - threshold >> slope) + (rail + 1) / 2``, clipped to ``[0, rail]``: a hard sigmoid whose
+    linear part is the surrogate's window. ``U`` is what the neuron compares with its threshold.
+
+    Parameters
+    ----------
+    v, r
+        int32[places, channels]: membrane and refractory value, after :func:`integrate`.
+    table
+        int32[8, channels]: the channels' parameters.
+    activation
+        int8[places, channels], overwritten.
+    slope, rail
+        Shift, and the largest activation.
+    reset
+        How the neurons reset, which says what ``U`` is.
+    bits
+        Bits of a coarse refractory trace (:func:`fire_coarse`), or 0.
+    """
+    steep = np.int32(slope)
+    high = np.int32(rail)
+    middle = np.int32(np.int32(high + 1) >> 1)
+    fraction = np.int32(max(bits - 1, 0))
+    places, channels = v.shape
+    threshold = table[THRESHOLD]
+    kick = table[KICK_R]
+    for i in range(places):
+        if reset != RESET_REFRACTORY:
+            for c in range(channels):
+                membrane = np.int32(0) if r[i, c] > 0 else v[i, c]
+                over = np.int32(np.int32(membrane - threshold[c]) >> steep)
+                activation[i, c] = np.int8(clip(np.int32(over + middle), np.int32(0), high))
+        elif bits > 0:
+            for c in range(channels):
+                taken = np.int32(np.int32(r[i, c] * kick[c]) >> fraction)
+                over = np.int32(np.int32(np.int32(v[i, c] - taken) - threshold[c]) >> steep)
+                activation[i, c] = np.int8(clip(np.int32(over + middle), np.int32(0), high))
+        else:
+            for c in range(channels):
+                over = np.int32(np.int32(np.int32(v[i, c] - r[i, c]) - threshold[c]) >> steep)
+                activation[i, c] = np.int8(clip(np.int32(over + middle), np.int32(0), high))
+
+
+@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])")
+def fire_refractory(v, r, table, fired):
     """Fire with the paper's decaying refractory trace (Schaefer & Joshi 2020).
 
     ``U = v - r``; spike when ``U > threshold``; ``r <- tz(r * keep) + kick * spike``.
-    The membrane itself is not reset. ``activation`` is
-    ``(U - threshold >> slope) + (rail + 1) / 2`` clipped to ``[0, rail]``: a hard sigmoid whose
-    linear part is the surrogate's window.
+    The membrane itself is not reset.
 
     Returns
     -------
@@ -99,9 +181,6 @@ def fire_refractory(v, r, table, fired, activation, slope, rail):
         0 if no refractory trace changed.
     """
     changed = np.int32(0)
-    steep = np.int32(slope)
-    high = np.int32(rail)
-    middle = np.int32(np.int32(high + 1) >> 1)
     places, channels = v.shape
     threshold = table[THRESHOLD]
     keep = table[KEEP_R]
@@ -111,20 +190,14 @@ def fire_refractory(v, r, table, fired, activation, slope, rail):
             over = np.int32(np.int32(v[i, c] - r[i, c]) - threshold[c])
             spike = np.int32(1) if over > 0 else np.int32(0)
             fired[i, c] = np.int8(spike)
-            activation[i, c] = np.int8(
-                clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
-            )
             r_next = saturate(np.int32(decay(r[i, c], keep[c]) + np.int32(spike * kick[c])))
             changed |= np.int32(r_next ^ r[i, c])
             r[i, c] = r_next
     return np.int64(changed != 0)
 
 
-@kernel(
-    "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int8[:, ::1], int64, int64,"
-    " int64)"
-)
-def fire_coarse(v, r, table, fired, activation, slope, rail, bits):
+@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int64)")
+def fire_coarse(v, r, table, fired, bits):
     """Fire with a refractory trace of few bits, which counts in parts of its kick.
 
     ``r`` is a whole number of ``bits`` bits in units of ``kick / 2**(bits - 1)``::
@@ -142,9 +215,6 @@ def fire_coarse(v, r, table, fired, activation, slope, rail, bits):
         0 if no refractory trace changed.
     """
     changed = np.int32(0)
-    steep = np.int32(slope)
-    high = np.int32(rail)
-    middle = np.int32(np.int32(high + 1) >> 1)
     fraction = np.int32(bits - 1)
     one = np.int32(1 << (bits - 1))
     most = np.int32((1 << bits) - 1)
@@ -158,9 +228,6 @@ def fire_coarse(v, r, table, fired, activation, slope, rail, bits):
             over = np.int32(np.int32(v[i, c] - taken) - threshold[c])
             spike = np.int32(1) if over > 0 else np.int32(0)
             fired[i, c] = np.int8(spike)
-            activation[i, c] = np.int8(
-                clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
-            )
             left = np.int32(np.int32(r[i, c] * keep[c]) >> np.int32(12))
             r_next = min(np.int32(left + np.int32(spike * one)), most)
             changed |= np.int32(r_next ^ r[i, c])
@@ -168,19 +235,14 @@ def fire_coarse(v, r, table, fired, activation, slope, rail, bits):
     return np.int64(changed != 0)
 
 
-@kernel(
-    "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int8[:, ::1], int64, int64)"
-)
-def fire_subtract(v, r, table, fired, activation, slope, rail):
+@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])")
+def fire_subtract(v, r, table, fired):
     """Fire and subtract the threshold from the membrane.
 
     ``r`` counts refractory ticks: while it is above zero the neuron is silent and its membrane is
     held at zero (Loihi). Otherwise as :func:`fire_refractory`. Returns 0 if nothing changed.
     """
     changed = np.int32(0)
-    steep = np.int32(slope)
-    high = np.int32(rail)
-    middle = np.int32(np.int32(high + 1) >> 1)
     places, channels = v.shape
     threshold = table[THRESHOLD]
     ticks = table[KICK_R]
@@ -191,9 +253,6 @@ def fire_subtract(v, r, table, fired, activation, slope, rail):
             over = np.int32(membrane - threshold[c])
             spike = np.int32(0) if held else (np.int32(1) if over > 0 else np.int32(0))
             fired[i, c] = np.int8(spike)
-            activation[i, c] = np.int8(
-                clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
-            )
             v_next = saturate(np.int32(membrane - np.int32(spike * threshold[c])))
             r_next = np.int32(r[i, c] - 1) if held else np.int32(spike * ticks[c])
             changed |= np.int32(np.int32(v_next ^ v[i, c]) | np.int32(r_next ^ r[i, c]))
@@ -202,15 +261,10 @@ def fire_subtract(v, r, table, fired, activation, slope, rail):
     return np.int64(changed != 0)
 
 
-@kernel(
-    "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int8[:, ::1], int64, int64)"
-)
-def fire_zero(v, r, table, fired, activation, slope, rail):
+@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])")
+def fire_zero(v, r, table, fired):
     """Fire and reset the membrane to zero; ``r`` counts refractory ticks as in subtraction."""
     changed = np.int32(0)
-    steep = np.int32(slope)
-    high = np.int32(rail)
-    middle = np.int32(np.int32(high + 1) >> 1)
     places, channels = v.shape
     threshold = table[THRESHOLD]
     ticks = table[KICK_R]
@@ -221,9 +275,6 @@ def fire_zero(v, r, table, fired, activation, slope, rail):
             over = np.int32(membrane - threshold[c])
             spike = np.int32(0) if held else (np.int32(1) if over > 0 else np.int32(0))
             fired[i, c] = np.int8(spike)
-            activation[i, c] = np.int8(
-                clip(np.int32(np.int32(over >> steep) + middle), np.int32(0), high)
-            )
             v_next = np.int32(0) if spike == 1 else membrane
             r_next = np.int32(r[i, c] - 1) if held else np.int32(spike * ticks[c])
             changed |= np.int32(np.int32(v_next ^ v[i, c]) | np.int32(r_next ^ r[i, c]))

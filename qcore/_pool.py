@@ -8,11 +8,39 @@ from qcore._jit import kernel
 
 
 @kernel("void(int8[:, :, ::1], int8[:, :, ::1], int64)")
+def pool_or(full, pooled, size):
+    """Take the OR of each ``size`` x ``size`` window; rows and columns left over are dropped.
+
+    That is the spike of the window's largest membrane (the paper's max-pooling). Few places fire
+    in a tick, so only those are looked at.
+
+    Parameters
+    ----------
+    full
+        int8[rows, columns, channels] in {0, 1}.
+    pooled
+        int8[rows // size, columns // size, channels], overwritten.
+    """
+    pooled[:, :, :] = 0
+    rows, columns, channels = pooled.shape
+    for y in range(rows * size):
+        for x in range(columns * size):
+            source = full[y, x]
+            some = np.int8(0)
+            for c in range(channels):
+                some |= source[c]
+            if some == 0:
+                continue
+            target = pooled[y // size, x // size]
+            for c in range(channels):
+                target[c] |= source[c]
+
+
+@kernel("void(int8[:, :, ::1], int8[:, :, ::1], int64)")
 def pool_max(full, pooled, size):
     """Take the maximum of each ``size`` x ``size`` window; rows and columns left over are dropped.
 
-    On spikes in {0, 1} this is the OR, which equals the spike of the window's largest membrane
-    (the paper's max-pooling); on activations it is that membrane's activation.
+    On activations it is that of the window's largest membrane.
     """
     rows, columns, channels = pooled.shape
     for y in range(rows):

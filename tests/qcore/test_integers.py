@@ -121,8 +121,10 @@ def test_every_compiled_function_is_a_registered_kernel_or_inlined_into_one() ->
 def test_a_step_reaches_inference_and_learning() -> None:
     reached = {name.rsplit(".", 1)[1] for name in called_kernels("qcore._engine.advance")}
     assert {
-        "step_layer", "scatter_conv", "scatter_dense", "integrate", "fire_refractory",
-        "fire_coarse", "fire_subtract", "fire_zero", "pool_max", "pool_sum", "gather",
+        "step_layer", "scatter_conv", "scatter_dense", "integrate",
+        "integrate_evenly", "fire_refractory",
+        "fire_coarse", "fire_subtract", "fire_zero", "activate",
+        "pool_or", "pool_max", "pool_sum", "gather",
         "learn_layer", "local_readout", "local_error", "local_delta", "conv_gradient",
         "apply_layers", "apply_gradient", "regulate", "advance_traces", "advance_features",
         "normalise_features", "read_scores", "delta_rule", "remember", "recall",

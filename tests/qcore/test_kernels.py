@@ -152,13 +152,52 @@ def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int)
     middle = v.copy()
     s = np.zeros(shape, np.int8)
     a = np.zeros(shape, np.int8)
-    also = FIRE[kind](v, r, table, s, a, slope, 63, *([bits] if bits else []))
+    reset = {"zero": _neuron.RESET_ZERO, "subtract": _neuron.RESET_SUBTRACT}.get(
+        kind, _neuron.RESET_REFRACTORY
+    )
+    _neuron.activate(v, r, table, a, slope, 63, reset, bits)
+    also = FIRE[kind](v, r, table, s, *([bits] if bits else []))
     found = [(int(u[i]), int(v[i]), int(r[i]), int(s[i]), int(a[i])) for i in np.ndindex(shape)]
     assert found == wanted
     assert not drive.any()
     assert not spill.any()
     assert moved == int((u != before[0]).any() or (middle != before[1]).any())
     assert also == int((v != middle).any() or (r != before[2]).any())
+
+
+@given(SEEDS, st.integers(0, 12), st.integers(0, 12), st.integers(0, 14))
+@settings(max_examples=200, deadline=None)
+def test_even_decays_are_shifts(seed: int, leak_u: int, leak_v: int, exponent: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, edge = int(rng.integers(1, 40)), _fixed.RAIL
+    u, v = (
+        np.where(rng.random(n) < 0.3, rng.choice([-edge, edge], n), rng.integers(-edge, edge, n))
+        .astype(np.int32) for _ in range(2)
+    )  # fmt: skip
+    drive = rng.integers(-32640, 32641, n).astype(np.int16)
+    keeps = [4096 - 2 ** (12 - leak) for leak in (leak_u, leak_v)]
+    wanted = [
+        naive.integrate(int(a), int(b), int(d), *keeps, 0, exponent)
+        for a, b, d in zip(u, v, drive, strict=True)
+    ]
+    before = u.copy(), v.copy()
+    moved = _neuron.integrate_evenly(drive, u, v, exponent, leak_u, leak_v)
+    assert list(zip(u.tolist(), v.tolist(), strict=True)) == wanted
+    assert not drive.any()
+    assert moved == int((u != before[0]).any() or (v != before[1]).any())
+
+
+@given(SEEDS, st.integers(1, 4), st.floats(0, 1))
+@FEW
+def test_pooled_spikes_are_the_or(seed: int, size: int, activity: float) -> None:
+    rng = np.random.default_rng(seed)
+    rows, columns, channels = (int(n) for n in rng.integers(1, 5, 3))
+    full = (rng.random((rows * size + 1, columns * size, channels)) < activity).astype(np.int8)
+    pooled = np.ones((rows, columns, channels), np.int8)
+    _pool.pool_or(full, pooled, size)
+    for y, x, c in np.ndindex(pooled.shape):
+        window = full[y * size : (y + 1) * size, x * size : (x + 1) * size, c]
+        assert pooled[y, x, c] == int(window.any())
 
 
 @given(SEEDS, st.integers(1, 3))

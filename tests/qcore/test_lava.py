@@ -122,13 +122,13 @@ class Ours:
         self.table[_neuron.BIAS] = told["bias"]
         self.table[_neuron.KICK_R] = told["refractory_ticks"]
         self.u, self.v, self.r, self.spill = (np.zeros((1, 1), np.int32) for _ in range(4))
-        self.fired, self.activation = (np.zeros((1, 1), np.int8) for _ in range(2))
+        self.fired = np.zeros((1, 1), np.int8)
 
     def step(self, total: int, exponent: int) -> bool:
         self.spill[:] = total
         drive = np.zeros((1, 1), np.int16)
         _neuron.integrate(drive, self.spill, self.u, self.v, self.table, exponent, 1)
-        _neuron.fire_zero(self.v, self.r, self.table, self.fired, self.activation, 9, 63)
+        _neuron.fire_zero(self.v, self.r, self.table, self.fired)
         return bool(self.fired[0, 0])
 
 

@@ -195,23 +195,23 @@ def test_the_refractory_trace_stops_at_its_rails() -> None:
     fired, activation = (np.zeros((1, 1), np.int8) for _ in range(2))
     _, v, r, table = neuron(THRESHOLD=-RAIL, KEEP_R=4095, KICK_R=RAIL)
     v[:] = RAIL
-    _neuron.fire_refractory(v, r, table, fired, activation, 0, 63)
+    _neuron.fire_refractory(v, r, table, fired)
     assert r[0, 0] == RAIL
     table[_neuron.THRESHOLD] = -3 * RAIL
-    _neuron.fire_refractory(v, r, table, fired, activation, 0, 63)
+    _neuron.fire_refractory(v, r, table, fired)
     assert (r[0, 0], fired[0, 0]) == (RAIL, 1)
     for bits in range(1, 9):
         r[:] = 0
         table[_neuron.THRESHOLD] = -3 * RAIL
         table[_neuron.KICK_R] = RAIL - 1
         for _ in range(4):
-            _neuron.fire_coarse(v, r, table, fired, activation, 0, 63, bits)
+            _neuron.fire_coarse(v, r, table, fired, bits)
             assert fired[0, 0] == 1
         assert r[0, 0] == 2**bits - 1
         # The largest trace times the largest kick stays inside 32 bits.
         table[_neuron.THRESHOLD] = 1
         v[:] = -RAIL
-        _neuron.fire_coarse(v, r, table, fired, activation, 20, 127, bits)
+        _neuron.activate(v, r, table, activation, 20, 127, _neuron.RESET_REFRACTORY, bits)
         over = -RAIL - (2**bits - 1) * (RAIL - 1) // 2 ** (bits - 1) - 1
         assert activation[0, 0] == max(0, over // 2**20 + 64)
         v[:] = RAIL
@@ -220,11 +220,11 @@ def test_the_refractory_trace_stops_at_its_rails() -> None:
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_a_coarse_refractory_trace_halves_its_kick_and_then_lets_go(bits: int) -> None:
     _, v, r, table = neuron(THRESHOLD=1000, KEEP_R=2662, KICK_R=1000)
-    fired, activation = (np.zeros((1, 1), np.int8) for _ in range(2))
+    fired = np.zeros((1, 1), np.int8)
     v[:] = 1001
     taken = []
     for _ in range(12):
-        _neuron.fire_coarse(v, r, table, fired, activation, 0, 63, bits)
+        _neuron.fire_coarse(v, r, table, fired, bits)
         taken.append(int(r[0, 0]) * 1000 // 2 ** (bits - 1))
         v[:] = 0
     assert taken[0] == 1000
