@@ -127,6 +127,7 @@ def lay_out(spec: NetworkSpec, classes: int) -> Arena:
     R[at.READ_DEAD_ZONE] = spec.readout.dead_zone
     R[at.PERIOD] = spec.learning.period
     R[at.LEARN_LAYERS] = 1
+    R[at.LOCAL_GAIN] = spec.readout.local_gain
     return Arena(
         registers=R,
         layers=layers,

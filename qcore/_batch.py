@@ -223,7 +223,8 @@ class Batch:
         # Steps and regulation are taken here, over all recordings.
         R[:, at.APPLY_EVERY] = 0
         R[:, at.PERIOD] = _NEVER if net.spec.learning.period > 0 else 0
-        R[:, at.LEARN_LAYERS] = net.arena.registers[at.LEARN_LAYERS]
+        for register in (at.LEARN_LAYERS, at.READ_SHIFT):
+            R[:, register] = net.arena.registers[register]
         self._layers[:, :, [at.TRACE_LIVE, at.FEATURE_LIVE, at.SPIKES_TOLD]] = 0
         self._layers[:, :, at.LIVE] = 1
         self._layers[:, :, list(_COUNTERS)] = 0

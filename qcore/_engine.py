@@ -12,6 +12,7 @@ import numpy as np
 from qcore._jit import kernel
 from qcore._layout import *
 from qcore._local import (
+    add_readout,
     apply_gradient,
     bias_gradient,
     conv_gradient,
@@ -220,6 +221,16 @@ def learn_layer(L, i8, i16, i32, scratch, label, classes):
     P = shape3(i16[L[AT_P] : L[AT_P] + inputs], L[IN_ROWS], L[IN_COLUMNS], L[IN_CHANNELS])
     conv_gradient(delta, P, g, L[STRIDE], L[PAD_Y], L[PAD_X], L[TRACE_SHIFT])
     bias_gradient(delta, i32[L[AT_BIAS_GRADIENT] : L[AT_BIAS_GRADIENT] + channels])
+
+
+@kernel("void(int64[::1], int8[::1], int32[::1], int32[::1], int64, int64)")
+def hear_layer(L, i8, i32, scratch, classes, gain):
+    """Add ``gain`` times a layer's local readout, less its mean, to ``scratch[:classes]``."""
+    units = L[OUT_ROWS] * L[OUT_COLUMNS] * L[CHANNELS]
+    G = shape2(i8[L[AT_G] : L[AT_G] + classes * units], classes, units)
+    y = scratch[classes : 2 * classes]
+    local_readout(G, i8[L[AT_OUT_ACTIVATION] : L[AT_OUT_ACTIVATION] + units], y)
+    add_readout(scratch[:classes], y, i32[L[AT_MEAN] : L[AT_MEAN] + classes], gain)
 
 
 @kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])")
@@ -480,6 +491,10 @@ def advance(
         if now % R[RESULT_EVERY] == 0 and R[DIRTY] != 0:
             R[DIRTY] = 0
             read_features(R, i8, i16, scratch[:classes], lanes, np.int64(-1))
+            if R[LOCAL_GAIN] > 0:
+                for n in range(n_layers):
+                    if layers[n, PLASTIC] != 0:
+                        hear_layer(layers[n], i8, i32, scratch, classes, R[LOCAL_GAIN])
             out_tick[rows_out] = now
             for k in range(classes):
                 out_scores[rows_out, k] = scratch[k]

@@ -125,7 +125,8 @@ POOL_OR, POOL_SUM = 0, 1
     PERIODS,
     PERIOD_TICKS,  # regulation: its length, how many so far, active ticks in this one
     LEARN_LAYERS,  # 1 if layers may learn, 0 if only the readout does
-) = range(34)
+    LOCAL_GAIN,
+) = range(35)
 REGISTERS = 40
 
 STATE_COLUMNS = frozenset(
@@ -159,6 +160,7 @@ STATE_REGISTERS = frozenset(
         PERIODS,
         PERIOD_TICKS,
         LEARN_LAYERS,
+        READ_SHIFT,
     }
 )
 """Registers that change while a network runs."""

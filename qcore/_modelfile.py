@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qcore._network import Network
 
 FORMAT = "spikewire-model"
-VERSION = 2
+VERSION = 3
 
 _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
 
@@ -129,6 +129,8 @@ def _check_tables(arena: Arena, spec: NetworkSpec, classes: int, where: str) -> 
         raise ModelError(f"{where} is damaged: its clock is negative.")
     if (arena.registers[at.REGISTERS :] < 0).any():
         raise ModelError(f"{where} is damaged: its memory counts are negative.")
+    if not 1 <= int(arena.registers[at.READ_SHIFT]) <= 30:
+        raise ModelError(f"{where} is damaged: its readout's shift is out of range.")
     if (arena.layers[:, at.STEP] < 0).any() or (arena.layers[:, at.STEP] > 2**20).any():
         raise ModelError(f"{where} is damaged: its learning step is out of range.")
     if (arena.lanes == 0).any():

@@ -403,14 +403,19 @@ class Network:
         return int(apply_layers(a.layers, a.i8, a.i16, a.i32, a.lanes))
 
     def schedule(self, done: int, total: int) -> None:
-        """Set the layers' step for having learned ``done`` of ``total`` portions.
+        """Set how fast to learn, having learned ``done`` of ``total`` portions.
 
-        It falls evenly from ``learning.step`` to ``learning.last_step``.
+        The layers' step goes evenly from ``learning.step`` to ``learning.last_step``, and the
+        readout's shift, if it has a last one, from ``readout.shift`` to ``readout.last_shift``.
         """
         learn = self.spec.learning
         done = min(max(done, 0), total)
         step = learn.step + (learn.last_step - learn.step) * done // max(total, 1)
         self.arena.layers[:, at.STEP] = step
+        read = self.spec.readout
+        if read.last_shift:
+            way = (read.last_shift - read.shift) * done * 2 + total
+            self.arena.registers[at.READ_SHIFT] = read.shift + way // max(2 * total, 1)
 
     def reset_state(self) -> None:
         """Bring membranes, traces and features to rest; weights, generators and tick stay."""

@@ -91,7 +91,12 @@ class LearningSpec:
 
 @dataclass(frozen=True, slots=True)
 class ReadoutSpec:
-    """The trained readout."""
+    """The trained readout, and what else is heard in the scores.
+
+    ``shift`` goes evenly to ``last_shift`` over a training (0: it stays). ``local_gain`` times each
+    learning layer's local readout, less its mean, is added to the scores (0: only the trained
+    readout is heard).
+    """
 
     every: int = 10
     kick: int = 512
@@ -101,6 +106,8 @@ class ReadoutSpec:
     dead_zone: int = 1 << 14
     slots: int = 0
     replays: int = 0
+    last_shift: int = 0
+    local_gain: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +204,8 @@ class NetworkSpec:
         _within("learning.period", learn.period, 0, 100_000)
         _within("readout.every", self.readout.every, 1, 10_000)
         _within("readout.shift", self.readout.shift, 1, 30)
+        _within("readout.last_shift", self.readout.last_shift, 0, 30)
+        _within("readout.local_gain", self.readout.local_gain, 0, 256)
         _within("readout.slow", self.readout.slow, 1, 10)
         _within("readout.kick", self.readout.kick, 1, 4096)
         _within("readout.slots", self.readout.slots, 0, 4096)

@@ -137,15 +137,21 @@ def feature(f: int, spike: int, kick: int, slow: int) -> int:
     return min(32767, f - math.ceil(f / 2**slow) + kick * spike)
 
 
+def add_readout(scores: list[int], y: list[int], mean: list[int], gain: int) -> list[int]:
+    rows = zip(scores, y, mean, strict=True)
+    return [clip(s + gain * (own - m // 16), -(2**30), 2**30) if m else s for s, own, m in rows]
+
+
 def local_error(
     y: list[int], mean: list[int], label: int, target: int, shift: int, rail: int, dead: int
 ) -> tuple[list[int], list[int]]:
     errors, means = [], []
     for k, value in enumerate(y):
         wanted = target if k == label else -(target >> 3)
-        error = clip((wanted - (value - (mean[k] >> 4))) >> shift, -rail, rail)
+        slow = mean[k] or 16 * value
+        error = clip((wanted - (value - (slow >> 4))) >> shift, -rail, rail)
         errors.append(0 if abs(error) <= dead else error)
-        means.append(mean[k] + ((16 * value - mean[k]) >> 7))
+        means.append(slow + ((16 * value - slow) >> 7))
     return errors, means
 
 

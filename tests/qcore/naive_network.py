@@ -39,6 +39,7 @@ class NaiveLayer:
         if self.spec.plastic:
             self.G = network.readout(n).astype(int)
             self.mean = network.readout_mean(n).tolist()
+        self.heard = [0] * len(network.classes)
 
     def step(self, image: Any) -> Any:
         """Take in one tick's input map; return the output map."""
@@ -81,12 +82,18 @@ class NaiveLayer:
                 self.L[at.SLOW], self.L[at.Q_RAIL], self.L[at.P_LIFT],
             )  # fmt: skip
 
+    def pooled_activation(self) -> Any:
+        return self.pool(
+            self.activation, lambda window: naive.pooled_activation(window, self.L[at.RAIL])
+        )
+
+    def read_out(self) -> list[int]:
+        return [int(y) for y in self.G @ self.pooled_activation().reshape(-1)]
+
     def learn(self, label: int) -> None:
         L = self.L
-        pooled = self.pool(
-            self.activation, lambda window: naive.pooled_activation(window, L[at.RAIL])
-        )
-        y = (self.G @ pooled.reshape(-1)).tolist()
+        pooled = self.pooled_activation()
+        y = self.read_out()
         errors, self.mean = naive.local_error(
             y, self.mean, label, L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL],
             L[at.DEAD_ZONE],
@@ -260,8 +267,16 @@ class NaiveNetwork:
                         self.apply()
                 if self.dirty and now % R[at.READ_EVERY] == 0:
                     self.teach_readout(label)
+            if now % R[at.CADENCE] == 0:
+                for n in self.layers:
+                    if n.spec.plastic:
+                        n.heard = n.read_out()
             if now % R[at.RESULT_EVERY] == 0 and self.dirty:
                 self.dirty = False
-                rows.append((now, self.scores(self.features())))
+                scores = self.scores(self.features())
+                for n in self.layers:
+                    if n.spec.plastic and R[at.LOCAL_GAIN]:
+                        scores = naive.add_readout(scores, n.heard, n.mean, R[at.LOCAL_GAIN])
+                rows.append((now, scores))
         self.tick = until
         return rows

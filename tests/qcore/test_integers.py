@@ -125,7 +125,8 @@ def test_a_step_reaches_inference_and_learning() -> None:
         "integrate_evenly", "fire_refractory",
         "fire_coarse", "fire_subtract", "fire_zero", "activate",
         "pool_or", "pool_max", "pool_sum", "gather",
-        "learn_layer", "local_readout", "local_error", "local_delta", "conv_gradient",
+        "learn_layer", "hear_layer", "add_readout",
+        "local_readout", "local_error", "local_delta", "conv_gradient",
         "apply_layers", "apply_gradient", "regulate", "advance_traces", "advance_features",
         "normalise_features", "read_scores", "delta_rule", "remember", "recall",
     } <= reached  # fmt: skip

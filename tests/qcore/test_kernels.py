@@ -307,7 +307,7 @@ def test_local_error_and_delta(seed: int, error_shift: int, delta_shift: int, de
     y = np.zeros(classes, np.int32)
     _local.local_readout(G, a, y)
     assert y.tolist() == (G.astype(int) @ a.astype(int)).tolist()
-    mean = rng.integers(-(2**20), 2**20, classes).astype(np.int32)
+    mean = (rng.integers(-(2**20), 2**20, classes) * rng.integers(0, 2, classes)).astype(np.int32)
     label = int(rng.integers(classes))
     wanted, means = naive.local_error(y.tolist(), mean.tolist(), label, 6000, error_shift, 31, dead)
     e = np.zeros(classes, np.int32)
@@ -319,6 +319,20 @@ def test_local_error_and_delta(seed: int, error_shift: int, delta_shift: int, de
     n = _local.local_delta(G, e, a, d, np.ones(units, np.int32), delta_shift, 63)
     assert d.tolist() == naive.delta(G, wanted, a.tolist(), delta_shift, 63)
     assert n == np.count_nonzero(d)
+
+
+@given(SEEDS, st.integers(0, 256))
+@FEW
+def test_adding_a_local_readout(seed: int, gain: int) -> None:
+    rng = np.random.default_rng(seed)
+    classes = int(rng.integers(1, 12))
+    scores, y, mean = rng.integers(-(2**30), 2**30, (3, classes)).astype(np.int32)
+    mean *= rng.integers(0, 2, classes).astype(np.int32)
+    if seed % 2:
+        y, mean = y >> 12, mean >> 12
+    wanted = naive.add_readout(scores.tolist(), y.tolist(), mean.tolist(), gain)
+    _local.add_readout(scores, y, mean, gain)
+    assert scores.tolist() == wanted
 
 
 @given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(0, 3), st.integers(-3, 5))

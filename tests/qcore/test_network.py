@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {
     ],
     "learning": {"cadence": 3, "burn_in": 5, "apply_every": 2, "period": 7, "bias_step": 3,
                  "target": 900, "error_shift": 4, "delta_shift": 3, "step": 64},
-    "readout": {"every": 5, "slots": 2, "replays": 2, "slow": 4},
+    "readout": {"every": 5, "slots": 2, "replays": 2, "slow": 4, "local_gain": 3},
 }  # fmt: skip
 
 
@@ -364,7 +364,7 @@ def test_damaged_model_files_are_refused_in_sentences(tmp_path: Any) -> None:
         with pytest.raises(ModelError, match=r"cut short|damaged"):
             Network.from_bytes(data[:cut], "x")
     with pytest.raises(ModelError, match="version 9"):
-        Network.from_bytes(data.replace(b'\\"version\\": 2', b'\\"version\\": 9'), "x")
+        Network.from_bytes(data.replace(b'\\"version\\": 3', b'\\"version\\": 9'), "x")
     with pytest.raises(ModelError, match="cannot be read"):
         Network.load(tmp_path / "none")
     with pytest.raises(ModelError, match="no model file"):
