@@ -47,7 +47,10 @@ def sweep(
     grid: Annotated[
         bool, typer.Option("--grid", help="Combine all that is varied, each with each.")
     ] = False,
-    passes: Annotated[int, typer.Option(min=1, max=10_000, help="Times all is shown.")] = 10,
+    passes: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="Times all is shown (default: the model's own)."),
+    ] = None,
     seeds: Annotated[
         str, typer.Option(metavar="N,N", help="Train each setting with each, such as 0-4.")
     ] = "0",
@@ -55,10 +58,15 @@ def sweep(
         int | None,
         typer.Option(min=1, metavar="N", help="Learn from N only, each class in proportion."),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Recordings side by side.")] = 50,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Recordings side by side (likewise).")
+    ] = None,
     shift: Annotated[
-        int, typer.Option(min=0, max=64, metavar="PIXELS", help="Move each by up to so many.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0, max=64, metavar="PIXELS", help="Move each by so many at most (likewise)."
+        ),
+    ] = None,
     show: ShowFor = None,
     scheduler: Annotated[
         str | None,
@@ -84,8 +92,7 @@ def sweep(
     load_kernels()
     study = _study(
         settings(open_spec(preset), read_vary(vary), grid=grid),
-        all_seeds, dataset, preset, passes=passes, batch=batch, shift=shift, show=show,
-        recordings=recordings,
+        all_seeds, dataset, preset, passes, batch, shift, show=show, recordings=recordings
     )  # fmt: skip
     out.mkdir(exist_ok=True)
     with Results(out / "sweep.csv") as results:
@@ -105,7 +112,9 @@ def sweep(
             raise typer.Exit(FAILED) from None
         panels, base = study.spots(results)
     png = out / "sweep.png"
-    plot_sweep(panels, base, f"{dataset.name}: {study.base.name}, passes: {passes}", png)
+    plot_sweep(
+        panels, base, f"{dataset.name}: {study.base.name}, passes: {study.shared['passes']}", png
+    )
     if as_json:
         json_line(
             {
@@ -242,18 +251,21 @@ class _Study:
 
 
 def _study(
-    all_settings: Sequence[Setting], seeds: Sequence[int], dataset: Path, preset: str, *,
-    passes: int, batch: int, shift: int, show: int | None, recordings: int | None,
+    all_settings: Sequence[Setting], seeds: Sequence[int], dataset: Path, preset: str,
+    passes: int | None, batch: int | None, shift: int | None, *,
+    show: int | None, recordings: int | None,
 ) -> _Study:  # fmt: skip
     from apps._point import parts, source
     from apps._shows import Shows
+    from apps._training import Plan
     from sensors import open_dataset
 
     opened = open_dataset(dataset)
     learn, validate, data = parts(opened, recordings)
     spec = all_settings[0].spec
+    plan = Plan.best(spec, passes, batch, shift, 0)
     shared = {
-        "passes": passes, "batch": batch, "shift": shift,
+        "passes": plan.passes, "batch": plan.batch, "shift": plan.shift,
         "show_us": Shows(opened, spec, show).ticks * spec.tick_us,
         "data": data, "version": source(),
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,12 +36,20 @@ def train(
     model: Annotated[
         str, typer.Option(metavar="PRESET|FILE", help="A preset, or a model that learns on.")
     ] = DEFAULT_MODEL,
-    passes: Annotated[int, typer.Option(min=1, max=10_000, help="Times all is shown.")] = 10,
+    passes: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="Times all is shown (default: the model's own)."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and shifts.")] = 0,
     shift: Annotated[
-        int, typer.Option(min=0, max=64, metavar="PIXELS", help="Move each by up to so many.")
-    ] = 0,
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Recordings side by side.")] = 50,
+        int | None,
+        typer.Option(
+            min=0, max=64, metavar="PIXELS", help="Move each by so many at most (likewise)."
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Recordings side by side (likewise).")
+    ] = None,
     validate: Annotated[
         bool,
         typer.Option("--validate/--no-validate", help="Hold a fifth back, and judge by it."),
@@ -83,17 +92,18 @@ def train(
         stale.unlink(missing_ok=True)  # a kill came while it was written
     load_kernels()
     network, shows, learn, held = _prepare(model, dataset, seed, show, validate=validate)
+    plan = Plan.best(network.spec, passes, batch, shift, seed)
     settings = {
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
         "network": hashlib.sha256(repr(network.spec).encode()).hexdigest()[:16],
         "data": unfinished.digest(learn, held),
-        "passes": passes, "seed": seed, "shift": shift, "batch": batch, "ticks": shows.ticks,
+        **asdict(plan), "ticks": shows.ticks,
     }  # fmt: skip
     pause = _SAVE_EVERY_S if save_every is None else save_every / 1e6
     position = Position()
     if resume and path.exists():
         position, network = unfinished.load(path, settings)
-    training = Training(network, shows, learn, held, Plan(passes, batch, seed, shift))
+    training = Training(network, shows, learn, held, plan)
     began = {"type": "start", **settings, "learn": len(learn), "validate": len(held)}
     began |= {"classes": list(network.classes), "resumed_at": [position.number, position.portion]}
     if as_json:

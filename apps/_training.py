@@ -17,7 +17,7 @@ from apps._shows import Shows, activity, judge
 from apps._split import pass_order, pass_shifts
 
 if TYPE_CHECKING:
-    from qcore import Batch, Network
+    from qcore import Batch, Network, NetworkSpec
     from sensors import Sample
 
 
@@ -29,6 +29,19 @@ class Plan:
     batch: int = 50
     seed: int = 0
     shift: int = 0
+
+    @classmethod
+    def best(
+        cls, spec: NetworkSpec, passes: int | None, batch: int | None, shift: int | None, seed: int
+    ) -> Plan:
+        """Take what was asked for, and what the network's preset says for the rest."""
+        own = spec.training
+        return cls(
+            own.passes if passes is None else passes,
+            own.batch if batch is None else batch,
+            seed,
+            own.shift if shift is None else shift,
+        )
 
 
 @dataclass(slots=True)
@@ -92,11 +105,6 @@ class Training:
 
         plan, net = self.plan, self.network
         batch = Batch(net, min(plan.batch, max(len(self.learn), 1)))
-        if position.number == 0 and position.portion == 0:
-            # Thresholds find the wanted activity before the first error is taken.
-            first = pass_order(plan.seed, 0, len(self.learn))[: plan.batch]
-            shown = [self.shows.binned(self.learn[n]) for n in first]
-            batch.show(shown, None, self.shows.ticks, regulate=True)
         while position.number < plan.passes:
             began = time.perf_counter()
             spikes = self._portion(batch, position.number, position.portion)
@@ -113,6 +121,7 @@ class Training:
                 position.seconds = 0.0
                 after_pass(record)
             after_portion(position)
+        net.schedule(1, 1)
 
     def _portion(self, batch: Batch, number: int, portion: int) -> list[int]:
         plan, count = self.plan, len(self.learn)

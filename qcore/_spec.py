@@ -111,6 +111,19 @@ class ReadoutSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """How the network is best trained on a data set, unless somebody says otherwise.
+
+    ``passes`` over the recordings, ``batch`` of them side by side, each moved by up to ``shift``
+    pixels.
+    """
+
+    passes: int = 10
+    batch: int = 50
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkSpec:
     """A whole network: input plane, layers, learning, readout, widths."""
 
@@ -125,6 +138,7 @@ class NetworkSpec:
     learning: LearningSpec = field(default_factory=LearningSpec)
     readout: ReadoutSpec = field(default_factory=ReadoutSpec)
     widths: Widths = field(default_factory=Widths)
+    training: TrainingSpec = field(default_factory=TrainingSpec)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
@@ -137,6 +151,7 @@ class NetworkSpec:
             ("learning", LearningSpec),
             ("readout", ReadoutSpec),
             ("widths", Widths),
+            ("training", TrainingSpec),
         ):
             if name in fields:
                 fields[name] = _build(kind, fields[name], name)
@@ -202,6 +217,9 @@ class NetworkSpec:
         _within("learning.step", learn.step, 0, 2**20)
         _within("learning.last_step", learn.last_step, 0, 2**20)
         _within("learning.period", learn.period, 0, 100_000)
+        _within("training.passes", self.training.passes, 1, 10_000)
+        _within("training.batch", self.training.batch, 1, 1024)
+        _within("training.shift", self.training.shift, 0, 64)
         _within("readout.every", self.readout.every, 1, 10_000)
         _within("readout.shift", self.readout.shift, 1, 30)
         _within("readout.last_shift", self.readout.last_shift, 0, 30)

@@ -37,7 +37,10 @@ def fewshot(
     model: Annotated[str, typer.Option(metavar="PRESET", help="What to start from.")] = (
         DEFAULT_MODEL
     ),
-    passes: Annotated[int, typer.Option(min=1, max=1000, help="Over the old classes.")] = 4,
+    passes: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Over the old classes (default: the model's own)."),
+    ] = None,
     digits: Annotated[
         str, typer.Option(metavar="A,B", help="The new classes, taught online.")
     ] = "8,9",
@@ -48,7 +51,9 @@ def fewshot(
     choices: Annotated[
         int, typer.Option(min=1, max=100, help="How many choices of the shots, per network.")
     ] = 3,
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Recordings side by side.")] = 50,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Recordings side by side (likewise).")
+    ] = None,
     show: ShowFor = None,
     as_json: Json = False,
 ) -> None:
@@ -76,14 +81,15 @@ def fewshot(
         network = open_network(model, old, number)
         shows = Shows(data, network.spec, show)
         learn = [s for s in choose(data, "train") if s.label in old]
-        _train(Training(network, shows, learn, (), Plan(passes, batch, number)), number)
-        for run in _teach_all(network, shows, new, shots, rounds, choices, batch):
+        plan = Plan.best(network.spec, passes, batch, None, number)
+        _train(Training(network, shows, learn, (), plan), number)
+        for run in _teach_all(network, shows, new, shots, rounds, choices, plan.batch):
             runs.append({"seed": number, **run})
             if as_json:
                 json_line({"type": "run", **runs[-1]})
     report = {
         "type": "summary", "bench": "fewshot", "model": model, "new": list(new), "shots": shots,
-        "rounds": rounds, "passes": passes, "runs": len(runs),
+        "rounds": rounds, "passes": plan.passes, "runs": len(runs),
         **{key: round(statistics.mean(run[key] for run in runs), 4) for key in _FIGURES},
         "old_lost_points": round(
             100 * statistics.mean(run["old_before"] - run["old_after"] for run in runs), 2

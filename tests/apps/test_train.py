@@ -55,11 +55,11 @@ def test_killed_again_and_again_it_gives_the_same_bytes(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    more = ("--passes", "4", "--seed", "3", "--shift", "2", "--save-every", "0ms")
+    more = ("--passes", "12", "--seed", "3", "--shift", "2", "--save-every", "0ms")
     curve = train(capsys, *words(digits, whole, *more))[1:-1]
     unfinished = tmp_path / "killed.unfinished"
     kills = 0
-    for wait in (0.0, 0.05, 0.13, 0.31):
+    for wait in (0.0, 0.03, 0.07, 0.11):
         before = unfinished.read_bytes() if unfinished.exists() else b""
         running = subprocess.Popen(
             [sys.executable, "-m", "apps", *words(digits, killed, *more, "--resume", "--json")],
