@@ -72,29 +72,27 @@ def lay_out(spec: NetworkSpec, classes: int) -> Arena:
         L[at.LIVE] = 1
         L[at.AT_WEIGHTS] = i8.take(synapses)
         L[at.AT_FIRED] = i8.take(neurons)
-        L[at.AT_ACTIVATION] = i8.take(neurons)
-        L[at.AT_DELTA] = i8.take(neurons)
-        if layer.pool > 1:
-            L[at.AT_OUTPUT] = i8.take(outputs)
-            L[at.AT_OUT_ACTIVATION] = i8.take(outputs)
-            L[at.AT_OUT_DELTA] = i8.take(outputs)
-        else:
-            L[at.AT_OUTPUT] = L[at.AT_FIRED]
-            L[at.AT_OUT_ACTIVATION] = L[at.AT_ACTIVATION]
-            L[at.AT_OUT_DELTA] = L[at.AT_DELTA]
-        L[at.AT_G] = i8.take(classes * outputs) if layer.plastic else 0
+        L[at.AT_OUTPUT] = i8.take(outputs) if layer.pool > 1 else L[at.AT_FIRED]
         L[at.AT_DRIVE] = i16.take(neurons)
-        L[at.AT_STORE] = i16.take(synapses)
-        L[at.AT_Q] = i16.take(inputs)
-        L[at.AT_P] = i16.take(inputs)
         L[at.AT_U] = i32.take(neurons)
         L[at.AT_V] = i32.take(neurons)
         L[at.AT_R] = i32.take(neurons)
         L[at.AT_TABLE] = i32.take(neuron.PARAMETERS * layer.channels)
-        L[at.AT_GRADIENT] = i32.take(synapses) if layer.plastic else 0
-        L[at.AT_BIAS_GRADIENT] = i32.take(layer.channels)
         L[at.AT_COUNT] = i32.take(layer.channels)
-        L[at.AT_MEAN] = i32.take(classes)
+        if layer.plastic:
+            L[at.AT_ACTIVATION] = i8.take(neurons)
+            L[at.AT_DELTA] = i8.take(neurons)
+            L[at.AT_OUT_ACTIVATION], L[at.AT_OUT_DELTA] = L[at.AT_ACTIVATION], L[at.AT_DELTA]
+            if layer.pool > 1:
+                L[at.AT_OUT_ACTIVATION] = i8.take(outputs)
+                L[at.AT_OUT_DELTA] = i8.take(outputs)
+            L[at.AT_G] = i8.take(classes * outputs)
+            L[at.AT_STORE] = i16.take(synapses)
+            L[at.AT_Q] = i16.take(inputs)
+            L[at.AT_P] = i16.take(inputs)
+            L[at.AT_GRADIENT] = i32.take(synapses)
+            L[at.AT_BIAS_GRADIENT] = i32.take(layer.channels)
+            L[at.AT_MEAN] = i32.take(classes)
         _learning(L, layer, spec)
         if layer.read:
             L[at.AT_FEATURES] = features

@@ -22,8 +22,6 @@ from qcore._local import local_readout
 from qcore._network import Network
 
 # What every recording has for itself, by arena; everything else is shared.
-_OWN_I8 = (at.AT_FIRED, at.AT_ACTIVATION)
-_OWN_I8_POOLED = (at.AT_OUTPUT, at.AT_OUT_ACTIVATION)
 _OWN_I32 = (at.AT_U, at.AT_V, at.AT_R)
 _COUNTERS = (at.SPIKES, at.SYNAPTIC_OPERATIONS, at.NEURON_UPDATES, at.UPDATES)
 _TALLIES = (at.EVENTS, at.MERGED, at.READ_UPDATES, at.TICKS_RUN, at.TICKS_SKIPPED)
@@ -123,15 +121,15 @@ class Batch:
             neurons = int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
             outputs = int(L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS])
             inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
-            for column in _OWN_I8:
-                L[column] = take(0, neurons)
-            if L[at.POOL] > 1:
-                for column in _OWN_I8_POOLED:
-                    L[column] = take(0, outputs)
-            else:
-                L[at.AT_OUTPUT], L[at.AT_OUT_ACTIVATION] = L[at.AT_FIRED], L[at.AT_ACTIVATION]
-            for column in (at.AT_Q, at.AT_P):
-                L[column] = take(1, inputs)
+            L[at.AT_FIRED] = take(0, neurons)
+            L[at.AT_OUTPUT] = take(0, outputs) if L[at.POOL] > 1 else L[at.AT_FIRED]
+            if L[at.PLASTIC] != 0:
+                L[at.AT_ACTIVATION] = take(0, neurons)
+                L[at.AT_OUT_ACTIVATION] = L[at.AT_ACTIVATION]
+                if L[at.POOL] > 1:
+                    L[at.AT_OUT_ACTIVATION] = take(0, outputs)
+                for column in (at.AT_Q, at.AT_P):
+                    L[column] = take(1, inputs)
             for column in _OWN_I32:
                 L[column] = take(2, neurons)
             L[at.AT_FEATURES] += shift

@@ -398,6 +398,8 @@ def advance(
         # Traces rest while learning is off; they start anew when it is switched on.
         R[LEARNING] = learn
         for n in range(n_layers):
+            if layers[n, PLASTIC] == 0:
+                continue
             inputs = layers[n, IN_ROWS] * layers[n, IN_COLUMNS] * layers[n, IN_CHANNELS]
             for i in range(inputs):
                 i16[layers[n, AT_Q] + i] = np.int16(0)

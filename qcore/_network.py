@@ -74,9 +74,12 @@ class Network:
             L = arena.layers[n]
             lanes = np.zeros(64, np.uint32)
             fill_lanes(lanes, seed, 1 + n)
-            store = network.store(n)
-            fill_uniform(store.reshape(-1), lanes, int(L[at.STORE_RAIL]))
+            drawn = np.zeros(network.weights(n).size, np.int16)
+            fill_uniform(drawn, lanes, int(L[at.STORE_RAIL]))
+            store = drawn.reshape(network.weights(n).shape)
             network.weights(n)[...] = store >> int(L[at.USED_SHIFT])
+            if layer.plastic:
+                network.store(n)[...] = store
             table = network.table(n)
             table[neuron.KEEP_U] = 4096 - per_channel(layer.decay_u, layer.channels)
             table[neuron.KEEP_V] = 4096 - per_channel(layer.decay_v, layer.channels)
@@ -192,17 +195,16 @@ class Network:
             inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
             channels = int(L[at.CHANNELS])
             neurons = self._neurons(n)
-            parts += [self.weights(n), self.store(n), self.table(n)]
-            parts += [self._view(a.i8, L[c], *neurons) for c in (at.AT_FIRED, at.AT_ACTIVATION)]
-            parts += [
-                self._view(a.i8, L[c], *self.units(n)) for c in (at.AT_OUTPUT, at.AT_OUT_ACTIVATION)
-            ]
+            parts += [self.weights(n), self.table(n), self._view(a.i8, L[at.AT_FIRED], *neurons)]
+            parts.append(self._view(a.i8, L[at.AT_OUTPUT], *self.units(n)))
             parts += [self._view(a.i32, L[c], *neurons) for c in (at.AT_U, at.AT_V, at.AT_R)]
-            parts += [self._view(a.i16, L[c], inputs) for c in (at.AT_Q, at.AT_P)]
-            parts += [self._view(a.i32, L[c], channels) for c in (at.AT_BIAS_GRADIENT, at.AT_COUNT)]
-            parts.append(self.readout_mean(n))
+            parts.append(self._view(a.i32, L[at.AT_COUNT], channels))
             if self.spec.layers[n].plastic:
-                parts += [self.gradient(n), self.readout(n)]
+                parts += [self.store(n), self.activation(n)]
+                parts.append(self._view(a.i8, L[at.AT_OUT_ACTIVATION], *self.units(n)))
+                parts += [self._view(a.i16, L[c], inputs) for c in (at.AT_Q, at.AT_P)]
+                parts += [self.gradient(n), self.bias_gradient(n)]
+                parts += [self.readout(n), self.readout_mean(n)]
         parts += [self._view(a.i16, R[c], features) for c in (at.AT_FEATURE, at.AT_NORMAL)]
         parts.append(self.read_store())
         parts.append(self._view(a.i8, R[at.AT_READ_WEIGHTS], k, features))
@@ -262,7 +264,13 @@ class Network:
         return self._view(self.arena.i8, self.arena.layers[n, at.AT_WEIGHTS], *self._synapses(n))
 
     def store(self, n: int) -> npt.NDArray[np.int16]:
-        """Stored weights of layer ``n``, at full width: int16[c_in, rows, columns, c_out]."""
+        """Stored weights of layer ``n``, at full width: int16[c_in, rows, columns, c_out].
+
+        A layer that never learns stores none but those in use: this is a copy of them, then.
+        """
+        if not self.spec.layers[n].plastic:
+            shift = int(self.arena.layers[n, at.USED_SHIFT])
+            return self.weights(n).astype(np.int16) << np.int16(shift)
         return self._view(self.arena.i16, self.arena.layers[n, at.AT_STORE], *self._synapses(n))
 
     def set_weights(self, n: int, weights: npt.NDArray[np.integer[Any]]) -> None:
@@ -295,8 +303,9 @@ class Network:
                 f"{values.max()}."
             )
         self.weights(n)[...] = values
-        shift = int(self.arena.layers[n, at.USED_SHIFT])
-        self.store(n)[...] = values.astype(np.int64) << shift
+        if self.spec.layers[n].plastic:
+            shift = int(self.arena.layers[n, at.USED_SHIFT])
+            self.store(n)[...] = values.astype(np.int64) << shift
 
     def gradient(self, n: int) -> npt.NDArray[np.int32]:
         """Collected gradient of layer ``n``: int32[c_in, rows, columns, c_out]."""
@@ -423,13 +432,15 @@ class Network:
         for n, L in enumerate(a.layers):
             for start in (at.AT_U, at.AT_V, at.AT_R):
                 self._view(a.i32, L[start], *self._neurons(n))[...] = 0
+            self._view(a.i8, L[at.AT_FIRED], *self._neurons(n))[...] = 0
+            self._view(a.i8, L[at.AT_OUTPUT], *self.units(n))[...] = 0
+            if not self.spec.layers[n].plastic:
+                continue
             inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
             for start in (at.AT_Q, at.AT_P):
                 a.i16[L[start] : L[start] + inputs] = 0
-            for start in (at.AT_FIRED, at.AT_ACTIVATION):
-                self._view(a.i8, L[start], *self._neurons(n))[...] = 0
-            for start in (at.AT_OUTPUT, at.AT_OUT_ACTIVATION):
-                self._view(a.i8, L[start], *self.units(n))[...] = 0
+            self.activation(n)[...] = 0
+            self._view(a.i8, L[at.AT_OUT_ACTIVATION], *self.units(n))[...] = 0
         R = a.registers
         for start in (at.AT_FEATURE, at.AT_NORMAL):
             a.i16[R[start] : R[start] + R[at.FEATURES]] = 0

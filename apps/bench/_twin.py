@@ -83,7 +83,9 @@ class Rule:
     floor, ceiling
         Strength of the push on layers that are too quiet, or too loud.
     mean, deviation
-        What calibration makes of the drives; the threshold is at zero.
+        What calibration makes of the drives; the threshold is at zero. One pass of N-MNIST
+        gave 0.58 with a mean of 0 (38 % of the second layer fire in a tick), 0.805 with -1 and
+        0.815 with -2 (20 %).
     probe_rate, probe_every
         Rate of the trained readouts, and ticks between their steps.
     """
@@ -108,7 +110,7 @@ class Rule:
     amplitude: float = 0.5
     floor: float = 0.0
     ceiling: float = 0.0
-    mean: float = 0.0
+    mean: float = -2.0
     deviation: float = 1.0
     probe_rate: float = 1e-3
     probe_every: int = 10

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from apps.bench._twin_data import Recordings
     from apps.bench._twin_train import Plan
 
-DEFAULT_ARCHITECTURE = "nmnist5"
+DEFAULT_ARCHITECTURE = "decolle"
 
 
 def twin(
@@ -42,12 +42,12 @@ def twin(
     batch: Annotated[int, typer.Option(min=1, max=1000, help="Recordings side by side.")] = 50,
     rate: Annotated[
         float, typer.Option(min=0.0, help="Largest step of a weight, relative to their RMS.")
-    ] = 1e-3,
-    every: Annotated[int, typer.Option(min=1, max=250, help="Ticks between two updates.")] = 1,
+    ] = 1e-2,
+    every: Annotated[int, typer.Option(min=1, max=250, help="Ticks between two updates.")] = 5,
     shift: Annotated[
         int, typer.Option(min=0, max=8, help="Pixels to move training recordings by at random.")
     ] = 0,
-    schedule: Annotated[str, typer.Option(help="Of the rate: constant or cosine.")] = "constant",
+    schedule: Annotated[str, typer.Option(help="Of the rate: constant or cosine.")] = "cosine",
     threads: Annotated[int, typer.Option(min=1, help="Cores for PyTorch.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="JSON file for the result, written after every pass.")
