@@ -106,8 +106,7 @@ def lay_out(spec: NetworkSpec, classes: int) -> Arena:
     layers[:, at.AT_FEATURES] += R[at.AT_FEATURE]
     R[at.AT_NORMAL] = i16.take(features)
     R[at.AT_READ_STORE] = i16.take(classes * features)
-    R[at.AT_READ_WEIGHTS] = i8.take(classes * features)
-    R[at.AT_SLOTS] = i8.take(classes * spec.readout.slots * features)
+    R[at.AT_SLOTS] = i8.take(classes * spec.readout.slots * -(-features // 8))
     R[at.CLASSES] = classes
     R[at.FEATURES] = features
     R[at.LABEL] = -1

@@ -147,11 +147,8 @@ def _reach(network: Network, n: int, *, sparse: bool) -> npt.NDArray[np.int64]:
     return reach
 
 
-def _readout_weights(network: Network) -> npt.NDArray[np.int8]:
-    R = network.arena.registers
-    shape = len(network.classes), int(R[at.FEATURES])
-    start = int(R[at.AT_READ_WEIGHTS])
-    return network.arena.i8[start : start + shape[0] * shape[1]].reshape(shape)
+def _readout_weights(network: Network) -> npt.NDArray[np.int16]:
+    return network.read_store() >> 8
 
 
 def connection_sparsity(network: Network) -> float:

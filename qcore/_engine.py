@@ -49,7 +49,7 @@ from qcore._view import shape2, shape3, shape4
 
 
 @kernel(
-    "int64(int64[::1], int8[::1], int16[::1], int32[::1], int32[:, ::1], int32[::1], int64, int64)"
+    "int64(int64[::1], int8[::1], int16[::1], int32[::1], int16[:, ::1], int32[::1], int64, int64)"
 )
 def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     """Advance one layer by one tick; returns how many spikes its output map holds.
@@ -61,7 +61,7 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     i8, i16, i32
         The arenas.
     spikes
-        int32[n, 3]: scratch; holds the layer's ``n_spikes`` input spikes, and its output spikes
+        int16[n, 3]: scratch; holds the layer's ``n_spikes`` input spikes, and its output spikes
         on return.
     spill
         int32: zeroed scratch of the largest layer's size.
@@ -319,18 +319,19 @@ def read_features(R, i8, i16, y, lanes, label):
     classes = R[CLASSES]
     F = i16[R[AT_FEATURE] : R[AT_FEATURE] + n]
     f = i16[R[AT_NORMAL] : R[AT_NORMAL] + n]
-    W = shape2(i8[R[AT_READ_WEIGHTS] : R[AT_READ_WEIGHTS] + classes * n], classes, n)
+    store = shape2(i16[R[AT_READ_STORE] : R[AT_READ_STORE] + classes * n], classes, n)
     length = normalise_features(F, f)
-    read_scores(W, f, y)
+    read_scores(store, f, y)
     if label < 0 or length == 0:
         return
-    store = shape2(i16[R[AT_READ_STORE] : R[AT_READ_STORE] + classes * n], classes, n)
     R[READ_UPDATES] += delta_rule(
-        y, label, R[READ_TARGET], f, store, W, lanes, R[READ_SHIFT], R[READ_DEAD_ZONE]
+        y, label, R[READ_TARGET], f, store, lanes, R[READ_SHIFT], R[READ_DEAD_ZONE]
     )
     if R[SLOTS] == 0:
         return
-    slots = shape3(i8[R[AT_SLOTS] : R[AT_SLOTS] + classes * R[SLOTS] * n], classes, R[SLOTS], n)
+    wide = (n + 7) >> 3
+    all_slots = i8[R[AT_SLOTS] : R[AT_SLOTS] + classes * R[SLOTS] * wide]
+    slots = shape3(all_slots, classes, R[SLOTS], wide)
     seen = R[REGISTERS : REGISTERS + classes]
     past = np.empty(n, np.int16)
     scores = np.empty(classes, np.int32)
@@ -338,16 +339,16 @@ def read_features(R, i8, i16, y, lanes, label):
         was = recall(slots, seen, past, lanes)
         if was < 0:
             break
-        read_scores(W, past, scores)
+        read_scores(store, past, scores)
         R[READ_UPDATES] += delta_rule(
-            scores, was, R[READ_TARGET], past, store, W, lanes, R[READ_SHIFT], R[READ_DEAD_ZONE]
+            scores, was, R[READ_TARGET], past, store, lanes, R[READ_SHIFT], R[READ_DEAD_ZONE]
         )
     remember(f, label, slots, seen, lanes)
 
 
 @kernel(
     "int64(int64[::1], int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1],"
-    " int32[:, ::1], int32[::1], int32[::1],"
+    " int16[:, ::1], int32[::1], int32[::1],"
     " int64[::1], uint16[::1], uint16[::1], uint8[::1], int64, int64, int64,"
     " int64[::1], int32[:, ::1], int64[:, ::1])"
 )
@@ -370,7 +371,7 @@ def advance(
     R, layers, i8, i16, i32, lanes
         The network's whole state, changed in place.
     spikes, spill, scratch
-        Scratch: int32[most spikes of a map, 3]; int32[largest layer], zeroed; int32.
+        Scratch: int16[most spikes of a map, 3]; int32[largest layer], zeroed; int32.
     tick, x, y, p
         The events, in tick order, in the model's plane.
     until
@@ -435,9 +436,9 @@ def advance(
             polarity = np.int64(p[at]) if in_channels > 1 else np.int64(0)
             if image[y[at], x[at], polarity] == 0:
                 image[y[at], x[at], polarity] = np.int8(1)
-                spikes[n_spikes, 0] = polarity
-                spikes[n_spikes, 1] = np.int32(y[at])
-                spikes[n_spikes, 2] = np.int32(x[at])
+                spikes[n_spikes, 0] = np.int16(polarity)
+                spikes[n_spikes, 1] = np.int16(y[at])
+                spikes[n_spikes, 2] = np.int16(x[at])
                 n_spikes += 1
             else:
                 R[MERGED] += 1

@@ -105,8 +105,7 @@ POOL_OR, POOL_SUM = 0, 1
     AT_FEATURE,
     AT_NORMAL,  # int16
     AT_READ_STORE,  # int16[classes, features]
-    AT_READ_WEIGHTS,  # int8[classes, features]
-    AT_SLOTS,  # int8[classes, slots, features]
+    AT_SLOTS,  # int8[classes, slots, ceil(features / 8)]
     SLOTS,
     REPLAYS,
     FEATURE_KICK,
@@ -126,7 +125,7 @@ POOL_OR, POOL_SUM = 0, 1
     PERIOD_TICKS,  # regulation: its length, how many so far, active ticks in this one
     LEARN_LAYERS,  # 1 if layers may learn, 0 if only the readout does
     LOCAL_GAIN,
-) = range(35)
+) = range(34)
 REGISTERS = 40
 
 STATE_COLUMNS = frozenset(

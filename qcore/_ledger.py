@@ -176,15 +176,14 @@ _KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
         ("AT_FEATURE", "AT_NORMAL"),
     ),
     "trained readout": (
-        False, None, "int8 weights of the readout that answers; the paper has none.",
-        ("AT_READ_WEIGHTS",),
-    ),
-    "trained readout's store": (
-        True, None, "int16: the same weights at the width in which they are learned.",
+        False, None,
+        "int16: weights of the readout that answers, at the width in which they are learned; their "
+        "upper 8 bits are used. The paper has none.",
         ("AT_READ_STORE",),
     ),
     "rehearsal memory": (
-        True, None, "int8 features remembered per class and learned again.", ("AT_SLOTS",),
+        True, None, "one bit of each feature, remembered per class and learned again.",
+        ("AT_SLOTS",),
     ),
 }  # fmt: skip
 
@@ -278,13 +277,16 @@ def occupied(network: Network) -> tuple[Arrays, ...]:
     ]
     order = list(_KINDS)
     work = network._spikes.nbytes + network._spill.nbytes + network._scratch.nbytes
+    if network.spec.readout.slots:
+        # What is recalled, and its scores.
+        work += 2 * int(arena.registers[at.FEATURES]) + 4 * len(network.classes)
     listed.sort(key=lambda arrays: order.index(arrays.name))
     listed += [
         Arrays("tables and counters", "int64", arena.registers.nbytes + arena.layers.nbytes, False,
                None, "where every array lies, the settings, and the counters."),
         Arrays("generators", "uint32", arena.lanes.nbytes, True,
                None, "the random generators' states."),
-        Arrays("work space", "int32", work, False,
+        Arrays("work space", "int16, int32", work, False,
                None, "spike lists and sums of one tick; not part of a model file."),
     ]  # fmt: skip
     return tuple(listed)
@@ -296,7 +298,7 @@ def _home(column: str) -> str:
 
 _HOMES = {
     "i8": ("AT_INPUT", "AT_WEIGHTS", "AT_FIRED", "AT_ACTIVATION", "AT_OUTPUT", "AT_OUT_ACTIVATION",
-           "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_READ_WEIGHTS", "AT_SLOTS"),
+           "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_SLOTS"),
     "i16": ("AT_DRIVE", "AT_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL", "AT_READ_STORE"),
     "i32": ("AT_U", "AT_V", "AT_R", "AT_TABLE", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_COUNT",
             "AT_MEAN"),
@@ -306,7 +308,7 @@ _PLASTIC_ONLY = (
     "AT_ACTIVATION", "AT_OUT_ACTIVATION", "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_STORE", "AT_Q",
     "AT_P", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_MEAN",
 )  # fmt: skip
-_OF_THE_NETWORK = ("AT_FEATURE", "AT_NORMAL", "AT_READ_STORE", "AT_READ_WEIGHTS", "AT_SLOTS")
+_OF_THE_NETWORK = ("AT_FEATURE", "AT_NORMAL", "AT_READ_STORE", "AT_SLOTS")
 
 
 def _addresses(network: Network, column: str) -> list[int]:

@@ -53,9 +53,15 @@ class Network:
             spec.width * spec.height * spec.polarities,
             *(int(np.prod(L[[at.ROWS, at.COLUMNS, at.CHANNELS]])) for L in arena.layers),
         )
-        self._spikes = np.zeros((biggest, 3), np.int32)
+        self._spikes = np.zeros((biggest, 3), np.int16)
         self._spill = np.zeros(biggest, np.int32)
-        self._scratch = np.zeros(biggest + 4 * MOST_CLASSES, np.int32)
+        self._make_scratch()
+
+    def _make_scratch(self) -> None:
+        """Allocate what learning a layer needs: scores, errors, and a sum per output unit."""
+        learning = [n for n, layer in enumerate(self.spec.layers) if layer.plastic]
+        units = max((int(np.prod(self.units(n))) for n in learning), default=0)
+        self._scratch = np.zeros(2 * len(self.classes) + units, np.int32)
 
     @classmethod
     def build(cls, spec: NetworkSpec, classes: Sequence[str], seed: int = 0) -> Network:
@@ -184,6 +190,7 @@ class Network:
             if layer.plastic:
                 grown._draw_readout(n, known)
         self.classes, self.arena = grown.classes, new
+        self._make_scratch()
         return known
 
     def _parts(self) -> list[npt.NDArray[Any]]:
@@ -207,8 +214,7 @@ class Network:
                 parts += [self.readout(n), self.readout_mean(n)]
         parts += [self._view(a.i16, R[c], features) for c in (at.AT_FEATURE, at.AT_NORMAL)]
         parts.append(self.read_store())
-        parts.append(self._view(a.i8, R[at.AT_READ_WEIGHTS], k, features))
-        parts.append(self._view(a.i8, R[at.AT_SLOTS], k, int(R[at.SLOTS]), features))
+        parts.append(self._view(a.i8, R[at.AT_SLOTS], k, int(R[at.SLOTS]), -(-features // 8)))
         return parts
 
     # -- facts -----------------------------------------------------------------------------------

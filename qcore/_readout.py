@@ -5,7 +5,8 @@ at every event rate; then, per class, ``y = W f``, and for an error ``e = target
 
     store += stochastic(e * f >> (shift))
 
-The weights used are the store's upper 8 bits.
+The weights used are the store's upper 8 bits, taken when they are used: a copy of them would cost
+as much memory as six remembered feature vectors per class.
 """
 
 from __future__ import annotations
@@ -17,6 +18,17 @@ from qcore._jit import kernel
 
 LENGTH_BITS = 10
 """Normalised features have length 2**10."""
+
+
+@kernel("int64(int64)")
+def square_root(value):
+    """Return ``floor(sqrt(value))`` of a positive integer, by Newton's iteration from above."""
+    root = np.int64(1) << ((bit_length(value) + 1) >> 1)
+    while True:
+        closer = (root + value // root) >> 1
+        if closer >= root:
+            return root
+        root = closer
 
 
 @kernel("int64(int16[::1], int16[::1])")
@@ -42,39 +54,40 @@ def normalise_features(F, f):
         for i in range(f.shape[0]):
             f[i] = np.int16(0)
         return np.int64(0)
-    # Newton's iteration from above converges to floor(sqrt(total)).
-    root = np.int64(1) << ((bit_length(total) + 1) >> 1)
-    while True:
-        closer = (root + total // root) >> 1
-        if closer >= root:
-            break
-        root = closer
+    root = square_root(total)
     factor = (np.int64(1) << 26) // root
     for i in range(F.shape[0]):
         f[i] = np.int16((np.int64(F[i]) * factor) >> 16)
     return root
 
 
-@kernel("void(int8[:, ::1], int16[::1], int32[::1])")
-def read_scores(W, f, y):
-    """Score every class: ``y[c] = sum_i W[c, i] * f[i]``.
+@kernel("void(int16[:, ::1], int16[::1], int32[::1])")
+def read_scores(store, f, y):
+    """Score every class: ``y[c] = sum_i (store[c, i] >> 8) * f[i]``.
 
     Features have length 2**10, so ``|y| <= 2**7 * sum |f| <= 2**17 * sqrt(n)`` (Cauchy-Schwarz):
     inside int32 for up to 2**28 features.
+
+    Parameters
+    ----------
+    store
+        int16[classes, n]: stored weights.
+    f
+        int16[n]: normalised features.
+    y
+        int32[classes], overwritten.
     """
     for k in range(y.shape[0]):
-        row = W[k]
+        row = store[k]
         total = np.int32(0)
         for i in range(f.shape[0]):
-            total = np.int32(total + np.int32(np.int32(row[i]) * np.int32(f[i])))
+            weight = np.int32(np.int32(row[i]) >> 8)
+            total = np.int32(total + np.int32(weight * np.int32(f[i])))
         y[k] = total
 
 
-@kernel(
-    "int64(int32[::1], int64, int64, int16[::1], int16[:, ::1], int8[:, ::1], uint32[::1],"
-    " int64, int64)"
-)
-def delta_rule(y, label, target, f, store, W, lanes, shift, dead_zone):
+@kernel("int64(int32[::1], int64, int64, int16[::1], int16[:, ::1], uint32[::1], int64, int64)")
+def delta_rule(y, label, target, f, store, lanes, shift, dead_zone):
     """Step the readout towards ``target`` for the label and 0 for the others.
 
     Parameters
@@ -87,8 +100,6 @@ def delta_rule(y, label, target, f, store, W, lanes, shift, dead_zone):
         int16[n]: normalised features.
     store
         int16[classes, n]: stored weights, saturating.
-    W
-        int8[classes, n]: ``store >> 8``, refreshed.
     lanes
         uint32[>= 64]: generators, one per feature modulo 64.
     shift
@@ -113,7 +124,6 @@ def delta_rule(y, label, target, f, store, W, lanes, shift, dead_zone):
             continue
         updated += 1
         row = store[k]
-        used = W[k]
         for i in range(f.shape[0]):
             if f[i] == 0:
                 continue
@@ -123,7 +133,6 @@ def delta_rule(y, label, target, f, store, W, lanes, shift, dead_zone):
             step = (e * np.int64(f[i]) + noise) >> shift
             value = min(max(np.int64(row[i]) + step, -32768), 32767)
             row[i] = np.int16(value)
-            used[i] = np.int8(value >> 8)
     return updated
 
 
@@ -134,9 +143,11 @@ def remember(f, label, slots, seen, lanes):
     Parameters
     ----------
     f
-        int16[n]: normalised features, kept as ``min(f >> 2, 127)``.
+        int16[n]: normalised features, not all zero. One bit of each is kept: whether it reaches
+        the features' root mean square. (8 bits of each were right no more often: 0.967 and 0.965
+        on the simulated camera.)
     slots
-        int8[classes, slots, n].
+        int8[classes, slots, ceil(n / 8)]: bits, the first feature's lowest.
     seen
         int64[classes]: how many were offered so far, per class.
     lanes
@@ -150,9 +161,17 @@ def remember(f, label, slots, seen, lanes):
         at = np.int64(np.int64(lanes[0]) % (at + 1))
         if at >= places:
             return
+    n = np.int64(f.shape[0])
+    total = np.int64(0)
+    for i in range(n):
+        total += np.int64(np.int64(f[i]) * np.int64(f[i]))
     row = slots[label, at]
-    for i in range(f.shape[0]):
-        row[i] = np.int8(min(np.int32(f[i]) >> 2, 127))
+    for place in range(row.shape[0]):
+        bits = np.int32(0)
+        for i in range(8 * place, min(8 * place + 8, n)):
+            if np.int64(f[i]) * np.int64(f[i]) * n >= total:
+                bits |= np.int32(1) << np.int32(i & 7)
+        row[place] = np.int8(bits)
 
 
 @kernel("int64(int8[:, :, ::1], int64[::1], int16[::1], uint32[::1])")
@@ -164,7 +183,8 @@ def recall(slots, seen, f, lanes):
     slots, seen
         As :func:`remember` fills them.
     f
-        int16[n], overwritten with the memory.
+        int16[n], overwritten with the memory, alike in all features that were kept and of length
+        2**10 together.
 
     Returns
     -------
@@ -189,6 +209,13 @@ def recall(slots, seen, f, lanes):
     lanes[0] = xorshift(lanes[0])
     at = np.int64(lanes[0]) % min(seen[label], slots.shape[1])
     row = slots[label, at]
+    kept = np.int64(0)
     for i in range(f.shape[0]):
-        f[i] = np.int16(np.int32(row[i]) << 2)
+        bit = np.int32(np.int32(row[i >> 3]) >> np.int32(i & 7)) & np.int32(1)
+        f[i] = np.int16(bit)
+        kept += np.int64(bit)
+    height = np.int16(square_root((np.int64(1) << (2 * LENGTH_BITS)) // max(kept, np.int64(1))))
+    for i in range(f.shape[0]):
+        if f[i] != 0:
+            f[i] = height
     return label

@@ -8,9 +8,9 @@ from qcore._jit import kernel
 from qcore._neuron import KICK_R, THRESHOLD
 
 
-@kernel("void(int32[:, ::1], int64, int32[::1])")
+@kernel("void(int16[:, ::1], int64, int32[::1])")
 def count_channels(spikes, n, counts):
-    """Count ``spikes[:n]`` (int32[n, 3]: channel, row, column) by channel into int32[channels]."""
+    """Count ``spikes[:n]`` (int16[n, 3]: channel, row, column) by channel into int32[channels]."""
     for i in range(n):
         counts[spikes[i, 0]] = np.int32(counts[spikes[i, 0]] + 1)
 

@@ -11,7 +11,7 @@ SPIKES_PER_FLUSH = 255
 
 
 @kernel(
-    "int64(int32[:, ::1], int64, int64, int8[:, :, :, ::1], int16[:, :, ::1], int64, int64, int64)"
+    "int64(int16[:, ::1], int64, int64, int8[:, :, :, ::1], int16[:, :, ::1], int64, int64, int64)"
 )
 def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
     """Add the weights of ``spikes[first:last]`` to the drive of the neurons they reach.
@@ -21,7 +21,7 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
     Parameters
     ----------
     spikes
-        int32[n, 3]: channel, row, column of each input spike; at most 255 of them, so that the
+        int16[n, 3]: channel, row, column of each input spike; at most 255 of them, so that the
         16-bit drive cannot overflow.
     weights
         int8[c_in, rows, columns, c_out]; the innermost loop runs over output channels.
@@ -59,7 +59,7 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
     return reached * channels
 
 
-@kernel("void(int32[:, ::1], int64, int64, int8[:, ::1], int16[::1], int64, int64)")
+@kernel("void(int16[:, ::1], int64, int64, int8[:, ::1], int16[::1], int64, int64)")
 def scatter_dense(spikes, first, last, weights, drive, in_rows, in_columns):
     """Add the weights of ``spikes[first:last]`` to a dense layer's drive.
 
@@ -69,7 +69,7 @@ def scatter_dense(spikes, first, last, weights, drive, in_rows, in_columns):
     Parameters
     ----------
     spikes
-        int32[n, 3]: channel, row, column; at most 255 of them.
+        int16[n, 3]: channel, row, column; at most 255 of them.
     weights
         int8[inputs, outputs].
     drive
@@ -93,7 +93,7 @@ def flush_drive(drive, spill):
         drive[i] = np.int16(0)
 
 
-@kernel("int64(int8[:, :, ::1], int32[:, ::1])")
+@kernel("int64(int8[:, :, ::1], int16[:, ::1])")
 def gather_counts(counts, spikes):
     """List the spikes of a sum-pooled map: a count of n stands n times.
 
@@ -105,7 +105,7 @@ def gather_counts(counts, spikes):
     counts
         int8[rows, columns, channels], not negative.
     spikes
-        int32[at least counts.sum(), 3], filled with channel, row, column in memory order. The sum
+        int16[at least counts.sum(), 3], filled with channel, row, column in memory order. The sum
         is at most the number of neurons before pooling.
 
     Returns
@@ -132,7 +132,7 @@ def gather_counts(counts, spikes):
     return n
 
 
-@kernel("int64(int8[:, :, ::1], int32[:, ::1])")
+@kernel("int64(int8[:, :, ::1], int16[:, ::1])")
 def gather(fired, spikes):
     """List the spikes of a map.
 
@@ -141,7 +141,7 @@ def gather(fired, spikes):
     fired
         int8[rows, columns, channels] in {0, 1}.
     spikes
-        int32[at least fired.size, 3], filled with channel, row, column in memory order.
+        int16[at least fired.size, 3], filled with channel, row, column in memory order.
 
     Returns
     -------

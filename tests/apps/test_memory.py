@@ -88,3 +88,11 @@ def test_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["memory", "edge", "--limit", str(size - 5)]) == 1
     err = capsys.readouterr().err
     assert f"edge takes {size:,} bytes, 5 more than the limit of {size - 5:,}" in err
+
+
+def test_edge_with_eleven_classes_learns_within_the_baseline_that_only_infers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counted = told(capsys, "edge", "--class-count", "11", "--limit", "304828")["bytes"]
+    assert counted["learn"] > 0
+    assert counted["total"] <= counted["neurobench_baseline"] == 304828

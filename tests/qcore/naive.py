@@ -137,6 +137,16 @@ def feature(f: int, spike: int, kick: int, slow: int) -> int:
     return min(32767, f - math.ceil(f / 2**slow) + kick * spike)
 
 
+def remembered(f: list[int]) -> list[int]:
+    total = sum(v * v for v in f)
+    return [int(v * v * len(f) >= total) for v in f]
+
+
+def recalled(bits: list[int]) -> list[int]:
+    height = math.isqrt(2**20 // sum(bits))
+    return [height * bit for bit in bits]
+
+
 def add_readout(scores: list[int], y: list[int], mean: list[int], gain: int) -> list[int]:
     rows = zip(scores, y, mean, strict=True)
     return [clip(s + gain * (own - m // 16), -(2**30), 2**30) if m else s for s, own, m in rows]

@@ -169,8 +169,8 @@ class NaiveNetwork:
                 break
             k = known[self.draw(0) % len(known)]
             past = self.memory[k][self.draw(0) % len(self.memory[k])]
-            self.correct([4 * v for v in past], k)
-        kept = [min(v >> 2, 127) for v in f]
+            self.correct(naive.recalled(past), k)
+        kept = naive.remembered(f)
         self.seen[label] += 1
         if len(self.memory[label]) < self.R[at.SLOTS]:
             self.memory[label].append(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
@@ -76,7 +77,7 @@ def test_flush_drive(seed: int, n: int) -> None:
 def test_regulation(seed: int, gain_shift: int, refractory: bool) -> None:
     rng = np.random.default_rng(seed)
     channels, chances = int(rng.integers(1, 9)), int(rng.integers(1, 5000))
-    spikes = rng.integers(0, channels, (int(rng.integers(0, 50)), 3)).astype(np.int32)
+    spikes = rng.integers(0, channels, (int(rng.integers(0, 50)), 3)).astype(np.int16)
     counts = rng.integers(0, chances + 1, channels).astype(np.int32)
     wanted_counts = [int(c) + int((spikes[:, 0] == k).sum()) for k, c in enumerate(counts)]
     _regulate.count_channels(spikes, len(spikes), counts)
@@ -96,21 +97,29 @@ def test_regulation(seed: int, gain_shift: int, refractory: bool) -> None:
     assert not counts.any()
 
 
+@given(st.integers(1, 2**62) | st.integers(1, 2**31).map(lambda root: root * root))
+@FEW
+def test_square_root(value: int) -> None:
+    assert _readout.square_root(value) == math.isqrt(value)
+
+
 @given(SEEDS, st.integers(1, 5), st.integers(1, 4), st.integers(1, 30))
 @FEW
 def test_memory(seed: int, places: int, classes: int, offers: int) -> None:
     rng = np.random.default_rng(seed)
-    n = int(rng.integers(1, 9))
+    n = int(rng.integers(1, 20))
     lanes = np.array(naive.splitmix_lanes(seed, 0, 64), np.uint32)
     state = int(lanes[0])
-    slots, seen = np.zeros((classes, places, n), np.int8), np.zeros(classes, np.int64)
+    slots = np.zeros((classes, places, -(-n // 8)), np.int8)
+    seen = np.zeros(classes, np.int64)
     kept: list[list[list[int]]] = [[] for _ in range(classes)]
     count = [0] * classes
     for _ in range(offers):
         f = rng.choice([0, 3, 4, 508, 511, 512, 1024], n).astype(np.int16)
+        f[rng.integers(n)] = 7
         k = int(rng.integers(classes))
         _readout.remember(f, k, slots, seen, lanes)
-        row = [min(int(v) // 4, 127) for v in f]
+        row = naive.remembered([int(v) for v in f])
         count[k] += 1
         if len(kept[k]) < places:
             kept[k].append(row)
@@ -125,11 +134,13 @@ def test_memory(seed: int, places: int, classes: int, offers: int) -> None:
         wanted = known[state % len(known)]
         state = naive.xorshift(state)
         assert was == wanted
-        assert past.tolist() == [4 * v for v in kept[was][state % len(kept[was])]]
+        assert past.tolist() == naive.recalled(kept[was][state % len(kept[was])])
         assert int(lanes[0]) == state
     assert seen.tolist() == count
     for k in range(classes):
-        assert slots[k, : len(kept[k])].tolist() == kept[k]
+        bits = np.unpackbits(slots[k, : len(kept[k])].view(np.uint8), axis=1, bitorder="little")
+        assert bits[:, :n].tolist() == kept[k]
+        assert not bits[:, n:].any()
 
 
 @given(SEEDS, st.integers(1, 5000))
