@@ -166,7 +166,8 @@ def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
     P
         int16[rows_in, columns_in, c_in]: presynaptic traces.
     g
-        int32[c_in, kernel rows, kernel columns, c_out], changed in place.
+        int32[c_in, kernel rows, kernel columns, c_out], the columns from the last to the first as
+        the weights'; changed in place.
     """
     rows, columns, channels = delta.shape
     rows_in, columns_in, inputs = P.shape
@@ -195,7 +196,7 @@ def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
                         p = np.int32(np.int32(np.int32(traces[c]) >> down) << up)
                         if p == 0:
                             continue
-                        target = g[c, ky, kx]
+                        target = g[c, ky, kernel_x - 1 - kx]
                         for k in range(channels):
                             target[k] = np.int32(target[k] + np.int32(p * np.int32(error[k])))
 

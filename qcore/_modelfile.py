@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qcore._network import Network
 
 FORMAT = "spikewire-model"
-VERSION = 3
+VERSION = 4
 
 _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
 

@@ -250,6 +250,10 @@ class Network:
     def _view(self, flat: npt.NDArray[np.generic], start: int, *shape: int) -> npt.NDArray:  # type: ignore[type-arg]
         return flat[start : start + int(np.prod(shape))].reshape(shape)
 
+    def _taps(self, flat: npt.NDArray[np.generic], start: int, n: int) -> npt.NDArray:  # type: ignore[type-arg]
+        """View layer ``n``'s synapses, whose columns lie in memory from the last to the first."""
+        return self._view(flat, start, *self._synapses(n))[:, :, ::-1]
+
     def _synapses(self, n: int) -> tuple[int, int, int, int]:
         L = self.arena.layers[n]
         return (
@@ -267,7 +271,8 @@ class Network:
 
     def weights(self, n: int) -> npt.NDArray[np.int8]:
         """Weights in use of layer ``n``: int8[c_in, rows, columns, c_out]."""
-        return self._view(self.arena.i8, self.arena.layers[n, at.AT_WEIGHTS], *self._synapses(n))
+        start = self.arena.layers[n, at.AT_WEIGHTS]
+        return self._taps(self.arena.i8, start, n)
 
     def store(self, n: int) -> npt.NDArray[np.int16]:
         """Stored weights of layer ``n``, at full width: int16[c_in, rows, columns, c_out].
@@ -277,7 +282,7 @@ class Network:
         if not self.spec.layers[n].plastic:
             shift = int(self.arena.layers[n, at.USED_SHIFT])
             return self.weights(n).astype(np.int16) << np.int16(shift)
-        return self._view(self.arena.i16, self.arena.layers[n, at.AT_STORE], *self._synapses(n))
+        return self._taps(self.arena.i16, self.arena.layers[n, at.AT_STORE], n)
 
     def set_weights(self, n: int, weights: npt.NDArray[np.integer[Any]]) -> None:
         """Give layer ``n`` these weights.
@@ -315,7 +320,7 @@ class Network:
 
     def gradient(self, n: int) -> npt.NDArray[np.int32]:
         """Collected gradient of layer ``n``: int32[c_in, rows, columns, c_out]."""
-        return self._view(self.arena.i32, self.arena.layers[n, at.AT_GRADIENT], *self._synapses(n))
+        return self._taps(self.arena.i32, self.arena.layers[n, at.AT_GRADIENT], n)
 
     def bias_gradient(self, n: int) -> npt.NDArray[np.int32]:
         """Collected bias gradient of layer ``n``: int32[c_out]."""

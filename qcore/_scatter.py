@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qcore._jit import kernel
+from qcore._view import shape2, shape3
 
 SPIKES_PER_FLUSH = 255
 """A spike adds at most one weight to a neuron: 255 stay inside int16 (255 * 128 < 2**15)."""
@@ -16,7 +17,7 @@ SPIKES_PER_FLUSH = 255
 def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
     """Add the weights of ``spikes[first:last]`` to the drive of the neurons they reach.
 
-    ``drive[oy, ox, :] += weights[c, y + pad_y - oy * stride, x + pad_x - ox * stride, :]``
+    ``drive[oy, ox, :] += W[c, y + pad_y - oy * stride, x + pad_x - ox * stride, :]``
 
     Parameters
     ----------
@@ -24,7 +25,9 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
         int16[n, 3]: channel, row, column of each input spike; at most 255 of them, so that the
         16-bit drive cannot overflow.
     weights
-        int8[c_in, rows, columns, c_out]; the innermost loop runs over output channels.
+        int8[c_in, rows, columns, c_out], the columns from the last to the first: then what a spike
+        adds to a row of neurons lies in memory as the neurons do, and a whole row is one run
+        (1.5 times the speed of a run per neuron with 7x7 kernels and 128 channels).
     drive
         int16[rows, columns, c_out], changed in place.
 
@@ -38,6 +41,8 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
     channels = weights.shape[3]
     rows = drive.shape[0]
     columns = drive.shape[1]
+    taps = shape3(weights, weights.shape[0], kernel_y, kernel_x * channels)
+    lines = shape2(drive, rows, columns * channels)
     reached = np.int64(0)
     n = np.int64(first)
     while n < last:
@@ -60,45 +65,37 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
         high_y = min(rows - 1, y // stride)
         low_x = max(0, (x - kernel_x + stride) // stride)
         high_x = min(columns - 1, x // stride)
-        reached += together * max(0, high_y - low_y + 1) * max(0, high_x - low_x + 1)
+        if high_y < low_y or high_x < low_x:
+            n += together
+            continue
+        reached += together * (high_y - low_y + 1) * (high_x - low_x + 1)
+        # Neighbouring neurons see neighbouring taps only where the kernel moves by one.
+        width = high_x - low_x + 1 if stride == 1 else np.int64(1)
+        run = width * channels
         c = np.int64(spikes[n, 0])
-        if together == 1:
-            for oy in range(low_y, high_y + 1):
-                ky = y - oy * stride
-                for ox in range(low_x, high_x + 1):
-                    target = drive[oy, ox]
-                    w = weights[c, ky, x - ox * stride]
-                    for k in range(channels):
+        c2 = np.int64(spikes[n + min(together - 1, 1), 0])
+        for oy in range(low_y, high_y + 1):
+            ky = y - oy * stride
+            for ox in range(low_x, high_x + 1, width):
+                at = (kernel_x - 1 - x + ox * stride) * channels
+                target = lines[oy, ox * channels : ox * channels + run]
+                w = taps[c, ky, at : at + run]
+                if together == 1:
+                    for k in range(run):
                         target[k] = np.int16(target[k] + np.int16(w[k]))
-        elif together == 2:
-            c2 = np.int64(spikes[n + 1, 0])
-            for oy in range(low_y, high_y + 1):
-                ky = y - oy * stride
-                for ox in range(low_x, high_x + 1):
-                    kx = x - ox * stride
-                    target = drive[oy, ox]
-                    w = weights[c, ky, kx]
-                    w2 = weights[c2, ky, kx]
-                    for k in range(channels):
+                    continue
+                w2 = taps[c2, ky, at : at + run]
+                if together == 2:
+                    for k in range(run):
                         both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
                         target[k] = np.int16(target[k] + both)
-        else:
-            c2 = np.int64(spikes[n + 1, 0])
-            c3 = np.int64(spikes[n + 2, 0])
-            c4 = np.int64(spikes[n + 3, 0])
-            for oy in range(low_y, high_y + 1):
-                ky = y - oy * stride
-                for ox in range(low_x, high_x + 1):
-                    kx = x - ox * stride
-                    target = drive[oy, ox]
-                    w = weights[c, ky, kx]
-                    w2 = weights[c2, ky, kx]
-                    w3 = weights[c3, ky, kx]
-                    w4 = weights[c4, ky, kx]
-                    for k in range(channels):
-                        both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
-                        others = np.int16(np.int16(w3[k]) + np.int16(w4[k]))
-                        target[k] = np.int16(target[k] + np.int16(both + others))
+                    continue
+                w3 = taps[np.int64(spikes[n + 2, 0]), ky, at : at + run]
+                w4 = taps[np.int64(spikes[n + 3, 0]), ky, at : at + run]
+                for k in range(run):
+                    both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
+                    others = np.int16(np.int16(w3[k]) + np.int16(w4[k]))
+                    target[k] = np.int16(target[k] + np.int16(both + others))
         n += together
     return reached * channels
 
@@ -107,15 +104,15 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
 def scatter_dense(spikes, first, last, weights, drive, in_rows, in_columns):
     """Add the weights of ``spikes[first:last]`` to a dense layer's drive.
 
-    The input map is flattened in the order channel, row, column: a dense layer is a convolution
-    whose kernel covers the whole map, and has its weights in the same order.
+    The input map is flattened in the order channel, row, column from the last: a dense layer is a
+    convolution whose kernel covers the whole map, and has its weights in the same order.
 
     Parameters
     ----------
     spikes
         int16[n, 3]: channel, row, column; at most 255 of them.
     weights
-        int8[inputs, outputs].
+        int8[inputs, outputs], each row of the map from its last column to its first.
     drive
         int16[outputs], changed in place.
     in_rows, in_columns
@@ -123,7 +120,7 @@ def scatter_dense(spikes, first, last, weights, drive, in_rows, in_columns):
     """
     outputs = drive.shape[0]
     for n in range(first, last):
-        row = (spikes[n, 0] * in_rows + spikes[n, 1]) * in_columns + spikes[n, 2]
+        row = (spikes[n, 0] * in_rows + spikes[n, 1] + 1) * in_columns - 1 - spikes[n, 2]
         source = weights[row]
         for k in range(outputs):
             drive[k] = np.int16(drive[k] + np.int16(source[k]))

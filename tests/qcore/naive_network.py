@@ -183,12 +183,14 @@ class NaiveNetwork:
         for n in self.layers:
             if not n.spec.plastic or not n.g.any():
                 continue
-            g = n.g.reshape(-1, n.g.shape[-1])
-            store = n.store.reshape(g.shape)
+            # Rows draw their noise in the order of memory: a kernel's columns from the last.
+            g = n.g[:, :, ::-1].reshape(-1, n.g.shape[-1])
+            store = n.store[:, :, ::-1].reshape(g.shape)
             self.lanes = naive.step_by_gradient(
                 g, store, self.lanes, n.L[at.STEP], n.L[at.STORE_RAIL]
             )
-            g[:] = 0
+            n.g[:] = 0
+            n.store = store.reshape(n.g.shape)[:, :, ::-1].copy()
             n.weights = n.store >> n.L[at.USED_SHIFT]
             n.table[neuron.BIAS] += np.sign(n.gb) * n.L[at.BIAS_STEP]
             n.gb[:] = 0

@@ -364,7 +364,7 @@ def test_damaged_model_files_are_refused_in_sentences(tmp_path: Any) -> None:
         with pytest.raises(ModelError, match=r"cut short|damaged"):
             Network.from_bytes(data[:cut], "x")
     with pytest.raises(ModelError, match="version 9"):
-        Network.from_bytes(data.replace(b'\\"version\\": 3', b'\\"version\\": 9'), "x")
+        Network.from_bytes(data.replace(b'\\"version\\": 4', b'\\"version\\": 9'), "x")
     with pytest.raises(ModelError, match="cannot be read"):
         Network.load(tmp_path / "none")
     with pytest.raises(ModelError, match="no model file"):
