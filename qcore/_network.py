@@ -346,6 +346,10 @@ class Network:
         """Membranes of layer ``n``: int32[rows, columns, channels]."""
         return self._view(self.arena.i32, self.arena.layers[n, at.AT_V], *self._neurons(n))
 
+    def spikes(self, n: int) -> npt.NDArray[np.int8]:
+        """Output map of layer ``n`` in the last tick: int8[rows, columns, channels], pooled."""
+        return self._view(self.arena.i8, self.arena.layers[n, at.AT_OUTPUT], *self.units(n))
+
     def activation(self, n: int) -> npt.NDArray[np.int8]:
         """Last activations of layer ``n``, before pooling: int8[rows, columns, c_out].
 
