@@ -148,7 +148,7 @@ def test_figures_are_judged_by_what_they_should_be() -> None:
 @pytest.mark.slow
 def test_the_command_measures_and_draws(tmp_path: Path) -> None:
     plot, out = tmp_path / "core.png", tmp_path / "core.json"
-    words = ["bench", "core", "--lessons", "11", "--parts", "11", "--ticks", "60", "--rounds", "1",
+    words = ["bench", "core", "--lessons", "11", "--parts", "11", "--ticks", "130", "--rounds", "1",
              "--twin-ticks", "5", "--threads", "1", "--json", "--out", str(out)]  # fmt: skip
     told = CliRunner().invoke(cli.app, [*words, "--plot", str(plot)])
     assert told.exit_code == 0, told.output
