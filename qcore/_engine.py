@@ -32,6 +32,7 @@ from qcore._neuron import (
     fire_zero,
     integrate,
     integrate_evenly,
+    step_coarse,
 )
 from qcore._pool import pool_max, pool_mean, pool_or, pool_sum, route, route_sum
 from qcore._readout import delta_rule, normalise_features, read_scores, recall, remember
@@ -113,7 +114,16 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     for c in range(channels):
         if table[BIAS, c] != 0:
             even = False
-    if even:
+    fired = shape2(i8[fired_at : fired_at + neurons], places, channels)
+    activation_at = L[AT_ACTIVATION]
+    activation = shape2(i8[activation_at : activation_at + neurons], places, channels)
+    coarse = L[RESET] == RESET_REFRACTORY and L[COARSE_BITS] > 0
+    # Activations are taken between the two halves of a step.
+    at_once = coarse and spilled == 0 and active == 0
+    moved = np.int64(0)
+    if at_once:
+        changed = step_coarse(drive_2d, u, v, r, table, fired, L[EXPONENT], L[COARSE_BITS])
+    elif even:
         changed = integrate_evenly(
             drive_flat,
             i32[L[AT_U] : L[AT_U] + neurons],
@@ -124,18 +134,15 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
         )
     else:
         changed = integrate(drive_2d, spill_2d, u, v, table, L[EXPONENT], spilled)
-    fired = shape2(i8[fired_at : fired_at + neurons], places, channels)
-    activation_at = L[AT_ACTIVATION]
-    activation = shape2(i8[activation_at : activation_at + neurons], places, channels)
     if active != 0:
         activate(v, r, table, activation, L[SLOPE], L[RAIL], L[RESET], L[COARSE_BITS])
-    if L[RESET] == RESET_REFRACTORY and L[COARSE_BITS] > 0:
+    if coarse and not at_once:
         moved = fire_coarse(v, r, table, fired, L[COARSE_BITS])
-    elif L[RESET] == RESET_REFRACTORY:
+    elif L[RESET] == RESET_REFRACTORY and not at_once:
         moved = fire_refractory(v, r, table, fired)
     elif L[RESET] == RESET_SUBTRACT:
         moved = fire_subtract(v, r, table, fired)
-    else:
+    elif not at_once:
         moved = fire_zero(v, r, table, fired)
     L[LIVE] = changed | moved
     if L[PLASTIC] != 0 and active == 0:

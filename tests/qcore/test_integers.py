@@ -123,7 +123,7 @@ def test_a_step_reaches_inference_and_learning() -> None:
     assert {
         "step_layer", "scatter_conv", "scatter_dense", "integrate",
         "integrate_evenly", "fire_refractory",
-        "fire_coarse", "fire_subtract", "fire_zero", "activate",
+        "fire_coarse", "step_coarse", "fire_subtract", "fire_zero", "activate",
         "pool_or", "pool_max", "pool_sum", "gather",
         "learn_layer", "hear_layer", "add_readout",
         "local_readout", "local_error", "local_delta", "conv_gradient",
