@@ -248,8 +248,10 @@ def draw(report: dict[str, Any], path: Path) -> None:
     bars, active, rate = figure.subplots(1, 3)
     names = [name for name in report["sides"] if not name.startswith("edge")]
     best = [report["sides"][name]["best_ms"] for name in names]
-    bars.barh([name.replace("_", " ") for name in names], best)
-    bars.set(xscale="log", xlabel="ms per tick of 1 ms", title=report["network"])
+    drawn = bars.barh([name.replace("_", " ") for name in names], best)
+    bars.bar_label(drawn, fmt="%.2f", padding=2)
+    bars.margins(x=0.12)
+    bars.set(xlabel="ms per tick of 1 ms", title=report["network"])
     curve = report["by_activity"]
     share = [100 * sum(one["activity"]) / len(one["activity"]) for one in curve]
     active.plot(share, [one["forward_ms"] for one in curve], "o-", label="forward")
@@ -269,7 +271,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     rate.legend()
     for axes in (bars, active, rate):
         axes.grid(alpha=0.3)
-        axes.set_xlim(left=None if axes is bars else 0)
+        axes.set_xlim(left=0)
     for axes in (active, rate):
         axes.set_ylim(bottom=0)
     figure.savefig(path, format="png", dpi=120)
