@@ -115,7 +115,8 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
                     # Whoever reaches a scheduler can run code: certificates that live as long as
                     # the command keep the machine's other users out.
                     security=True,
-                    dashboard_address=None,
+                    # None would be port 8787, which another sweep, or any other Dask, may have.
+                    dashboard_address="127.0.0.1:0",
                     memory_limit=0,
                     silence_logs=logging.CRITICAL,
                     preload=["apps._deaf"],

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,18 @@ cadence = 5
 [readout]
 every = 5
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def another_dask() -> Iterator[None]:
+    """Take the port that Dask would like for its dashboard: sweeps have to live beside another."""
+    with socket.socket() as taken:
+        try:
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        except OSError:
+            pass  # somebody has it already, which is as good
+        yield
 
 
 @pytest.fixture
@@ -308,7 +321,11 @@ def test_errors_of_the_system_are_tried_again(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(_point, "measure", measure)
     with Client(
-        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        processes=False,
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
     ) as client:
         heard = list(_cluster.compute(client, {"one": {"seed": 1}}))
         assert [one.attempt for one in heard if isinstance(one, _cluster.Began)] == [1, 2, 3]
@@ -381,7 +398,7 @@ def test_a_scheduler_elsewhere(
     monkeypatch.setattr(_cluster, "_CONNECT_S", 2)
     more = ["--vary", "weight=4", "--passes", "1", "--scheduler"]
     with LocalCluster(
-        n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
+        n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
         silence_logs=50,
     ) as cluster:  # fmt: skip
         assert cluster.scheduler_address.startswith("tcp://127.0.0.1:")
