@@ -76,7 +76,7 @@ class Run:
     """What one showing of a stream gave.
 
     ``tick_s`` seconds per tick; ``activity`` share of each layer's units that fire in a tick;
-    ``synaptic_ops`` and ``events`` (distinct ones) per tick; ``updates`` of weights in all.
+    ``synaptic_ops`` per tick; ``updates`` of weights in all.
     """
 
     tick_s: float
