@@ -110,41 +110,40 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     v = shape2(i32[L[AT_V] : L[AT_V] + neurons], places, channels)
     r = shape2(i32[L[AT_R] : L[AT_R] + neurons], places, channels)
     table = shape2(i32[L[AT_TABLE] : L[AT_TABLE] + 8 * channels], 8, channels)
-    even = spilled == 0 and L[LEAK_U] >= 0
-    for c in range(channels):
-        if table[BIAS, c] != 0:
-            even = False
     fired = shape2(i8[fired_at : fired_at + neurons], places, channels)
-    activation_at = L[AT_ACTIVATION]
-    activation = shape2(i8[activation_at : activation_at + neurons], places, channels)
     coarse = L[RESET] == RESET_REFRACTORY and L[COARSE_BITS] > 0
-    # Activations are taken between the two halves of a step.
-    at_once = coarse and spilled == 0 and active == 0
-    moved = np.int64(0)
-    if at_once:
-        changed = step_coarse(drive_2d, u, v, r, table, fired, L[EXPONENT], L[COARSE_BITS])
-    elif even:
-        changed = integrate_evenly(
-            drive_flat,
-            i32[L[AT_U] : L[AT_U] + neurons],
-            i32[L[AT_V] : L[AT_V] + neurons],
-            L[EXPONENT],
-            L[LEAK_U],
-            L[LEAK_V],
-        )
+    if coarse and spilled == 0 and active == 0:
+        L[LIVE] = step_coarse(drive_2d, u, v, r, table, fired, L[EXPONENT], L[COARSE_BITS])
     else:
-        changed = integrate(drive_2d, spill_2d, u, v, table, L[EXPONENT], spilled)
-    if active != 0:
-        activate(v, r, table, activation, L[SLOPE], L[RAIL], L[RESET], L[COARSE_BITS])
-    if coarse and not at_once:
-        moved = fire_coarse(v, r, table, fired, L[COARSE_BITS])
-    elif L[RESET] == RESET_REFRACTORY and not at_once:
-        moved = fire_refractory(v, r, table, fired)
-    elif L[RESET] == RESET_SUBTRACT:
-        moved = fire_subtract(v, r, table, fired)
-    elif not at_once:
-        moved = fire_zero(v, r, table, fired)
-    L[LIVE] = changed | moved
+        even = spilled == 0 and L[LEAK_U] >= 0
+        for c in range(channels):
+            if table[BIAS, c] != 0:
+                even = False
+        if even:
+            changed = integrate_evenly(
+                drive_flat,
+                i32[L[AT_U] : L[AT_U] + neurons],
+                i32[L[AT_V] : L[AT_V] + neurons],
+                L[EXPONENT],
+                L[LEAK_U],
+                L[LEAK_V],
+            )
+        else:
+            changed = integrate(drive_2d, spill_2d, u, v, table, L[EXPONENT], spilled)
+        if active != 0:
+            # Activations are taken between the two halves of a step.
+            flat = i8[L[AT_ACTIVATION] : L[AT_ACTIVATION] + neurons]
+            activation = shape2(flat, places, channels)
+            activate(v, r, table, activation, L[SLOPE], L[RAIL], L[RESET], L[COARSE_BITS])
+        if coarse:
+            moved = fire_coarse(v, r, table, fired, L[COARSE_BITS])
+        elif L[RESET] == RESET_REFRACTORY:
+            moved = fire_refractory(v, r, table, fired)
+        elif L[RESET] == RESET_SUBTRACT:
+            moved = fire_subtract(v, r, table, fired)
+        else:
+            moved = fire_zero(v, r, table, fired)
+        L[LIVE] = changed | moved
     if L[PLASTIC] != 0 and active == 0:
         # Activations are older than the state: it may not rest before they are taken once more.
         L[LIVE] = 1
@@ -152,7 +151,7 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     fired_3d = shape3(i8[fired_at : fired_at + neurons], rows, columns, channels)
     out_3d = shape3(i8[output_at : output_at + outputs], L[OUT_ROWS], L[OUT_COLUMNS], channels)
     if L[POOL] > 1:
-        full = shape3(i8[activation_at : activation_at + neurons], rows, columns, channels)
+        full = shape3(i8[L[AT_ACTIVATION] : L[AT_ACTIVATION] + neurons], rows, columns, channels)
         reduced = shape3(
             i8[L[AT_OUT_ACTIVATION] : L[AT_OUT_ACTIVATION] + outputs],
             L[OUT_ROWS],

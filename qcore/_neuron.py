@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from qcore._fixed import clip, decay, leak, saturate
-from qcore._jit import kernel
+from qcore._jit import inline, kernel
 
 KEEP_U, KEEP_V, THRESHOLD, BIAS, KEEP_R, KICK_R = range(6)
 PARAMETERS = 8
@@ -196,6 +196,20 @@ def fire_refractory(v, r, table, fired):
     return np.int64(changed != 0)
 
 
+@inline
+def _coarse_spike(v, r, threshold, kick, fraction):
+    """Fire over the threshold and what a coarse refractory trace takes off: 1, or 0."""
+    taken = np.int32(np.int32(r * kick) >> fraction)
+    return np.int32(1) if np.int32(np.int32(v - taken) - threshold) > 0 else np.int32(0)
+
+
+@inline
+def _coarse_trace(r, keep, spike, one, most):
+    """Decay a coarse refractory trace, and add a spike's part to it."""
+    left = np.int32(np.int32(r * keep) >> np.int32(12))
+    return min(np.int32(left + np.int32(spike * one)), most)
+
+
 @kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int64)")
 def fire_coarse(v, r, table, fired, bits):
     """Fire with a refractory trace of few bits, which counts in parts of its kick.
@@ -224,12 +238,9 @@ def fire_coarse(v, r, table, fired, bits):
     kick = table[KICK_R]
     for i in range(places):
         for c in range(channels):
-            taken = np.int32(np.int32(r[i, c] * kick[c]) >> fraction)
-            over = np.int32(np.int32(v[i, c] - taken) - threshold[c])
-            spike = np.int32(1) if over > 0 else np.int32(0)
+            spike = _coarse_spike(v[i, c], r[i, c], threshold[c], kick[c], fraction)
             fired[i, c] = np.int8(spike)
-            left = np.int32(np.int32(r[i, c] * keep[c]) >> np.int32(12))
-            r_next = min(np.int32(left + np.int32(spike * one)), most)
+            r_next = _coarse_trace(r[i, c], keep[c], spike, one, most)
             changed |= np.int32(r_next ^ r[i, c])
             r[i, c] = r_next
     return np.int64(changed != 0)
@@ -266,11 +277,8 @@ def step_coarse(drive, u, v, r, table, fired, exponent, bits):
             total = np.int32(np.int32(drive[i, c]) << shift)
             u_next = saturate(np.int32(decay(u[i, c], keep_u[c]) + total))
             v_next = saturate(np.int32(np.int32(decay(v[i, c], keep_v[c]) + u_next) + bias[c]))
-            taken = np.int32(np.int32(r[i, c] * kick[c]) >> fraction)
-            over = np.int32(np.int32(v_next - taken) - threshold[c])
-            spike = np.int32(1) if over > 0 else np.int32(0)
-            left = np.int32(np.int32(r[i, c] * keep[c]) >> np.int32(12))
-            r_next = min(np.int32(left + np.int32(spike * one)), most)
+            spike = _coarse_spike(v_next, r[i, c], threshold[c], kick[c], fraction)
+            r_next = _coarse_trace(r[i, c], keep[c], spike, one, most)
             moved = np.int32(np.int32(u_next ^ u[i, c]) | np.int32(v_next ^ v[i, c]))
             changed |= np.int32(moved | np.int32(r_next ^ r[i, c]))
             u[i, c] = u_next

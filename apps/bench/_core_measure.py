@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from apps.bench._core_stream import Stream
+from qcore._neuron import KICK_R, THRESHOLD
 
 if TYPE_CHECKING:
     from qcore import Network, NetworkSpec
 
-# Rows of a layer's table (Network.table): what a membrane must pass, and what a spike takes off it.
-_THRESHOLD, _KICK = 2, 5
 _PORTION = 50
 
 
@@ -64,7 +63,7 @@ def settled(network: Network, *, cadence: int | None = None, factor: float = 1.0
             copy.readout_mean(n)[...] = network.readout_mean(n)
         table = copy.table(n)
         table[...] = network.table(n)
-        rows = [_THRESHOLD, _KICK] if layer.reset == "refractory" else [_THRESHOLD]
+        rows = [THRESHOLD, KICK_R] if layer.reset == "refractory" else [THRESHOLD]
         scaled = np.clip((table[rows] * factor).round(), 64, 2**22)
         table[rows] = scaled.astype(np.int32)
     copy.read_store()[...] = network.read_store()

@@ -106,6 +106,7 @@ def recorded(folder: Path, spec: NetworkSpec, lessons: int, parts: int) -> tuple
     sensors.SensorError
         If the folder holds no recordings, or a damaged one.
     """
+    from apps._evaluate import spread
     from apps._shows import Shows, choose
     from sensors import open_dataset
 
@@ -113,18 +114,12 @@ def recorded(folder: Path, spec: NetworkSpec, lessons: int, parts: int) -> tuple
     shows = Shows(data, spec)
 
     def stream(part: Sequence[Sample], wanted: int) -> Stream:
-        samples = [part[n] for n in _spread(len(part), wanted)]
+        samples = spread(part, wanted)  # they are sorted by class
         binned = tuple(shows.binned(sample) for sample in samples)
         labels = tuple(data.classes.index(sample.label) for sample in samples)
         return Stream(binned, labels, tuple(data.classes), shows.ticks)
 
     return stream(choose(data, "train"), lessons), stream(choose(data, "validation"), parts)
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    """Choose up to ``wanted`` of ``count``, evenly: recordings are sorted by class."""
-    wanted = min(wanted, count)
-    return [n * count // wanted for n in range(wanted)]
 
 
 def simulated(spec: NetworkSpec, ticks: int, parts: int, seed: int) -> Stream:
