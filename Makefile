@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint types unit boundscheck clean
+.PHONY: demo test lint types unit boundscheck fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/spikewire demo
@@ -30,6 +30,9 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py --count 100000
 
 clean:
 	rm -rf $(VENV)

@@ -1,52 +1,92 @@
-"""Containers: which format a file is, and where it is whole.
-
-Readers made by others stop silently, or crash, on damaged files: the container is walked here
-first, so that they only ever see what is whole.
-"""
+"""Containers: which format a recording is, what its header says, and how its events are decoded."""
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from sensors._errors import DecodeError, SensorError
+import numpy as np
 
-AEDAT4 = b"#!AER-DAT4.0\r\n"
+from sensors import _aedat4
+from sensors._csv import sniff
+from sensors._decode import Dat, Decoder, EventStream, Nmnist
+from sensors._decode_aedat import (
+    CHIPS,
+    DVS128,
+    Aedat2,
+    Aedat3,
+    Chip,
+    aedat1_address_bytes,
+    davis,
+)
+from sensors._decode_csv import Csv
+from sensors._decode_evt import Evt2, Evt3, Evt21, evt21_upper
+from sensors._errors import SensorError, quoted
+from sensors._numpy import NPY, ZIP
+
+HEAD = 1 << 18
+"""Bytes from the beginning by which a format is told; no header seen was a tenth as long."""
+
+NAMES = {
+    "aedat1": "AEDAT 1.0",
+    "aedat2": "AEDAT 2.0",
+    "aedat3": "AEDAT 3.1",
+    "aedat4": "AEDAT 4.0",
+    "csv": "CSV",
+    "dat1": "DAT version 1",
+    "dat2": "DAT version 2",
+    "es": "Event Stream 2",
+    "evt2": "Prophesee RAW, EVT 2.0",
+    "evt21": "Prophesee RAW, EVT 2.1",
+    "evt3": "Prophesee RAW, EVT 3.0",
+    "nmnist": "N-MNIST",
+    "npy": "NumPy",
+    "npz": "NumPy archive",
+    "prophesee": "Prophesee",
+}
+"""Formats that are read, by their short names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What a file's frame says, before any event is decoded.
+    """What a recording's header says.
 
     Attributes
     ----------
     format
-        Short name: ``aedat4``, ``dat2``, ``evt2``, ``evt3``, ``es``, ``nmnist``.
+        Short name, a key of ``NAMES``.
     size
-        (width, height) if the file says so.
+        (width, height) if the header says so.
     start
         The byte at which events begin.
-    intact
-        The byte up to which the file is whole.
+    decoder
+        Makes a decoder of what follows from the sensor's height; None for AEDAT 4.0 and NumPy,
+        which are read by packets and rows.
     damage
-        What is wrong at ``intact``, or None.
-    table
-        AEDAT4: whether a data table was written.
+        What is wrong with the header, at ``start``, or None.
+    note
+        What was told from the content rather than stated, or an empty string.
+    compression, table, streams
+        AEDAT 4.0: how packets are compressed, where its data table lies (-1: there is none), and
+        its streams of events.
     """
 
     format: str
     size: tuple[int, int] | None
     start: int
-    intact: int
-    damage: str | None
-    table: bool = False
+    decoder: Callable[[int], Decoder] | None = None
+    damage: str | None = None
+    note: str = ""
+    compression: int = 0
+    table: int = -1
+    streams: tuple[int, ...] = ()
 
 
-def probe(path: Path) -> Container:
-    """Tell a recording's format by its content and find where it is whole.
+def probe_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) -> Container:
+    """Tell a recording's format by its content, and read its header.
 
     Raises
     ------
@@ -54,218 +94,277 @@ def probe(path: Path) -> Container:
         If the file cannot be opened, or is of no known format, or of one that is not read.
     """
     try:
-        length = path.stat().st_size
         if path.is_dir():
             raise SensorError(f"{path} is a folder, not a recording.")
         with open(path, "rb") as file:
-            head = file.read(4096)
-            return _probe(path, file, head, length)
+            head = file.read(HEAD)
     except OSError as error:
         raise SensorError(f"{path} cannot be read: {error.strerror}.") from None
+    return probe(str(path), path.suffix.lower(), head, columns=columns, unit=unit)
 
 
-def _probe(path: Path, file: BinaryIO, head: bytes, length: int) -> Container:
-    if length == 0:
-        raise SensorError(f"{path} is empty.")
-    if head.startswith(AEDAT4):
-        return _aedat4(file, length)
+def probe(
+    name: str,
+    suffix: str,
+    head: bytes,
+    *,
+    columns: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> Container:
+    """Tell a format by a recording's first bytes, and read its header.
+
+    Parameters
+    ----------
+    name
+        What to call it in messages.
+    suffix
+        How its name ends: N-MNIST and AEDAT 1.0 have nothing else to be told by.
+    head
+        Its first ``HEAD`` bytes, or all of it.
+    columns, unit
+        What the caller knows of a text's columns and of its unit of time.
+
+    Raises
+    ------
+    SensorError
+        If it is of no known format, or of one that is not read.
+    """
+    if not head:
+        raise SensorError(f"{name} is empty.")
+    if head.startswith(_aedat4.MAGIC):
+        return _probe_aedat4(head)
     if head.startswith(b"#!AER-DAT"):
-        version = head[9:12].decode("ascii", "replace")
-        raise SensorError(f"{path} is AEDAT {version}, which is not read; AEDAT 4.0 is.")
+        return _probe_aedat(name, head)
     if head.startswith(b"Event Stream"):
-        return _es(path, head, length)
-    if head.startswith(b"%"):
-        return _prophesee(path, file, length)
-    if path.suffix == ".bin":
-        whole = length - length % 5
-        damage = f"{length % 5} of an event's 5 bytes" if length % 5 else None
-        return Container("nmnist", None, 0, whole, damage)
+        return _probe_es(name, head)
+    if head.startswith(NPY):
+        return Container("npy", None, 0)
+    if head.startswith(ZIP):
+        return Container("npz", None, 0)
+    if suffix == ".bin":
+        return Container("nmnist", None, 0, lambda _: Nmnist())
+    if head.startswith(b"%") and (columns is None or suffix in (".raw", ".dat")):
+        return _probe_prophesee(name, suffix, head)
+    layout = sniff(name, head, columns, unit)
+    if layout is not None:
+        told = ",".join(column or "-" for column in layout.columns)
+        known = {"values": ", by their values", "caller": ", as said", "header": ""}[layout.stated]
+        note = f"columns {told}{known}; times in {layout.unit}"
+        return Container("csv", None, layout.header, lambda _: Csv(layout), note=note)
+    if suffix in (".aedat", ".dat") or (head.startswith(b"#") and suffix == ""):
+        return _probe_aedat(name, head)
     raise SensorError(
-        f"{path} is of no format that is read: AEDAT 4.0, Prophesee RAW (EVT 2.0, EVT 3.0) and "
-        "DAT, Event Stream, N-MNIST (.bin)."
+        f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
+        "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY and NPZ."
     )
 
 
-def _aedat4(file: BinaryIO, length: int) -> Container:
-    """Walk AEDAT 4.0: size-prefixed header, then packets of (stream, size, payload), then a table.
+def _probe_aedat4(head: bytes) -> Container:
+    start = len(_aedat4.MAGIC)
+    if len(head) < start + 4:
+        return Container("aedat4", None, start, damage="the header is cut short")
+    size = struct.unpack_from("<I", head, start)[0]
+    header = head[start + 4 : start + 4 + size]
+    if len(header) < size:
+        told = "the header is cut short" if len(head) < HEAD else f"a header of {size:,} bytes"
+        return Container("aedat4", None, start, damage=told)
+    compression, table, text = _aedat4.header_fields(header)
+    streams = _aedat4.event_streams(text)
+    stated = next((size for size in streams.values() if size is not None), None)
+    return Container(
+        "aedat4", stated, start + 4 + size, compression=compression, table=table,
+        streams=tuple(streams),
+    )  # fmt: skip
 
-    Source: iniVation's file format documentation. The header's flatbuffer holds the table's
-    position, -1 while a recording runs or if it was interrupted.
+
+def _hash_lines(head: bytes) -> tuple[list[str], int, bool]:
+    """Read lines that begin with ``#``; returns them, where they end, and whether that is sure.
+
+    A binary record may begin with the same byte: lines are printable, and end.
     """
-    start = len(AEDAT4)
-    file.seek(start)
-    prefix = file.read(4)
-    header_size = struct.unpack("<I", prefix)[0] if len(prefix) == 4 else 0
-    header = file.read(header_size)
-    first = start + 4 + header_size
-    if len(prefix) < 4 or len(header) < header_size:
-        return Container("aedat4", None, start, start, "the header is cut short")
-    size = _aedat4_size(header)
-    table_at = _aedat4_table(header)
-    at = first
-    if table_at > length:
-        # Cut before its table: walk the packets to the last whole one.
-        table_at = -1
-        cut = True
-    else:
-        cut = False
-    stop = table_at if table_at > 0 else length
-    damage = None
-    while at < stop:
-        file.seek(at)
-        packet = file.read(min(8, stop - at))
-        if len(packet) < 8:
-            damage = f"{len(packet)} of a packet header's 8 bytes"
+    lines: list[str] = []
+    at = 0
+    while head[at : at + 1] == b"#":
+        end = head.find(b"\n", at)
+        if end < 0:
+            # Cut within a line, unless it is no line.
+            rest = head[at : at + 256]
+            return lines, at, not all(b >= 32 or b in b"\t\r" for b in rest)
+        line = head[at : end + 1]
+        if any(byte < 32 and byte not in b"\t\r\n" for byte in line):
             break
-        stream, payload = struct.unpack("<iI", packet)
-        if not 0 <= stream < 4096:
-            damage = f"a packet of stream {stream}"
+        lines.append(line.decode("latin-1").strip())
+        at = end + 1
+        if lines[-1].startswith(("#!END-HEADER", "# End Of ASCII Header")):
             break
-        if at + 8 + payload > stop:
-            damage = f"a packet of {payload:,} bytes of which {stop - at - 8:,} are there"
-            break
-        at += 8 + payload
-    if damage is None and cut:
-        damage = "the file ends before its data table"
-    if damage is None and table_at > 0 and not _whole_table(file, table_at, length):
-        damage = "the data table is cut short"
-    return Container("aedat4", size, first, at, damage, table=table_at > 0)
+    return lines, at, True
 
 
-def _whole_table(file: BinaryIO, at: int, length: int) -> bool:
-    """Tell whether the table, an LZ4 frame or a flatbuffer, is all there."""
-    file.seek(at)
-    head = file.read(8)
-    if len(head) < 8:
-        return False
-    if head[:4] == b"\x04\x22\x4d\x18":
-        return _lz4_frame_end(file, at, length) == length
-    return at + 4 + int(struct.unpack("<I", head[:4])[0]) <= length
-
-
-def _lz4_frame_end(file: BinaryIO, at: int, length: int) -> int:
-    """Follow an LZ4 frame's blocks to its end (LZ4 frame format); -1 if it is cut."""
-    file.seek(at + 4)
-    flags = file.read(1)
-    if not flags:
-        return -1
-    flag = flags[0]
-    at += 4 + 2 + (8 if flag & 0x08 else 0) + (4 if flag & 0x01 else 0) + 1
-    while at + 4 <= length:
-        file.seek(at)
-        block = int(struct.unpack("<I", file.read(4))[0])
-        at += 4
-        if block == 0:
-            at += 4 if flag & 0x04 else 0
-            return at if at <= length else -1
-        at += (block & 0x7FFFFFFF) + (4 if flag & 0x10 else 0)
-    return -1
-
-
-def _aedat4_table(header: bytes) -> int:
-    """Read the table's position from the header's flatbuffer (field 1 of table IOHeader)."""
-    try:
-        root = struct.unpack_from("<I", header)[0]
-        vtable = root - struct.unpack_from("<i", header, root)[0]
-        if struct.unpack_from("<H", header, vtable)[0] < 8:
-            return -1
-        field = struct.unpack_from("<H", header, vtable + 6)[0]
-        return int(struct.unpack_from("<q", header, root + field)[0]) if field else -1
-    except struct.error:
-        return -1
-
-
-def _aedat4_size(header: bytes) -> tuple[int, int] | None:
-    """Read the event stream's size from the header's XML."""
-    text = header.decode("utf-8", "replace")
-    for node in re.split(r'<node name="\d+"', text)[1:]:
-        if '"typeIdentifier" type="string">EVTS' in node:
-            width = re.search(r'key="sizeX"[^>]*>(\d+)<', node)
-            height = re.search(r'key="sizeY"[^>]*>(\d+)<', node)
-            if width and height:
-                return int(width[1]), int(height[1])
+def _chip_size(lines: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
+    for line in lines:
+        if "AEChip" in line or line.startswith("#Source"):
+            for name, size in CHIPS.items():
+                if name in line.lower().replace("seebetter.", ""):
+                    return name, size
     return None
 
 
-def _es(path: Path, head: bytes, length: int) -> Container:
-    if length < 20:
-        return Container("es", None, length, length, "the header is cut short")
-    major, _, _, kind = head[12:16]
+def _probe_aedat(name: str, head: bytes) -> Container:
+    lines, start, whole = _hash_lines(head)
+    version = next((line[9:].strip() for line in lines if line.startswith("#!AER-DAT")), "1.0")
+    kind = {"1.0": "aedat1", "2.0": "aedat2", "3.0": "aedat3", "3.1": "aedat3"}.get(version)
+    if not whole and (not lines or kind is not None):
+        return Container(kind or "aedat1", None, start, damage="the header is cut short")
+    if kind is None:
+        raise SensorError(f"{name} is AEDAT {quoted(version)}, which is not read; 1.0 to 4.0 are.")
+    known = _chip_size(lines)
+    if kind == "aedat3":
+        return _probe_aedat3(name, lines, start, version, known)
+    body = np.frombuffer(head, np.uint8)[start:]
+    width = 4 if version == "2.0" else aedat1_address_bytes(body)
+    if any("int32 address" in line for line in lines):
+        width = 4
+    elif any("int16 address" in line for line in lines):
+        width = 2
+    note = ""
+    if known is None:
+        chip, note = _guess_chip(body, width)
+    elif known[0] == "dvs128":
+        chip = DVS128
+    else:
+        chip = davis(known[1])
+    return Container(
+        kind, chip.size, start, lambda _: Aedat2(chip, width), note=note
+    )  # fmt: skip
+
+
+def _guess_chip(body: np.ndarray[tuple[int], np.dtype[np.uint8]], width: int) -> tuple[Chip, str]:
+    """Tell a chip by its addresses: those of the DVS128 have 16 bits."""
+    step = width + 4
+    rows = body[: len(body) // step * step].reshape(-1, step)
+    if width == 4 and len(rows) and (rows[:, :2] > 0).any(1).mean() > 0.5:
+        return davis(CHIPS["davis240"]), "chip DAVIS240, by its addresses"
+    return DVS128, "chip DVS128, by its addresses"
+
+
+def _probe_aedat3(
+    name: str,
+    lines: Sequence[str],
+    start: int,
+    version: str,
+    known: tuple[str, tuple[int, int]] | None,
+) -> Container:
+    stated = next((line[8:].strip() for line in lines if line.startswith("#Format:")), "RAW")
+    if stated != "RAW":
+        raise SensorError(f"{name} is AEDAT {version} of format {quoted(stated)}; RAW is read.")
+    if version == "3.1" and (not lines or not lines[-1].startswith("#!END-HEADER")):
+        return Container("aedat3", None, start, damage="the header is cut short")
+    size = known[1] if known is not None else None
+    low = version == "3.0"
+    return Container("aedat3", size, start, lambda height: Aedat3(height if low else 0))
+
+
+def _probe_es(name: str, head: bytes) -> Container:
+    if len(head) < 16:
+        return Container("es", None, 12, damage="the header is cut short")
+    major, kind = head[12], head[15]
     if major != 2 or kind != 1:
         raise SensorError(
-            f"{path} is an Event Stream of version {major} and type {kind}; version 2 with DVS "
+            f"{name} is an Event Stream of version {major} and type {kind}; version 2 with DVS "
             "events (type 1) is read."
         )
+    if len(head) < 20:
+        return Container("es", None, 16, damage="the header is cut short")
     width, height = struct.unpack_from("<HH", head, 16)
-    return Container("es", (width, height), 20, length, None)
+    if not width or not height:
+        return Container("es", None, 16, damage=f"a sensor of {width}x{height}")
+    return Container("es", (width, height), 20, lambda height: EventStream(height))
 
 
-def _prophesee(path: Path, file: BinaryIO, length: int) -> Container:
+def _probe_prophesee(name: str, suffix: str, head: bytes) -> Container:
     """Read the ASCII header of RAW and DAT files: lines that begin with ``%``."""
-    file.seek(0)
     fields: dict[str, str] = {}
     start = 0
-    while True:
-        line = file.readline(65536)
-        if not line.startswith(b"%") or line.startswith(b"% end"):
-            if line.startswith(b"% end"):
-                start = file.tell()
+    while head[start : start + 1] == b"%":
+        end = head.find(b"\n", start)
+        if end < 0:
+            # A word may begin with the same byte; a line of a header is printable.
+            if all(32 <= byte < 127 or byte in b"\t\r" for byte in head[start : start + 256]):
+                return Container("prophesee", None, start, damage="the header is cut short")
             break
-        if not line.endswith(b"\n"):
-            return Container("prophesee", None, start, start, "the header is cut short")
+        line = head[start:end]
+        if fields and any(byte < 32 and byte not in b"\t\r" for byte in line):
+            break
+        start = end + 1
         words = line[1:].decode("ascii", "replace").split(None, 1)
         if words:
             fields[words[0].lower()] = words[1].strip() if len(words) > 1 else ""
-        start = file.tell()
+        if line.split() == [b"%", b"end"]:
+            break
     size = _prophesee_size(fields)
-    named = fields.get("evt") or fields.get("format", "")
-    if "evt" in fields or "format" in fields or path.suffix == ".raw":
-        version = re.sub(r"[^0-9.]", "", named.split(";")[0])
-        if version in ("2.0", "2"):
-            return _words("evt2", size, start, length, 4)
-        if version in ("3.0", "3"):
-            return _words("evt3", size, start, length, 2)
+    if "evt" in fields or "format" in fields or suffix == ".raw":
+        return _probe_raw(name, fields, size, head, start)
+    version = fields.get("version", "1")
+    if version not in ("1", "2"):
         raise SensorError(
-            f"{path} is Prophesee RAW of encoding {named or 'unknown'!r}; EVT 2.0 and EVT 3.0 are "
-            "read."
+            f"{name} is DAT version {quoted(version)}, which is not read; 1 and 2 are."
         )
-    if fields.get("version") != "2":
-        raise SensorError(
-            f"{path} is DAT version {fields.get('version', '1')}, which is not read; version 2 is."
-        )
-    file.seek(start)
-    kind = file.read(2)
+    kind = head[start : start + 2]
     if len(kind) < 2:
-        return Container("dat2", size, start, start, "the header is cut short")
+        return Container("dat" + version, size, start, damage="the header is cut short")
     if kind[1] != 8:
-        raise SensorError(f"{path} has DAT events of {kind[1]} bytes; 8 are read.")
-    return _words("dat2", size, start + 2, length, 8)
+        raise SensorError(f"{name} has DAT events of {kind[1]} bytes; 8 are read.")
+    if kind[0] not in (0, 12):
+        raise SensorError(f"{name} has DAT events of type {kind[0]}; 2d (0) and cd (12) are read.")
+    if version == "1" and size is None:
+        size = (304, 240)  # the ATIS, which wrote that version
+    return Container("dat" + version, size, start + 2, lambda _: Dat(int(version)))
+
+
+def _probe_raw(
+    name: str, fields: dict[str, str], size: tuple[int, int] | None, head: bytes, start: int
+) -> Container:
+    named = fields.get("evt") or fields.get("format", "")
+    version = re.sub(r"[^0-9.]", "", named.split(";")[0])
+    stated = dict(part.split("=", 1) for part in named.split(";") if "=" in part)
+    order = fields.get("endianness", stated.get("endianness", "")).strip().lower()
+    if order == "big":
+        raise SensorError(f"{name} is Prophesee RAW in big-endian words; little-endian is read.")
+    if version in ("2.0", "2"):
+        return Container("evt2", size, start, lambda _: Evt2())
+    if version in ("3.0", "3"):
+        return Container("evt3", size, start, lambda _: Evt3())
+    if version in ("2.1", "21"):
+        note = ""
+        if order in ("little", "legacy"):
+            upper = int(order == "little")
+        else:
+            upper = evt21_upper(np.frombuffer(head, np.uint8)[start:])
+            note = f"{'little-endian' if upper else 'legacy'} words, by their values"
+        return Container("evt21", size, start, lambda _: Evt21(upper), note=note)
+    raise SensorError(
+        f"{name} is Prophesee RAW of encoding {quoted(named or 'unknown')}; EVT 2.0, 2.1 and 3.0 "
+        "are read."
+    )
 
 
 def _prophesee_size(fields: dict[str, str]) -> tuple[int, int] | None:
-    geometry = re.search(r"(\d+)x(\d+)", fields.get("geometry", ""))
+    geometry = re.search(r"(\d{1,5})x(\d{1,5})", fields.get("geometry", ""))
     if geometry:
-        return int(geometry[1]), int(geometry[2])
+        return _positive(int(geometry[1]), int(geometry[2]))
     stated = dict(part.split("=", 1) for part in fields.get("format", "").split(";") if "=" in part)
     width = stated.get("width", fields.get("width", ""))
     height = stated.get("height", fields.get("height", ""))
-    if width.isdigit() and height.isdigit():
-        return int(width), int(height)
-    if "gen3" in fields.get("plugin_name", ""):
-        return 640, 480
-    if "gen4" in fields.get("plugin_name", "") or "gen41" in fields.get("plugin_name", ""):
-        return 1280, 720
-    return None
+    if width.isdecimal() and height.isdecimal() and len(width) < 6 and len(height) < 6:
+        return _positive(int(width), int(height))
+    name = fields.get("plugin_name", "") + fields.get("plugin_integrator_name", "")
+    for chip, size in (("gen31", (640, 480)), ("gen3", (640, 480)), ("gen4", (1280, 720)),
+                       ("imx636", (1280, 720)), ("genx320", (320, 320))):  # fmt: skip
+        if chip in name:
+            return size
+    generation = fields.get("generation", "").split(".")[0]
+    return {"3": (640, 480), "4": (1280, 720)}.get(generation)
 
 
-def _words(
-    name: str, size: tuple[int, int] | None, start: int, length: int, step: int
-) -> Container:
-    rest = (length - start) % step
-    damage = f"{rest} of a record's {step} bytes" if rest else None
-    return Container(name, size, start, length - rest, damage)
-
-
-def damaged(path: Path, container: Container) -> DecodeError:
-    """Make the error that ends a damaged recording."""
-    return DecodeError(path, f"{container.damage}.", container.intact)
+def _positive(width: int, height: int) -> tuple[int, int] | None:
+    return (width, height) if width > 0 and height > 0 else None

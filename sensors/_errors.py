@@ -34,3 +34,9 @@ class DecodeError(SensorError):
         super().__init__(
             f"{path} is damaged{where}: {reason}" if offset is not None else f"{path}: {reason}"
         )
+
+
+def quoted(text: str, most: int = 40) -> str:
+    """Quote what a file says in a message: what cannot be printed escaped, what is long cut."""
+    shown = ascii(text[:most])
+    return shown if len(text) <= most else shown + "..."

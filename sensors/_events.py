@@ -21,6 +21,22 @@ Packed, 13 bytes: the layout of aestream's own records, which are viewed rather 
 """
 
 Events = npt.NDArray[np.void]
+
+
+class FaultError(SensorError):
+    """Events that break a rule.
+
+    Attributes
+    ----------
+    first
+        Index of the first of them: those before are good.
+    """
+
+    def __init__(self, told: str, first: int) -> None:
+        self.first = first
+        super().__init__(told)
+
+
 Policy = Literal["raise", "drop"]
 
 FAULTS = ("out_of_bounds", "bad_polarity", "time_backwards")
@@ -101,6 +117,8 @@ def _check(events, kept, width, height, after, faults):  # type: ignore[no-untyp
     last = after
     for i in range(events.shape[0]):
         event = events[i]
+        if n == i:
+            faults[3] = n
         if event.x >= width or event.y >= height:
             faults[0] += 1
         elif event.p > 1:
@@ -161,22 +179,23 @@ def check_events(
         events = converted
     events = np.ascontiguousarray(events)
     kept = np.empty(len(events), EVENT_DTYPE)
-    faults = np.zeros(3, np.int64)
+    faults = np.zeros(4, np.int64)
     n = int(_check(events, kept, size[0], size[1], after, faults))
     if n == len(events):
         return events
     if counters is not None:
-        for name, count in zip(FAULTS, faults, strict=True):
+        for name, count in zip(FAULTS, faults[:3], strict=True):
             if count:
                 counters[name] += int(count)
     if policy == "raise":
         told = ", ".join(
             f"{count:,} {name.replace('_', ' ')}"
-            for name, count in zip(FAULTS, faults, strict=True)
+            for name, count in zip(FAULTS, faults[:3], strict=True)
             if count
         )
-        raise SensorError(
+        raise FaultError(
             f"{len(events) - n:,} of {len(events):,} events break a rule of a "
-            f"{size[0]}x{size[1]} sensor: {told}."
+            f"{size[0]}x{size[1]} sensor: {told}.",
+            int(faults[3]),
         )
     return kept[:n].copy()

@@ -43,3 +43,9 @@ def kernel(signature: Any) -> Callable[[Kernel], Kernel]:
         return compiled
 
     return compile_now
+
+
+def inline(function: Kernel) -> Kernel:
+    """Mark a scalar helper that is compiled into the kernels that call it."""
+    result: Kernel = numba.njit(inline="always", error_model="numpy")(function)
+    return result

@@ -1,0 +1,45 @@
+"""A short run of tests/fuzz.py, and proof that it finds what it looks for."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import fuzz
+import numpy as np
+import pytest
+from formats import EVENTS, WRITERS
+
+import sensors
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_damaged_recordings_are_read_or_refused(name: str, tmp_path: Path) -> None:
+    whole = fuzz.seeds(name)
+    path = tmp_path / f"fuzz{WRITERS[name][0]}"
+    ended = []
+    for number in range(300):
+        path.write_bytes(fuzz.mutate(random.Random(f"{name}/test/{number}"), whole))
+        ended.append(fuzz.read(path))
+    assert {"read", "refused"} == set(ended)
+
+
+def test_a_crash_a_wrong_event_and_a_foreign_error_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fuzz.fuzz("es", 0, 50).keys() >= {"read", "refused", "slowest_s", "peak_mb"}
+
+    class Outside:
+        size = (4, 4)
+
+        def chunks(self) -> list[np.ndarray]:  # type: ignore[type-arg]
+            return [np.array(EVENTS, sensors.EVENT_DTYPE)]
+
+    monkeypatch.setattr(fuzz, "open_recording", lambda *_, **__: Outside())
+    assert str(fuzz.fuzz("es", 0, 50)["failure"]).startswith("AssertionError")
+    monkeypatch.setattr(fuzz, "open_recording", lambda *_, **__: 1 / 0)
+    found = fuzz.fuzz("es", 0, 50)
+    assert str(found["failure"]).startswith("ZeroDivisionError")
+    assert Path(str(found["file"])).is_file()
+    monkeypatch.setattr(fuzz, "open_recording", lambda *_, **__: __import__("os").abort())
+    assert fuzz.fuzz("es", 0, 50)["failure"] == "died with code -6"
