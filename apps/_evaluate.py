@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -34,6 +34,12 @@ ShowFor = Annotated[
         help="How much of each recording is shown, such as 300ms (default: by the data set).",
     ),
 ]  # fmt: skip
+Trials = Annotated[
+    Literal["train", "test"] | None,
+    typer.Option(
+        "--trials", help="Only that part of a set which has two (trials_to_test.txt, Test)."
+    ),
+]
 
 
 def evaluate(
@@ -43,6 +49,7 @@ def evaluate(
         str,
         typer.Option(metavar="PART", help="validation (the fifth held back), train, or all."),
     ] = "validation",
+    trials: Trials = None,
     show: ShowFor = None,
     batch: Annotated[int, typer.Option(min=1, max=1024, help="Recordings side by side.")] = 50,
     count_on: Annotated[
@@ -60,11 +67,13 @@ def evaluate(
 
     Costs are by NeuroBench's definitions, counted synapse by synapse, per recording shown.
     """
+    if trials == "test":
+        part = "all"  # it is all held back
     chosen = next((one for one in PARTS if one == part), None)
     if chosen is None:
         raise UsageError(f"--part {part} is none of {', '.join(PARTS)}")
     load_kernels()
-    network, data = open_both(model, dataset)
+    network, data = open_both(model, dataset, trials)
     samples = choose(data, chosen)
     shows = Shows(data, network.spec, show)
     from qcore import Batch
@@ -93,17 +102,19 @@ def evaluate(
     raise typer.Exit(DONE)
 
 
-def open_both(model: str, dataset: Path) -> tuple[Network, Dataset]:
+def open_both(
+    model: str, dataset: Path, trials: Literal["train", "test"] | None = None
+) -> tuple[Network, Dataset]:
     """Open a model and a data set whose labels it must know."""
     from qcore import preset_names
     from sensors import open_dataset
 
     if model in preset_names():
-        data = open_dataset(dataset)
+        data = open_dataset(dataset, part=trials)
         remarks().print(f"note: {model} is untrained, so its answers mean nothing yet")
         return open_network(model, data.classes, 0), data
     network = open_network(model, (), 0)
-    return network, open_dataset(dataset, classes=network.classes)
+    return network, open_dataset(dataset, classes=network.classes, part=trials)
 
 
 def spread(samples: Sequence[Sample], count: int | None) -> Sequence[Sample]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from apps._errors import DONE, FAILED, sentence
 from apps._open import patience
+from apps._options import Columns, Size, Unit
 from apps._quantities import say_bytes, say_rate, say_us
 from apps._say import complain, console, json_line
 
@@ -19,18 +20,26 @@ if TYPE_CHECKING:
 
 def info(
     files: Annotated[list[Path], typer.Argument(help="Recordings to look into.")],
+    size: Size = None,
+    columns: Columns = None,
+    unit: Unit = None,
+    reader: Annotated[
+        Literal["spikewire", "aestream", "faery"],
+        typer.Option(help="Who decodes: another library, as it is, to compare with."),
+    ] = "spikewire",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
 ) -> None:
     """Say what a recording holds: format, size, events, times, and where it is damaged."""
-    codes = [_one(path, as_json=as_json, first=number == 0) for number, path in enumerate(files)]
+    how = {"size": size, "columns": columns, "unit": unit, "reader": reader}
+    codes = [_one(path, how, as_json, first=number == 0) for number, path in enumerate(files)]
     raise typer.Exit(max(codes))
 
 
-def _one(path: Path, *, as_json: bool, first: bool) -> int:
+def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
     try:
         with patience():
             from sensors import inspect
-        facts = inspect(path)
+        facts = inspect(path, **how)
     except Exception as error:
         told = sentence(error)
         if told is None:
@@ -60,6 +69,7 @@ def _rows(facts: Facts) -> list[tuple[str, str]]:
     rows = [
         ("file", facts.path),
         ("format", f"{facts.format}, {say_bytes(facts.bytes)}, read by {facts.reader}"),
+        *([("note", facts.note)] if facts.note else []),
         ("sensor", f"{width} x {height}{guessed}"),
         ("events", f"{facts.events:,} ({facts.on:,} ON, {facts.off:,} OFF)"),
     ]
@@ -67,6 +77,9 @@ def _rows(facts: Facts) -> list[tuple[str, str]]:
         times = f"from {facts.t_first:,} us to {facts.t_last:,} us"
         rows.append(("time", f"{say_us(facts.duration_us)}, {times}"))
         rows.append(("rate", f"{say_rate(facts.rate)} on average"))
+    unusable = ", ".join(f"{name} {count:,}" for name, count in (facts.left_out or {}).items())
+    if unusable:
+        rows.append(("left out", unusable))
     lost = ", ".join(f"{name} {count:,}" for name, count in facts.dropped.items() if count)
     if lost:
         rows.append(("dropped", lost))

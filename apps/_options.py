@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from apps._quantities import duration_us, host_port, speed_factor
+from apps._quantities import duration_us, host_port, sensor_size, speed_factor
 
 # What `spikewire run` listens on when nothing else is said, as the service's own default.
 DEFAULT_ADDRESS = "127.0.0.1:7462"
@@ -34,16 +34,34 @@ Stop = Annotated[
     int | None,
     typer.Option("--stop", metavar="TIME", parser=duration_us, help="Such as 750ms."),
 ]
+Size = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        "--size", metavar="WxH", parser=sensor_size, help="Of the sensor, where the file is silent."
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", metavar="X,Y,P,T", help="Of a text or a table; - passes a column over."
+    ),
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", metavar="s|ms|us|ns", help="Of a text's or array's times.")
+]
 __all__ = [
     "DEFAULT_ADDRESS",
     "DEFAULT_MODEL",
     "Classes",
+    "Columns",
     "Connect",
     "Json",
     "Model",
     "Seed",
+    "Size",
     "Start",
     "Stop",
+    "Unit",
     "host_port",
     "speed_factor",
 ]

@@ -63,6 +63,20 @@ def names(text: str | None) -> tuple[str, ...]:
     return found
 
 
+def sensor_size(text: str) -> tuple[int, int]:
+    """(width, height) from `346x260`.
+
+    Raises
+    ------
+    typer.BadParameter
+        Anything else.
+    """
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip())
+    if match is None or not 0 < int(match[1]) <= 32768 or not 0 < int(match[2]) <= 32768:
+        raise typer.BadParameter(f"{text!r} is not a sensor's size such as 346x260")
+    return int(match[1]), int(match[2])
+
+
 def host_port(text: str) -> tuple[str, int]:
     """`HOST:PORT` (or `[IPv6]:PORT`, or `:PORT` for this machine) as a pair.
 

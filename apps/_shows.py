@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 Part = Literal["validation", "train", "all"]
 
+_FEW = 5  # subjects below which a fifth of them is nobody
+
 
 def choose(dataset: Dataset, part: Part) -> tuple[Sample, ...]:
     """Take the part that is learned, the fifth that is held back, or all.
+
+    Where every recording's name says who is seen (``user01_led.aedat``), a fifth of the subjects
+    is held back: nobody is in both parts. Else it is a fifth of each class.
 
     Raises
     ------
@@ -29,6 +34,10 @@ def choose(dataset: Dataset, part: Part) -> tuple[Sample, ...]:
     """
     if part == "all":
         return dataset.samples
+    people = dataset.subjects()
+    if len(people) >= _FEW and all(sample.subject is not None for sample in dataset.samples):
+        first, second = dataset.by_subject()
+        return first.samples if part == "train" else second.samples
     learn, validate = split([sample.label for sample in dataset.samples])
     chosen = learn if part == "train" else validate
     if not chosen:

@@ -6,14 +6,14 @@ import hashlib
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from apps import _unfinished as unfinished
 from apps._errors import DONE, FAILED, UsageError
-from apps._evaluate import DatasetPath, ShowFor
+from apps._evaluate import DatasetPath, ShowFor, Trials
 from apps._open import load_kernels, open_network
 from apps._options import DEFAULT_MODEL, Json
 from apps._plot import new_figure, plot_curve
@@ -54,6 +54,7 @@ def train(
         bool,
         typer.Option("--validate/--no-validate", help="Hold a fifth back, and judge by it."),
     ] = True,
+    trials: Trials = None,
     show: ShowFor = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted training stopped.")
@@ -91,7 +92,7 @@ def train(
     for stale in [*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{path.name}.*.tmp")]:
         stale.unlink(missing_ok=True)  # a kill came while it was written
     load_kernels()
-    network, shows, learn, held = _prepare(model, dataset, seed, show, validate=validate)
+    network, shows, learn, held = _prepare(model, dataset, seed, show, trials, validate=validate)
     plan = Plan.best(network.spec, passes, batch, shift, seed)
     settings = {
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
@@ -133,14 +134,20 @@ def train(
 
 
 def _prepare(
-    model: str, dataset: Path, seed: int, show: int | None, *, validate: bool
+    model: str,
+    dataset: Path,
+    seed: int,
+    show: int | None,
+    trials: Literal["train", "test"] | None,
+    *,
+    validate: bool,
 ) -> tuple[Network, Shows, tuple[Sample, ...], tuple[Sample, ...]]:
     from sensors import open_dataset
 
-    data: Dataset = open_dataset(dataset)
+    data: Dataset = open_dataset(dataset, part=trials)
     network = open_network(model, data.classes, seed)
     shows = Shows(data, network.spec, show)
-    for sample in data.samples:
+    for sample in sorted(data.samples, key=lambda sample: sample.path):
         shows.binned(sample)  # a damaged recording is told now, not in the middle of a pass
     if validate:
         return network, shows, choose(data, "train"), choose(data, "validation")

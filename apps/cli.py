@@ -13,12 +13,14 @@ import typer
 
 from apps import (
     _ask,
+    _convert,
     _demo,
     _evaluate,
     _info,
     _memory,
     _replay,
     _run,
+    _simulate,
     _sweep,
     _teach,
     _train,
@@ -44,6 +46,8 @@ for _command in (
     _teach.play,
     _replay.replay,
     _info.info,
+    _convert.convert,
+    _simulate.simulate,
     _train.train,
     _evaluate.evaluate,
     _memory.memory,

@@ -10,10 +10,12 @@ from sensors._simulator import SimSource, simulate
 from sensors._simulator_gestures import GESTURES
 from sensors._spif import SpifDecoder, UdpSource
 from sensors._uri import open_source, parse_time
+from sensors._write import Aedat4Writer, write_events
 
 __all__ = [
     "EVENT_DTYPE",
     "GESTURES",
+    "Aedat4Writer",
     "Dataset",
     "DecodeError",
     "Events",
@@ -41,4 +43,5 @@ __all__ = [
     "parse_time",
     "read_labels",
     "simulate",
+    "write_events",
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,9 +16,18 @@ from sensors._errors import SensorError
 from sensors._events import Events
 from sensors._labels import read_labels
 from sensors._recording import open_recording
+from sensors._simulator_gestures import GESTURES
 
-RECORDINGS = frozenset({".aedat4", ".aedat", ".bin", ".dat", ".es", ".raw"})
-"""File names that end so are recordings; their format is told by their content."""
+RECORDINGS = frozenset(
+    {".aedat4", ".aedat", ".bin", ".dat", ".es", ".npy", ".npz", ".raw", ".csv", ".txt"}
+)
+"""File names that end so may be recordings; their format is told by their content."""
+
+TEXTS = frozenset({".csv", ".txt"})
+"""Among them, those that more often are labels or notes."""
+
+TRAIN_TRIALS, TEST_TRIALS = "trials_to_train.txt", "trials_to_test.txt"
+DVS_GESTURE = "DVS128 Gesture"
 
 DIGITS = tuple(str(digit) for digit in range(10))
 NMNIST_SIZE = (34, 34)
@@ -57,7 +69,7 @@ class Dataset:
     path
         The folder.
     kind
-        ``"N-MNIST"`` or ``"recordings"``.
+        ``"N-MNIST"``, ``"DVS128 Gesture"`` or ``"recordings"``.
     classes
         Names of the classes, in a fixed order: numbers by value, then names by letter.
     samples
@@ -128,6 +140,54 @@ class Dataset:
                 longest = max(longest, int(self.load(sample)["t"][-1]) + 1)
         return min(-(-longest // 1000) * 1000, LONGEST_US)
 
+    def subjects(self) -> tuple[str, ...]:
+        """Who is seen, in order; nobody where file names do not say."""
+        return tuple(sorted({s.subject for s in self.samples if s.subject is not None}))
+
+    def part(self, subjects: Iterable[str]) -> Dataset:
+        """Return the samples of some subjects; classes stay.
+
+        Raises
+        ------
+        SensorError
+            If one of them is not seen in this set.
+        """
+        wanted = set(subjects)
+        unknown = wanted - set(self.subjects())
+        if unknown:
+            raise SensorError(
+                f"{self.path} does not show {', '.join(sorted(unknown))}; it shows "
+                f"{', '.join(self.subjects()) or 'nobody by name'}."
+            )
+        samples = tuple(s for s in self.samples if s.subject in wanted)
+        return Dataset(self.path, self.kind, self.classes, samples, self.size)
+
+    def by_subject(self, held: float = 0.2, *, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Split into two sets that share no subject, always the same for the same seed.
+
+        Parameters
+        ----------
+        held
+            Share of the subjects in the second set, rounded up; at least one is in each.
+        seed
+            Draws who.
+
+        Raises
+        ------
+        SensorError
+            If fewer than two subjects are known.
+        """
+        subjects = self.subjects()
+        if len(subjects) < 2:
+            raise SensorError(
+                f"{self.path} cannot be split by subject: its file names tell of "
+                f"{len(subjects)}. Names such as user01_led.aedat do."
+            )
+        # Each subject's place in line follows from its own name: others joining changes little.
+        line = sorted(subjects, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+        count = min(max(math.ceil(held * len(line)), 1), len(line) - 1)
+        return self.part(line[count:]), self.part(line[:count])
+
     def only(self, classes: Iterable[str]) -> Dataset:
         """Return the part with these classes, in their order.
 
@@ -146,16 +206,25 @@ class Dataset:
         return Dataset(self.path, self.kind, wanted, samples, self.size)
 
 
-def open_dataset(path: str | Path, *, classes: Sequence[str] | None = None) -> Dataset:
+def open_dataset(
+    path: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    part: Literal["train", "test"] | None = None,
+) -> Dataset:
     """Open a folder of labelled recordings.
 
-    Two layouts are told apart by what lies there:
+    Layouts are told apart by what lies there:
 
+    - DVS128 Gesture as published: ``userNN_LIGHT.aedat`` (AEDAT 3.1) with ``_labels.csv`` beside
+      them, and ``trials_to_train.txt`` and ``trials_to_test.txt``, of which ``part`` names one.
+      Its class numbers become the names in ``GESTURES``.
     - N-MNIST: folders ``0`` to ``9`` of ``.bin`` files, or a folder whose ``Train`` holds them.
       White space around the folders' names is stripped.
     - One's own recordings, of any format that is read: a sub-folder per class whose recordings
       show that class throughout, and recordings beside label files (``NAME_labels.csv`` or
-      ``NAME.csv`` next to ``NAME.aedat4``, lines of class,start,stop).
+      ``NAME.csv`` next to ``NAME.aedat4``, lines of class,start,stop). Data sets that other
+      libraries have unpacked, a folder of NPY files per class, are such folders.
 
     Parameters
     ----------
@@ -163,6 +232,9 @@ def open_dataset(path: str | Path, *, classes: Sequence[str] | None = None) -> D
         The folder.
     classes
         The classes that labels may name; None for those that are found.
+    part
+        Which of a data set's own two parts; of folders named ``train`` and ``test`` (or ``Train``
+        and ``Test``), that folder. None for all there is.
 
     Raises
     ------
@@ -174,9 +246,13 @@ def open_dataset(path: str | Path, *, classes: Sequence[str] | None = None) -> D
     if not folder.is_dir():
         what = "is a file, not a folder of recordings" if folder.exists() else "does not exist"
         raise SensorError(f"The data set {folder} {what}.")
-    found = _nmnist(folder)
-    kind = "N-MNIST"
-    size: tuple[int, int] = NMNIST_SIZE
+    found = _gesture(folder, part)
+    kind = DVS_GESTURE
+    size: tuple[int, int] = (128, 128)
+    if found is None:
+        folder = _side(folder, part)
+        found = _nmnist(folder)
+        kind, size = "N-MNIST", NMNIST_SIZE
     if found is None:
         found = [*_by_folder(folder), *_by_labels(folder)]
         kind = "recordings"
@@ -185,7 +261,12 @@ def open_dataset(path: str | Path, *, classes: Sequence[str] | None = None) -> D
             f"The data set {folder} is empty: it needs folders 0 to 9 of .bin files (N-MNIST), a "
             "folder of recordings per class, or recordings with NAME_labels.csv beside them."
         )
-    names = tuple(classes) if classes is not None else _ordered({s.label for s in found})
+    if classes is not None:
+        names = tuple(classes)
+    elif kind == DVS_GESTURE:
+        names = GESTURES
+    else:
+        names = _ordered({s.label for s in found})
     for sample in found:
         if sample.label not in names:
             raise SensorError(
@@ -194,9 +275,55 @@ def open_dataset(path: str | Path, *, classes: Sequence[str] | None = None) -> D
             )
     rank = {name: n for n, name in enumerate(names)}
     found.sort(key=lambda s: (rank[s.label], s.path.name, str(s.path), s.start_us or 0))
-    if kind != "N-MNIST":
+    if kind == "recordings":
         size = _common_size(list(dict.fromkeys(sample.path for sample in found)))
     return Dataset(folder, kind, names, tuple(found), size)
+
+
+def _side(folder: Path, part: str | None) -> Path:
+    if part is None:
+        return folder
+    for name in (
+        part,
+        part.capitalize(),
+        "ibmGestureTrain" if part == "train" else "ibmGestureTest",
+    ):
+        if (folder / name).is_dir():
+            return folder / name
+    raise SensorError(
+        f"{folder} has no part {part!r}: there is neither a folder of that name nor "
+        f"{TRAIN_TRIALS} and {TEST_TRIALS}."
+    )
+
+
+def _gesture(folder: Path, part: str | None) -> list[Sample] | None:
+    """List the samples if the folder is DVS128 Gesture as published."""
+    lists = {"train": folder / TRAIN_TRIALS, "test": folder / TEST_TRIALS}
+    if not all(path.is_file() for path in lists.values()):
+        return None
+    samples = []
+    for path in [lists[part]] if part is not None else lists.values():
+        for line in path.read_text("utf-8", "replace").splitlines():
+            name = line.strip()
+            if not name:
+                continue
+            recording = folder / name
+            if not recording.is_file():
+                raise SensorError(f"{path} names {name}, which is not there.")
+            table = recording.with_name(f"{recording.stem}_labels.csv")
+            for label in read_labels(table):
+                number = int(label.name) if label.name.isdecimal() else 0
+                if not 1 <= number <= len(GESTURES):
+                    raise SensorError(
+                        f"{table}: class {label.name!r}; DVS128 Gesture has 1 to {len(GESTURES)}."
+                    )
+                samples.append(
+                    Sample(
+                        recording, GESTURES[number - 1], _subject(recording), label.start_us,
+                        label.stop_us,
+                    )
+                )  # fmt: skip
+    return samples
 
 
 def _nmnist(folder: Path) -> list[Sample] | None:
@@ -252,12 +379,24 @@ def _folders(folder: Path) -> dict[str, Path]:
 
 
 def _recordings(folder: Path) -> list[Path]:
-    found = (p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in RECORDINGS)
-    return sorted((p for p in found if not p.name.startswith(".")), key=lambda p: p.name)
+    files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
+    found = [p for p in files if p.suffix.lower() in RECORDINGS - TEXTS]
+    if not found:
+        # A folder of texts only: those that are no labels, and that hold events.
+        found = [p for p in files if p.suffix.lower() in TEXTS and _holds_events(p)]
+    return sorted(found, key=lambda p: p.name)
+
+
+def _holds_events(path: Path) -> bool:
+    try:
+        open_recording(path)
+    except SensorError:
+        return False
+    return not path.stem.endswith("_labels")
 
 
 def _subject(path: Path) -> str | None:
-    found = re.match(r"user\d+", path.name)
+    found = re.match(r"(?:user|subject)_?\d+", path.name)
     return found[0] if found else None
 
 

@@ -145,10 +145,10 @@ def aedat2_davis(events: Sequence[Event]) -> bytes:
 
 def aedat3(events: Sequence[Event], per_packet: int = 2) -> bytes:
     """Headers of 28 bytes, polarity events of 8; a packet of special events lies between."""
-    out = (
+    out = [
         b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n"
         b"#Start-Time: 2016-01-01 00:00:00 (TZ+0000)\r\n#!END-HEADER\r\n"
-    )
+    ]
     groups: list[list[Event]] = []
     for event in events:
         if not groups or len(groups[-1]) == per_packet or groups[-1][0][0] >> 31 != event[0] >> 31:
@@ -158,12 +158,12 @@ def aedat3(events: Sequence[Event], per_packet: int = 2) -> bytes:
         n = len(group)
         over = group[0][0] >> 31
         # A special event, and an event that is not valid: neither is the camera's.
-        out += struct.pack("<hhiiiiii", 0, 1, 8, 4, over, 1, 1, 1) + struct.pack("<Ii", 3, 1)
-        out += struct.pack("<hhiiiiii", 1, 1, 8, 4, over, n + 1, n + 1, n)
-        out += struct.pack("<Ii", 9 << 17 | 9 << 2, 1)
+        out.append(struct.pack("<hhiiiiiiIi", 0, 1, 8, 4, over, 1, 1, 1, 3, 1))
+        out.append(struct.pack("<hhiiiiii", 1, 1, 8, 4, over, n + 1, n + 1, n))
+        out.append(struct.pack("<Ii", 9 << 17 | 9 << 2, 1))
         for t, x, y, p in group:
-            out += struct.pack("<Ii", x << 17 | y << 2 | p << 1 | 1, t & 0x7FFFFFFF)
-    return out
+            out.append(struct.pack("<Ii", x << 17 | y << 2 | p << 1 | 1, t & 0x7FFFFFFF))
+    return b"".join(out)
 
 
 XML = (

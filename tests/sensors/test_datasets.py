@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
+from formats import aedat3
 
-from sensors import DecodeError, SensorError, open_dataset
+from sensors import GESTURES, DecodeError, SensorError, open_dataset
 
 
 def write(path: Path, times: range, x: int = 3) -> Path:
@@ -149,3 +151,105 @@ def test_real_nmnist(data_dir: Path) -> None:
     events = [len(data.load(sample)) for sample in data.samples[::100]]
     assert min(events) > 1000
     assert open_dataset(data_dir / "nmnist" / "Train").samples == data.samples
+
+
+def gesture_set(folder: Path, users: int = 3) -> Path:
+    """Write DVS128 Gesture's own layout; every user shows class 1, 9 and 10, a second each."""
+    events = [(t, t // 1000 % 128, 5, 1) for t in range(0, 4_000_000, 20_000)]
+    for user in range(1, users + 1):
+        name = f"user{user:02}_led"
+        (folder / f"{name}.aedat").write_bytes(aedat3(events, per_packet=50))
+        rows = ["1,100000,1000000", "9,1500000,2600000", "10,2500000,3500000"]
+        (folder / f"{name}_labels.csv").write_text(
+            "class,startTime_usec,endTime_usec\n" + "\n".join(rows) + "\n"
+        )
+    names = [f"user{user:02}_led.aedat\n" for user in range(1, users + 1)]
+    (folder / "trials_to_train.txt").write_text("".join(names[:-1]))
+    (folder / "trials_to_test.txt").write_text(names[-1] + "\n")
+    return folder
+
+
+def test_dvs_gesture_as_published(tmp_path: Path) -> None:
+    data = open_dataset(gesture_set(tmp_path))
+    assert data.kind == "DVS128 Gesture"
+    assert data.size == (128, 128)
+    assert data.classes == GESTURES
+    assert len(data) == 9
+    assert data.subjects() == ("user01", "user02", "user03")
+    test = open_dataset(tmp_path, part="test")
+    assert [(s.label, s.subject) for s in test.samples] == [
+        ("hand_clapping", "user03"), ("air_drums", "user03"), ("air_guitar", "user03"),
+    ]  # fmt: skip
+    assert len(open_dataset(tmp_path, part="train")) == 6
+    # Class 9 is labelled into class 10, as user22_led's is: it ends where that begins.
+    drums = test.load(test.samples[1])
+    assert drums["t"].tolist() == list(range(0, 1_000_000, 20_000))
+
+
+def test_dvs_gesture_with_a_recording_missing(tmp_path: Path) -> None:
+    (gesture_set(tmp_path) / "user02_led.aedat").unlink()
+    with pytest.raises(SensorError, match=r"names user02_led\.aedat, which is not there"):
+        open_dataset(tmp_path)
+
+
+def test_splits_by_subject_are_fixed_and_share_nobody(tmp_path: Path) -> None:
+    data = open_dataset(gesture_set(tmp_path, users=9))
+    first, second = data.by_subject(0.2)
+    assert len(second.subjects()) == 2
+    assert not set(first.subjects()) & set(second.subjects())
+    assert len(first) + len(second) == len(data)
+    assert open_dataset(tmp_path).by_subject(0.2)[1].samples == second.samples
+    others = {data.by_subject(0.2, seed=seed)[1].subjects() for seed in range(8)}
+    assert len(others) > 3
+    with pytest.raises(SensorError, match="does not show user77"):
+        data.part(["user77"])
+    with pytest.raises(SensorError, match="cannot be split by subject"):
+        data.part(["user01"]).by_subject()
+
+
+def test_folders_of_arrays_as_other_libraries_unpack_them(tmp_path: Path) -> None:
+    for part, count in (("Train", 3), ("Test", 1)):
+        for name in ("4", "5"):
+            folder = tmp_path / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                array = np.zeros(50, [("x", "<i2"), ("y", "<i2"), ("p", "?"), ("t", "<i8")])
+                array["t"], array["x"] = np.arange(50) * 100, 7
+                np.save(folder / f"{number}.npy", array)
+    assert len(open_dataset(tmp_path, part="train")) == 6
+    test = open_dataset(tmp_path, part="test")
+    assert test.classes == ("4", "5")
+    assert test.load(test.samples[0]).tolist()[1] == (100, 7, 0, 0)
+    with pytest.raises(SensorError, match="has no part 'test'"):
+        open_dataset(tmp_path / "Train", part="test")
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_real_clips_as_a_data_set_of_aedat_are_the_clips(data_dir: Path, tmp_path: Path) -> None:
+    clips = sorted((data_dir / "dvs_gesture").glob("class_*.bin"))
+    assert len(clips) == 5
+    events: list[tuple[int, int, int, int]] = []
+    rows = []
+    begin = 2**31 - 3_000_000  # so that the overflow count changes within a clip
+    truth = {}
+    for clip in clips:
+        raw = np.frombuffer(clip.read_bytes(), np.uint8).reshape(-1, 5).astype(np.int64)
+        t = (raw[:, 2] & 0x7F) << 16 | raw[:, 3] << 8 | raw[:, 4]
+        rows.append(f"{int(clip.stem[-2:])},{begin},{begin + int(t[-1]) + 1}")
+        columns = (t + begin, raw[:, 0], raw[:, 1], raw[:, 2] >> 7)
+        events += list(zip(*(column.tolist() for column in columns), strict=True))
+        name = GESTURES[int(clip.stem[-2:]) - 1]
+        truth[name] = np.stack([t, raw[:, 0], raw[:, 1], raw[:, 2] >> 7], 1)
+        begin += int(t[-1]) + 500_000
+    (tmp_path / "user01_natural.aedat").write_bytes(aedat3(events, per_packet=3000))
+    (tmp_path / "user01_natural_labels.csv").write_text(
+        "class,startTime_usec,endTime_usec\n" + "\n".join(rows) + "\n"
+    )
+    (tmp_path / "trials_to_train.txt").write_text("user01_natural.aedat\n")
+    (tmp_path / "trials_to_test.txt").write_text("")
+    data = open_dataset(tmp_path, part="train")
+    assert len(data) == 5
+    for sample in data.samples:
+        got = data.load(sample)
+        assert (np.stack([got[n].astype(np.int64) for n in "txyp"], 1) == truth[sample.label]).all()
