@@ -10,7 +10,7 @@ import typer
 
 from apps._errors import DONE, UsageError
 from apps._open import patience
-from apps._options import Columns, Json, Size, Unit
+from apps._options import Columns, Filters, Json, Size, Unit
 from apps._say import console, json_line
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def convert(
     size: Size = None,
     columns: Columns = None,
     unit: Unit = None,
+    filters: Filters = None,
     drop: Annotated[
         bool, typer.Option("--drop", help="Leave out events that break a rule, and count them.")
     ] = False,
@@ -37,7 +38,7 @@ def convert(
     damaged recording writes nothing: give --drop to keep what is before the damage.
     """
     with patience():
-        from sensors import DecodeError, open_recording, write_events
+        from sensors import DecodeError, SensorError, make_chain, open_recording, write_events
         from sensors._write import MAKES
     if target.suffix.lower() not in MAKES:
         raise UsageError(f"{target} is of no format that is written: {', '.join(MAKES)}")
@@ -46,23 +47,27 @@ def convert(
     recording = open_recording(
         source, size=size, columns=columns, unit=unit, policy="drop" if drop else "raise"
     )
+    try:
+        chain = make_chain(filters or (), recording.size)
+    except SensorError as error:
+        raise UsageError(str(error)) from error
     damage: list[str] = []
 
     def chunks() -> Iterator[Events]:
         try:
-            yield from recording.chunks()
+            yield from map(chain.apply, recording.chunks())
         except DecodeError as error:
             if not drop:
                 raise
             damage.append(str(error))
 
-    count = write_events(chunks(), target, recording.size)
-    lost = dict(recording.counters)
+    count = write_events(chunks(), target, chain.size)
+    lost = {**recording.counters, **chain.dropped}
     if as_json:
         json_line(
             {
                 "type": "summary", "path": str(target), "format": MAKES[target.suffix.lower()],
-                "events": count, "size": recording.size, "dropped": lost,
+                "events": count, "size": chain.size, "dropped": lost,
                 "damage": damage[0] if damage else None,
             }
         )  # fmt: skip

@@ -49,12 +49,20 @@ Columns = Annotated[
 Unit = Annotated[
     str | None, typer.Option("--unit", metavar="s|ms|us|ns", help="Of a text's or array's times.")
 ]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter", metavar="NAME[:VALUE]",
+        help="Such as background:5ms or hot; several apply in order (docs/filters.md).",
+    ),
+]  # fmt: skip
 __all__ = [
     "DEFAULT_ADDRESS",
     "DEFAULT_MODEL",
     "Classes",
     "Columns",
     "Connect",
+    "Filters",
     "Json",
     "Model",
     "Seed",

@@ -14,7 +14,7 @@ from rich.table import Table
 from apps._errors import DONE, FAILED, UsageError
 from apps._inprocess import compute
 from apps._open import load_kernels, open_network
-from apps._options import DEFAULT_MODEL, Classes, Json, Model, Seed, Start, Stop
+from apps._options import DEFAULT_MODEL, Classes, Filters, Json, Model, Seed, Start, Stop
 from apps._quantities import names, speed_factor
 from apps._say import complain, console, json_line, remarks
 from apps._tally import Tally
@@ -43,6 +43,7 @@ def replay(
     start: Start = None,
     stop: Stop = None,
     speed: Annotated[str, typer.Option(metavar="FACTOR|max", help="1 is real time.")] = "max",
+    filters: Filters = None,
     seed: Seed = 0,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save the network afterwards.")
@@ -64,10 +65,15 @@ def replay(
         raise UsageError(f"--save {save}: there is no folder {save.parent}")
     factor = speed_factor(speed)
     load_kernels()
-    from sensors import FileSource
+    from sensors import FileSource, Filtered, SensorError, Source
 
     excerpts = _excerpts(files, labels, label, start, stop)
-    source = FileSource(excerpts, speed=factor)
+    source: Source = FileSource(excerpts, speed=factor)
+    if filters:
+        try:
+            source = Filtered(source, filters)
+        except SensorError as error:
+            raise UsageError(str(error)) from error
     network = open_network(model, names(classes) or _names(excerpts), seed)
     if not learn and model in _presets():
         remarks().print(f"note: {model} is untrained here, so its answers mean nothing yet")

@@ -14,7 +14,7 @@ import typer
 
 from apps._errors import DONE, FAILED, UsageError, leaves
 from apps._open import load_kernels, open_network
-from apps._options import DEFAULT_ADDRESS, DEFAULT_MODEL, Classes, Json, Model, Seed
+from apps._options import DEFAULT_ADDRESS, DEFAULT_MODEL, Classes, Filters, Json, Model, Seed
 from apps._quantities import names, speed_factor
 from apps._say import complain, json_line, remarks
 
@@ -52,6 +52,7 @@ def run(
     speed: Annotated[
         str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
     ] = None,
+    filters: Filters = None,
     at_end: Annotated[
         Literal["exit", "stay"], typer.Option(help="When the source is over.")
     ] = "exit",
@@ -73,18 +74,21 @@ def run(
         at_end=at_end,
         checkpoint_folder=None if checkpoint is None else str(checkpoint),
     )
-    opened = open_source_at(source, speed)
-    network = _network(model, names(classes) or source_classes(opened), seed, checkpoint, resume)
+    opened = open_source_at(source, speed, filters)
+    network = _network(
+        model, names(classes) or source_classes(opened), seed, checkpoint, resume, opened
+    )
     raise typer.Exit(trio.run(_run, opened, network, settings, as_json))
 
 
-def open_source_at(uri: str, speed: str | None) -> Source:
-    """Open a source; what is wrong with its name is wrong usage."""
-    from sensors import SensorError, open_source
+def open_source_at(uri: str, speed: str | None, filters: Sequence[str] | None = None) -> Source:
+    """Open a source, behind filters; what is wrong with their names is wrong usage."""
+    from sensors import Filtered, SensorError, open_source
 
     options: dict[str, Any] = {} if speed is None else {"speed": speed_factor(speed)}
     try:
-        return open_source(uri, **options)
+        source = open_source(uri, **options)
+        return Filtered(source, filters) if filters else source
     except SensorError as error:
         raise UsageError(str(error)) from error
 
@@ -104,15 +108,25 @@ def _settings(**chosen: Any) -> Settings:
 
 
 def _network(
-    model: str, classes: tuple[str, ...], seed: int, checkpoint: Path | None, resume: bool
+    model: str,
+    classes: tuple[str, ...],
+    seed: int,
+    checkpoint: Path | None,
+    resume: bool,
+    source: Source,
 ) -> Network:
     from qcore import Network
     from runtime import CheckpointStore
+    from sensors import Filtered
 
     if resume and checkpoint is not None:
-        found = CheckpointStore(checkpoint).load_newest(Network.from_bytes)
+        store = CheckpointStore(checkpoint)
+        found = store.load_newest(Network.from_bytes)
         if found is not None:
             network, path = found
+            remembered = store.beside(path)
+            if remembered is not None and isinstance(source, Filtered):
+                source.restore(remembered)
             remarks().print(f"going on from {path}", markup=False, soft_wrap=True)
             return network
     return open_network(model, classes, seed)

@@ -43,8 +43,8 @@ class CheckpointStore:
             raise _trouble("The checkpoint folder", self.folder, "read", error) from error
         return sorted(found, key=_number)
 
-    def write(self, data: bytes) -> Path:
-        """Store ``data`` as the newest checkpoint.
+    def write(self, data: bytes, beside: bytes | None = None) -> Path:
+        """Store ``data`` as the newest checkpoint, and what the source remembers ``beside`` it.
 
         The bytes go to a temporary file in the same folder and reach the disk before the file
         gets its name, and the name reaches the disk before this returns: after a crash at any
@@ -62,13 +62,17 @@ class CheckpointStore:
             present = self.paths()
             number = _number(present[-1]) + 1 if present else 1
             path = self.folder / f"checkpoint-{number:08d}.safetensors"
-            temporary = self.folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            temporary = None
+            # The checkpoint gets its name last: with it, all that belongs to it is there.
+            for content, name in ((beside, _beside(path)), (data, path)):
+                if content is None:
+                    continue
+                temporary = self.folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+                with open(temporary, "xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, name)
+                temporary = None
             self._sync_folder()
         except OSError as error:
             raise _trouble("A checkpoint", self.folder, "written", error) from error
@@ -79,7 +83,23 @@ class CheckpointStore:
         for old in [*present, path][: -self.keep]:
             with contextlib.suppress(OSError):
                 old.unlink()
+                _beside(old).unlink(missing_ok=True)
         return path
+
+    def beside(self, path: Path) -> bytes | None:
+        """Return what was stored beside a checkpoint; None if nothing was.
+
+        Raises
+        ------
+        CheckpointError
+            It cannot be read.
+        """
+        try:
+            return _beside(path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _trouble("The source's state", self.folder, "read", error) from error
 
     def load_newest(self, load: Callable[[bytes], _T]) -> tuple[_T, Path] | None:
         """Load the newest checkpoint that ``load`` accepts; None if there are none at all.
@@ -115,6 +135,10 @@ class CheckpointStore:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(".source.npz")
 
 
 def _number(path: Path) -> int:

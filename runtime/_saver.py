@@ -21,6 +21,8 @@ log = logging.getLogger("spikewire.runtime")
 class Saver:
     """One service's checkpoints. A write that fails is reported, and stops nothing.
 
+    ``beside`` gives what the source remembers, to be kept with each.
+
     Attributes
     ----------
     path, tick
@@ -30,7 +32,11 @@ class Saver:
     """
 
     def __init__(
-        self, store: CheckpointStore, changed: Callable[[], None], in_thread: InThread
+        self,
+        store: CheckpointStore,
+        changed: Callable[[], None],
+        in_thread: InThread,
+        beside: Callable[[], bytes] | None = None,
     ) -> None:
         self.path: str | None = None
         self.tick: int | None = None
@@ -39,6 +45,7 @@ class Saver:
         self._store = store
         self._changed = changed
         self._in_thread = in_thread
+        self._beside = beside
         self._nursery: trio.Nursery | None = None
         self._owner: Owner | None = None
 
@@ -63,7 +70,8 @@ class Saver:
         assert self._owner is not None
         answer: dict[str, Any]
         try:
-            path = await self._in_thread(partial(self._store.write, data))
+            beside = None if self._beside is None else self._beside()
+            path = await self._in_thread(partial(self._store.write, data, beside))
         except CheckpointError as error:
             self.error = str(error)
             self.failures += 1

@@ -102,7 +102,8 @@ class Service:
         self.saver: Saver | None = None
         if folder is not None:
             store = CheckpointStore(folder, self.settings.checkpoint_keep)
-            self.saver = Saver(store, self._publish_status, in_thread)
+            beside = getattr(source, "save", None)
+            self.saver = Saver(store, self._publish_status, in_thread, beside)
         self.owner = Owner(
             network,
             self.inbox,

@@ -3,6 +3,9 @@
 from sensors._datasets import Dataset, Sample, open_dataset
 from sensors._errors import DecodeError, SensorError, SourceError
 from sensors._events import EVENT_DTYPE, Events, Packet, Source, check_events, no_events
+from sensors._filter_names import make_chain, make_filter
+from sensors._filtered import Filtered
+from sensors._filters import Chain, Filter
 from sensors._labels import Label, read_labels
 from sensors._recording import Facts, Recording, inspect, open_recording
 from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
@@ -16,12 +19,15 @@ __all__ = [
     "EVENT_DTYPE",
     "GESTURES",
     "Aedat4Writer",
+    "Chain",
     "Dataset",
     "DecodeError",
     "Events",
     "Excerpt",
     "Facts",
     "FileSource",
+    "Filter",
+    "Filtered",
     "Label",
     "Packet",
     "PlaySummary",
@@ -36,6 +42,8 @@ __all__ = [
     "UdpSource",
     "check_events",
     "inspect",
+    "make_chain",
+    "make_filter",
     "no_events",
     "open_dataset",
     "open_recording",

@@ -49,14 +49,14 @@ def dat1(events: Sequence[Event]) -> bytes:
 
 def evt2(events: Sequence[Event], header: bytes = b"% evt 2.0\n% geometry 640x480\n") -> bytes:
     """TIME_HIGH (0x8) before each change of the time's upper bits, CD_OFF 0x0, CD_ON 0x1."""
-    out = header + b"% end\n"
+    out = bytearray(header + b"% end\n")
     high = None
     for t, x, y, p in events:
         if t >> 6 != high:
             high = t >> 6
             out += struct.pack("<I", 0x8 << 28 | (high & 0xFFFFFFF))
         out += struct.pack("<I", p << 28 | (t & 0x3F) << 22 | x << 11 | y)
-    return out
+    return bytes(out)
 
 
 def evt21(
@@ -69,7 +69,7 @@ def evt21(
             return struct.pack("<II", value >> 32, value & 0xFFFFFFFF)
         return struct.pack(order, value)
 
-    out = b"% evt 2.1\n% geometry 640x480\n" + header + b"% end\n"
+    out = bytearray(b"% evt 2.1\n% geometry 640x480\n" + header + b"% end\n")
     high = None
     for t, x, y, p in events:
         if t >> 6 != high:
@@ -78,7 +78,7 @@ def evt21(
         base = x & ~31
         head = p << 60 | (t & 0x3F) << 54 | base << 43 | y << 32
         out += word(head | 1 << (x - base))
-    return out
+    return bytes(out)
 
 
 def evt21_legacy(events: Sequence[Event]) -> bytes:
@@ -90,7 +90,7 @@ def evt3(
     events: Sequence[Event], header: bytes = b"% evt 3.0\n% geometry 640x480\n% end\n"
 ) -> bytes:
     """TIME_HIGH 0x8, TIME_LOW 0x6, ADDR_Y 0x0, then ADDR_X 0x2, 12 bits each."""
-    out = header
+    out = bytearray(header)
     high = None
     for t, x, y, p in events:
         if t >> 12 != high:
@@ -99,7 +99,7 @@ def evt3(
         out += struct.pack("<H", 0x6 << 12 | (t & 0xFFF))
         out += struct.pack("<H", 0x0 << 12 | y)
         out += struct.pack("<H", 0x2 << 12 | p << 11 | x)
-    return out
+    return bytes(out)
 
 
 def evt3_other_header(events: Sequence[Event]) -> bytes:
@@ -109,14 +109,14 @@ def evt3_other_header(events: Sequence[Event]) -> bytes:
 
 def es(events: Sequence[Event], size: tuple[int, int] = (320, 240)) -> bytes:
     """Steps of time below 127 in seven bits; 0xFF adds 127; rows count from below."""
-    out = b"Event Stream\x02\x00\x00\x01" + struct.pack("<HH", *size)
+    out = bytearray(b"Event Stream\x02\x00\x00\x01" + struct.pack("<HH", *size))
     now = 0
     for t, x, y, p in events:
         step = t - now
         now = t
         out += b"\xff" * (step // 127)
         out += bytes([(step % 127) << 1 | p]) + struct.pack("<HH", x, size[1] - 1 - y)
-    return out
+    return bytes(out)
 
 
 def aedat1(events: Sequence[Event]) -> bytes:
@@ -136,11 +136,11 @@ def aedat2(events: Sequence[Event]) -> bytes:
 
 def aedat2_davis(events: Sequence[Event]) -> bytes:
     """DAVIS240: y in bits 22..30, x in 12..21, polarity in 11; between them a frame's sample."""
-    out = b"#!AER-DAT2.0\r\n# AEChip: eu.seebetter.ini.chips.davis.DAVIS240C\r\n"
+    out = bytearray(b"#!AER-DAT2.0\r\n# AEChip: eu.seebetter.ini.chips.davis.DAVIS240C\r\n")
     for t, x, y, p in events:
         out += struct.pack(">II", (179 - y) << 22 | x << 12 | p << 11, t)
         out += struct.pack(">II", 1 << 31 | 3 << 22 | 4 << 12 | 77, t)
-    return out
+    return bytes(out)
 
 
 def aedat3(events: Sequence[Event], per_packet: int = 2) -> bytes:
