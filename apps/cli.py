@@ -29,7 +29,7 @@ from apps import (
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
 from apps._start import endless
-from apps.bench import core, fewshot, gestures, twin
+from apps.bench import core, decode, fewshot, gestures, twin
 
 app = typer.Typer(
     name="spikewire",
@@ -61,6 +61,7 @@ for _command in (
 bench = typer.Typer(help="Measurements anybody can repeat.", add_completion=False)
 bench.command()(gestures.gestures)
 bench.command()(core.core)
+bench.command()(decode.decode)
 bench.command()(twin.twin)
 bench.command()(fewshot.fewshot)
 app.add_typer(bench, name="bench")

@@ -430,7 +430,8 @@ class Network:
         """Set how fast to learn, having learned ``done`` of ``total`` portions.
 
         The layers' step goes evenly from ``learning.step`` to ``learning.last_step``, and the
-        readout's shift, if it has a last one, from ``readout.shift`` to ``readout.last_shift``.
+        readout's shift, if it has a last one, from ``readout.shift`` to ``readout.last_shift``. When
+        all is done the readout has its first shift again: it can be taught live as fast as before.
         """
         learn = self.spec.learning
         done = min(max(done, 0), total)
@@ -438,7 +439,7 @@ class Network:
         self.arena.layers[:, at.STEP] = step
         read = self.spec.readout
         if read.last_shift:
-            way = (read.last_shift - read.shift) * done * 2 + total
+            way = (read.last_shift - read.shift) * (done % max(total, 1)) * 2 + total
             self.arena.registers[at.READ_SHIFT] = read.shift + way // max(2 * total, 1)
 
     def reset_state(self) -> None:

@@ -19,7 +19,6 @@ import numba
 import numpy as np
 import zstandard
 
-from sensors._decode import _BYTES, Bytes
 from sensors._events import _EVENTS, EVENT_DTYPE, Events
 from sensors._jit import kernel
 
@@ -95,17 +94,24 @@ def event_streams(text: str) -> dict[int, tuple[int, int] | None]:
     return streams
 
 
-@kernel(numba.void(_BYTES, _EVENTS))
-def _unpack(data, events):  # type: ignore[no-untyped-def]
+_STRUCT = np.dtype(
+    {
+        "names": ["t", "x", "y", "p"],
+        "formats": ["<i8", "<u2", "<u2", "u1"],
+        "offsets": [0, 8, 10, 12],
+        "itemsize": 16,
+    }
+)
+_STRUCTS = numba.types.Array(numba.from_dtype(_STRUCT), 1, "C", readonly=True, aligned=False)
+
+
+@kernel(numba.void(_STRUCTS, _EVENTS))
+def _unpack(structs, events):  # type: ignore[no-untyped-def]
     for i in range(events.shape[0]):
-        at = 16 * i
-        t = np.int64(0)
-        for byte in range(8):
-            t |= np.int64(data[at + byte]) << (8 * byte)
-        events[i].t = t
-        events[i].x = np.uint16(data[at + 8]) | (np.uint16(data[at + 9]) << 8)
-        events[i].y = np.uint16(data[at + 10]) | (np.uint16(data[at + 11]) << 8)
-        events[i].p = data[at + 12]
+        events[i].t = structs[i].t
+        events[i].x = structs[i].x
+        events[i].y = structs[i].y
+        events[i].p = structs[i].p
 
 
 def packet_events(payload: bytes | memoryview) -> Iterator[Events]:
@@ -129,11 +135,10 @@ def packet_events(payload: bytes | memoryview) -> Iterator[Events]:
         raise DamageError("this is no packet of events") from None
     start = at + 4
     there = max(0, (len(payload) - start) // 16)
-    data: Bytes = np.frombuffer(payload, np.uint8)
     for first in range(0, min(count, there), STEP):
         last = min(first + STEP, count, there)
         events = np.empty(last - first, EVENT_DTYPE)
-        _unpack(data[start + 16 * first : start + 16 * last], events)
+        _unpack(np.frombuffer(payload, _STRUCT, last - first, start + 16 * first), events)
         yield events
     if there < count:
         raise DamageError(f"a packet of {count:,} events of which {there:,} are there")
@@ -152,7 +157,9 @@ def unpack(payload: bytes, compression: int) -> bytes | memoryview:
     try:
         if compression in (LZ4, LZ4_HIGH):
             decoder = lz4.frame.LZ4FrameDecompressor()
-            whole = decoder.decompress(payload, max_length=MOST_BYTES)
+            # LZ4 unpacks to 255 times as much at most. A limit costs time: room for all of it.
+            few = len(payload) <= MOST_BYTES // 255
+            whole = decoder.decompress(payload, max_length=-1 if few else MOST_BYTES)
             ended = decoder.eof
         elif compression in (ZSTD, ZSTD_HIGH):
             reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(payload)
@@ -166,7 +173,7 @@ def unpack(payload: bytes, compression: int) -> bytes | memoryview:
         if len(whole) >= MOST_BYTES:
             raise DamageError(f"a packet unpacks to more than {MOST_BYTES:,} bytes, the most read")
         raise DamageError("a packet's compressed data ends early")
-    return bytes(whole)
+    return bytes(whole) if not isinstance(whole, bytes) else whole
 
 
 def packets(file: BinaryIO, start: int, stop: int | None) -> Iterator[tuple[int, int, bytes]]:

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from sensors._decode import _STATE, _WORDS, Bytes
-from sensors._events import _EVENTS, EVENT_DTYPE, Events
+from sensors._events import _EVENTS, EVENT_DTYPE, Events, copied
 from sensors._jit import kernel
 
 _HALVES = numba.types.Array(numba.uint16, 1, "C", readonly=True)
@@ -124,6 +124,7 @@ class Evt21:
     def __init__(self, upper: int) -> None:
         self._state = np.array([-1, 0, 0], np.int64)
         self._upper = upper
+        self._room = np.empty(0, EVENT_DTYPE)
 
     @property
     def left_out(self) -> Mapping[str, int]:
@@ -133,9 +134,10 @@ class Evt21:
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode whole words."""
         words = data[: len(data) // 8 * 8].view("<u4")
-        events = np.empty(16 * len(words) + 1, EVENT_DTYPE)
-        n = int(_evt21(words, events, self._state, self._upper))
-        return events[:n].copy(), 4 * len(words)
+        if len(self._room) <= 16 * len(words):
+            self._room = np.empty(16 * len(words) + 1, EVENT_DTYPE)
+        n = int(_evt21(words, self._room, self._state, self._upper))
+        return copied(self._room[:n]), 4 * len(words)
 
 
 def evt21_upper(data: Bytes) -> int:
@@ -160,7 +162,8 @@ _T, _HIGH, _WRAPS, _Y, _X, _P, _UNTIMED, _SEEN = range(8)
 def _evt3(words, events, state):  # type: ignore[no-untyped-def]
     t, high, wraps = state[_T], state[_HIGH], state[_WRAPS]
     y, x, p, untimed, seen = state[_Y], state[_X], state[_P], state[_UNTIMED], state[_SEEN]
-    n = 0
+    ready = np.int64(seen == 3)
+    n = np.int64(0)
     for i in range(words.shape[0]):
         word = np.int64(words[i])
         kind = word >> 12
@@ -169,13 +172,12 @@ def _evt3(words, events, state):  # type: ignore[no-untyped-def]
             events[n].x = word & 0x7FF
             events[n].y = y
             events[n].p = (word >> 11) & 1
-            if seen == 3:
-                n += 1
-            else:
-                untimed += 1
+            n += ready
+            untimed += 1 - ready
         elif kind == 0x0:  # ADDR_Y
             y = word & 0x7FF
             seen |= 2
+            ready = np.int64(seen == 3)
         elif kind == 0x6:  # TIME_LOW
             t = high | (word & 0xFFF)
         elif kind == 0x4 or kind == 0x5:  # VECT_12, VECT_8
@@ -188,10 +190,8 @@ def _evt3(words, events, state):  # type: ignore[no-untyped-def]
                     events[n].x = column
                     events[n].y = y
                     events[n].p = p
-                    if seen == 3:
-                        n += 1
-                    else:
-                        untimed += 1
+                    n += ready
+                    untimed += 1 - ready
                 valid >>= 1
                 column += 1
             # Held to 16 bits: what lies past every sensor stays there.
@@ -206,6 +206,7 @@ def _evt3(words, events, state):  # type: ignore[no-untyped-def]
             high = wraps + now
             t = high
             seen |= 1
+            ready = np.int64(seen == 3)
     state[_T], state[_HIGH], state[_WRAPS] = t, high, wraps
     state[_Y], state[_X], state[_P], state[_UNTIMED], state[_SEEN] = y, x, p, untimed, seen
     return n
@@ -223,6 +224,7 @@ class Evt3:
 
     def __init__(self) -> None:
         self._state = np.zeros(8, np.int64)
+        self._room = np.empty(0, EVENT_DTYPE)
 
     @property
     def left_out(self) -> Mapping[str, int]:
@@ -232,7 +234,8 @@ class Evt3:
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode whole words."""
         words = data[: len(data) // 2 * 2].view("<u2")
-        # Most of this room is never touched, so it costs address space only.
-        events = np.empty(12 * len(words) + 1, EVENT_DTYPE)
-        n = int(_evt3(words, events, self._state))
-        return events[:n].copy(), 2 * len(words)
+        # Used again and again: fresh memory of this size costs more than decoding into it.
+        if len(self._room) <= 12 * len(words):
+            self._room = np.empty(12 * len(words) + 1, EVENT_DTYPE)
+        n = int(_evt3(words, self._room, self._state))
+        return copied(self._room[:n]), 2 * len(words)

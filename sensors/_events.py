@@ -51,6 +51,11 @@ def no_events() -> Events:
     return np.zeros(0, EVENT_DTYPE)
 
 
+def copied(events: Events) -> Events:
+    """Copy a contiguous array byte by byte: NumPy copies records field by field, at half speed."""
+    return events.view(np.uint8).copy().view(EVENT_DTYPE)
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """A run of checked events and what their source knows about them.
@@ -109,6 +114,18 @@ class Source(Protocol):
 
 
 _READ_ONLY = numba.types.Array(_EVENT, 1, "C", readonly=True, aligned=False)
+
+
+@kernel(numba.boolean(_READ_ONLY, numba.int64, numba.int64, numba.int64))
+def _all_right(events, width, height, after):  # type: ignore[no-untyped-def]
+    wrong = np.uint8(0)
+    last = after
+    for i in range(events.shape[0]):
+        event = events[i]
+        wrong |= np.uint8(event.x >= width) | np.uint8(event.y >= height)
+        wrong |= np.uint8(event.p > 1) | np.uint8(event.t < last)
+        last = event.t
+    return wrong == 0
 
 
 @kernel(numba.int64(_READ_ONLY, _EVENTS, numba.int64, numba.int64, numba.int64, numba.int64[::1]))
@@ -178,11 +195,11 @@ def check_events(
             converted[name] = events[name]
         events = converted
     events = np.ascontiguousarray(events)
+    if _all_right(events, size[0], size[1], after):
+        return events
     kept = np.empty(len(events), EVENT_DTYPE)
     faults = np.zeros(4, np.int64)
     n = int(_check(events, kept, size[0], size[1], after, faults))
-    if n == len(events):
-        return events
     if counters is not None:
         for name, count in zip(FAULTS, faults[:3], strict=True):
             if count:
@@ -198,4 +215,4 @@ def check_events(
             f"{size[0]}x{size[1]} sensor: {told}.",
             int(faults[3]),
         )
-    return kept[:n].copy()
+    return copied(kept[:n])

@@ -21,7 +21,7 @@ from sensors._events import EVENT_DTYPE, Events, FaultError, Policy, check_event
 from sensors._lz4 import frame_end
 from sensors._numpy import read_numpy
 
-CHUNK = 1 << 18
+CHUNK = 1 << 17
 """Bytes read at once: 32 events may lie in 8 bytes of EVT 2.1, so 14 MiB of events at most."""
 
 Reader = Literal["spikewire", "aestream", "faery"]
@@ -186,7 +186,10 @@ class Recording:
                 for name, source in (("t", "t"), ("x", "x"), ("y", "y"), ("p", "on")):
                     events[name] = packet[source]
                 yield events
-        except Exception as error:
+        except BaseException as error:
+            # What it has not implemented it panics at, which is no Exception.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise DecodeError(self.path, f"{error} (faery).") from None
 
 

@@ -43,6 +43,9 @@ REASONS = (
 )
 """Counters of what was dropped, beside ``kernel_drops`` (datagrams)."""
 
+VERDICTS = ("datagrams_empty", "datagrams_refused", "datagrams_partly")
+"""Counters of datagrams that gave no event, or not all of theirs; all others were taken whole."""
+
 _LAST, _BEGUN, _RESTARTED, _COUNT = range(4)
 
 
@@ -122,7 +125,8 @@ class SpifDecoder:
     Attributes
     ----------
     counters
-        Dropped events by reason (see ``REASONS``), and ``time_restarts``.
+        Dropped events by reason (``REASONS``), datagrams not taken whole (``VERDICTS``), and
+        ``time_restarts``.
     last
         Time of the newest event, microseconds.
     """
@@ -166,6 +170,10 @@ class SpifDecoder:
         for reason, count in zip(REASONS, counts, strict=True):
             if count:
                 self.counters[reason] += int(count)
+        if n == 0:
+            self.counters["datagrams_refused" if datagram else "datagrams_empty"] += 1
+        elif odd or counts.any():
+            self.counters["datagrams_partly"] += 1
         return events[:n], restarted
 
     def _run(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import flood
 import fuzz
 import numpy as np
 import pytest
 from formats import EVENTS, WRITERS
 
 import sensors
+from sensors._spif import REASONS, VERDICTS
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -43,3 +45,14 @@ def test_a_crash_a_wrong_event_and_a_foreign_error_are_found(
     assert Path(str(found["file"])).is_file()
     monkeypatch.setattr(fuzz, "open_recording", lambda *_, **__: __import__("os")._exit(7))
     assert fuzz.fuzz("es", 0, 50)["failure"] == "died with code 7"
+
+
+@pytest.mark.slow
+async def test_hostile_datagrams_are_all_accounted_for() -> None:
+    report = await flood.receive(20_000, 1)
+    assert report["wrong"] == []
+    counters = report["counters"]
+    assert isinstance(counters, dict)
+    # The flood is what it says: datagrams of every verdict, and losses of every kind.
+    assert all(counters[name] > 100 for name in (*VERDICTS, *REASONS) if name != "stale_tail")
+    assert counters["events"] > 10_000

@@ -50,7 +50,7 @@ def test_every_coordinate_is_checked() -> None:
     )
     events, _ = decoder.decode(data, 0)
     assert events.tolist() == [(4, 0, 0, 1)]
-    assert decoder.counters == {"out_of_bounds": 3}
+    assert decoder.counters == {"out_of_bounds": 3, "datagrams_partly": 1}
 
 
 def test_the_stale_tail_has_a_name_of_its_own() -> None:
@@ -59,7 +59,7 @@ def test_the_stale_tail_has_a_name_of_its_own() -> None:
     stale = b"".join(timed(t, 1, 1, 1) for t in (50, 51, 52))
     events, restarted = decoder.decode(fresh + stale, 0)
     assert events["t"].tolist() == [100, 101, 102]
-    assert decoder.counters == {"stale_tail": 3}
+    assert decoder.counters == {"stale_tail": 3, "datagrams_partly": 1}
     assert not restarted
 
 
@@ -69,7 +69,11 @@ def test_late_words_odd_bytes_and_missing_times_are_counted() -> None:
     events, _ = decoder.decode(timed(900, 1, 1, 1) + timed(1_001, 1, 1, 1) + b"\x01\x02", 0)
     assert events["t"].tolist() == [1_001]
     decoder.decode(struct.pack("<I", 1 << 16 | 1), 0)
-    assert decoder.counters == {"time_backwards": 1, "odd_bytes": 2, "time_missing": 1}
+    decoder.decode(b"", 0)
+    assert decoder.counters == {
+        "time_backwards": 1, "odd_bytes": 2, "time_missing": 1, "datagrams_partly": 1,
+        "datagrams_refused": 1, "datagrams_empty": 1,
+    }  # fmt: skip
 
 
 def test_a_sender_that_starts_again_is_noticed() -> None:
