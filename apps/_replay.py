@@ -14,7 +14,19 @@ from rich.table import Table
 from apps._errors import DONE, FAILED, UsageError
 from apps._inprocess import compute
 from apps._open import load_kernels, open_network
-from apps._options import DEFAULT_MODEL, Classes, Filters, Json, Model, Seed, Start, Stop
+from apps._options import (
+    DEFAULT_MODEL,
+    Classes,
+    Columns,
+    Filters,
+    Json,
+    Model,
+    Seed,
+    Size,
+    Start,
+    Stop,
+    Unit,
+)
 from apps._quantities import names, speed_factor
 from apps._say import complain, console, json_line, remarks
 from apps._tally import Tally
@@ -43,6 +55,9 @@ def replay(
     start: Start = None,
     stop: Stop = None,
     speed: Annotated[str, typer.Option(metavar="FACTOR|max", help="1 is real time.")] = "max",
+    size: Size = None,
+    columns: Columns = None,
+    unit: Unit = None,
     filters: Filters = None,
     seed: Seed = 0,
     save: Annotated[
@@ -66,8 +81,10 @@ def replay(
     factor = speed_factor(speed)
     load_kernels()
     from sensors import FileSource, Filtered, SensorError, Source
+    from sensors import parse_columns as parsed
 
-    excerpts = _excerpts(files, labels, label, start, stop)
+    how = {"size": size, "columns": None if columns is None else parsed(columns), "unit": unit}
+    excerpts = _excerpts(files, labels, label, start, stop, how)
     source: Source = FileSource(excerpts, speed=factor)
     if filters:
         try:
@@ -115,11 +132,12 @@ def _excerpts(
     label: str | None,
     start: int | None,
     stop: int | None,
+    how: dict[str, Any],
 ) -> list[Excerpt]:
     from sensors import Excerpt, read_labels
 
     named = () if labels is None else read_labels(labels)
-    return [Excerpt(path, start or 0, stop, named, label) for path in files]
+    return [Excerpt(path, start or 0, stop, named, label, **how) for path in files]
 
 
 def _names(excerpts: Sequence[Excerpt]) -> tuple[str, ...]:

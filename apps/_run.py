@@ -28,7 +28,9 @@ def run(
     source: Annotated[
         str,
         typer.Option(
-            "--source", "-s", help="file:PATH, udp://HOST:PORT?size=WxH, shelf:DIR or sim:"
+            "--source",
+            "-s",
+            help="file:PATH, udp://HOST:PORT?size=WxH, camera:, stdin:, shelf:DIR, sim: ...",
         ),
     ],
     model: Model = DEFAULT_MODEL,

@@ -430,8 +430,8 @@ class Network:
         """Set how fast to learn, having learned ``done`` of ``total`` portions.
 
         The layers' step goes evenly from ``learning.step`` to ``learning.last_step``, and the
-        readout's shift, if it has a last one, from ``readout.shift`` to ``readout.last_shift``. When
-        all is done the readout has its first shift again: it can be taught live as fast as before.
+        readout's shift, if it has a last one, from ``readout.shift`` to ``readout.last_shift``.
+        When all is done the readout has its first shift again, to be taught live as before.
         """
         learn = self.spec.learning
         done = min(max(done, 0), total)

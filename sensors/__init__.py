@@ -1,5 +1,8 @@
 """sensors: events in, checked once, from files, sockets and simulated cameras."""
 
+from sensors._camera_aestream import AestreamCamera
+from sensors._camera_usb import UsbCamera
+from sensors._csv import parse_columns
 from sensors._datasets import Dataset, Sample, open_dataset
 from sensors._errors import DecodeError, SensorError, SourceError
 from sensors._events import EVENT_DTYPE, Events, Packet, Source, check_events, no_events
@@ -12,6 +15,7 @@ from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
 from sensors._simulator import SimSource, simulate
 from sensors._simulator_gestures import GESTURES
 from sensors._spif import SpifDecoder, UdpSource
+from sensors._stdin import StdinSource
 from sensors._uri import open_source, parse_time
 from sensors._write import Aedat4Writer, write_events
 
@@ -19,6 +23,7 @@ __all__ = [
     "EVENT_DTYPE",
     "GESTURES",
     "Aedat4Writer",
+    "AestreamCamera",
     "Chain",
     "Dataset",
     "DecodeError",
@@ -39,7 +44,9 @@ __all__ = [
     "Source",
     "SourceError",
     "SpifDecoder",
+    "StdinSource",
     "UdpSource",
+    "UsbCamera",
     "check_events",
     "inspect",
     "make_chain",
@@ -48,6 +55,7 @@ __all__ = [
     "open_dataset",
     "open_recording",
     "open_source",
+    "parse_columns",
     "parse_time",
     "read_labels",
     "simulate",

@@ -268,7 +268,7 @@ def read_aedat4(
         After the events of whole packets before the damage.
     """
     table = found.table
-    stop = table if table >= found.start and length is not None and table <= length else None
+    stop = table if table >= found.start and (length is None or table <= length) else None
     wanted = found.streams[0] if found.streams else None
     at = found.start
     try:

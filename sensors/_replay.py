@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import trio
 
+from sensors._datasets import RECORDINGS, TEXTS
 from sensors._errors import SensorError, SourceError
 from sensors._events import Deliver, Events, Packet, Policy, no_events
 from sensors._labels import Label
@@ -40,6 +41,8 @@ class Excerpt:
         Labels in the recording's own time.
     label
         One label for everything the labels leave open.
+    size, columns, unit
+        As for :func:`sensors.open_recording`.
     """
 
     path: Path
@@ -47,6 +50,15 @@ class Excerpt:
     stop_us: int | None = None
     labels: Sequence[Label] = field(default_factory=tuple)
     label: str | None = None
+    size: tuple[int, int] | None = None
+    columns: Sequence[str] | None = None
+    unit: str | None = None
+
+    def open(self, policy: Policy) -> Recording:
+        """Open the recording."""
+        return open_recording(
+            self.path, policy=policy, size=self.size, columns=self.columns, unit=self.unit
+        )
 
 
 def check_speed(speed: float | None) -> float | None:
@@ -88,9 +100,7 @@ class _Stream:
 
     async def excerpt(self, what: Excerpt, speed: float | None, deliver: Deliver) -> int:
         """Stream one excerpt; returns its events."""
-        recording = await trio.to_thread.run_sync(
-            lambda: open_recording(what.path, policy=self.policy)
-        )
+        recording = await trio.to_thread.run_sync(what.open, self.policy)
         self.segment += 1
         count = 0
         began = trio.current_time()
@@ -197,7 +207,7 @@ class FileSource:
         self.speed = check_speed(speed)
         self._loop = loop
         self._stream = _Stream(policy)
-        self.size = open_recording(self._excerpts[0].path, policy=policy).size
+        self.size = self._excerpts[0].open(policy).size
         self.name = "file:" + ";".join(str(e.path) for e in self._excerpts)
 
     @property
@@ -255,9 +265,10 @@ class ShelfSource:
 
     def names(self) -> list[str]:
         """List the recordings on the shelf."""
-        suffixes = {".aedat4", ".dat", ".raw", ".es", ".bin"}
         return sorted(
-            p.name for p in self._folder.iterdir() if p.suffix in suffixes and p.is_file()
+            p.name
+            for p in self._folder.iterdir()
+            if p.suffix.lower() in RECORDINGS - TEXTS and p.is_file()
         )
 
     async def play(

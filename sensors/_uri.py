@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from sensors._camera_aestream import AestreamCamera
+from sensors._camera_usb import UsbCamera
+from sensors._csv import parse_columns
 from sensors._errors import SourceError
 from sensors._events import Source
 from sensors._labels import read_labels
 from sensors._replay import Excerpt, FileSource, ShelfSource
 from sensors._simulator import open_simulator
 from sensors._spif import DEFAULT_PORT, UdpSource
+from sensors._stdin import StdinSource
 
 _UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "": 1}
 
@@ -51,6 +55,10 @@ def _flag(name: str, text: str) -> bool:
     return text == "1"
 
 
+def _columns(name: str, text: str) -> tuple[str, ...]:
+    return parse_columns(text)
+
+
 def _text(name: str, text: str) -> str:
     return text
 
@@ -58,10 +66,13 @@ def _text(name: str, text: str) -> str:
 _ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
     "file": {
         "start": parse_time, "stop": parse_time, "speed": parse_speed, "loop": _flag,
-        "labels": _text, "label": _text,
+        "labels": _text, "label": _text, "columns": _columns, "unit": _text, "size": parse_size,
     },
     "shelf": {},
     "udp": {"size": parse_size, "public": _flag},
+    "stdin": {"size": parse_size, "format": _text, "columns": _columns, "unit": _text},
+    "aestream": {"size": parse_size},
+    "camera": {"serial": _text},
 }  # fmt: skip
 
 
@@ -72,7 +83,8 @@ def open_source(uri: str, **options: Any) -> Source:
     ----------
     uri
         ``file:PATH`` (several separated by ``;``, patterns allowed), ``shelf:DIR``,
-        ``udp://HOST:PORT?size=346x260`` or ``sim:``; settings follow a ``?`` as ``name=value``
+        ``udp://HOST:PORT?size=346x260``, ``camera:?serial=S``, ``aestream:inivation?size=346x260``,
+        ``stdin:?size=346x260`` or ``sim:``; settings follow a ``?`` as ``name=value``
         joined by ``&``.
     options
         Settings that override the name's own, already in their types.
@@ -87,7 +99,8 @@ def open_source(uri: str, **options: Any) -> Source:
         return open_simulator(rest, options)
     if not colon or scheme not in _ALLOWED:
         raise SourceError(
-            f"{uri!r} is no source; allowed are file:PATH, shelf:DIR, udp://HOST:PORT and sim:."
+            f"{uri!r} is no source; allowed are file:PATH, shelf:DIR, udp://HOST:PORT, camera:, "
+            "aestream:MAKER, stdin: and sim:."
         )
     place, _, query = rest.partition("?")
     settings = _settings(scheme, query, options)
@@ -95,6 +108,15 @@ def open_source(uri: str, **options: Any) -> Source:
         return _file(unquote(place), settings)
     if scheme == "shelf":
         return ShelfSource(unquote(place))
+    if scheme in ("stdin", "camera") and place:
+        raise SourceError(f"{scheme}: takes settings only, as after a ?, not {place!r}.")
+    if scheme == "stdin":
+        return StdinSource(**settings)
+    if scheme == "camera":
+        return UsbCamera(**settings)
+    if scheme == "aestream":
+        sizes = {"inivation": (346, 260), "prophesee": (1280, 720)}
+        return AestreamCamera(place, size=settings.get("size", sizes.get(place, (640, 480))))
     return _udp(uri, place, settings)
 
 
@@ -134,7 +156,8 @@ def _file(place: str, settings: dict[str, Any]) -> FileSource:
     if stop is not None and stop <= start:
         raise SourceError(f"An excerpt from {start} to {stop} us holds nothing.")
     known = read_labels(labels) if labels is not None else ()
-    excerpts = [Excerpt(path, start, stop, known, settings.get("label")) for path in paths]
+    how = {name: settings.get(name) for name in ("label", "size", "columns", "unit")}
+    excerpts = [Excerpt(path, start, stop, known, **how) for path in paths]
     return FileSource(excerpts, speed=settings.get("speed"), loop=bool(settings.get("loop", False)))
 
 
