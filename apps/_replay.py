@@ -29,6 +29,7 @@ from apps._options import (
 )
 from apps._quantities import names, speed_factor
 from apps._say import complain, console, json_line, remarks
+from apps._session import load_session
 from apps._tally import Tally
 from apps._view import share
 
@@ -41,7 +42,9 @@ _NOT_THE_ANSWER = {"type", "topic", "seq", "latency_us"}
 
 
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="Recordings, shown one after the other.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings, shown one after the other.")
+    ] = None,
     model: Model = DEFAULT_MODEL,
     classes: Classes = None,
     labels: Annotated[
@@ -50,6 +53,10 @@ def replay(
     ] = None,
     label: Annotated[
         str | None, typer.Option(metavar="NAME", help="All that is shown is this class.")
+    ] = None,
+    session: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="A recorded session, with its own labels and ends."),
     ] = None,
     learn: Annotated[bool, typer.Option("--learn", help="Learn from the labels.")] = False,
     start: Start = None,
@@ -70,11 +77,16 @@ def replay(
     The same recordings give the same results, bit for bit, at every speed. With labels it says
     how often it was right; with --learn it learns from them.
     """
+    files = files or []
+    if session is not None and (files or labels or label or start or stop):
+        raise UsageError("--session says what is replayed, and what it is called: give it alone")
+    if session is None and not files:
+        raise UsageError("give recordings, or --session JSON")
     if labels is not None and label is not None:
         raise UsageError("give --labels or --label, not both")
     if labels is not None and len(files) > 1:
         raise UsageError("--labels holds the times of one recording: replay one at a time")
-    if learn and labels is None and label is None:
+    if learn and labels is None and label is None and session is None:
         raise UsageError("--learn needs to be told what is shown: give --labels or --label")
     if save is not None and not save.absolute().parent.is_dir():
         raise UsageError(f"--save {save}: there is no folder {save.parent}")
@@ -84,14 +96,20 @@ def replay(
     from sensors import parse_columns as parsed
 
     how = {"size": size, "columns": None if columns is None else parsed(columns), "unit": unit}
-    excerpts = _excerpts(files, labels, label, start, stop, how)
+    told: dict[str, Any] = {}
+    if session is not None:
+        excerpts, told = load_session(session)
+    else:
+        excerpts = _excerpts(files, labels, label, start, stop, how)
     source: Source = FileSource(excerpts, speed=factor)
     if filters:
         try:
             source = Filtered(source, filters)
         except SensorError as error:
             raise UsageError(str(error)) from error
-    network = open_network(model, names(classes) or _names(excerpts), seed)
+    network = open_network(
+        model, names(classes) or tuple(told.get("classes", ())) or _names(excerpts), seed
+    )
     if not learn and model in _presets():
         remarks().print(f"note: {model} is untrained here, so its answers mean nothing yet")
     tally = Tally()

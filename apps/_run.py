@@ -15,8 +15,9 @@ import typer
 from apps._errors import DONE, FAILED, UsageError, leaves
 from apps._open import load_kernels, open_network
 from apps._options import DEFAULT_ADDRESS, DEFAULT_MODEL, Classes, Filters, Json, Model, Seed
-from apps._quantities import names, speed_factor
+from apps._quantities import duration_us, names, speed_factor
 from apps._say import complain, json_line, remarks
+from apps._session import Session
 
 if TYPE_CHECKING:
     from qcore import Network
@@ -55,6 +56,16 @@ def run(
         str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
     ] = None,
     filters: Filters = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.aedat4", help="Write down all that is computed, to be replayed."
+        ),
+    ] = None,
+    for_us: Annotated[
+        int | None,
+        typer.Option("--for", metavar="TIME", parser=duration_us, help="End after this time."),
+    ] = None,
     at_end: Annotated[
         Literal["exit", "stay"], typer.Option(help="When the source is over.")
     ] = "exit",
@@ -66,6 +77,8 @@ def run(
     """
     if resume and checkpoint is None:
         raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
+    if record is not None:
+        check_target(record)
     load_kernels()
     settings = _settings(
         host=host,
@@ -80,7 +93,21 @@ def run(
     network = _network(
         model, names(classes) or source_classes(opened), seed, checkpoint, resume, opened
     )
-    raise typer.Exit(trio.run(_run, opened, network, settings, as_json))
+    session = None
+    if record is not None:
+        facts = {"source": source, "model": model, "classes": network.classes, "seed": seed}
+        session = Session(record, facts)
+    raise typer.Exit(trio.run(_run, opened, network, settings, as_json, session, for_us))
+
+
+def check_target(path: Path) -> None:
+    """Refuse a recording that cannot be written, before anything runs."""
+    if path.suffix.lower() != ".aedat4":
+        raise UsageError(f"a recording's name ends in .aedat4, and {path} does not")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}")
+    if path.exists():
+        raise UsageError(f"{path} exists already")
 
 
 def open_source_at(uri: str, speed: str | None, filters: Sequence[str] | None = None) -> Source:
@@ -146,26 +173,43 @@ class _Log(logging.Handler):
         complain(record.getMessage())
 
 
-async def _run(source: Source, network: Network, settings: Settings, as_json: bool) -> int:
+async def _run(
+    source: Source,
+    network: Network,
+    settings: Settings,
+    as_json: bool,
+    session: Session | None = None,
+    for_us: int | None = None,
+) -> int:
     from runtime import Service
 
-    service = Service(source, network, settings)
+    service = Service(source, network, settings, record=session)
     summaries: list[Summary] = []
 
     async def serve(*, task_status: trio.TaskStatus[Service]) -> None:
         summaries.append(await service.serve(task_status=task_status))
+        nursery.cancel_scope.cancel()
 
     with _listening() as log:
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(serve)
                 _announce(service, as_json)
+                if for_us is not None:
+                    nursery.start_soon(_stop_after, service, for_us)
         except BaseException as error:
             # The service has said already why its source failed; once is enough.
             if not all(any(str(leaf) in said for said in log.said) for leaf in leaves(error)):
                 raise
-    _conclude(source, summaries, as_json)
+        finally:
+            recorded = session.close() if session is not None else None
+    _conclude(source, summaries, as_json, session, recorded)
     return DONE if summaries else FAILED
+
+
+async def _stop_after(service: Service, for_us: int) -> None:
+    await trio.sleep(for_us / 1e6)
+    service.stop()
 
 
 @contextmanager
@@ -194,12 +238,23 @@ def _announce(service: Service, as_json: bool) -> None:
     out.print(told, markup=False, soft_wrap=True)
 
 
-def _conclude(source: Source, summaries: Sequence[Summary], as_json: bool) -> None:
+def _conclude(
+    source: Source,
+    summaries: Sequence[Summary],
+    as_json: bool,
+    session: Session | None = None,
+    recorded: Path | None = None,
+) -> None:
     """The last words: what was computed, and what was lost, each loss under its own name."""
     counters = {str(name): int(count) for name, count in source.counters.items()}
     record: dict[str, Any] = {"type": "summary", "source": counters}
     if summaries:
         record |= dataclasses.asdict(summaries[0])
+    if session is not None:
+        record["recorded"] = {
+            "session": str(recorded), "files": [str(part.path) for part in session.parts],
+            "events": sum(part.events for part in session.parts),
+        }  # fmt: skip
     if as_json:
         json_line(record)
         return
@@ -212,6 +267,12 @@ def _conclude(source: Source, summaries: Sequence[Summary], as_json: bool) -> No
         out.print(told, markup=False)
         if done.checkpoint is not None:
             out.print(f"learner saved in {done.checkpoint}", markup=False, soft_wrap=True)
+    if session is not None:
+        count = sum(part.events for part in session.parts)
+        told = f"recorded {count:,} events; the same again: spikewire replay --session {recorded}"
+        out.print(told, markup=False, soft_wrap=True)
+        if len(session.learning) > 1:
+            out.print("note: learning was switched meanwhile, which a replay does not repeat")
     losses = {**counters, **(summaries[0].drops if summaries else {})}
     told = ", ".join(f"{name} {count}" for name, count in losses.items() if count)
     if told:

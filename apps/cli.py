@@ -13,6 +13,7 @@ import typer
 
 from apps import (
     _ask,
+    _capture,
     _convert,
     _demo,
     _evaluate,
@@ -46,6 +47,7 @@ for _command in (
     _teach.play,
     _replay.replay,
     _info.info,
+    _capture.record,
     _convert.convert,
     _simulate.simulate,
     _train.train,

@@ -8,6 +8,7 @@ broker publishes the classes over protocol 1 (docs/protocol.md). :func:`serve` r
 from runtime._blocking import BlockingClient
 from runtime._checkpoints import CheckpointStore, resume
 from runtime._client import Client, connect, converse
+from runtime._contracts import RecordedPiece, Recorder
 from runtime._errors import (
     CheckpointError,
     ConnectionLost,
@@ -34,6 +35,8 @@ __all__ = [
     "Client",
     "ConnectionLost",
     "ProtocolError",
+    "RecordedPiece",
+    "Recorder",
     "RequestRefused",
     "Service",
     "ServiceError",

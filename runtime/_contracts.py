@@ -6,6 +6,7 @@ They are `qcore.Network`, and the sources of `sensors`; anything of the same sha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -99,3 +100,39 @@ class Shelf(Protocol):
         stop_us: int | None = None,
         speed: float | None = None,
     ) -> Any: ...
+
+
+class Recorder(Protocol):
+    """Writes down what the network was given; called between batches, in a worker thread."""
+
+    def note(self, size: tuple[int, int], piece: RecordedPiece, /) -> None:
+        """Take events that were computed."""
+
+    def end(self, end_us: int, /) -> None:
+        """The segment is over; it lasted until ``end_us``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPiece:
+    """Ticks that were computed in one go.
+
+    Attributes
+    ----------
+    t, x, y, p
+        Events, as columns.
+    start_us, stop_us
+        The stretch of event time: [start, stop).
+    label
+        What it was learned as, or would have been; None without a label.
+    learning
+        Whether learning was on.
+    """
+
+    t: npt.NDArray[np.int64]
+    x: npt.NDArray[np.uint16]
+    y: npt.NDArray[np.uint16]
+    p: npt.NDArray[np.uint8]
+    start_us: int
+    stop_us: int
+    label: str | None
+    learning: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,13 +12,16 @@ import trio
 
 from qcore import ModelError, bin_events
 from runtime._broker import Broker
-from runtime._contracts import NetworkLike, PacketLike, Steps
+from runtime._contracts import NetworkLike, PacketLike, RecordedPiece, Recorder, Steps
 from runtime._inbox import Asked, Inbox
 from runtime._messages import Checkpoint, Learn, Request, Status, Teach
 from runtime._meter import Meter
 from runtime._pace import Pace
 from runtime._settings import Settings
 from runtime._timeline import NOTHING, Columns, Piece, Segment, columns
+from sensors import SensorError
+
+log = logging.getLogger("spikewire.runtime")
 
 # Below this many events a thread costs more than splitting columns.
 _SMALL = 4096
@@ -50,6 +54,8 @@ class Owner:
         Makes the body of a status message.
     in_thread
         Runs a blocking call and awaits its result.
+    record
+        Is given everything that is computed, in order.
 
     Attributes
     ----------
@@ -70,7 +76,9 @@ class Owner:
         changed: Callable[[], None] = lambda: None,
         status: Callable[[], dict[str, Any]] = dict,
         in_thread: InThread = trio.to_thread.run_sync,
+        record: Recorder | None = None,
     ) -> None:
+        self.record = record
         self.network = network
         self.classes = network.classes
         self.tick = network.tick
@@ -166,6 +174,8 @@ class Owner:
             return
         if segment.begun:
             await self._advance(segment, segment.end(self._result_every), arrived_ns)
+            if self.record is not None:
+                await self._write_down(lambda record: record.end(segment.end_us))
         self.segment = None
         self.on_finished(segment.number, Finished(segment, self.tick))
 
@@ -175,8 +185,28 @@ class Owner:
             piece = segment.piece(until, self._pace.ticks, self._pace.events)
             name = piece.label if self._settings.labels == "source" else self.label
             label = await self._index(name, len(piece.events))
+            first = self.tick
             steps = await self._compute(segment, piece, label)
+            if self.record is not None:
+                await self._note(segment, piece, first, name if label >= 0 else None)
             self._publish(segment, steps, piece.label, name if label >= 0 else None, arrived_ns)
+
+    async def _note(self, segment: Segment, piece: Piece, first: int, label: str | None) -> None:
+        events = piece.events
+        noted = RecordedPiece(
+            events.t, events.x, events.y, events.p, segment.time_after(first - 1),
+            segment.time_after(piece.until - 1), label, self.learning,
+        )  # fmt: skip
+        await self._write_down(lambda record: record.note(segment.size, noted))
+
+    async def _write_down(self, write: Callable[[Recorder], None]) -> None:
+        assert self.record is not None
+        try:
+            await self._in_thread(partial(write, self.record))
+        except SensorError as error:
+            # A full disk ends the recording, not the service.
+            log.error("the recording has ended: %s", error)
+            self.record = None
 
     async def _index(self, name: str | None, events: int) -> int:
         if name is None:

@@ -16,7 +16,7 @@ import trio
 from runtime._broker import Broker
 from runtime._checkpoints import CheckpointStore
 from runtime._connection import Connection, refuse
-from runtime._contracts import NetworkLike, SourceLike
+from runtime._contracts import NetworkLike, Recorder, SourceLike
 from runtime._errors import ServiceError
 from runtime._inbox import Asked, Inbox
 from runtime._messages import PROTOCOL, TOPICS, Play, Request
@@ -78,6 +78,7 @@ class Service:
         settings: Settings | None = None,
         *,
         in_thread: InThread = trio.to_thread.run_sync,
+        record: Recorder | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.source = source
@@ -113,6 +114,7 @@ class Service:
             changed=self._publish_status,
             status=self.reporter.status,
             in_thread=in_thread,
+            record=record,
         )
         self.plays = Plays(source)
         self.owner.on_finished = self.plays.finished

@@ -116,6 +116,11 @@ class Segment:
         self._newest_label: str | None = None
         self._end_us = 0
 
+    @property
+    def end_us(self) -> int:
+        """Where the segment ends, as far as it is known (microseconds)."""
+        return self._end_us
+
     def tick_at(self, t_us: int) -> int:
         """The tick in which an event time lies."""
         return self.origin_tick + (t_us - self.origin_us) // self._tick_us
@@ -135,11 +140,14 @@ class Segment:
                 self.truth = self._newest_label = packet.label
             late = int(np.searchsorted(events.t, self.time_after(self.tick - 1)))
             events = events.cut(late)
+        since: int | None = getattr(packet, "label_from", None)
+        if since is None and len(events):
+            # A label holds from the tick of the first event that carries it.
+            since = int(events.t[0])
+        if self.begun and since is not None and packet.label != self._newest_label:
+            self._labels.append((max(self.tick, self.tick_at(since)), packet.label))
+            self._newest_label = packet.label
         if len(events):
-            if packet.label != self._newest_label:
-                # A label holds from the tick of the first event that carries it.
-                self._labels.append((self.tick_at(int(events.t[0])), packet.label))
-                self._newest_label = packet.label
             self._pending = self._pending.then(events)
             self._end_us = max(self._end_us, int(events.t[-1]) + 1)
             self.events += len(events)

@@ -76,6 +76,9 @@ class Packet:
         The true class where the source knows it; a packet never straddles a change of label.
     last
         Whether this packet ends its segment.
+    label_from
+        Since when the label holds (microseconds), if the source knows; None: since the packet's
+        first event. A packet without events may change the label, too.
     """
 
     events: Events
@@ -85,6 +88,7 @@ class Packet:
     segment: int
     label: str | None = None
     last: bool = False
+    label_from: int | None = None
 
 
 Deliver = Callable[[Packet], Awaitable[None]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import time
@@ -43,6 +44,8 @@ class Excerpt:
         One label for everything the labels leave open.
     size, columns, unit
         As for :func:`sensors.open_recording`.
+    end_us
+        Until when it lasts (the recording's own time), if that is longer than its events.
     """
 
     path: Path
@@ -53,6 +56,7 @@ class Excerpt:
     size: tuple[int, int] | None = None
     columns: Sequence[str] | None = None
     unit: str | None = None
+    end_us: int | None = None
 
     def open(self, policy: Policy) -> Recording:
         """Open the recording."""
@@ -68,13 +72,8 @@ def check_speed(speed: float | None) -> float | None:
     return speed
 
 
-def _cut(events: Events, labels: Sequence[Label], label: str | None, step_us: int | None) -> (
-    Iterator[tuple[Events, str | None]]
-):  # fmt: skip
+def _cut(events: Events, edges: Sequence[int], step_us: int | None) -> Iterator[Events]:
     """Cut a chunk where labels change, every ``step_us`` and at ``FAST_EVENTS``."""
-    edges: list[int] = []
-    for one in labels:
-        edges += [one.start_us, one.stop_us]
     t = events["t"]
     cuts = {0, len(events)}
     if edges:
@@ -83,11 +82,35 @@ def _cut(events: Events, labels: Sequence[Label], label: str | None, step_us: in
         marks = np.arange(int(t[0]) // step_us + 1, int(t[-1]) // step_us + 1) * step_us
         cuts.update(int(i) for i in np.searchsorted(t, marks))
     cuts.update(range(0, len(events), FAST_EVENTS))
-    ordered = sorted(cuts)
-    for first, last in itertools.pairwise(ordered):
-        at = int(t[first])
+    for first, last in itertools.pairwise(sorted(cuts)):
+        yield events[first:last]
+
+
+def _changes(labels: Sequence[Label], label: str | None) -> list[tuple[int, str | None]]:
+    """List when the label changes, and to what; ``label`` is that of what the labels leave open."""
+    times = sorted({edge for one in labels for edge in (one.start_us, one.stop_us)})
+    changes: list[tuple[int, str | None]] = []
+    before = label
+    for at in times:
         name = next((one.name for one in labels if one.start_us <= at < one.stop_us), label)
-        yield events[first:last], name
+        if name != before:
+            changes.append((at, name))
+            before = name
+    return changes
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What becomes a packet.
+
+    ``low`` is the excerpt's first time, ``stop`` what later events are not before.
+    """
+
+    events: Events
+    label: str | None
+    since: int | None
+    low: int
+    stop: int
 
 
 class _Stream:
@@ -109,15 +132,16 @@ class _Stream:
         base: int | None = None
         try:
             async with aclosing(self._pieces(recording, what, speed)) as pieces:
-                async for events, label, base, stop in pieces:
+                async for piece in pieces:
+                    events, base = piece.events, piece.low
                     if held is not None:
                         await deliver(held)
                     if speed is not None:
-                        due = (int(events["t"][-1]) + 1 - base) / (1e6 * speed)
-                        await trio.sleep_until(began + due)
+                        await trio.sleep_until(began + (piece.stop + 1 - base) / (1e6 * speed))
                     held = Packet(
-                        events, recording.size, stop, time.monotonic_ns(), self.segment, label
-                    )
+                        events, recording.size, piece.stop, time.monotonic_ns(), self.segment,
+                        piece.label, label_from=piece.since,
+                    )  # fmt: skip
                     count += len(events)
                     self.counters["events"] += len(events)
                     self.counters["packets"] += 1
@@ -129,13 +153,10 @@ class _Stream:
         for name, dropped in recording.counters.items():
             self.counters[name] += dropped
         mark = held.watermark if held is not None else (base or 0)
+        if what.end_us is not None:
+            mark = max(mark, what.end_us)
         if held is not None:
-            await deliver(
-                Packet(
-                    held.events, held.size, held.watermark, held.arrived_ns, held.segment,
-                    held.label, last=True,
-                )
-            )  # fmt: skip
+            await deliver(dataclasses.replace(held, watermark=mark, last=True))
         else:
             await deliver(
                 Packet(
@@ -149,15 +170,18 @@ class _Stream:
 
     async def _pieces(
         self, recording: Recording, what: Excerpt, speed: float | None
-    ) -> AsyncGenerator[tuple[Events, str | None, int, int]]:
-        """Yield events with their label, the excerpt's first time, and the next piece's bound."""
+    ) -> AsyncGenerator[_Piece]:
+        """Yield the excerpt's events in pieces of one label each, and its changes of label."""
         chunks = recording.chunks()
         first: int | None = None
         step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
+        changes = _changes(what.labels, what.label)
+        edges = [at for at, _ in changes]
+        label, since, next_change = what.label, None, 0
         while True:
             chunk = await trio.to_thread.run_sync(lambda: next(chunks, None))
             if chunk is None:
-                return
+                break
             if first is None:
                 first = int(chunk["t"][0])
             low = first + what.start_us
@@ -165,10 +189,23 @@ class _Stream:
             bounds = [low] if high is None else [low, high]
             cut = np.searchsorted(chunk["t"], bounds)
             inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
-            for events, label in _cut(inside, what.labels, what.label, step):
-                yield events, label, low, int(events["t"][-1])
+            for events in _cut(inside, edges, step):
+                begins = int(events["t"][0])
+                while next_change < len(changes) and changes[next_change][0] <= begins:
+                    since, label = changes[next_change]
+                    next_change += 1
+                    passed = next_change < len(changes) and changes[next_change][0] <= begins
+                    if passed and since >= low:
+                        # Nothing happened under this label, which held all the same.
+                        yield _Piece(no_events(), label, since, low, since)
+                yield _Piece(events, label, since, low, int(events["t"][-1]))
             if high is not None and int(chunk["t"][-1]) >= high:
                 return
+        if first is None or what.end_us is None:
+            return
+        for since, label in changes[next_change:]:
+            if since < what.end_us:
+                yield _Piece(no_events(), label, since, first, since)
 
 
 class FileSource:
