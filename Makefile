@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint types unit boundscheck fuzz clean
+.PHONY: demo test lint types unit boundscheck fuzz model clean
 
 demo: $(STAMP)
 	$(BIN)/spikewire demo
@@ -33,6 +33,15 @@ $(STAMP): pyproject.toml constraints.txt
 
 fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz.py --count 100000
+
+# The network in apps/models, from nothing but the simulated camera: 40 minutes on one core.
+SIMULATED := $(VENV)/simulated
+model: $(STAMP)
+	rm -rf $(SIMULATED) $(VENV)/gestures.model*
+	$(BIN)/spikewire simulate --out $(SIMULATED) --subjects 200 --train 170 --lights natural --seconds 1.5 --seed 1
+	$(BIN)/spikewire train $(SIMULATED) --trials train --model edge --no-validate --out $(VENV)/gestures.model
+	cp $(VENV)/gestures.model apps/models/gestures.model
+	$(BIN)/spikewire evaluate gestures $(SIMULATED) --trials test --count-on 0
 
 clean:
 	rm -rf $(VENV)

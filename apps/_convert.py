@@ -11,6 +11,7 @@ import typer
 from apps._errors import DONE, UsageError
 from apps._open import patience
 from apps._options import Columns, Filters, Json, Size, Unit
+from apps._quantities import sensor_size
 from apps._say import console, json_line
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ def convert(
     if target.exists() and not force:
         raise UsageError(f"{target} exists already; give --force to replace it")
     recording = open_recording(
-        source, size=size, columns=columns, unit=unit, policy="drop" if drop else "raise"
+        source,
+        size=None if size is None else sensor_size(size),
+        columns=columns,
+        unit=unit,
+        policy="drop" if drop else "raise",
     )
     try:
         chain = make_chain(filters or (), recording.size)

@@ -11,7 +11,7 @@ import typer
 from apps._errors import DONE, FAILED, sentence
 from apps._open import patience
 from apps._options import Columns, Size, Unit
-from apps._quantities import say_bytes, say_rate, say_us
+from apps._quantities import say_bytes, say_rate, say_us, sensor_size
 from apps._say import complain, console, json_line
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
 ) -> None:
     """Say what a recording holds: format, size, events, times, and where it is damaged."""
-    how = {"size": size, "columns": columns, "unit": unit, "reader": reader}
+    how = {
+        "size": None if size is None else sensor_size(size),
+        "columns": columns,
+        "unit": unit,
+        "reader": reader,
+    }
     codes = [_one(path, how, as_json, first=number == 0) for number, path in enumerate(files)]
     raise typer.Exit(max(codes))
 

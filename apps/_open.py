@@ -44,12 +44,21 @@ def load_kernels() -> None:
     loaded()
 
 
+SHIPPED = ("gestures",)
+"""Trained networks that come with spikewire."""
+
+
+def shipped(model: str) -> Path | None:
+    """Return the file of a network that comes with spikewire; None if it is none of them."""
+    return Path(__file__).with_name("models") / f"{model}.model" if model in SHIPPED else None
+
+
 def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = True) -> Network:
     """Build an untrained network from a preset's name, or load one from a model file.
 
     Parameters
     ----------
-    model : a preset's name or a path.
+    model : a preset's name, ``gestures`` (the network that comes with spikewire), or a path.
     classes : names the network must know. A loaded network keeps its own and gains the others.
     seed : of an untrained network's weights; a loaded one has its own.
     grow : whether a loaded network gains the classes that it lacks.
@@ -67,9 +76,9 @@ def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = 
         if not classes:
             raise UsageError("a new network needs its classes: give --classes a,b,c")
         return Network.build(load_preset(model), classes, seed)
-    path = Path(model)
+    path = shipped(model) or Path(model)
     if not path.is_file():
-        presets = ", ".join(preset_names())
+        presets = ", ".join([*SHIPPED, *preset_names()])
         raise UsageError(f"{model} is neither a file nor a preset ({presets})")
     network = Network.load(path)
     for name in classes if grow else ():

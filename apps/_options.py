@@ -19,7 +19,9 @@ Connect = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines, for a program to read.")]
 Model = Annotated[
     str,
-    typer.Option("--model", metavar="FILE|PRESET", help="A model file, or a preset's name."),
+    typer.Option(
+        "--model", metavar="FILE|NAME", help="A model file, a preset, or gestures: the trained one."
+    ),
 ]
 Classes = Annotated[
     str | None,
@@ -35,11 +37,9 @@ Stop = Annotated[
     typer.Option("--stop", metavar="TIME", parser=duration_us, help="Such as 750ms."),
 ]
 Size = Annotated[
-    tuple[int, int] | None,
-    typer.Option(
-        "--size", metavar="WxH", parser=sensor_size, help="Of the sensor, where the file is silent."
-    ),
-]
+    str | None,
+    typer.Option("--size", metavar="WxH", help="Of the sensor, where the file is silent."),
+]  # parsed by sensor_size: typer would take a pair for two arguments
 Columns = Annotated[
     str | None,
     typer.Option(
@@ -71,5 +71,6 @@ __all__ = [
     "Stop",
     "Unit",
     "host_port",
+    "sensor_size",
     "speed_factor",
 ]

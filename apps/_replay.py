@@ -27,7 +27,7 @@ from apps._options import (
     Stop,
     Unit,
 )
-from apps._quantities import names, speed_factor
+from apps._quantities import names, sensor_size, speed_factor
 from apps._say import complain, console, json_line, remarks
 from apps._session import load_session
 from apps._tally import Tally
@@ -95,7 +95,11 @@ def replay(
     from sensors import FileSource, Filtered, SensorError, Source
     from sensors import parse_columns as parsed
 
-    how = {"size": size, "columns": None if columns is None else parsed(columns), "unit": unit}
+    how = {
+        "size": None if size is None else sensor_size(size),
+        "columns": None if columns is None else parsed(columns),
+        "unit": unit,
+    }
     told: dict[str, Any] = {}
     if session is not None:
         excerpts, told = load_session(session)

@@ -30,7 +30,7 @@ from apps import (
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
 from apps._start import endless
-from apps.bench import core, decode, fewshot, gestures, twin
+from apps.bench import core, decode, fewshot, gestures, simulator, twin
 
 app = typer.Typer(
     name="spikewire",
@@ -64,6 +64,7 @@ bench = typer.Typer(help="Measurements anybody can repeat.", add_completion=Fals
 bench.command()(gestures.gestures)
 bench.command()(core.core)
 bench.command()(decode.decode)
+bench.command()(simulator.simulator)
 bench.command()(twin.twin)
 bench.command()(fewshot.fewshot)
 app.add_typer(bench, name="bench")
