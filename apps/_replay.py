@@ -81,7 +81,7 @@ def replay(
     if session is not None and (files or labels or label or start or stop):
         raise UsageError("--session says what is replayed, and what it is called: give it alone")
     if session is None and not files:
-        raise UsageError("give recordings, or --session JSON")
+        raise UsageError("give files to replay, or --session JSON")
     if labels is not None and label is not None:
         raise UsageError("give --labels or --label, not both")
     if labels is not None and len(files) > 1:

@@ -12,6 +12,7 @@ from sensors._filters import Chain, Filter
 from sensors._labels import Label, read_labels
 from sensors._recording import Facts, Recording, inspect, open_recording
 from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
+from sensors._sequence import wrap_dataset
 from sensors._simulator import SimSource, simulate
 from sensors._simulator_gestures import GESTURES
 from sensors._spif import SpifDecoder, UdpSource
@@ -59,5 +60,6 @@ __all__ = [
     "parse_time",
     "read_labels",
     "simulate",
+    "wrap_dataset",
     "write_events",
 ]

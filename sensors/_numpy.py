@@ -264,18 +264,11 @@ def _ended(file: BinaryIO) -> bool:
 def _from_one(
     path: Path, array: Array, columns: Sequence[str] | None, unit: str | None
 ) -> Iterator[Events]:
-    names = array.dtype.names
-    if names is not None:
-        fields = {ours(name.lower()): name for name in names if ours(name.lower())}
-        missing = [name for name in ("t", "x", "y", "p") if name not in fields]
-        if missing or array.width != 1:
-            raise SensorError(
-                f"{path} holds the fields {quoted(', '.join(names))}; {', '.join(missing)} missing."
-            )
-        _check_numbers(path, {name: array.dtype[field] for name, field in fields.items()})
+    if array.dtype.names is not None and array.width == 1:
+        fields_of(path, np.empty(0, array.dtype))
         while len(rows := array.rows(STEP)):
             rows = rows.reshape(-1)
-            yield _convert({name: rows[field] for name, field in fields.items()}, unit)
+            yield _convert(fields_of(path, rows), unit)
     else:
         _check_numbers(path, {"t": array.dtype})
         places: dict[str, int] | None = None
@@ -299,6 +292,24 @@ def _from_one(
             f"{array.missing:,} of {array.shape[0]:,} events are missing.",
             path.stat().st_size,
         )
+
+
+def fields_of(path: Path, rows: Rows) -> dict[str, Rows]:
+    """Return the columns t, x, y and p of a structured array, by its fields' names.
+
+    Raises
+    ------
+    SensorError
+        If one is missing, or is no number.
+    """
+    names = rows.dtype.names or ()
+    fields = {ours(name.lower()): name for name in names if ours(name.lower())}
+    missing = [name for name in ("t", "x", "y", "p") if name not in fields]
+    if missing:
+        held = quoted(", ".join(names)) if names else "no fields"
+        raise SensorError(f"{path} holds the fields {held}; {', '.join(missing)} missing.")
+    _check_numbers(path, {name: rows.dtype[field] for name, field in fields.items()})
+    return {name: rows[field] for name, field in fields.items()}
 
 
 def _from_parts(path: Path, parts: dict[str, Array], unit: str | None) -> Iterator[Events]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from formats import aedat3
 
-from sensors import GESTURES, DecodeError, SensorError, open_dataset
+from sensors import GESTURES, DecodeError, SensorError, open_dataset, wrap_dataset
 
 
 def write(path: Path, times: range, x: int = 3) -> Path:
@@ -253,3 +253,47 @@ def test_real_clips_as_a_data_set_of_aedat_are_the_clips(data_dir: Path, tmp_pat
     for sample in data.samples:
         got = data.load(sample)
         assert (np.stack([got[n].astype(np.int64) for n in "txyp"], 1) == truth[sample.label]).all()
+
+
+class Shaped:
+    """A data set as Tonic shapes them."""
+
+    sensor_size = (34, 34, 2)
+    dtype = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
+
+    def __init__(self, classes: list[str] | None = None) -> None:
+        if classes is not None:
+            self.classes = classes
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:  # type: ignore[type-arg]
+        events = np.zeros(4, self.dtype)
+        events["t"] = 500 + 100 * np.arange(4)
+        events["x"] = index
+        return events, index % 3
+
+
+def test_any_sequence_of_events_and_targets_is_a_data_set() -> None:
+    data = wrap_dataset(Shaped())
+    assert data.classes == ("0", "1", "2")
+    assert data.size == (34, 34)
+    assert [s.label for s in data.samples] == ["0", "0", "1", "1", "2", "2"]
+    assert data.load(data.samples[3]).tolist() == [(100 * n, 4, 0, 0) for n in range(4)]
+    named = wrap_dataset(Shaped(["a", "b", "c"]), unit="ms")
+    assert named.only(["c"]).samples[0].label == "c"
+    assert named.load(named.samples[0])["t"].tolist() == [0, 100_000, 200_000, 300_000]
+    assert wrap_dataset(Shaped(), classes=["x", "y", "z"]).classes == ("x", "y", "z")
+
+
+def test_sequences_that_are_no_data_sets() -> None:
+    with pytest.raises(SensorError, match="has the target '2', which is none of a, b"):
+        wrap_dataset(Shaped(["a", "b"]))
+    with pytest.raises(SensorError, match="does not say its sensor's size"):
+        wrap_dataset([(np.zeros(1), 0)])
+    with pytest.raises(SensorError, match="is empty"):
+        wrap_dataset([], size=(4, 4))
+    data = wrap_dataset([(np.zeros(1), 0)], size=(4, 4))
+    with pytest.raises(SensorError, match="no fields; t, x, y, p missing"):
+        data.load(data.samples[0])
