@@ -62,6 +62,9 @@ def replay(
     start: Start = None,
     stop: Stop = None,
     speed: Annotated[str, typer.Option(metavar="FACTOR|max", help="1 is real time.")] = "max",
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Leave out events that break a rule, and count them.")
+    ] = False,
     size: Size = None,
     columns: Columns = None,
     unit: Unit = None,
@@ -105,7 +108,7 @@ def replay(
         excerpts, told = load_session(session)
     else:
         excerpts = _excerpts(files, labels, label, start, stop, how)
-    source: Source = FileSource(excerpts, speed=factor)
+    source: Source = FileSource(excerpts, speed=factor, policy="drop" if drop else "raise")
     if filters:
         try:
             source = Filtered(source, filters)

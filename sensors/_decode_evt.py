@@ -203,8 +203,10 @@ def _evt3(words, events, state):  # type: ignore[no-untyped-def]
             now = (word & 0xFFF) << 12
             if seen & 1 and now + (np.int64(1) << 23) < (high & 0xFFFFFF):
                 wraps += np.int64(1) << 24
-            high = wraps + now
-            t = high
+            # Cameras repeat it; only a new one clears the low bits.
+            if wraps + now != high or not seen & 1:
+                high = wraps + now
+                t = high
             seen |= 1
             ready = np.int64(seen == 3)
     state[_T], state[_HIGH], state[_WRAPS] = t, high, wraps
@@ -215,8 +217,9 @@ def _evt3(words, events, state):  # type: ignore[no-untyped-def]
 class Evt3:
     """Decode Prophesee EVT 3.0 words of 16 bits; time, row and vector base are carried along.
 
-    Source: Prophesee's documentation of EVT 3.0. TIME_HIGH sets bits 23..12 of the time and clears
-    the lower ones, which TIME_LOW sets. Events before the first TIME_HIGH or ADDR_Y are left out.
+    Source: Prophesee's documentation of EVT 3.0. A new TIME_HIGH sets bits 23..12 of the time and
+    clears the lower ones, which TIME_LOW sets; one that repeats the last changes nothing. Events
+    before the first TIME_HIGH or ADDR_Y are left out.
     """
 
     unit = "a word's 2 bytes"

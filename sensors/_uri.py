@@ -67,6 +67,7 @@ _ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
     "file": {
         "start": parse_time, "stop": parse_time, "speed": parse_speed, "loop": _flag,
         "labels": _text, "label": _text, "columns": _columns, "unit": _text, "size": parse_size,
+        "drop": _flag,
     },
     "shelf": {},
     "udp": {"size": parse_size, "public": _flag},
@@ -158,7 +159,10 @@ def _file(place: str, settings: dict[str, Any]) -> FileSource:
     known = read_labels(labels) if labels is not None else ()
     how = {name: settings.get(name) for name in ("label", "size", "columns", "unit")}
     excerpts = [Excerpt(path, start, stop, known, **how) for path in paths]
-    return FileSource(excerpts, speed=settings.get("speed"), loop=bool(settings.get("loop", False)))
+    return FileSource(
+        excerpts, speed=settings.get("speed"), loop=bool(settings.get("loop", False)),
+        policy="drop" if settings.get("drop") else "raise",
+    )  # fmt: skip
 
 
 def _udp(uri: str, place: str, settings: dict[str, Any]) -> UdpSource:

@@ -176,6 +176,13 @@ def test_evt3_vectors_time_and_words_before_the_first_time(tmp_path: Path) -> No
     assert recording.left_out == {"before_time": 2}
 
 
+def test_evt3_time_high_is_repeated_without_effect(tmp_path: Path) -> None:
+    path = tmp_path / "repeat.raw"
+    words = [0x8001, 0x6005, 0x0007, 0x2803, 0x8001, 0x2804, 0x8002, 0x2805, 0x6001, 0x2806]
+    path.write_bytes(b"% evt 3.0\n% geometry 640x480\n% end\n" + struct.pack("<10H", *words))
+    assert [t for t, *_ in read(path)] == [4101, 4101, 8192, 8193]
+
+
 def test_evt21_masks_are_columns(tmp_path: Path) -> None:
     path = tmp_path / "mask.raw"
     words = [0x8 << 60 | 2 << 32, 1 << 60 | 3 << 54 | 64 << 43 | 9 << 32 | 0x80000005]
