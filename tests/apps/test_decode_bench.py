@@ -20,7 +20,7 @@ def documented() -> dict[str, tuple[str, str]]:
     table = {}
     for line in FORMATS.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) >= 4 and cells[0] in RECORDINGS:
+        if len(cells) >= 5 and cells[0] in RECORDINGS:
             table[cells[0]] = (cells[2], cells[3])
     return table
 

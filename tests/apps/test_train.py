@@ -161,7 +161,7 @@ def test_a_damaged_point_to_go_on_from(
 @pytest.mark.parametrize(
     ("more", "part", "code"),
     [
-        (["--model", "huge"], "huge is neither a file nor a preset (edge,", 2),
+        (["--model", "huge"], "huge is neither a file nor a preset (gestures, edge,", 2),
         (["--passes", "0"], "--passes", 2),
         (["--batch", "2000"], "1024", 2),
         (["--shift", "-1"], "--shift", 2),
