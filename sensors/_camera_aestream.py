@@ -81,12 +81,20 @@ class AestreamCamera:
                 dataclasses.replace(packet, segment=packet.segment + self._restarts)
             )  # fmt: skip
 
+        given_up: SourceError | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(udp.run, pass_on)
-            await self._supervise(udp)
+            try:
+                await self._supervise(udp)
+            except SourceError as error:
+                # Carried around the nursery, which would wrap it in a group.
+                given_up = error
             nursery.cancel_scope.cancel()
+        if given_up is not None:
+            raise given_up
 
     async def _supervise(self, udp: UdpSource) -> None:
+        """Start the program again and again; returns by SourceError only."""
         command = [
             *self._program, "input", self.maker, "output", "udp", "127.0.0.1", str(udp.port),
             "--include-timestamp", "true",

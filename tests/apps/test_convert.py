@@ -117,3 +117,25 @@ def test_the_simulator_is_compared_with_real_clips(
     simulated = np.concatenate([rate["simulated"] for rate in rates])
     assert 40 < np.median(simulated) < 200
     assert run(["bench", "simulator", str(tmp_path)]) == 1
+
+
+def test_hot_pixels_are_known_after_a_restart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hot = [(t, 5, 5, 1) for t in range(0, 2_500_000, 5_000)]
+    path = tmp_path / "hot.dat"
+    path.write_bytes(WRITERS["dat"][1](hot))
+    folder = tmp_path / "checkpoints"
+    command = ["run", "--source", f"file:{path}", "--classes", "a,b", "--port", "0", "--json"]
+    command += ["--filter", "hot", "--checkpoint", str(folder)]
+    assert run(command) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert first["source"]["filter_hot"] == 300  # all after the first second
+    assert len(list(folder.glob("*.source.npz"))) == 1
+    assert run([*command, "--resume"]) == 0
+    second = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert second["source"]["filter_hot"] == 500
+    # Other filters cannot take it over, and say so.
+    command[command.index("hot")] = "refractory:1ms"
+    assert run([*command, "--resume"]) == 1
+    assert "The saved filters are not these" in capsys.readouterr().err

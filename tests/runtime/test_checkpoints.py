@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pathlib
 
 import pytest
 
@@ -69,3 +70,15 @@ def test_a_damaged_newest_gives_way_to_the_one_before(tmp_path):
     good.unlink()
     with pytest.raises(CheckpointError, match="not whole"):
         store.load_newest(load)
+
+
+def test_what_the_source_remembers_is_kept_beside(tmp_path: pathlib.Path) -> None:
+    store = CheckpointStore(tmp_path, keep=2)
+    paths = [store.write(b"network", f"source {n}".encode()) for n in range(3)]
+    assert store.beside(paths[2]) == b"source 2"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "checkpoint-00000002.safetensors", "checkpoint-00000002.source.npz",
+        "checkpoint-00000003.safetensors", "checkpoint-00000003.source.npz",
+    ]  # fmt: skip
+    plain = store.write(b"network")
+    assert store.beside(plain) is None
