@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -135,9 +135,16 @@ class BlockingClient:
             raise RequestRefused(message)
         return message
 
-    def subscribe(self, *topics: str, policy: Policy = "drop_oldest") -> dict[str, Any]:
-        """Take messages of these topics from now on."""
-        return self.request("subscribe", topics=list(topics), policy=policy)
+    def subscribe(
+        self,
+        *topics: str,
+        policy: Policy = "drop_oldest",
+        last_seq: Mapping[str, int] | None = None,
+        run: str | None = None,
+    ) -> dict[str, Any]:
+        """Take messages of these topics from now on, and what was missed since ``last_seq``."""
+        more = {} if last_seq is None else {"last_seq": dict(last_seq), "run": run}
+        return self.request("subscribe", topics=list(topics), policy=policy, **more)
 
     def unsubscribe(self, *topics: str) -> dict[str, Any]:
         """Take messages of these topics no more."""
@@ -176,8 +183,8 @@ class BlockingClient:
         match message.get("type"):
             case "goodbye":
                 self.goodbye = message
-            case "reply":
-                pass  # of a request that was interrupted; nobody waits for it
+            case "reply" | "beat":
+                pass  # a reply of a request that was interrupted: nobody waits for it
             case _:
                 if len(self._kept) >= self._most:
                     self._kept.popleft()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +16,46 @@ from runtime._outbox import Outbox
 RETAINED = frozenset({"status"})
 
 
+class History:
+    """A topic's last messages, bounded in number and in bytes.
+
+    Attributes
+    ----------
+    first
+        The number of the oldest message kept; None if there is none.
+    """
+
+    def __init__(self, most_messages: int, most_bytes: int) -> None:
+        self._most_messages, self._most_bytes = most_messages, most_bytes
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._size = 0
+
+    @property
+    def first(self) -> int | None:
+        """The number of the oldest message kept; None if there is none."""
+        return self._kept[0][0] if self._kept else None
+
+    def add(self, seq: int, frame: bytes) -> None:
+        """Keep a message, in the place of the oldest if need be."""
+        self._kept.append((seq, frame))
+        self._size += len(frame)
+        while self._kept and (
+            len(self._kept) > self._most_messages or self._size > self._most_bytes
+        ):
+            self._size -= len(self._kept.popleft()[1])
+
+    def after(self, seq: int) -> list[tuple[int, bytes]]:
+        """Messages kept that are newer than ``seq``, in their order."""
+        return [kept for kept in self._kept if kept[0] > seq]
+
+
 class Broker:
     """Numbers messages and hands each, encoded once, to every subscriber's outbox.
+
+    Parameters
+    ----------
+    history_messages, history_bytes
+        Bounds of what is kept of each topic for subscribers that come back.
 
     Attributes
     ----------
@@ -28,7 +67,9 @@ class Broker:
         Set when the next subscriber leaves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, history_messages: int = 0, history_bytes: int = 0) -> None:
+        self._keeps = history_messages > 0 and history_bytes > 0
+        self._history = {t: History(history_messages, history_bytes) for t in TOPICS}
         self.seq = dict.fromkeys(TOPICS, 0)
         self._outboxes: set[Outbox] = set()
         self._retained: dict[str, bytes] = {}
@@ -64,16 +105,39 @@ class Broker:
         frame = self._retained.get(topic)
         return None if frame is None else (self.seq[topic], frame)
 
+    def missed(
+        self, topic: str, last_seq: int, same_run: bool
+    ) -> tuple[dict[str, Any], list[tuple[int, bytes]]]:
+        """What a subscriber that comes back is told, and what it is sent.
+
+        Parameters
+        ----------
+        topic
+            Not a retained one.
+        last_seq
+            The number of the last message that it has.
+        same_run
+            Whether that was in this run; the numbers of another run say nothing.
+        """
+        seen = last_seq if same_run and last_seq <= self.seq[topic] else 0
+        kept = self._history[topic].after(seen)
+        first = kept[0][0] if kept else self.seq[topic] + 1
+        if first == seen + 1 and same_run:
+            return {"resumed": len(kept)}, kept
+        return {"gap": {"first": seen + 1, "last": first - 1}, "resumed": len(kept)}, kept
+
     def publish(self, topic: str, body: Mapping[str, Any]) -> None:
         """Send ``body`` to all who subscribed to ``topic``."""
         self.seq[topic] += 1
         seq = self.seq[topic]
         wanted = [box for box in self._outboxes if topic in box.topics]
-        if not wanted and topic not in RETAINED:
+        if not wanted and topic not in RETAINED and not self._keeps:
             return
         frame = encode({"type": "message", "topic": topic, "seq": seq, **body})
         if topic in RETAINED:
             self._retained[topic] = frame
+        elif self._keeps:
+            self._history[topic].add(seq, frame)
         for box in wanted:
             box.offer(topic, seq, frame)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -15,6 +16,7 @@ from runtime._messages import PROTOCOL, Policy
 from runtime._settings import DEFAULT_PORT
 
 _CHUNK = 64 * 1024
+_SILENT_BEATS = 3  # heartbeats that may be missing before a service is given up
 
 
 class _Buffer:
@@ -81,6 +83,7 @@ class Client:
         self._replies: dict[int, dict[str, Any]] = {}
         self._last_id = 0
         self._lost: Exception | None = None
+        self._patience = math.inf
         self.hello: dict[str, Any] = {}
         self.goodbye: dict[str, Any] | None = None
 
@@ -138,9 +141,26 @@ class Client:
             raise RequestRefused(reply)
         return reply
 
-    async def subscribe(self, *topics: str, policy: Policy = "drop_oldest") -> dict[str, Any]:
-        """Take messages of these topics from now on."""
-        return await self.request("subscribe", topics=list(topics), policy=policy)
+    async def subscribe(
+        self,
+        *topics: str,
+        policy: Policy = "drop_oldest",
+        last_seq: Mapping[str, int] | None = None,
+        run: str | None = None,
+    ) -> dict[str, Any]:
+        """Take messages of these topics (or patterns, such as ``*``) from now on.
+
+        Parameters
+        ----------
+        policy
+            What happens to messages that are not read in time.
+        last_seq, run
+            The number of each topic's last message that is known already, and the run that it was
+            of (``hello["run"]``): what was missed since is sent first, as far as it is kept. The
+            answer says under ``resume`` how much that is, and what is lost.
+        """
+        more = {} if last_seq is None else {"last_seq": dict(last_seq), "run": run}
+        return await self.request("subscribe", topics=list(topics), policy=policy, **more)
 
     async def unsubscribe(self, *topics: str) -> dict[str, Any]:
         """Take messages of these topics no more."""
@@ -188,7 +208,12 @@ class Client:
     async def _receive(self) -> dict[str, Any]:
         while (payload := self._framer.take()) is None:
             try:
-                data = await self._stream.receive_some(_CHUNK)
+                with trio.move_on_after(self._patience) as scope:
+                    data = await self._stream.receive_some(_CHUNK)
+                if scope.cancelled_caught:
+                    raise ConnectionLost(
+                        f"The service was silent for {self._patience:g} s: not even a heartbeat."
+                    )
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise ConnectionLost(f"The connection broke: {error}.") from error
             if not data:
@@ -204,6 +229,9 @@ class Client:
         self.hello = await self._receive()
         if self.hello.get("type") != "hello":
             raise ProtocolError("hello_first", "The service did not begin with a hello.")
+        beats = self.hello.get("limits", {}).get("heartbeat_s", 0)
+        if isinstance(beats, int | float) and beats > 0:
+            self._patience = _SILENT_BEATS * float(beats) + 1
 
     async def _read(self) -> None:
         try:
@@ -214,6 +242,8 @@ class Client:
                         self._answered(message)
                     case "goodbye":
                         self.goodbye = message
+                    case "beat":
+                        pass
                     case _:
                         self._buffer.put(message)
         except (ConnectionLost, ProtocolError) as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import trio
 
-from runtime._broker import Broker
+from runtime._broker import RETAINED, Broker
 from runtime._errors import ProtocolError
 from runtime._frames import Framer, encode
 from runtime._messages import (
@@ -19,6 +19,7 @@ from runtime._messages import (
     Said,
     Subscribe,
     Unsubscribe,
+    matching,
     understand,
 )
 from runtime._outbox import Outbox
@@ -39,6 +40,8 @@ class Desk(Protocol):
     settings: Settings
     broker: Broker
 
+    @property
+    def run_id(self) -> str: ...
     def hello(self) -> dict[str, Any]: ...
     def current_tick(self) -> int: ...
     async def ask(self, request: Request) -> dict[str, Any]: ...
@@ -57,6 +60,7 @@ class Connection:
         self._framer = Framer(settings.frame_bytes)
         self._writer_scope = trio.CancelScope()
         self._reading = False
+        self._greeted = False
         self._name = "a connection"
         self._outbox = Outbox(
             settings.subscriber_messages, settings.subscriber_bytes, self._hurry_writer
@@ -121,6 +125,7 @@ class Connection:
             self._name = f"client {said.client!r}"
         log.debug("%s said hello", self._name)
         await self._outbox.answer(encode(self._desk.hello()))
+        self._greeted = True
 
     async def _hear(self) -> Said | None:
         """The peer's next message; None when it has sent its last one."""
@@ -156,27 +161,45 @@ class Connection:
     async def _set_topics(self, said: Subscribe | Unsubscribe) -> None:
         broker = self._desk.broker
         added: list[str] = []
-        for topic in said.topics:
+        for topic in matching(said.topics):
             if isinstance(said, Unsubscribe):
                 self._outbox.unsubscribe(topic)
             else:
                 added += [topic] if topic not in self._outbox.topics else []
                 self._outbox.subscribe(topic, said.policy)
-        answer = {
+        answer: dict[str, Any] = {
             "ok": True,
             "tick": self._desk.current_tick(),
             "topics": list(self._outbox.topics),
             "seq": {topic: broker.seq[topic] for topic in self._outbox.topics},
         }
-        await self._reply(said, answer)
+        missed: dict[str, list[tuple[int, bytes]]] = {}
+        if isinstance(said, Subscribe) and said.last_seq is not None:
+            answer["resume"] = {}
+            for topic in added:
+                if topic in said.last_seq and topic not in RETAINED:
+                    told, missed[topic] = broker.missed(
+                        topic, said.last_seq[topic], said.run == self._desk.run_id
+                    )
+                    answer["resume"][topic] = told
+        # What is published while the answer waits comes after what was missed: both are put in
+        # line before anything else can run.
+        lines = [(name, *kept) for name in added for kept in missed.get(name, ())]
         for name in added:
             if (kept := broker.retained(name)) is not None:
-                self._outbox.offer(name, *kept)
+                lines.append((name, *kept))
+        await self._reply(said, answer, then=lines)
 
-    async def _reply(self, said: Said, answer: Mapping[str, Any]) -> None:
+    async def _reply(
+        self,
+        said: Said,
+        answer: Mapping[str, Any],
+        then: Sequence[tuple[str, int, bytes]] = (),
+    ) -> None:
         kind = type(said).__name__.lower()
         await self._outbox.answer(
-            encode({"type": "reply", "to": kind, "id": getattr(said, "id", None), **answer})
+            encode({"type": "reply", "to": kind, "id": getattr(said, "id", None), **answer}),
+            then,
         )
 
     # -- writing ---------------------------------------------------------------------------------
@@ -184,7 +207,7 @@ class Connection:
     async def _write(self, connection: trio.CancelScope) -> None:
         try:
             with self._writer_scope:
-                while (frame := await self._outbox.take()) is not None:
+                while (frame := await self._next()) is not None:
                     await self._stream.send_all(frame)
                 await self._stream.send_eof()
                 connection.deadline = trio.current_time() + _LINGER_S
@@ -195,6 +218,15 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         connection.cancel()
+
+    async def _next(self) -> bytes | None:
+        """The next frame to send; a heartbeat when there has been none for a while."""
+        pause = self._desk.settings.heartbeat_s
+        if not pause or not self._greeted:
+            return await self._outbox.take()
+        with trio.move_on_after(pause):
+            return await self._outbox.take()
+        return encode({"type": "beat", "tick": self._desk.current_tick()})
 
     async def _drain(self) -> None:
         """Read and forget, until the peer has closed too."""

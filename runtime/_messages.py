@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,7 +23,22 @@ _Id = (
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
 _Path = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 _Micros = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
-_Topics = Annotated[list[Literal["result", "stats", "status"]], msgspec.Meta(max_length=16)]
+# A name, or a pattern such as "*" or "stat*".
+_Topics = Annotated[
+    list[Annotated[str, msgspec.Meta(pattern=r"^[a-z*]{1,32}$")]], msgspec.Meta(max_length=16)
+]
+_Seq = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
+def matching(patterns: Iterable[str]) -> list[str]:
+    """Return the topics that names and patterns stand for, in the topics' order."""
+    return [topic for topic in TOPICS if any(fnmatchcase(topic, one) for one in patterns)]
+
+
+def _check_topics(patterns: list[str]) -> None:
+    for pattern in patterns:
+        if not matching([pattern]):
+            raise ValueError(f"topics holds {pattern!r}; there are {', '.join(TOPICS)}, and *")
 
 
 class _Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
@@ -36,16 +53,28 @@ class Hello(_Said, tag="hello", kw_only=True):
 
 
 class Subscribe(_Said, tag="subscribe", kw_only=True):
-    """Send these topics from now on."""
+    """Send these topics from now on, and what was missed since ``last_seq`` of ``run``."""
 
     topics: _Topics
     policy: Policy = "drop_oldest"
+    last_seq: Annotated[dict[str, _Seq], msgspec.Meta(max_length=16)] | None = None
+    run: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+
+    def __post_init__(self) -> None:
+        _check_topics(self.topics)
+        if self.last_seq is not None:
+            _check_topics(list(self.last_seq))
+            if self.run is None:
+                raise ValueError("last_seq needs run: numbers begin anew with each run")
 
 
 class Unsubscribe(_Said, tag="unsubscribe", kw_only=True):
     """Send these topics no more."""
 
     topics: _Topics
+
+    def __post_init__(self) -> None:
+        _check_topics(self.topics)
 
 
 class Teach(_Said, tag="teach", kw_only=True):

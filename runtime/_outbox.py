@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -103,13 +103,28 @@ class Outbox:
             held.size += len(frame)
         self._ready.set()
 
-    async def answer(self, frame: bytes) -> None:
-        """Queue an answer, after waiting until the peer has taken enough of the former ones."""
+    async def answer(self, frame: bytes, then: Sequence[tuple[str, int, bytes]] = ()) -> None:
+        """Queue an answer, after waiting until the peer has taken enough of the former ones.
+
+        ``then`` are messages (topic, seq, frame) that follow it. They go before those of their
+        topics that came while this waited.
+        """
         while len(self._answers) >= _ANSWERS and not self._ended:
             await self._taken.wait()
-        if not self._ended:
-            self._answers.append((self._next_order(), frame))
-            self._ready.set()
+        if self._ended:
+            return
+        self._answers.append((self._next_order(), frame))
+        self._ready.set()
+        for topic in dict.fromkeys(topic for topic, _, _ in then):
+            held = self._topics.get(topic)
+            if held is None:
+                continue
+            late = [(seq, kept) for _, seq, kept in held.waiting]
+            held.waiting.clear()
+            held.size = 0
+            early = [(seq, kept) for name, seq, kept in then if name == topic]
+            for seq, kept in sorted({**dict(late), **dict(early)}.items()):
+                self.offer(topic, seq, kept)
 
     def finish(self, frame: bytes | None = None) -> None:
         """Send what waits, then ``frame``, then end. Later messages are not taken."""

@@ -85,7 +85,7 @@ class Service:
         self.network = network
         self.run_id = secrets.token_hex(8)
         self.addresses: tuple[tuple[str, int], ...] = ()
-        self.broker = Broker()
+        self.broker = Broker(self.settings.history_messages, self.settings.history_bytes)
         self.inbox = Inbox(self.settings.queue_packets, self.settings.queue_events)
         self.connections = 0
         self.refused = 0
@@ -139,6 +139,9 @@ class Service:
                 "connections": settings.connections,
                 "subscriber_messages": settings.subscriber_messages,
                 "subscriber_bytes": settings.subscriber_bytes,
+                "history_messages": settings.history_messages,
+                "history_bytes": settings.history_bytes,
+                "heartbeat_s": settings.heartbeat_s,
                 "hello_s": settings.hello_s,
                 "frame_s": settings.frame_s,
             },

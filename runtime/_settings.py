@@ -49,6 +49,11 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         Longest message accepted, in bytes.
     subscriber_messages, subscriber_bytes
         How much may wait for one slow subscriber, for each topic.
+    history_messages, history_bytes
+        How many of a topic's last messages are kept for subscribers that come back, and of how
+        many bytes in all; 0 keeps none.
+    heartbeat_s
+        Seconds of silence after which a peer is sent a heartbeat; 0: never.
     hello_s, frame_s
         Seconds a peer has for its hello, and for the rest of a message that it began.
     drain_s
@@ -76,6 +81,9 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     frame_bytes: int = 1024 * 1024
     subscriber_messages: int = 1024
     subscriber_bytes: int = 4 * 1024 * 1024
+    history_messages: int = 1024
+    history_bytes: int = 1024 * 1024
+    heartbeat_s: float = 5.0
     hello_s: float = 5.0
     frame_s: float = 10.0
     drain_s: float = 10.0
@@ -113,12 +121,15 @@ _WHOLE = (
     ("checkpoint_keep", 1, 10_000),
     ("connections", 1, 100_000),
     ("frame_bytes", 4096, 64 * 1024 * 1024),
+    ("history_messages", 0, 1_000_000),
+    ("history_bytes", 0, 1024**3),
     ("subscriber_messages", 1, 1_000_000),
     ("subscriber_bytes", 4096, 1024**3),
 )
 _SECONDS = (
     ("checkpoint_every_s", 0.0, 86_400.0),
     ("stats_every_s", 0.05, 3600.0),
+    ("heartbeat_s", 0.0, 3600.0),
     ("hello_s", 0.05, 3600.0),
     ("frame_s", 0.05, 3600.0),
     ("drain_s", 0.0, 3600.0),

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from runtime import ConnectionLost, ProtocolError, RequestRefused
+from runtime import ConnectionLost, ProtocolError, RequestRefused, converse
 from runtime._frames import Framer, decode, encode
 
 HELLO = encode({"type": "hello", "protocol": 1})
@@ -197,8 +197,11 @@ async def test_who_never_reads_holds_up_nobody(fakes, running, autojump_clock):
             await ours.send_all(HELLO)
             await ours.send_all(encode({"type": "subscribe", "topics": ["result"]}))
             framer = Framer(10**6)
-            while len(framer._buffer) < 300:  # the hello and the reply; then it reads no more
+            heard = 0
+            while heard < 2:  # the hello and the reply; then it reads no more
                 framer.feed(await ours.receive_some())
+                while framer.take() is not None:
+                    heard += 1
             await trio.testing.wait_all_tasks_blocked()
             results = good.results()
             for n in range(30):
@@ -435,3 +438,84 @@ async def test_a_service_that_vanishes_is_a_lost_connection(fakes, autojump_cloc
                 pass
         with pytest.raises(ConnectionLost):
             await client.teach("a")
+
+
+async def test_who_comes_back_gets_what_was_missed(fakes, running, autojump_clock):
+    source = fakes.Source()
+
+    def push(*numbers):
+        source.push(
+            *(fakes.packet([n * 10_000, n * 10_000 + 1], (n + 1) * 10_000) for n in numbers)
+        )
+
+    async with running(source, history_messages=6) as run:
+        async with run.client() as first:
+            await first.subscribe("*")
+            push(*range(4))
+            results = first.results()
+            last = [(await anext(results))["seq"] for _ in range(4)][-1]
+            name = first.hello["run"]
+        push(*range(4, 9))
+        await trio.testing.wait_all_tasks_blocked()
+        async with run.client() as back:
+            told = await back.subscribe("result", last_seq={"result": last}, run=name)
+            assert told["resume"] == {"result": {"resumed": 5}}
+            push(9)
+            results = back.results()
+            assert [(await anext(results))["seq"] for _ in range(6)] == [5, 6, 7, 8, 9, 10]
+        push(*range(10, 20))
+        await trio.testing.wait_all_tasks_blocked()
+        async with run.client() as late:
+            told = await late.subscribe("res*", last_seq={"result": 10}, run=name)
+            assert told["resume"] == {"result": {"gap": {"first": 11, "last": 14}, "resumed": 6}}
+            results = late.results()
+            assert [(await anext(results))["seq"] for _ in range(6)] == list(range(15, 21))
+        async with run.client() as stranger:
+            told = await stranger.subscribe("result", last_seq={"result": 18}, run="another")
+            assert told["resume"] == {"result": {"gap": {"first": 1, "last": 14}, "resumed": 6}}
+        async with run.client() as current:
+            told = await current.subscribe("result", last_seq={"result": 20}, run=name)
+            assert told["resume"] == {"result": {"resumed": 0}}
+        run.service.stop()
+
+
+async def test_a_silent_service_beats_and_a_dead_one_is_noticed(fakes, running, autojump_clock):
+    source = fakes.Source()
+    async with running(source, heartbeat_s=2.0) as run, run.client() as client:
+        await client.subscribe("result")
+        with trio.move_on_after(100):
+            await anext(client.results())
+        # A hundred seconds without a result, and the connection is held to be good.
+        assert (await client.status())["ok"]
+        run.service.stop()
+
+    ours, theirs = trio.testing.memory_stream_pair()
+
+    async def dead_service():
+        await theirs.receive_some()
+        hello = {"type": "hello", "run": "x", "limits": {"heartbeat_s": 2.0}}
+        await theirs.send_all(encode(hello))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(dead_service)
+        async with converse(ours) as client:
+            began = trio.current_time()
+            with pytest.raises(ConnectionLost, match="was silent for 7 s"):
+                await anext(client)
+            assert trio.current_time() - began == pytest.approx(7)
+
+
+@pytest.mark.parametrize(
+    ("topics", "more", "says"),
+    [
+        (["nothing"], {}, "topics holds 'nothing'"),
+        (["x*"], {}, "there are result, stats, status"),
+        (["result"], {"last_seq": {"result": 1}}, "last_seq needs run"),
+        (["result"], {"last_seq": {"other": 1}, "run": "x"}, "topics holds 'other'"),
+    ],
+)
+async def test_topics_that_do_not_exist_are_an_error(topics, more, says, fakes, running):
+    async with running(fakes.Source()) as run, run.client() as client:
+        with pytest.raises(ProtocolError, match=says):
+            await client.request("subscribe", topics=topics, **more)
+        run.service.stop()
