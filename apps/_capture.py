@@ -50,7 +50,8 @@ def record(
     if model is not None or classes is not None:
         run(
             source, model=model or "edge", classes=classes, host="127.0.0.1", port=port,
-            public=False, learn=True, labels="client", checkpoint=None, resume=False, seed=seed,
+            public=False, unix=None, control_token=None, watch_token=None, tls_cert=None,
+            tls_key=None, learn=True, labels="client", checkpoint=None, resume=False, seed=seed,
             speed=speed, filters=filters, record=target, for_us=for_us, at_end="exit",
             as_json=as_json,
         )  # fmt: skip

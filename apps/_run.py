@@ -41,6 +41,19 @@ def run(
     public: Annotated[
         bool, typer.Option("--public", help="Allow a --host that other machines reach.")
     ] = False,
+    unix: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Listen on a Unix socket as well.")
+    ] = None,
+    control_token: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The secret that allows everything.")
+    ] = None,
+    watch_token: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The secret that allows to watch only.")
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option(metavar="PEM", help="A certificate: TLS on the port.")
+    ] = None,
+    tls_key: Annotated[str | None, typer.Option(metavar="PEM", help="Its key.")] = None,
     learn: Annotated[bool, typer.Option(help="Learn whenever a label is present.")] = True,
     labels: Annotated[
         Literal["client", "source"], typer.Option(help="Who names what is shown.")
@@ -84,6 +97,11 @@ def run(
         host=host,
         port=port,
         public=public,
+        unix_path=unix,
+        control_token=_secret(control_token),
+        watch_token=_secret(watch_token),
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         learn=learn,
         labels=labels,
         at_end=at_end,
@@ -98,6 +116,16 @@ def run(
         facts = {"source": source, "model": model, "classes": network.classes, "seed": seed}
         session = Session(record, facts)
     raise typer.Exit(trio.run(_run, opened, network, settings, as_json, session, for_us))
+
+
+def _secret(path: Path | None) -> str | None:
+    """Read a secret from a file: on a command line everybody could see it."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the token in {path} cannot be read: {error}") from None
 
 
 def check_target(path: Path) -> None:

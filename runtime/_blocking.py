@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from runtime._client import unreachable
+from runtime._client import TOKEN_VARIABLE, unreachable
+from runtime._doors import client_context
 from runtime._errors import ConnectionLost, ProtocolError, RequestRefused
 from runtime._frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
 from runtime._messages import PROTOCOL, Policy
@@ -34,6 +37,12 @@ class BlockingClient:
         What the service's log calls this client.
     subscribe, policy
         Topics to take from the start, and what to do when they come too fast.
+    token
+        What the service wants to be shown; None takes ``SPIKEWIRE_TOKEN`` from the environment.
+    tls, ca
+        Speak TLS, and trust the system's authorities or those of a PEM file.
+    unix_path
+        A Unix socket, instead of host and port.
     timeout_s
         How long to wait for the service to connect, and for each message; None: for ever.
 
@@ -53,6 +62,10 @@ class BlockingClient:
         name: str = "spikewire",
         subscribe: Iterable[str] = (),
         policy: Policy = "drop_oldest",
+        token: str | None = None,
+        tls: bool = False,
+        ca: str | None = None,
+        unix_path: str | None = None,
         timeout_s: float | None = None,
         buffer: int = 4096,
     ) -> None:
@@ -62,12 +75,28 @@ class BlockingClient:
         self._last_id = 0
         self.missed = 0
         self.goodbye: dict[str, Any] | None = None
+        context = client_context(ca) if tls and unix_path is None else None
         try:
-            self._socket = socket.create_connection((host, port), timeout=timeout_s)
+            if unix_path is not None:
+                self._socket = socket.socket(socket.AF_UNIX)
+                self._socket.settimeout(timeout_s)
+                self._socket.connect(unix_path)
+            else:
+                self._socket = socket.create_connection((host, port), timeout=timeout_s)
+            if context is not None:
+                self._socket = context.wrap_socket(self._socket, server_hostname=host)
+        except ssl.SSLError as error:
+            reason = getattr(error, "verify_message", "") or error.reason or error
+            place = f"{host}, port {port}"
+            raise ConnectionLost(f"No secure connection to {place}: {reason}.") from None
         except OSError as error:
             raise unreachable(host, port, error) from error
+        token = os.environ.get(TOKEN_VARIABLE) if token is None else token
+        hello: dict[str, Any] = {"type": "hello", "protocol": PROTOCOL, "client": name}
+        if token is not None:
+            hello["token"] = token
         try:
-            self._send({"type": "hello", "protocol": PROTOCOL, "client": name})
+            self._send(hello)
             self.hello = self._receive()
             if self.hello.get("type") != "hello":
                 raise ProtocolError("hello_first", "The service did not begin with a hello.")

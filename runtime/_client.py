@@ -10,12 +10,14 @@ from typing import Any
 
 import trio
 
+from runtime._doors import client_context
 from runtime._errors import ConnectionLost, ProtocolError, RequestRefused
 from runtime._frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
 from runtime._messages import PROTOCOL, Policy
 from runtime._settings import DEFAULT_PORT
 
 _CHUNK = 64 * 1024
+TOKEN_VARIABLE = "SPIKEWIRE_TOKEN"
 _SILENT_BEATS = 3  # heartbeats that may be missing before a service is given up
 
 
@@ -224,8 +226,11 @@ class Client:
             raise ProtocolError(str(message.get("code")), str(message.get("message")))
         return message
 
-    async def _greet(self, name: str) -> None:
-        await self._send({"type": "hello", "protocol": PROTOCOL, "client": name})
+    async def _greet(self, name: str, token: str | None) -> None:
+        hello: dict[str, Any] = {"type": "hello", "protocol": PROTOCOL, "client": name}
+        if token is not None:
+            hello["token"] = token
+        await self._send(hello)
         self.hello = await self._receive()
         if self.hello.get("type") != "hello":
             raise ProtocolError("hello_first", "The service did not begin with a hello.")
@@ -262,7 +267,11 @@ class Client:
 
 @asynccontextmanager
 async def converse(
-    stream: trio.abc.Stream, *, name: str = "spikewire", buffer: int = 4096
+    stream: trio.abc.Stream,
+    *,
+    name: str = "spikewire",
+    token: str | None = None,
+    buffer: int = 4096,
 ) -> AsyncGenerator[Client]:
     """Speak protocol 1 over a stream that is connected already.
 
@@ -272,13 +281,15 @@ async def converse(
         Closed at the end.
     name
         What the service's log calls this client.
+    token
+        What the service wants to be shown; None takes ``SPIKEWIRE_TOKEN`` from the environment.
     buffer
         Messages kept while nobody takes them.
     """
     client = Client(stream, buffer)
     failed: BaseException | None = None
     async with stream:
-        await client._greet(name)
+        await client._greet(name, os.environ.get(TOKEN_VARIABLE) if token is None else token)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client._read)
             try:
@@ -299,15 +310,30 @@ async def connect(
     name: str = "spikewire",
     subscribe: Iterable[str] = (),
     policy: Policy = "drop_oldest",
+    token: str | None = None,
+    tls: bool = False,
+    ca: str | None = None,
+    unix_path: str | None = None,
     timeout_s: float = 10.0,
     buffer: int = 4096,
 ) -> AsyncGenerator[Client]:
-    """Connect to a service over TCP::
+    """Connect to a service over TCP, TLS or a Unix socket::
 
         async with connect(port=7462, subscribe=["result"]) as client:
             await client.teach("wave")
             async for message in client:
                 print(message)
+
+    Parameters
+    ----------
+    host, port
+        Where the service listens.
+    token
+        As for :func:`converse`.
+    tls, ca
+        Speak TLS, and trust the system's authorities or those of a PEM file.
+    unix_path
+        A Unix socket, instead of host and port.
 
     Raises
     ------
@@ -316,16 +342,33 @@ async def connect(
     ProtocolError
         Whoever answers does not speak protocol 1, or refuses the connection.
     """
+    place = unix_path if unix_path is not None else f"{host}, port {port}"
+    context = client_context(ca) if tls and unix_path is None else None
+    stream: trio.abc.Stream
     try:
         with trio.fail_after(timeout_s):
-            stream = await trio.open_tcp_stream(host, port)
+            if unix_path is not None:
+                stream = await trio.open_unix_socket(unix_path)
+            else:
+                stream = await trio.open_tcp_stream(host, port)
+            if context is not None:
+                secure = trio.SSLStream(
+                    stream, context, server_hostname=host, https_compatible=True
+                )
+                try:
+                    await secure.do_handshake()
+                except BaseException:
+                    await trio.aclose_forcefully(secure)
+                    raise
+                stream = secure
+    except trio.BrokenResourceError as error:
+        reason = getattr(error.__cause__, "verify_message", "") or error.__cause__ or error
+        raise ConnectionLost(f"No secure connection to {place}: {reason}.") from None
     except OSError as error:
         raise unreachable(host, port, error) from error
     except trio.TooSlowError:
-        raise ConnectionLost(
-            f"No answer from {host}, port {port} within {timeout_s:g} s."
-        ) from None
-    async with converse(stream, name=name, buffer=buffer) as client:
+        raise ConnectionLost(f"No answer from {place} within {timeout_s:g} s.") from None
+    async with converse(stream, name=name, token=token, buffer=buffer) as client:
         topics = list(subscribe)
         if topics:
             await client.subscribe(*topics, policy=policy)

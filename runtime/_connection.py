@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import trio
 
@@ -17,6 +18,7 @@ from runtime._messages import (
     Hello,
     Request,
     Said,
+    Status,
     Subscribe,
     Unsubscribe,
     matching,
@@ -34,15 +36,21 @@ _LINGER_S = 0.5
 _LINGER_BYTES = 1024 * 1024
 
 
+Allowed = Literal["watch", "control"]
+_IDS = 1024  # ids of a connection's last requests, none of which may come again
+
+
 class Desk(Protocol):
     """What a connection needs of its service."""
 
     settings: Settings
     broker: Broker
+    refused_requests: int
 
     @property
     def run_id(self) -> str: ...
     def hello(self) -> dict[str, Any]: ...
+    def admit(self, token: str | None) -> Allowed | None: ...
     def current_tick(self) -> int: ...
     async def ask(self, request: Request) -> dict[str, Any]: ...
 
@@ -53,7 +61,7 @@ class Connection:
     A fault of the peer ends this connection, with an error that names it; nobody else notices.
     """
 
-    def __init__(self, stream: trio.abc.HalfCloseableStream, desk: Desk) -> None:
+    def __init__(self, stream: trio.abc.Stream, desk: Desk) -> None:
         settings = desk.settings
         self._stream = stream
         self._desk = desk
@@ -61,6 +69,8 @@ class Connection:
         self._writer_scope = trio.CancelScope()
         self._reading = False
         self._greeted = False
+        self._may: Allowed | None = None
+        self._ids: deque[int | str] = deque(maxlen=_IDS)
         self._name = "a connection"
         self._outbox = Outbox(
             settings.subscriber_messages, settings.subscriber_bytes, self._hurry_writer
@@ -123,6 +133,14 @@ class Connection:
         if said.client:
             # As a literal: a name must not be able to forge lines of a log.
             self._name = f"client {said.client!r}"
+        self._may = self._desk.admit(said.token)
+        if self._may is None:
+            log.warning(
+                "%s was refused: it brought %s token",
+                self._name,
+                "no" if said.token is None else "a wrong",
+            )
+            raise ProtocolError("wrong_token", "This service wants a token, and not that one.")
         log.debug("%s said hello", self._name)
         await self._outbox.answer(encode(self._desk.hello()))
         self._greeted = True
@@ -155,8 +173,26 @@ class Connection:
             case Subscribe() | Unsubscribe():
                 await self._set_topics(said)
             case _:
-                answer = await self._desk.ask(said)
+                refusal = self._refusal(said)
+                answer = refusal if refusal is not None else await self._desk.ask(said)
                 await self._reply(said, answer)
+
+    def _refusal(self, said: Request) -> dict[str, Any] | None:
+        """Why this peer's request is not even asked, if so."""
+        fault: tuple[str, str] | None = None
+        if self._may == "watch" and not isinstance(said, Status):
+            fault = "not_allowed", "The token of this connection allows to watch only."
+        elif said.id is not None and said.id in self._ids:
+            fault = "repeated_id", f"The id {said.id!r} was used before on this connection."
+        if said.id is not None:
+            self._ids.append(said.id)
+        if fault is None:
+            return None
+        log.warning("%s: %s refused: %s", self._name, type(said).__name__.lower(), fault[1])
+        self._desk.refused_requests += 1
+        return {
+            "ok": False, "tick": self._desk.current_tick(), "code": fault[0], "message": fault[1],
+        }  # fmt: skip
 
     async def _set_topics(self, said: Subscribe | Unsubscribe) -> None:
         broker = self._desk.broker
@@ -209,7 +245,7 @@ class Connection:
             with self._writer_scope:
                 while (frame := await self._next()) is not None:
                     await self._stream.send_all(frame)
-                await self._stream.send_eof()
+                await end_sending(self._stream)
                 connection.deadline = trio.current_time() + _LINGER_S
                 if self._reading:
                     # After a goodbye: the reader waits for the peer to close.
@@ -238,12 +274,21 @@ class Connection:
             budget -= len(data)
 
 
-async def refuse(stream: trio.abc.HalfCloseableStream, code: str, message: str) -> None:
+async def end_sending(stream: trio.abc.Stream) -> None:
+    """Tell the peer that nothing more comes, where the stream can say so and go on reading.
+
+    TLS cannot: its peer sees the end when the connection closes.
+    """
+    if isinstance(stream, trio.abc.HalfCloseableStream):
+        await stream.send_eof()
+
+
+async def refuse(stream: trio.abc.Stream, code: str, message: str) -> None:
     """Tell a peer why it cannot be served, and close."""
     try:
         with trio.move_on_after(_LINGER_S):
             await stream.send_all(_error(ProtocolError(code, message)))
-            await stream.send_eof()
+            await end_sending(stream)
             while await stream.receive_some(_CHUNK):
                 pass
     except (trio.BrokenResourceError, trio.ClosedResourceError):

@@ -50,6 +50,7 @@ class Hello(_Said, tag="hello", kw_only=True):
 
     protocol: int
     client: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    token: Annotated[str, msgspec.Meta(max_length=256)] | None = None
 
 
 class Subscribe(_Said, tag="subscribe", kw_only=True):

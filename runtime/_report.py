@@ -72,6 +72,8 @@ class Reporter:
             "latency_us": meter.take_latencies(),
             "connections": service.connections,
             "refused_connections": service.refused,
+            "refused_tokens": service.refused_tokens,
+            "refused_requests": service.refused_requests,
             "subscribers": {
                 "connected": broker.subscribers,
                 "dropped": broker.dropped,

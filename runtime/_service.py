@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
+import os
 import secrets
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
 import trio
 
@@ -17,6 +19,7 @@ from runtime._broker import Broker
 from runtime._checkpoints import CheckpointStore
 from runtime._connection import Connection, refuse
 from runtime._contracts import NetworkLike, Recorder, SourceLike
+from runtime._doors import open_unix, server_context
 from runtime._errors import ServiceError
 from runtime._inbox import Asked, Inbox
 from runtime._messages import PROTOCOL, TOPICS, Play, Request
@@ -89,6 +92,8 @@ class Service:
         self.inbox = Inbox(self.settings.queue_packets, self.settings.queue_events)
         self.connections = 0
         self.refused = 0
+        self.refused_tokens = 0
+        self.refused_requests = 0
         self.state = "starting"
         self.source_state = "starting"
         self.source_error: str | None = None
@@ -147,6 +152,22 @@ class Service:
             },
         }
 
+    def admit(self, token: str | None) -> Literal["watch", "control"] | None:
+        """What a peer may do that brings this token; None: nothing."""
+        watch, control = self.settings.watch_token, self.settings.control_token
+        if watch is None and control is None:
+            return "control"
+        given = (token or "").encode()
+        # Both are compared always, each in constant time: the answer's delay tells nothing.
+        controls = hmac.compare_digest(given, (control or "").encode()) and control is not None
+        watches = hmac.compare_digest(given, (watch or "").encode()) and watch is not None
+        if controls:
+            return "control"
+        if watches:
+            return "watch"
+        self.refused_tokens += 1
+        return None
+
     def current_tick(self) -> int:
         """The next tick to compute."""
         return self.owner.tick
@@ -183,7 +204,7 @@ class Service:
             self._stopping.set()
             self._source_scope.cancel()
 
-    async def converse(self, stream: trio.abc.HalfCloseableStream) -> None:
+    async def converse(self, stream: trio.abc.Stream) -> None:
         """Serve one peer until it leaves, or is told goodbye."""
         if self.connections >= self.settings.connections:
             self.refused += 1
@@ -266,28 +287,42 @@ class Service:
                 await self.saver.finish(self.network)
             await self._finish_requests()
             doors.cancel()
+            if listen and self.settings.unix_path is not None:
+                with suppress(OSError):
+                    os.unlink(self.settings.unix_path)
             await self._say_goodbye()
             outer.cancel_scope.cancel()
         if failure is not None and self.settings.at_end == "exit":
             raise failure
         return self._summary()
 
-    async def _open_listeners(self) -> list[trio.SocketListener]:
+    async def _open_listeners(self) -> list[trio.abc.Listener[Any]]:
         host, port = self.settings.host, self.settings.port
+        context = server_context(self.settings.tls_cert, self.settings.tls_key)
         try:
-            listeners = await trio.open_tcp_listeners(port, host=host)
+            plain = await trio.open_tcp_listeners(port, host=host)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ServiceError(f"Cannot listen on {host}, port {port}: {reason}.") from error
         self.addresses = tuple(
             (str(name[0]), int(name[1]))
-            for name in (listener.socket.getsockname() for listener in listeners)
+            for name in (listener.socket.getsockname() for listener in plain)
         )
+        listeners: list[trio.abc.Listener[Any]] = list(plain)
+        if context is not None:
+            listeners = [trio.SSLListener(one, context, https_compatible=True) for one in plain]
+        if self.settings.unix_path is not None:
+            try:
+                listeners.append(await open_unix(self.settings.unix_path))
+            except BaseException:
+                for listener in plain:
+                    await trio.aclose_forcefully(listener)
+                raise
         return listeners
 
     async def _accept(
         self,
-        listeners: list[trio.SocketListener],
+        listeners: list[trio.abc.Listener[Any]],
         doors: trio.CancelScope,
         connections: trio.Nursery,
     ) -> None:

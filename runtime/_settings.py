@@ -21,7 +21,14 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     host, port
         Where to listen; port 0 takes a free one.
     public
-        Allow a host that other machines can reach. Protocol 1 has no passwords yet.
+        Allow a host that other machines can reach. It needs a ``control_token``.
+    watch_token, control_token
+        Secrets that a hello has to bring: the first allows to watch, the second everything. With
+        neither, everybody who reaches the service may do everything.
+    unix_path
+        A Unix socket to listen on as well, for this user only.
+    tls_cert, tls_key
+        PEM files of a certificate (with its chain) and its key: TLS on the TCP port.
     labels
         Who names the class that is shown: ``client`` (teach requests) or ``source`` (the label
         that comes with the events).
@@ -65,6 +72,11 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     public: bool = False
+    watch_token: str | None = None
+    control_token: str | None = None
+    unix_path: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
     labels: Literal["client", "source"] = "client"
     learn: bool = True
     add_classes: bool = True
@@ -107,9 +119,31 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
             raise SettingsError(
                 "host",
                 self.host,
-                "a loopback address such as 127.0.0.1, unless public is true: there are no "
-                "passwords, and anybody who reaches the port can watch and teach",
+                "a loopback address such as 127.0.0.1, unless public is true: anybody who reaches "
+                "the port can try to watch and teach",
             )
+        for name in ("watch_token", "control_token"):
+            _token(name, getattr(self, name))
+        if not _is_loopback(self.host) and self.control_token is None:
+            raise SettingsError(
+                "control_token", None, f"a secret, where others can reach the host {self.host}"
+            )
+        if self.watch_token is not None and self.watch_token == self.control_token:
+            raise SettingsError("watch_token", "...", "another secret than control_token")
+        for name in ("unix_path", "tls_cert", "tls_key"):
+            path = getattr(self, name)
+            if path is not None and (not isinstance(path, str) or not path.strip()):
+                raise SettingsError(name, path, "the path of a file, or none")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingsError("tls_key", self.tls_key, "set together with tls_cert")
+
+
+def _token(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str) or not 16 <= len(value) <= 256 or not value.isprintable():
+        # The value itself stays out of the message: it may be nearly right.
+        raise SettingsError(name, "...", "printable text of 16 to 256 characters, or none")
 
 
 _WHOLE = (

@@ -37,4 +37,6 @@ def test_refused(name, value, allowed):
 def test_accepted():
     Settings()
     Settings(host="::1", port=0, checkpoint_every_s=0)
-    Settings(host="0.0.0.0", public=True)
+    with pytest.raises(SettingsError, match="control_token"):
+        Settings(host="0.0.0.0", public=True)
+    Settings(host="0.0.0.0", public=True, control_token="0123456789abcdef")

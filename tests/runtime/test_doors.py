@@ -1,0 +1,209 @@
+"""Tokens, TLS and Unix sockets: who may come in, and what they may do."""
+
+import datetime
+import ipaddress
+import os
+import stat
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from runtime import (
+    BlockingClient,
+    ConnectionLost,
+    ProtocolError,
+    RequestRefused,
+    Service,
+    ServiceError,
+    Settings,
+    SettingsError,
+    connect,
+)
+
+CONTROL, WATCH = "control-secret-0123456789", "watch-secret-0123456789"
+
+
+@asynccontextmanager
+async def serving(fakes, **settings):
+    service = Service(fakes.Source(), fakes.Network(), Settings(port=0, **settings))
+    async with trio.open_nursery() as nursery:
+
+        async def serve(task_status):
+            await service.serve(signals=False, task_status=task_status)
+
+        await nursery.start(serve)
+        with trio.fail_after(60):
+            yield service
+            service.stop()
+
+
+def certificate(folder, name, days=1):
+    """Write a self-signed certificate for 127.0.0.1 that began a while ago and ends in ``days``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=10))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    cert, secret = folder / f"{name}.pem", folder / f"{name}.key"
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return {"tls_cert": str(cert), "tls_key": str(secret)}
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong-secret-0123456789", CONTROL[:-1], WATCH + "x"])
+async def test_no_token_and_wrong_ones_are_refused_and_counted(token, fakes, monkeypatch):
+    monkeypatch.delenv("SPIKEWIRE_TOKEN", raising=False)
+    async with serving(fakes, control_token=CONTROL, watch_token=WATCH) as service:
+        port = service.addresses[0][1]
+        with pytest.raises(ProtocolError, match="wants a token"):
+            async with connect(port=port, token=token):
+                pass
+        async with connect(port=port, token=CONTROL) as good:
+            await good.subscribe("stats")
+            stats = await anext(good)
+        assert stats["refused_tokens"] == 1
+
+
+async def test_who_may_watch_may_not_control(fakes, monkeypatch):
+    async with serving(fakes, control_token=CONTROL, watch_token=WATCH) as service:
+        port = service.addresses[0][1]
+        monkeypatch.setenv("SPIKEWIRE_TOKEN", WATCH)
+        async with connect(port=port, subscribe=["*"]) as watcher:
+            assert (await watcher.status())["ok"]
+            for ask in (watcher.teach("a"), watcher.learn(False), watcher.checkpoint()):
+                with pytest.raises(RequestRefused, match="allows to watch only"):
+                    await ask
+        assert service.refused_requests == 3
+        assert service.owner.learning
+
+        def by_hand():
+            with BlockingClient(port=port, token=CONTROL) as client:
+                return client.learn(False)["on"]
+
+        assert await trio.to_thread.run_sync(by_hand) is False
+
+
+async def test_a_repeated_request_is_done_once(fakes):
+    async with serving(fakes) as service, connect(port=service.addresses[0][1]) as client:
+        await client.learn(False)
+        client._last_id -= 1  # as somebody would who plays back what was sent
+        with pytest.raises(RequestRefused, match="was used before"):
+            await client.learn(True)
+        assert not service.owner.learning
+        assert service.refused_requests == 1
+        await client.learn(True)
+        assert service.owner.learning
+
+
+def test_tokens_that_are_none_and_public_hosts_without_one():
+    for wrong in ("short", "x" * 257, "line\nbreak-0123456789", 5):
+        with pytest.raises(SettingsError, match="16 to 256") as caught:
+            Settings(control_token=wrong)
+        assert str(wrong) not in str(caught.value).replace("16 to 256", "")
+    with pytest.raises(SettingsError, match="another secret"):
+        Settings(control_token=CONTROL, watch_token=CONTROL)
+    with pytest.raises(SettingsError, match="control_token"):
+        Settings(host="0.0.0.0", public=True, watch_token=WATCH)
+    with pytest.raises(SettingsError, match="together with tls_cert"):
+        Settings(tls_cert="a.pem")
+
+
+async def test_tls_with_a_certificate_that_is_trusted(fakes, tmp_path):
+    files = certificate(tmp_path, "good")
+    async with serving(fakes, **files) as service:
+        port = service.addresses[0][1]
+        async with connect(port=port, tls=True, ca=files["tls_cert"]) as client:
+            assert (await client.teach("a"))["ok"]
+            assert (await client.status())["ok"]
+
+        def by_hand():
+            with BlockingClient(port=port, tls=True, ca=files["tls_cert"], timeout_s=10) as client:
+                return client.hello["protocol"]
+
+        assert await trio.to_thread.run_sync(by_hand) == 1
+
+
+@pytest.mark.parametrize("fault", ["expired", "stranger", "plain"])
+async def test_tls_that_cannot_be_trusted_is_refused(fault, fakes, tmp_path):
+    files = certificate(tmp_path, "mine", days=-1 if fault == "expired" else 1)
+    ca = files["tls_cert"]
+    if fault == "stranger":
+        ca = certificate(tmp_path, "other")["tls_cert"]
+    async with serving(fakes, **files, hello_s=1.0) as service:
+        port = service.addresses[0][1]
+        if fault == "plain":
+            with pytest.raises((ConnectionLost, ProtocolError)):
+                async with connect(port=port):
+                    pass
+        else:
+            says = "expired" if fault == "expired" else "self.signed|unable to get"
+            with pytest.raises(ConnectionLost, match=f"No secure connection to 127.*({says})"):
+                async with connect(port=port, tls=True, ca=ca):
+                    pass
+        # The service goes on for those who can.
+        if fault != "expired":
+            async with connect(port=port, tls=True, ca=files["tls_cert"]) as client:
+                assert (await client.status())["ok"]
+
+
+async def test_files_that_are_no_certificate_are_said(fakes, tmp_path):
+    (tmp_path / "a.pem").write_text("hello")
+    settings = Settings(port=0, tls_cert=str(tmp_path / "a.pem"), tls_key=str(tmp_path / "b.key"))
+    with pytest.raises(ServiceError, match=r"The certificate .*a\.pem with .* cannot be used"):
+        await Service(fakes.Source(), fakes.Network(), settings).serve(signals=False)
+
+
+async def test_a_unix_socket_for_this_user_only(fakes, tmp_path):
+    path = str(tmp_path / "s")
+    async with serving(fakes, unix_path=path) as service:
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        async with connect(unix_path=path) as client:
+            assert (await client.teach("a"))["ok"]
+
+        def by_hand():
+            with BlockingClient(unix_path=path, timeout_s=10) as client:
+                return client.status()["ok"]
+
+        assert await trio.to_thread.run_sync(by_hand)
+        other = Settings(port=0, unix_path=path)
+        with pytest.raises(ServiceError, match="somebody does already"):
+            await Service(fakes.Source(), fakes.Network(), other).serve(signals=False)
+        assert (tmp_path / "s").exists()
+        assert service.state == "running"
+    assert not (tmp_path / "s").exists()
+
+
+async def test_what_lies_where_a_unix_socket_should_be(fakes, tmp_path):
+    path = tmp_path / "s"
+    path.write_text("a letter")
+    settings = Settings(port=0, unix_path=str(path))
+    with pytest.raises(ServiceError, match="there is something else"):
+        await Service(fakes.Source(), fakes.Network(), settings).serve(signals=False)
+    path.unlink()
+    with trio.socket.socket(trio.socket.AF_UNIX) as dead:
+        await dead.bind(str(path))  # and closed without listening: what a kill leaves behind
+    async with serving(fakes, unix_path=str(path)), connect(unix_path=str(path)) as client:
+        assert (await client.status())["ok"]
