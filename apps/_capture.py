@@ -49,11 +49,11 @@ def record(
     check_target(target)
     if model is not None or classes is not None:
         run(
-            source, model=model or "edge", classes=classes, host="127.0.0.1", port=port,
+            source, model=model or "edge", classes=classes, host=None, port=port,
             public=False, unix=None, control_token=None, watch_token=None, tls_cert=None,
-            tls_key=None, learn=True, labels="client", checkpoint=None, resume=False, seed=seed,
-            speed=speed, filters=filters, record=target, for_us=for_us, at_end="exit",
-            as_json=as_json,
+            tls_key=None, learn=None, labels=None, checkpoint=None, resume=False, seed=seed,
+            speed=speed, filters=filters, record=target, for_us=for_us, at_end=None,
+            config=None, as_json=as_json,
         )  # fmt: skip
     load_kernels()
     opened = open_source_at(source, speed, filters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,6 +50,12 @@ Columns = Annotated[
 Unit = Annotated[
     str | None, typer.Option("--unit", metavar="s|ms|us|ns", help="Of a text's or array's times.")
 ]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="TOML", help="Settings of the service; the environment and flags win."
+    ),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option(
@@ -61,6 +68,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "Classes",
     "Columns",
+    "Config",
     "Connect",
     "Filters",
     "Json",

@@ -14,7 +14,16 @@ import typer
 
 from apps._errors import DONE, FAILED, UsageError, leaves
 from apps._open import load_kernels, open_network
-from apps._options import DEFAULT_ADDRESS, DEFAULT_MODEL, Classes, Filters, Json, Model, Seed
+from apps._options import (
+    DEFAULT_ADDRESS,
+    DEFAULT_MODEL,
+    Classes,
+    Config,
+    Filters,
+    Json,
+    Model,
+    Seed,
+)
 from apps._quantities import duration_us, names, speed_factor
 from apps._say import complain, json_line, remarks
 from apps._session import Session
@@ -36,8 +45,10 @@ def run(
     ],
     model: Model = DEFAULT_MODEL,
     classes: Classes = None,
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7462,
+    host: Annotated[str | None, typer.Option(help="Where to listen (default: 127.0.0.1).")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="0 takes a free one (default: 7462).")
+    ] = None,
     public: Annotated[
         bool, typer.Option("--public", help="Allow a --host that other machines reach.")
     ] = False,
@@ -54,10 +65,14 @@ def run(
         str | None, typer.Option(metavar="PEM", help="A certificate: TLS on the port.")
     ] = None,
     tls_key: Annotated[str | None, typer.Option(metavar="PEM", help="Its key.")] = None,
-    learn: Annotated[bool, typer.Option(help="Learn whenever a label is present.")] = True,
+    learn: Annotated[
+        bool | None,
+        typer.Option("--learn/--no-learn", help="Learn whenever a label is present (default)."),
+    ] = None,
     labels: Annotated[
-        Literal["client", "source"], typer.Option(help="Who names what is shown.")
-    ] = "client",
+        Literal["client", "source"] | None,
+        typer.Option(help="Who names what is shown (default: client)."),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Save the learner here.")
     ] = None,
@@ -80,23 +95,24 @@ def run(
         typer.Option("--for", metavar="TIME", parser=duration_us, help="End after this time."),
     ] = None,
     at_end: Annotated[
-        Literal["exit", "stay"], typer.Option(help="When the source is over.")
-    ] = "exit",
+        Literal["exit", "stay"] | None,
+        typer.Option(help="When the source is over (default: exit)."),
+    ] = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Run a service: events in, classes out over TCP, until the source ends or Ctrl-C.
 
     Watch it with `spikewire watch`, teach it with `spikewire teach`.
     """
-    if resume and checkpoint is None:
-        raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
     if record is not None:
         check_target(record)
     load_kernels()
     settings = _settings(
+        config,
         host=host,
         port=port,
-        public=public,
+        public=public or None,
         unix_path=unix,
         control_token=_secret(control_token),
         watch_token=_secret(watch_token),
@@ -107,6 +123,10 @@ def run(
         at_end=at_end,
         checkpoint_folder=None if checkpoint is None else str(checkpoint),
     )
+    if settings.checkpoint_folder is not None:
+        checkpoint = Path(settings.checkpoint_folder)
+    if resume and checkpoint is None:
+        raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
     opened = open_source_at(source, speed, filters)
     network = _network(
         model, names(classes) or source_classes(opened), seed, checkpoint, resume, opened
@@ -155,11 +175,12 @@ def source_classes(source: Source) -> tuple[str, ...]:
     return tuple(getattr(source, "classes", ()))
 
 
-def _settings(**chosen: Any) -> Settings:
-    from runtime import Settings, SettingsError
+def _settings(config: Path | None, **chosen: Any) -> Settings:
+    from runtime import SettingsError, configure
 
+    flags = {name: value for name, value in chosen.items() if value is not None}
     try:
-        return Settings(**chosen)
+        return configure(config, flags=flags).settings
     except SettingsError as error:
         raise UsageError(str(error)) from error
 

@@ -14,6 +14,7 @@ import typer
 from apps import (
     _ask,
     _capture,
+    _config,
     _convert,
     _demo,
     _evaluate,
@@ -48,6 +49,7 @@ for _command in (
     _replay.replay,
     _info.info,
     _capture.record,
+    _config.config,
     _convert.convert,
     _simulate.simulate,
     _train.train,

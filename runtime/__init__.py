@@ -8,6 +8,7 @@ broker publishes the classes over protocol 1 (docs/protocol.md). :func:`serve` r
 from runtime._blocking import BlockingClient
 from runtime._checkpoints import CheckpointStore, resume
 from runtime._client import Client, connect, converse
+from runtime._config import Configured, configure
 from runtime._contracts import RecordedPiece, Recorder
 from runtime._errors import (
     CheckpointError,
@@ -33,6 +34,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointStore",
     "Client",
+    "Configured",
     "ConnectionLost",
     "ProtocolError",
     "RecordedPiece",
@@ -43,6 +45,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Summary",
+    "configure",
     "connect",
     "converse",
     "resume",
