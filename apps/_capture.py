@@ -51,7 +51,8 @@ def record(
         run(
             source, model=model or "edge", classes=classes, host=None, port=port,
             public=False, unix=None, control_token=None, watch_token=None, tls_cert=None,
-            tls_key=None, learn=None, labels=None, checkpoint=None, resume=False, seed=seed,
+            tls_key=None, http=None, learn=None, labels=None, checkpoint=None, resume=False,
+            seed=seed,
             speed=speed, filters=filters, record=target, for_us=for_us, at_end=None,
             config=None, as_json=as_json,
         )  # fmt: skip

@@ -65,6 +65,12 @@ def run(
         str | None, typer.Option(metavar="PEM", help="A certificate: TLS on the port.")
     ] = None,
     tls_key: Annotated[str | None, typer.Option(metavar="PEM", help="Its key.")] = None,
+    http: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", help="Serve /metrics and /healthz there (needs spikewire[http])."
+        ),
+    ] = None,
     learn: Annotated[
         bool | None,
         typer.Option("--learn/--no-learn", help="Learn whenever a label is present (default)."),
@@ -118,6 +124,7 @@ def run(
         watch_token=_secret(watch_token),
         tls_cert=tls_cert,
         tls_key=tls_key,
+        http_port=http,
         learn=learn,
         labels=labels,
         at_end=at_end,
@@ -275,13 +282,19 @@ def _announce(service: Service, as_json: bool) -> None:
     host, port = service.addresses[0]
     classes = list(service.network.classes)
     if as_json:
-        hello = {"source": service.source.name, "run": service.run_id, "classes": classes}
+        hello: dict[str, Any] = {
+            "source": service.source.name, "run": service.run_id, "classes": classes,
+            "http": service.http_address,
+        }  # fmt: skip
         json_line({"type": "listening", "host": host, "port": port, **hello})
         return
     out = remarks()
     learning = "learning" if service.settings.learn else "not learning"
     told = f"{service.source.name} -> {', '.join(classes)} ({learning})"
     out.print(told, markup=False, soft_wrap=True)
+    if service.http_address is not None:
+        told = f"metrics at {service.http_address}/metrics"
+        out.print(told, markup=False, soft_wrap=True)
     to = "" if f"{host}:{port}" == DEFAULT_ADDRESS else f" --connect {host}:{port}"
     told = f"listening on {host}:{port}; see it with: spikewire watch{to}"
     out.print(told, markup=False, soft_wrap=True)

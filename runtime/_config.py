@@ -16,6 +16,7 @@ from runtime._settings import Settings
 
 PREFIX = "SPIKEWIRE_"
 TABLE = "service"
+_NUMBERS = frozenset({"http_port"})  # numbers whose default is none
 SECRET = frozenset({"watch_token", "control_token"})
 """Settings whose values are never shown."""
 
@@ -120,4 +121,6 @@ def _from_text(name: str, text: str, default: Any) -> Any:
             return type(default)(text)
         except ValueError:
             raise SettingsError(name, text, "a number, from the environment") from None
+    if name in _NUMBERS:
+        return _from_text(name, text, 0)
     return text or None

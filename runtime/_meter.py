@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 
 # Latencies of results kept for one message of the stats topic.
 _MOST_LATENCIES = 8192
+
+
+LATENCY_BOUNDS_US = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 1_000_000)
 
 
 class Meter:
@@ -20,6 +24,9 @@ class Meter:
         Time spent in kernels.
     unlearned_events
         Computed under a label that is no class, and could not become one.
+    latency_us, latencies
+        Sum of the results' latencies, and how many were up to each of ``LATENCY_BOUNDS_US``, then
+        how many were more.
     updates, synaptic_ops
         The network's own counters, as of the last batch.
     """
@@ -29,11 +36,15 @@ class Meter:
         self.compute_ns = 0
         self.updates = self.synaptic_ops = 0
         self.unlearned_events = 0
+        self.latency_us = 0
+        self.latencies = [0] * (len(LATENCY_BOUNDS_US) + 1)
         self._latencies: deque[int] = deque(maxlen=_MOST_LATENCIES)
 
     def published(self, latency_us: int) -> None:
         """Count a result."""
         self.results += 1
+        self.latency_us += latency_us
+        self.latencies[bisect_left(LATENCY_BOUNDS_US, latency_us)] += 1
         self._latencies.append(latency_us)
 
     def totals(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ from runtime._connection import Connection, refuse
 from runtime._contracts import NetworkLike, Recorder, SourceLike
 from runtime._doors import open_unix, server_context
 from runtime._errors import ServiceError
+from runtime._http import serve_http
 from runtime._inbox import Asked, Inbox
 from runtime._messages import PROTOCOL, TOPICS, Play, Request
 from runtime._owner import InThread, Owner
@@ -72,6 +73,8 @@ class Service:
         Text that no other run shares.
     addresses
         (host, port) of each listening socket, once :meth:`serve` has started.
+    http_address
+        Where the pages are, if there are any.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Service:
         self.connections = 0
         self.refused = 0
         self.refused_tokens = 0
+        self.http_address: str | None = None
         self.refused_requests = 0
         self.state = "starting"
         self.source_state = "starting"
@@ -263,6 +267,10 @@ class Service:
             doors = trio.CancelScope()
             if listeners:
                 outer.start_soon(self._accept, listeners, doors, outer)
+            if listen and self.settings.http_port is not None:
+                self.http_address = await outer.start(
+                    serve_http, self, self.settings.host, self.settings.http_port
+                )
             if signals:
                 await outer.start(self._obey_signals)
             outer.start_soon(self.reporter.run)

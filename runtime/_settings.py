@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         neither, everybody who reaches the service may do everything.
     unix_path
         A Unix socket to listen on as well, for this user only.
+    http_port
+        Where ``/metrics`` and ``/healthz`` are, on the same host; None: nowhere.
     tls_cert, tls_key
         PEM files of a certificate (with its chain) and its key: TLS on the TCP port.
     labels
@@ -75,6 +77,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     watch_token: str | None = None
     control_token: str | None = None
     unix_path: str | None = None
+    http_port: int | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
     labels: Literal["client", "source"] = "client"
@@ -110,6 +113,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
             _whole(name, getattr(self, name), least, most)
         for name, low, high in _SECONDS:
             _seconds(name, getattr(self, name), low, high)
+        if self.http_port is not None:
+            _whole("http_port", self.http_port, 0, 65_535)
         folder = self.checkpoint_folder
         if folder is not None and (not isinstance(folder, str) or not folder.strip()):
             raise SettingsError("checkpoint_folder", folder, "the path of a folder, or none")

@@ -1,0 +1,87 @@
+"""The pages /metrics and /healthz, over a real socket."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from runtime import Service, ServiceError, Settings
+from sensors import SourceError
+
+
+@asynccontextmanager
+async def serving(source, network, **settings):
+    service = Service(source, network, Settings(port=0, http_port=0, **settings))
+    async with trio.open_nursery() as nursery:
+
+        async def serve(task_status):
+            await service.serve(signals=False, task_status=task_status)
+
+        await nursery.start(serve)
+        with trio.fail_after(60):
+            yield service
+            service.stop()
+
+
+async def get(service, page):
+    def fetch():
+        try:
+            with urllib.request.urlopen(f"{service.http_address}{page}", timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    return await trio.to_thread.run_sync(fetch)
+
+
+async def test_metrics_are_what_the_service_did(fakes):
+    source = fakes.Source()
+    async with serving(source, fakes.Network()) as service:
+        source.push(fakes.packet(range(0, 50_000, 500)))
+        while service.owner.meter.results < 5:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        code, text = await get(service, "/metrics")
+    assert code == 200
+    values = dict(
+        line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")
+    )
+    assert float(values["spikewire_packets_total"]) == 1
+    assert float(values["spikewire_events_total"]) > 90
+    results = float(values["spikewire_results_total"])
+    assert 5 <= results <= service.owner.meter.results
+    assert float(values['spikewire_latency_seconds_bucket{le="+Inf"}']) == results
+    assert float(values["spikewire_latency_seconds_count"]) == results
+    assert float(values["spikewire_up"]) == 1
+    assert float(values['spikewire_refused_total{what="tokens"}']) == 0
+
+
+async def test_health_says_why_not(fakes):
+    class Dies(fakes.Source):
+        async def run(self, deliver):
+            raise SourceError("The cable was pulled.")
+
+    async with serving(fakes.Source(), fakes.Network()) as service:
+        assert await get(service, "/healthz") == (
+            200, json.dumps({"ok": True, "faults": [], "tick": 0}, separators=(",", ":")),
+        )  # fmt: skip
+        assert (await get(service, "/other"))[0] == 404
+    async with serving(Dies(), fakes.Network(), at_end="stay") as service:
+        while service.source_state != "failed":  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        code, text = await get(service, "/healthz")
+        assert code == 503
+        assert json.loads(text)["faults"] == ["the source failed: The cable was pulled."]
+
+
+async def test_without_the_extra_it_is_named(fakes, monkeypatch):
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    settings = Settings(port=0, http_port=0)
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(ServiceError, match=r"spikewire\[http\]"), flatten_subgroups=True
+    ):
+        await Service(fakes.Source(), fakes.Network(), settings).serve(signals=False)
