@@ -26,6 +26,10 @@ def health(service: Service) -> tuple[bool, dict[str, Any]]:
         faults.append(f"the service is {status['state']}")
     if status["source"]["state"] == "failed":
         faults.append(f"the source failed: {status['source']['error']}")
+    if status["source"]["state"] == "stalled":
+        faults.append(f"the source has sent nothing for {service.settings.stall_s:g} s or more")
+    if service.watchdog.network_stalled:
+        faults.append("the network does not come back from a batch")
     if status["checkpoint"]["error"]:
         faults.append(str(status["checkpoint"]["error"]))
     return not faults, {"ok": not faults, "faults": faults, "tick": status["tick"]}
@@ -56,6 +60,8 @@ class Collector:
             ("synaptic_operations", "Synaptic operations.", meter.synaptic_ops),
             ("compute_seconds", "Time in kernels.", meter.compute_ns / 1e9),
             ("dropped_messages", "Messages lost by slow subscribers.", broker.dropped),
+            ("source_stalls", "Times the source was silent.", service.watchdog.source_stalls),
+            ("network_stalls", "Batches that took too long.", service.watchdog.network_stalls),
             ("cut_off_subscribers", "Subscribers disconnected as too slow.", broker.cut_off),
         ):
             yield CounterMetricFamily(f"spikewire_{name}", told, value=value)

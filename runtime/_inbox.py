@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from typing import Any
 
@@ -45,6 +46,8 @@ class Inbox:
         Events lost, by reason.
     dropped_packets
         Packets lost.
+    last_put
+        When the source put its last packet (trio's clock); before the first, when this was made.
     """
 
     def __init__(self, most_packets: int, most_events: int) -> None:
@@ -57,6 +60,7 @@ class Inbox:
         self.events = 0
         self.drops: Counter[str] = Counter()
         self.dropped_packets = 0
+        self.last_put = -math.inf
         self.closed = False
         self.exhausted = False
 
@@ -88,6 +92,7 @@ class Inbox:
         self._append(packet)
 
     def _append(self, packet: PacketLike) -> None:
+        self.last_put = trio.current_time()
         if self.closed:
             self.drops["stopping"] += len(packet.events)
             self.dropped_packets += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -61,6 +62,8 @@ class Owner:
     ----------
     tick, classes, learning, label
         As they stand; plain values that any task may read.
+    busy_since
+        When the batch that is computing began (trio's clock); infinite while none is.
     done
         Set when :meth:`run` has ended.
     """
@@ -85,6 +88,7 @@ class Owner:
         self.learning = settings.learn
         self.label: str | None = None
         self.meter = Meter()
+        self.busy_since = math.inf
         self.segment: Segment | None = None
         self.on_finished: Callable[[int, Finished], None] = lambda number, finished: None
         self._inbox = inbox
@@ -235,8 +239,12 @@ class Owner:
 
     async def _compute(self, segment: Segment | None, piece: Piece, label: int) -> Steps:
         began = time.perf_counter_ns()
+        self.busy_since = trio.current_time()
         work = partial(_work, self.network, segment, piece, label, self.learning)
-        steps: Steps = await self._in_thread(work)
+        try:
+            steps: Steps = await self._in_thread(work)
+        finally:
+            self.busy_since = math.inf
         took = time.perf_counter_ns() - began
         full = piece.until - self.tick >= self._pace.ticks or len(piece.events) >= self._pace.events
         self._pace.measured(took, full)

@@ -29,6 +29,7 @@ from runtime._plays import Plays
 from runtime._report import Reporter
 from runtime._saver import Saver
 from runtime._settings import Settings
+from runtime._watchdog import Watchdog
 from sensors import SensorError
 
 log = logging.getLogger("spikewire.runtime")
@@ -108,19 +109,20 @@ class Service:
         self._reason = "source ended"
         self._source_scope = trio.CancelScope()
         self.reporter = Reporter(self)
+        self.watchdog = Watchdog(self)
         folder = self.settings.checkpoint_folder
         self.saver: Saver | None = None
         if folder is not None:
             store = CheckpointStore(folder, self.settings.checkpoint_keep)
             beside = getattr(source, "save", None)
-            self.saver = Saver(store, self._publish_status, in_thread, beside)
+            self.saver = Saver(store, self.publish_status, in_thread, beside)
         self.owner = Owner(
             network,
             self.inbox,
             self.broker,
             self.settings,
             save=self.saver.save if self.saver is not None else None,
-            changed=self._publish_status,
+            changed=self.publish_status,
             status=self.reporter.status,
             in_thread=in_thread,
             record=record,
@@ -274,6 +276,8 @@ class Service:
             if signals:
                 await outer.start(self._obey_signals)
             outer.start_soon(self.reporter.run)
+            self.inbox.last_put = trio.current_time()
+            outer.start_soon(self.watchdog.run)
             if self.saver is not None and self.settings.checkpoint_every_s > 0:
                 outer.start_soon(self._save_now_and_then)
             self.state = "running"
@@ -288,7 +292,7 @@ class Service:
                     if self.settings.at_end == "stay":
                         await self._stopping.wait()
                     self.state = "draining"
-                    self._publish_status()
+                    self.publish_status()
                     self.inbox.close()
                     work.start_soon(self._limit_drain)
             if self.saver is not None:
@@ -352,7 +356,7 @@ class Service:
         deliver = self.inbox.put_dropping if self.source.live else self.inbox.put_waiting
         failure: Exception | None = None
         self.source_state = "running"
-        self._publish_status()
+        self.publish_status()
         with self._source_scope:
             try:
                 await self.source.run(deliver)
@@ -367,7 +371,7 @@ class Service:
         self.plays.source_over()
         stopped = self._source_scope.cancelled_caught
         self.source_state = "failed" if failure else "stopped" if stopped else "ended"
-        self._publish_status()
+        self.publish_status()
         return failure
 
     async def _limit_drain(self) -> None:
@@ -388,7 +392,7 @@ class Service:
 
     async def _say_goodbye(self) -> None:
         self.reporter.publish_stats()
-        self._publish_status()
+        self.publish_status()
         self.broker.finish({"type": "goodbye", "reason": self._reason, "tick": self.owner.tick})
         with trio.move_on_after(self.settings.goodbye_s):
             while self.broker.subscribers:
@@ -401,7 +405,7 @@ class Service:
 
     # -- reports ---------------------------------------------------------------------------------
 
-    def _publish_status(self) -> None:
+    def publish_status(self) -> None:
         self.broker.publish("status", self.reporter.status())
 
     def _summary(self) -> Summary:

@@ -65,6 +65,9 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         Seconds of silence after which a peer is sent a heartbeat; 0: never.
     hello_s, frame_s
         Seconds a peer has for its hello, and for the rest of a message that it began.
+    stall_s
+        Seconds without a packet after which a live source is called stalled, and seconds in one
+        batch after which the network is; 0: never.
     drain_s
         Seconds at shutdown to compute what has arrived.
     goodbye_s
@@ -101,6 +104,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     heartbeat_s: float = 5.0
     hello_s: float = 5.0
     frame_s: float = 10.0
+    stall_s: float = 5.0
     drain_s: float = 10.0
     goodbye_s: float = 2.0
 
@@ -171,6 +175,7 @@ _SECONDS = (
     ("heartbeat_s", 0.0, 3600.0),
     ("hello_s", 0.05, 3600.0),
     ("frame_s", 0.05, 3600.0),
+    ("stall_s", 0.0, 86_400.0),
     ("drain_s", 0.0, 3600.0),
     ("goodbye_s", 0.0, 3600.0),
 )

@@ -519,3 +519,56 @@ async def test_topics_that_do_not_exist_are_an_error(topics, more, says, fakes, 
         with pytest.raises(ProtocolError, match=says):
             await client.request("subscribe", topics=topics, **more)
         run.service.stop()
+
+
+async def test_a_silent_source_is_called_stalled_until_it_sends(
+    fakes, running, autojump_clock, caplog
+):
+    source = fakes.Source(live=True)
+    async with running(source, stall_s=4.0) as run, run.client() as client:
+        await client.subscribe("status")
+        await trio.sleep(3)
+        source.push(fakes.packet(range(0, 5_000, 500)))
+        await trio.sleep(3.5)
+        assert run.service.source_state == "running"
+        await trio.sleep(2)
+        assert run.service.source_state == "stalled"
+        source.push(fakes.packet(range(10_000, 15_000, 500)))
+        await trio.sleep(1.5)
+        assert run.service.source_state == "running"
+        run.service.stop()
+        states = [m["source"]["state"] async for m in client]
+    assert "stalled" in states
+    assert states.index("stalled") < len(states) - 1
+    assert [r.getMessage()[:40] for r in caplog.records] == [
+        f"the source {source.name} has sent nothing for 5.0 s"[:40],
+        f"the source {source.name} sends again"[:40],
+    ]
+    assert run.service.watchdog.source_stalls == 1
+
+
+async def test_a_recording_that_waits_is_not_stalled(fakes, running, autojump_clock):
+    async with running(fakes.Source(), stall_s=1.0) as run:
+        await trio.sleep(100)
+        assert run.service.source_state == "running"
+        run.service.stop()
+
+
+async def test_a_batch_that_does_not_come_back_is_noticed(fakes, running, autojump_clock, caplog):
+    gate = trio.Event()
+
+    async def held_up(call):
+        await gate.wait()
+        return call()
+
+    source = fakes.Source()
+    async with running(source, in_thread=held_up, stall_s=2.0) as run:
+        source.push(fakes.packet(range(0, 50_000, 500)))
+        await trio.sleep(10)
+        assert run.service.watchdog.network_stalled
+        assert run.service.watchdog.network_stalls == 1
+        gate.set()
+        await trio.sleep(3)
+        assert not run.service.watchdog.network_stalled
+        run.service.stop()
+    assert [r.getMessage() for r in caplog.records if "one batch" in r.getMessage()]
