@@ -28,6 +28,6 @@ def test_latency_is_measured_and_everything_is_accounted_for(
         assert part["datagrams_accounted_for"]
         assert part["events_accounted_for"]
         assert part["results_lost"] == 0
-    assert overload["dropped"]
+    assert overload["computed"] + sum(overload["dropped"].values()) >= overload["received_events"]
     assert overload["age_us"]["max"] < 2_000_000
     assert report["replay"]["events_per_s"] > 100_000
