@@ -31,7 +31,7 @@ from apps import (
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
 from apps._start import endless
-from apps.bench import core, decode, fewshot, gestures, latency, simulator, twin
+from apps.bench import core, decode, fewshot, gestures, latency, simulator, subscribers, twin
 
 app = typer.Typer(
     name="spikewire",
@@ -68,6 +68,7 @@ bench.command()(core.core)
 bench.command()(decode.decode)
 bench.command()(simulator.simulator)
 bench.command()(latency.latency)
+bench.command()(subscribers.subscribers)
 bench.command()(twin.twin)
 bench.command()(fewshot.fewshot)
 app.add_typer(bench, name="bench")

@@ -19,7 +19,7 @@ from runtime._broker import Broker
 from runtime._checkpoints import CheckpointStore
 from runtime._connection import Connection, refuse
 from runtime._contracts import NetworkLike, Recorder, SourceLike
-from runtime._doors import open_unix, server_context
+from runtime._doors import limit_sending, open_unix, server_context
 from runtime._errors import ServiceError
 from runtime._http import serve_http
 from runtime._inbox import Asked, Inbox
@@ -227,6 +227,7 @@ class Service:
             self._refusing -= 1
             return
         self.connections += 1
+        limit_sending(stream)
         try:
             await Connection(stream, self).run()
         except Exception:

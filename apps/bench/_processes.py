@@ -28,6 +28,11 @@ class Child:
         self._stdout = process.stdout
         self._buffer = bytearray()
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
     async def lines(self) -> AsyncIterator[dict[str, Any]]:
         """Each line the child prints, until it closes its output."""
         while True:
