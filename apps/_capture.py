@@ -12,7 +12,7 @@ import typer
 from apps._errors import DONE
 from apps._interrupt import run_until_interrupted
 from apps._open import load_kernels
-from apps._options import Classes, Filters, Json, Seed
+from apps._options import DEFAULT_MODEL, Classes, Filters, Json, Seed
 from apps._quantities import duration_us, say_bytes, say_us
 from apps._run import check_target, open_source_at, run
 from apps._say import console, json_line, remarks
@@ -49,12 +49,8 @@ def record(
     check_target(target)
     if model is not None or classes is not None:
         run(
-            source, model=model or "edge", classes=classes, host=None, port=port,
-            public=False, unix=None, control_token=None, watch_token=None, tls_cert=None,
-            tls_key=None, http=None, learn=None, labels=None, checkpoint=None, resume=False,
-            seed=seed,
-            speed=speed, filters=filters, record=target, for_us=for_us, at_end=None,
-            config=None, as_json=as_json,
+            source, model=model or DEFAULT_MODEL, classes=classes, port=port, seed=seed,
+            speed=speed, filters=filters, record=target, for_us=for_us, as_json=as_json,
         )  # fmt: skip
     load_kernels()
     opened = open_source_at(source, speed, filters)

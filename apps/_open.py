@@ -14,6 +14,7 @@ from apps._start import loaded
 
 if TYPE_CHECKING:
     from qcore import Network
+    from sensors import Source
 
 # Loading compiled kernels takes well under a second; compiling them takes much longer than this.
 _PATIENCE_S = 2.0
@@ -42,6 +43,18 @@ def load_kernels() -> None:
 
         del qcore, runtime, sensors
     loaded()
+
+
+def behind(source: Source, filters: Sequence[str] | None) -> Source:
+    """Put a source behind filters; what is wrong with their names is wrong usage."""
+    if not filters:
+        return source
+    from sensors import Filtered, SensorError
+
+    try:
+        return Filtered(source, filters)
+    except SensorError as error:
+        raise UsageError(str(error)) from error
 
 
 SHIPPED = ("gestures",)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from apps._quantities import duration_us, host_port, sensor_size, speed_factor
+from apps._quantities import duration_us, host_port, speed_factor
 
 # What `spikewire run` listens on when nothing else is said, as the service's own default.
 DEFAULT_ADDRESS = "127.0.0.1:7462"
@@ -79,6 +79,5 @@ __all__ = [
     "Stop",
     "Unit",
     "host_port",
-    "sensor_size",
     "speed_factor",
 ]

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from apps._errors import DONE, FAILED, UsageError
 from apps._inprocess import compute
-from apps._open import load_kernels, open_network
+from apps._open import behind, load_kernels, open_network
 from apps._options import (
     DEFAULT_MODEL,
     Classes,
@@ -95,7 +95,7 @@ def replay(
         raise UsageError(f"--save {save}: there is no folder {save.parent}")
     factor = speed_factor(speed)
     load_kernels()
-    from sensors import FileSource, Filtered, SensorError, Source
+    from sensors import FileSource
     from sensors import parse_columns as parsed
 
     how = {
@@ -108,12 +108,8 @@ def replay(
         excerpts, told = load_session(session)
     else:
         excerpts = _excerpts(files, labels, label, start, stop, how)
-    source: Source = FileSource(excerpts, speed=factor, policy="drop" if drop else "raise")
-    if filters:
-        try:
-            source = Filtered(source, filters)
-        except SensorError as error:
-            raise UsageError(str(error)) from error
+    recordings = FileSource(excerpts, speed=factor, policy="drop" if drop else "raise")
+    source = behind(recordings, filters)
     network = open_network(
         model, names(classes) or tuple(told.get("classes", ())) or _names(excerpts), seed
     )

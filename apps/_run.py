@@ -13,7 +13,7 @@ import trio
 import typer
 
 from apps._errors import DONE, FAILED, UsageError, leaves
-from apps._open import load_kernels, open_network
+from apps._open import behind, load_kernels, open_network
 from apps._options import (
     DEFAULT_ADDRESS,
     DEFAULT_MODEL,
@@ -167,14 +167,14 @@ def check_target(path: Path) -> None:
 
 def open_source_at(uri: str, speed: str | None, filters: Sequence[str] | None = None) -> Source:
     """Open a source, behind filters; what is wrong with their names is wrong usage."""
-    from sensors import Filtered, SensorError, open_source
+    from sensors import SensorError, open_source
 
     options: dict[str, Any] = {} if speed is None else {"speed": speed_factor(speed)}
     try:
         source = open_source(uri, **options)
-        return Filtered(source, filters) if filters else source
     except SensorError as error:
         raise UsageError(str(error)) from error
+    return behind(source, filters)
 
 
 def source_classes(source: Source) -> tuple[str, ...]:

@@ -87,14 +87,13 @@ class Session:
 
     def close(self) -> Path:
         """Write labels and session; returns the session's file."""
+        from sensors import write_labels
+
         if self._writer is not None:
             self._writer.close()
             self._writer = None
         for part in self.parts:
-            rows = ["class,startTime_usec,endTime_usec"]
-            rows += [f"{name},{start},{stop}" for name, start, stop in part.labels]
-            table = part.path.with_name(f"{part.path.stem}_labels.csv")
-            table.write_text("\n".join(rows) + "\n", encoding="utf-8")
+            write_labels(part.path.with_name(f"{part.path.stem}_labels.csv"), part.labels)
         record = {
             "kind": _KIND, **self._facts, "learning": sorted(self.learning),
             "parts": [

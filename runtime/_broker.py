@@ -17,23 +17,12 @@ RETAINED = frozenset({"status"})
 
 
 class History:
-    """A topic's last messages, bounded in number and in bytes.
-
-    Attributes
-    ----------
-    first
-        The number of the oldest message kept; None if there is none.
-    """
+    """A topic's last messages, bounded in number and in bytes."""
 
     def __init__(self, most_messages: int, most_bytes: int) -> None:
         self._most_messages, self._most_bytes = most_messages, most_bytes
         self._kept: deque[tuple[int, bytes]] = deque()
         self._size = 0
-
-    @property
-    def first(self) -> int | None:
-        """The number of the oldest message kept; None if there is none."""
-        return self._kept[0][0] if self._kept else None
 
     def add(self, seq: int, frame: bytes) -> None:
         """Keep a message, in the place of the oldest if need be."""

@@ -47,7 +47,7 @@ class Inbox:
     dropped_packets
         Packets lost.
     last_put
-        When the source put its last packet (trio's clock); before the first, when this was made.
+        When the source put its last packet, or the service began (trio's clock).
     """
 
     def __init__(self, most_packets: int, most_events: int) -> None:

@@ -9,7 +9,7 @@ from sensors._events import EVENT_DTYPE, Events, Packet, Source, check_events, n
 from sensors._filter_names import make_chain, make_filter
 from sensors._filtered import Filtered
 from sensors._filters import Chain, Filter
-from sensors._labels import Label, read_labels
+from sensors._labels import Label, read_labels, write_labels
 from sensors._recording import Facts, Recording, inspect, open_recording
 from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
 from sensors._sequence import wrap_dataset
@@ -62,4 +62,5 @@ __all__ = [
     "simulate",
     "wrap_dataset",
     "write_events",
+    "write_labels",
 ]

@@ -94,7 +94,7 @@ def event_streams(text: str) -> dict[int, tuple[int, int] | None]:
     return streams
 
 
-_STRUCT = np.dtype(
+STRUCT = np.dtype(
     {
         "names": ["t", "x", "y", "p"],
         "formats": ["<i8", "<u2", "<u2", "u1"],
@@ -102,7 +102,7 @@ _STRUCT = np.dtype(
         "itemsize": 16,
     }
 )
-_STRUCTS = numba.types.Array(numba.from_dtype(_STRUCT), 1, "C", readonly=True, aligned=False)
+_STRUCTS = numba.types.Array(numba.from_dtype(STRUCT), 1, "C", readonly=True, aligned=False)
 
 
 @kernel(numba.void(_STRUCTS, _EVENTS))
@@ -138,7 +138,7 @@ def packet_events(payload: bytes | memoryview) -> Iterator[Events]:
     for first in range(0, min(count, there), STEP):
         last = min(first + STEP, count, there)
         events = np.empty(last - first, EVENT_DTYPE)
-        _unpack(np.frombuffer(payload, _STRUCT, last - first, start + 16 * first), events)
+        _unpack(np.frombuffer(payload, STRUCT, last - first, start + 16 * first), events)
         yield events
     if there < count:
         raise DamageError(f"a packet of {count:,} events of which {there:,} are there")

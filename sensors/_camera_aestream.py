@@ -59,7 +59,6 @@ class AestreamCamera:
         self.size = size
         self.name = f"aestream:{maker}"
         self._program = list(program) if program is not None else [_find()]
-        self._counts: Counter[str] = Counter()
         self._udp: UdpSource | None = None
         self._restarts = 0
 

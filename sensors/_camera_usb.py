@@ -13,7 +13,7 @@ import trio
 
 from sensors._csv import ours
 from sensors._errors import SourceError
-from sensors._events import EVENT_DTYPE, Deliver, Events, Packet, check_events, no_events
+from sensors._events import EVENT_DTYPE, Deliver, Events, Packet, check_events
 
 WAIT_S = 0.02
 """Longest time in the driver: so soon a cancelled source ends."""
@@ -124,7 +124,7 @@ def _next(device: Any, name: str) -> Any:
 
 def _ours(raw: Any) -> Events:
     """Convert the drivers' events, by their fields' names."""
-    events = no_events() if raw is None else np.empty(len(raw), EVENT_DTYPE)
+    events = np.empty(len(raw), EVENT_DTYPE)
     for name in raw.dtype.names:
         if ours(name):
             events[ours(name)] = raw[name]

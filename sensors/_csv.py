@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sensors._errors import SensorError
@@ -59,6 +59,11 @@ def _bare(name: str) -> tuple[str, str | None]:
     return found[1], None if found[2] is None else found[2].replace("sec", "s").replace("ss", "s")
 
 
+def _complete(columns: Iterable[str]) -> bool:
+    """Tell whether each of the four is named once."""
+    return sorted(filter(None, columns)) == ["p", "t", "x", "y"]
+
+
 def parse_columns(text: str) -> tuple[str, ...]:
     """Read an order of columns such as ``x,y,p,t``; ``-`` passes one over.
 
@@ -71,7 +76,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
         "" if name.strip() in ("-", "_") else ours(name.strip().lower()) or "?"
         for name in text.split(",")
     )
-    if "?" in columns or sorted(filter(None, columns)) != ["p", "t", "x", "y"]:
+    if "?" in columns or not _complete(columns):
         raise SensorError(
             f"columns is {text!r}; it has to name t, x, y and p once each, and - for every other "
             "column, such as x,y,p,t."
@@ -161,8 +166,6 @@ def sniff(
         stated = "header"
         chosen = tuple(ours(name) for name in names)
         found_unit = next((_bare(n)[1] for n in names if ours(n) == "t"), None)
-        if sorted(filter(None, chosen)) != ["p", "t", "x", "y"]:
-            return None
     elif rows:
         guess = _by_values([row for row in rows if len(row) == len(rows[0])])
         if guess is None:
@@ -190,7 +193,7 @@ def _named(line: str) -> list[str] | None:
     """Split a header line, if it names the four columns."""
     for split in (re.compile(r"[,;\t]"), _SPLIT):
         names = [name.strip().strip('"').lower() for name in split.split(line.strip())]
-        if sorted(filter(None, map(ours, names))) == ["p", "t", "x", "y"]:
+        if _complete(map(ours, names)):
             return names
     return None
 

@@ -9,12 +9,21 @@ import numpy as np
 
 from sensors._decode import _STATE, _WORDS, Bytes
 from sensors._events import _EVENTS, EVENT_DTYPE, Events, copied
-from sensors._jit import kernel
+from sensors._jit import inline, kernel
 
 _HALVES = numba.types.Array(numba.uint16, 1, "C", readonly=True)
 
 UNTIMED = "before_time"
 """Events before the first word of time: they have none, and are left out."""
+
+
+@inline
+def _time_high(word, high, wraps):  # type: ignore[no-untyped-def]
+    """Bits 33..6 of the time, unwrapped (every 4.77 hours), and the wraps so far."""
+    t = (word & 0xFFFFFFF) << 6
+    if high >= 0 and t + (np.int64(1) << 33) < (high & ((np.int64(1) << 34) - 1)):
+        wraps += np.int64(1) << 34
+    return wraps + t, wraps
 
 
 @kernel(numba.int64(_WORDS, _EVENTS, _STATE))
@@ -35,11 +44,7 @@ def _evt2(words, events, state):  # type: ignore[no-untyped-def]
             else:
                 untimed += 1
         elif kind == 8:
-            # TIME_HIGH: bits 33..6 of the time; it wraps after 4.77 hours.
-            t = (word & 0xFFFFFFF) << 6
-            if high >= 0 and t + (np.int64(1) << 33) < (high & ((np.int64(1) << 34) - 1)):
-                wraps += np.int64(1) << 34
-            high = wraps + t
+            high, wraps = _time_high(word, high, wraps)
     state[0], state[1], state[2] = high, wraps, untimed
     return n
 
@@ -96,10 +101,7 @@ def _evt21(words, events, state, upper):  # type: ignore[no-untyped-def]
                 valid = np.uint32(valid >> np.uint32(1))
                 x += 1
         elif kind == 8:
-            t = (word & 0xFFFFFFF) << 6
-            if high >= 0 and t + (np.int64(1) << 33) < (high & ((np.int64(1) << 34) - 1)):
-                wraps += np.int64(1) << 34
-            high = wraps + t
+            high, wraps = _time_high(word, high, wraps)
     state[0], state[1], state[2] = high, wraps, untimed
     return n
 

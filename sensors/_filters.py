@@ -6,7 +6,8 @@ event, which pixels are hot) lives in arrays that can be saved and restored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numba
@@ -26,7 +27,7 @@ NEVER = -(2**62)
 State = Mapping[str, npt.NDArray[Any]]
 
 
-class Filter:
+class Filter(ABC):
     """Base of all filters.
 
     Parameters
@@ -51,14 +52,15 @@ class Filter:
         out = np.empty(len(events), EVENT_DTYPE)
         return out[: int(self._run(events, out))]
 
+    @abstractmethod
     def _run(self, events: Events, out: Events) -> int:
-        raise NotImplementedError
+        """Write what is kept into ``out``, and return how many events that is."""
 
     def state(self) -> State:
         """What is remembered, as the arrays themselves."""
         return {}
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - most remember no times
         """Forget times: the stream's time starts anew. What was learned stays."""
 
 
@@ -466,6 +468,3 @@ class Chain:
                     )
                 array[...] = found
         self.reset()
-
-
-Make = Callable[[tuple[int, int]], Filter]

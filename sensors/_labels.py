@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def read_labels(path: str | Path) -> list[Label]:
         if label.stop_us > following.start_us:
             labels[n] = Label(label.name, label.start_us, following.start_us)
     return labels
+
+
+def write_labels(path: Path, labels: Iterable[tuple[str, int, int]]) -> None:
+    """Write a label file that :func:`read_labels` reads: class, start and stop of each stretch."""
+    rows = ["class,startTime_usec,endTime_usec"]
+    rows += [f"{name},{start},{stop}" for name, start, stop in labels]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def _is_number(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 import zipfile
@@ -38,7 +39,6 @@ class _Member:
     def __init__(self, file: BinaryIO, start: int, size: int | None, deflated: bool) -> None:
         self._file, self._at, self._left = file, start, size
         self._inflate = zlib.decompressobj(-15) if deflated else None
-        self._rest = b""
 
     def _raw(self, count: int) -> bytes:
         if self._left is not None:
@@ -88,7 +88,9 @@ class Array:
                 raise ValueError("its header is cut short")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # "created on Python 2"
-                fields = np.lib.format.read_array_header_2_0(_Again(struct.pack("<I", size) + text))
+                fields = np.lib.format.read_array_header_2_0(
+                    io.BytesIO(struct.pack("<I", size) + text)
+                )
         except Exception as error:
             # NumPy reads the header with Python's own parser, and lets any of its errors through.
             told = str(error).splitlines() if isinstance(error, ValueError) else []
@@ -137,18 +139,6 @@ class Array:
     def missing(self) -> int:
         """Rows that the header announces and that are not there."""
         return int(self.shape[0] - self.read_rows)
-
-
-class _Again:
-    """Bytes as a file."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def read(self, count: int = -1) -> bytes:
-        out = self._data if count < 0 else self._data[:count]
-        self._data = self._data[len(out) :]
-        return out
 
 
 def _members(file: BinaryIO, path: Path) -> tuple[dict[str, _Member], bool]:

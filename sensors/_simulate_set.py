@@ -11,6 +11,7 @@ import numpy as np
 from sensors._datasets import TEST_TRIALS, TRAIN_TRIALS
 from sensors._errors import SensorError
 from sensors._events import Events
+from sensors._labels import write_labels
 from sensors._simulator_camera import CHANGE_S, FRAME_US, SENSOR, Camera, Conditions
 from sensors._simulator_gestures import GESTURES
 from sensors._write import write_events
@@ -96,7 +97,7 @@ def record_take(take: Take, folder: Path) -> int:
     begins when the hands have arrived.
     """
     camera = Camera(seed=take.seed, subject=take.subject, conditions=_conditions(take))
-    rows = ["class,startTime_usec,endTime_usec"]
+    labels: list[tuple[str, int, int]] = []
     span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
 
     def chunks() -> Iterator[Events]:
@@ -108,11 +109,11 @@ def record_take(take: Take, folder: Path) -> int:
                 events = camera.see(gesture, min(_STEP_US, stop - camera.t))
                 if len(events):
                     yield events
-            rows.append(f"{number},{start},{stop}")
+            labels.append((str(number), start, stop))
 
     path = folder / take.name
     count = write_events(chunks(), path, SENSOR)
-    path.with_name(f"{path.stem}_labels.csv").write_text("\n".join(rows) + "\n")
+    write_labels(path.with_name(f"{path.stem}_labels.csv"), labels)
     return count
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import trio
 
-from sensors._container import NAMES, Container, probe
+from sensors._container import HEAD, NAMES, Container, probe
 from sensors._errors import SensorError, SourceError
 from sensors._events import Deliver, Events, Packet, Policy, check_events, no_events
 from sensors._recording import read_aedat4, read_decoded
@@ -21,7 +21,6 @@ SUFFIXES: Mapping[str, str] = {"nmnist": ".bin", "aedat1": ".aedat"}
 """Formats that cannot be told by their content, and the name's end that tells them."""
 
 
-_ENOUGH = 1 << 18
 _TELLING = 256
 
 
@@ -101,12 +100,12 @@ class StdinSource:
                 found = probe("Standard input", suffix, head, columns=columns, unit=unit)
             except SensorError:
                 # Too little may have come yet to tell.
-                if not more or len(head) >= _ENOUGH:
+                if not more or len(head) >= HEAD:
                     raise
                 continue
             # Behind a whole header lies what is none; some of it tells what the header does not.
             whole = found.damage is None and len(head) - found.start >= _TELLING
-            if not more or whole or len(head) >= _ENOUGH:
+            if not more or whole or len(head) >= HEAD:
                 break
         self._head = head
         if found.damage is not None:

@@ -17,14 +17,6 @@ from sensors import _aedat4
 from sensors._errors import SensorError
 from sensors._events import EVENT_DTYPE, Events
 
-_STRUCT = np.dtype(
-    {
-        "names": ["t", "x", "y", "p"],
-        "formats": ["<i8", "<i2", "<i2", "u1"],
-        "offsets": [0, 8, 10, 12],
-        "itemsize": 16,
-    }
-)
 PACKET = 1 << 14
 """Most events of a packet: 256 KiB before compression."""
 
@@ -59,7 +51,7 @@ def _io_header(text: bytes, table: int) -> bytes:
 
 def _packet(events: Events) -> bytes:
     """Lay out an ``EventPacket``: one vector of structs, aligned to 8 bytes."""
-    rows = np.zeros(len(events), _STRUCT)
+    rows = np.zeros(len(events), _aedat4.STRUCT)
     for name in ("t", "x", "y", "p"):
         rows[name] = events[name]
     flat = struct.pack("<I4s", 16, b"EVTS") + struct.pack("<HHHxx", 6, 8, 4)

@@ -87,6 +87,18 @@ class Child:
 
 
 @asynccontextmanager
+async def udp_service() -> AsyncGenerator[tuple[Child, tuple[str, str], str]]:
+    """Run `edge` on free ports; yields it, where it listens, and its port for SPIF datagrams."""
+    async with child(
+        "server", "apps", "run", "--json", "--source", "udp://127.0.0.1:0?size=128x128",
+        "--model", "edge", "--classes", "a,b", "--port", "0",
+    ) as server:  # fmt: skip
+        hello = await server.read()
+        port = str(hello["source"]).rpartition(":")[2]
+        yield server, (str(hello["host"]), str(hello["port"])), port
+
+
+@asynccontextmanager
 async def child(name: str, module: str, *arguments: str) -> AsyncGenerator[Child]:
     """Run `python -m MODULE ARGUMENTS` in an interpreter of its own until the block ends.
 

@@ -23,7 +23,7 @@ from apps._open import load_kernels
 from apps._options import Json
 from apps._say import console, json_line, remarks
 from apps.bench._machine import machine
-from apps.bench._processes import Child, child
+from apps.bench._processes import Child, child, udp_service
 
 _LIMIT_S = 900.0
 TICK_US = 1000
@@ -62,25 +62,19 @@ async def _measure(rate: float, seconds: float, *, quiet: bool) -> dict[str, Any
     note.quiet = quiet
     note.print(f"{rate:,.0f} events/s for {seconds:g} s")
     with trio.fail_after(_LIMIT_S + seconds):
-        async with child(
-            "server", "apps", "run", "--json", "--source", "udp://127.0.0.1:0?size=128x128",
-            "--model", "edge", "--classes", "a,b", "--port", "0",
-        ) as server:  # fmt: skip
-            hello = await server.read()
-            udp = str(hello["source"]).rpartition(":")[2]
-            where = str(hello["host"]), str(hello["port"])
-            async with (
-                child("listener", "apps.bench._listener", *where) as listener,
-                child("sender", "apps.bench._sender", udp, str(rate), str(seconds)) as sender,
-            ):
-                await listener.read()
-                await sender.read()
-                await sender.write({"go": True})
-                sent = await sender.read()
-                await trio.sleep(0.5)
-                server.interrupt()
-                heard = await listener.read()
-                summary = await _last(server)
+        async with (
+            udp_service() as (server, where, udp),
+            child("listener", "apps.bench._listener", *where) as listener,
+            child("sender", "apps.bench._sender", udp, str(rate), str(seconds)) as sender,
+        ):
+            await listener.read()
+            await sender.read()
+            await sender.write({"go": True})
+            sent = await sender.read()
+            await trio.sleep(0.5)
+            server.interrupt()
+            heard = await listener.read()
+            summary = await _last(server)
     # What the end of the stream completed, and not an event, waited for that end.
     live = [n for n, t in enumerate(heard["times"]) if (sent["last"] - t) & 0xFFFFFFFF < 1 << 31]
     ages, inside = ([heard[name][n] for n in live] for name in ("ages", "inside"))

@@ -20,7 +20,7 @@ from apps._open import load_kernels
 from apps._options import Json
 from apps._say import console, json_line, remarks
 from apps.bench._machine import machine
-from apps.bench._processes import child
+from apps.bench._processes import child, udp_service
 
 _LIMIT_S = 600.0
 MOST_RATIO = 1.2
@@ -62,13 +62,7 @@ async def _phase(
     note.quiet = quiet
     note.print(f"{healthy} subscribers that read, {deaf} that do not, {seconds:g} s")
     with trio.fail_after(_LIMIT_S + seconds):
-        async with child(
-            "server", "apps", "run", "--json", "--source", "udp://127.0.0.1:0?size=128x128",
-            "--model", "edge", "--classes", "a,b", "--port", "0",
-        ) as server:  # fmt: skip
-            hello = await server.read()
-            udp = str(hello["source"]).rpartition(":")[2]
-            where = str(hello["host"]), str(hello["port"])
+        async with udp_service() as (server, where, udp):
             crowd = child("crowd", "apps.bench._crowd", *where, str(healthy), str(deaf))
             sender = child("sender", "apps.bench._sender", udp, str(rate), str(seconds))
             async with crowd as people, sender as camera:

@@ -210,3 +210,23 @@ def running() -> Callable[..., AbstractAsyncContextManager[Running]]:
             service.stop()
 
     return run
+
+
+@pytest.fixture
+def on_tcp() -> Callable[..., AbstractAsyncContextManager[Service]]:
+    """Runs a service on a free port of the loopback, for as long as the block lasts."""
+
+    @asynccontextmanager
+    async def run(source: Any, network: Any, **settings: Any) -> Any:
+        service = Service(source, network, Settings(port=0, **settings))
+        async with trio.open_nursery() as nursery:
+
+            async def serve(task_status: Any) -> None:
+                await service.serve(signals=False, task_status=task_status)
+
+            await nursery.start(serve)
+            with trio.fail_after(60):
+                yield service
+                service.stop()
+
+    return run

@@ -4,7 +4,6 @@ import datetime
 import ipaddress
 import os
 import stat
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -28,18 +27,9 @@ from runtime import (
 CONTROL, WATCH = "control-secret-0123456789", "watch-secret-0123456789"
 
 
-@asynccontextmanager
-async def serving(fakes, **settings):
-    service = Service(fakes.Source(), fakes.Network(), Settings(port=0, **settings))
-    async with trio.open_nursery() as nursery:
-
-        async def serve(task_status):
-            await service.serve(signals=False, task_status=task_status)
-
-        await nursery.start(serve)
-        with trio.fail_after(60):
-            yield service
-            service.stop()
+@pytest.fixture
+def serving(on_tcp):
+    return lambda fakes, **settings: on_tcp(fakes.Source(), fakes.Network(), **settings)
 
 
 def certificate(folder, name, days=1):
@@ -74,7 +64,7 @@ def certificate(folder, name, days=1):
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong-secret-0123456789", CONTROL[:-1], WATCH + "x"])
-async def test_no_token_and_wrong_ones_are_refused_and_counted(token, fakes, monkeypatch):
+async def test_no_token_and_wrong_ones_are_refused_and_counted(token, fakes, monkeypatch, serving):
     monkeypatch.delenv("SPIKEWIRE_TOKEN", raising=False)
     async with serving(fakes, control_token=CONTROL, watch_token=WATCH) as service:
         port = service.addresses[0][1]
@@ -87,7 +77,7 @@ async def test_no_token_and_wrong_ones_are_refused_and_counted(token, fakes, mon
         assert stats["refused_tokens"] == 1
 
 
-async def test_who_may_watch_may_not_control(fakes, monkeypatch):
+async def test_who_may_watch_may_not_control(fakes, monkeypatch, serving):
     async with serving(fakes, control_token=CONTROL, watch_token=WATCH) as service:
         port = service.addresses[0][1]
         monkeypatch.setenv("SPIKEWIRE_TOKEN", WATCH)
@@ -106,7 +96,7 @@ async def test_who_may_watch_may_not_control(fakes, monkeypatch):
         assert await trio.to_thread.run_sync(by_hand) is False
 
 
-async def test_a_repeated_request_is_done_once(fakes):
+async def test_a_repeated_request_is_done_once(fakes, serving):
     async with serving(fakes) as service, connect(port=service.addresses[0][1]) as client:
         await client.learn(False)
         client._last_id -= 1  # as somebody would who plays back what was sent
@@ -131,7 +121,7 @@ def test_tokens_that_are_none_and_public_hosts_without_one():
         Settings(tls_cert="a.pem")
 
 
-async def test_tls_with_a_certificate_that_is_trusted(fakes, tmp_path):
+async def test_tls_with_a_certificate_that_is_trusted(fakes, tmp_path, serving):
     files = certificate(tmp_path, "good")
     async with serving(fakes, **files) as service:
         port = service.addresses[0][1]
@@ -147,7 +137,7 @@ async def test_tls_with_a_certificate_that_is_trusted(fakes, tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["expired", "stranger", "plain"])
-async def test_tls_that_cannot_be_trusted_is_refused(fault, fakes, tmp_path):
+async def test_tls_that_cannot_be_trusted_is_refused(fault, fakes, tmp_path, serving):
     files = certificate(tmp_path, "mine", days=-1 if fault == "expired" else 1)
     ca = files["tls_cert"]
     if fault == "stranger":
@@ -176,7 +166,7 @@ async def test_files_that_are_no_certificate_are_said(fakes, tmp_path):
         await Service(fakes.Source(), fakes.Network(), settings).serve(signals=False)
 
 
-async def test_a_unix_socket_for_this_user_only(fakes, tmp_path):
+async def test_a_unix_socket_for_this_user_only(fakes, tmp_path, serving):
     path = str(tmp_path / "s")
     async with serving(fakes, unix_path=path) as service:
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
@@ -196,7 +186,7 @@ async def test_a_unix_socket_for_this_user_only(fakes, tmp_path):
     assert not (tmp_path / "s").exists()
 
 
-async def test_what_lies_where_a_unix_socket_should_be(fakes, tmp_path):
+async def test_what_lies_where_a_unix_socket_should_be(fakes, tmp_path, serving):
     path = tmp_path / "s"
     path.write_text("a letter")
     settings = Settings(port=0, unix_path=str(path))

@@ -4,7 +4,6 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -13,18 +12,9 @@ from runtime import Service, ServiceError, Settings
 from sensors import SourceError
 
 
-@asynccontextmanager
-async def serving(source, network, **settings):
-    service = Service(source, network, Settings(port=0, http_port=0, **settings))
-    async with trio.open_nursery() as nursery:
-
-        async def serve(task_status):
-            await service.serve(signals=False, task_status=task_status)
-
-        await nursery.start(serve)
-        with trio.fail_after(60):
-            yield service
-            service.stop()
+@pytest.fixture
+def serving(on_tcp):
+    return lambda source, network, **settings: on_tcp(source, network, http_port=0, **settings)
 
 
 async def get(service, page):
@@ -39,7 +29,7 @@ async def get(service, page):
     return await trio.to_thread.run_sync(fetch)
 
 
-async def test_metrics_are_what_the_service_did(fakes):
+async def test_metrics_are_what_the_service_did(fakes, serving):
     source = fakes.Source()
     async with serving(source, fakes.Network()) as service:
         source.push(fakes.packet(range(0, 50_000, 500)))
@@ -60,7 +50,7 @@ async def test_metrics_are_what_the_service_did(fakes):
     assert float(values['spikewire_refused_total{what="tokens"}']) == 0
 
 
-async def test_health_says_why_not(fakes):
+async def test_health_says_why_not(fakes, serving):
     class Dies(fakes.Source):
         async def run(self, deliver):
             raise SourceError("The cable was pulled.")

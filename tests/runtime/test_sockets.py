@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -25,24 +24,6 @@ from runtime import (
 from runtime._frames import encode
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture
-def on_tcp():
-    @asynccontextmanager
-    async def run(source, network, **settings):
-        service = Service(source, network, Settings(port=0, **settings))
-        async with trio.open_nursery() as nursery:
-
-            async def serve(task_status):
-                await service.serve(signals=False, task_status=task_status)
-
-            await nursery.start(serve)
-            with trio.fail_after(60):
-                yield service
-                service.stop()
-
-    return run
 
 
 async def test_a_blocking_client_teaches_and_watches(fakes, on_tcp):
