@@ -38,10 +38,10 @@ def load_kernels() -> None:
     """Import everything that compiles, with a word to the person if that takes long."""
     with patience():
         import qcore
-        import runtime
         import sensors
+        from runtime import Service
 
-        del qcore, runtime, sensors
+        del qcore, sensors, Service
     loaded()
 
 

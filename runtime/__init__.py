@@ -2,28 +2,60 @@
 
 A source's packets become ticks, a network computes and learns them in worker threads, and a
 broker publishes the classes over protocol 1 (docs/protocol.md). :func:`serve` runs a service;
-:func:`connect` and :class:`BlockingClient` talk to one.
+:func:`connect` and :class:`BlockingClient` talk to one, :func:`follow` across its restarts.
+
+A name is loaded when it is first used: a program that is only a client compiles no kernels.
 """
 
-from runtime._blocking import BlockingClient
-from runtime._checkpoints import CheckpointStore, resume
-from runtime._client import Client, connect, converse
-from runtime._config import Configured, configure
-from runtime._contracts import RecordedPiece, Recorder
-from runtime._errors import (
-    CheckpointError,
-    ConnectionLost,
-    ProtocolError,
-    RequestRefused,
-    ServiceError,
-    SettingsError,
-)
-from runtime._messages import PROTOCOL, TOPICS
-from runtime._service import Service, Summary, serve
-from runtime._settings import DEFAULT_PORT, Settings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime._blocking import BlockingClient
+    from runtime._checkpoints import CheckpointStore, resume
+    from runtime._client import Client, connect, converse
+    from runtime._config import Configured, configure
+    from runtime._contracts import RecordedPiece, Recorder
+    from runtime._errors import (
+        CheckpointError,
+        ConnectionLost,
+        ProtocolError,
+        RequestRefused,
+        ServiceError,
+        SettingsError,
+    )
+    from runtime._messages import PROTOCOL, TOPICS
+    from runtime._service import Service, Summary, serve
+    from runtime._settings import DEFAULT_PORT, Settings
 
 # The only fields of a result that depend on the clock on the wall, not on the events.
 WALL_CLOCK_FIELDS = frozenset({"latency_us"})
+
+_HOME = {
+    "BlockingClient": "_blocking",
+    "CheckpointError": "_errors",
+    "CheckpointStore": "_checkpoints",
+    "Client": "_client",
+    "Configured": "_config",
+    "ConnectionLost": "_errors",
+    "DEFAULT_PORT": "_settings",
+    "PROTOCOL": "_messages",
+    "ProtocolError": "_errors",
+    "RecordedPiece": "_contracts",
+    "Recorder": "_contracts",
+    "RequestRefused": "_errors",
+    "Service": "_service",
+    "ServiceError": "_errors",
+    "Settings": "_settings",
+    "SettingsError": "_errors",
+    "Summary": "_service",
+    "TOPICS": "_messages",
+    "configure": "_config",
+    "connect": "_client",
+    "converse": "_client",
+    "resume": "_checkpoints",
+    "serve": "_service",
+}
 
 __all__ = [
     "DEFAULT_PORT",
@@ -51,3 +83,16 @@ __all__ = [
     "resume",
     "serve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
