@@ -24,7 +24,9 @@ if TYPE_CHECKING:
         ServiceError,
         SettingsError,
     )
+    from runtime._following import Following, follow
     from runtime._messages import PROTOCOL, TOPICS
+    from runtime._retry import Retry
     from runtime._service import Service, Summary, serve
     from runtime._settings import DEFAULT_PORT, Settings
 
@@ -39,11 +41,13 @@ _HOME = {
     "Configured": "_config",
     "ConnectionLost": "_errors",
     "DEFAULT_PORT": "_settings",
+    "Following": "_following",
     "PROTOCOL": "_messages",
     "ProtocolError": "_errors",
     "RecordedPiece": "_contracts",
     "Recorder": "_contracts",
     "RequestRefused": "_errors",
+    "Retry": "_retry",
     "Service": "_service",
     "ServiceError": "_errors",
     "Settings": "_settings",
@@ -53,6 +57,7 @@ _HOME = {
     "configure": "_config",
     "connect": "_client",
     "converse": "_client",
+    "follow": "_following",
     "resume": "_checkpoints",
     "serve": "_service",
 }
@@ -68,10 +73,12 @@ __all__ = [
     "Client",
     "Configured",
     "ConnectionLost",
+    "Following",
     "ProtocolError",
     "RecordedPiece",
     "Recorder",
     "RequestRefused",
+    "Retry",
     "Service",
     "ServiceError",
     "Settings",
@@ -80,6 +87,7 @@ __all__ = [
     "configure",
     "connect",
     "converse",
+    "follow",
     "resume",
     "serve",
 ]

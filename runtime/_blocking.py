@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import ssl
-from collections import deque
+import math
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from runtime._client import TOKEN_VARIABLE, unreachable
-from runtime._doors import client_context
-from runtime._errors import ConnectionLost, ProtocolError, RequestRefused
+from runtime._client import greeted, own_hello, patience_s
+from runtime._errors import ConnectionLost, ProtocolError, RequestRefused, ServiceError
 from runtime._frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
-from runtime._messages import PROTOCOL, Policy
+from runtime._kept import Kept
+from runtime._messages import Policy
+from runtime._notices import AfterGoodbye, Away, back_notice, lost_notice, said_goodbye, unanswered
+from runtime._place import Place
+from runtime._resume import Resume
+from runtime._retry import Outages, Retry
 from runtime._settings import DEFAULT_PORT
+
+_RECONNECT_S = 10.0  # for one attempt, where the program itself would wait for ever
 
 
 class BlockingClient:
@@ -27,7 +31,7 @@ class BlockingClient:
                 print(message["class"])
 
     Messages that come while a request waits for its answer are kept for the next iteration, up
-    to ``buffer``; beyond it the oldest are lost and counted in ``missed``.
+    to ``buffer``; beyond it the oldest are lost, counted in ``missed``, and a gap says so.
 
     Parameters
     ----------
@@ -37,6 +41,8 @@ class BlockingClient:
         What the service's log calls this client.
     subscribe, policy
         Topics to take from the start, and what to do when they come too fast.
+    pipeline
+        Which pipeline of the service is meant, where it has several.
     token
         What the service wants to be shown; None takes ``SPIKEWIRE_TOKEN`` from the environment.
     tls, ca
@@ -44,7 +50,16 @@ class BlockingClient:
     unix_path
         A Unix socket, instead of host and port.
     timeout_s
-        How long to wait for the service to connect, and for each message; None: for ever.
+        How long to wait for the service to connect, and for each message; None: for ever, while
+        there are heartbeats.
+    buffer
+        Messages kept while nobody takes them.
+    reconnect
+        Whether a lost service is looked for, as long as it takes or as a :class:`Retry` says. The
+        topics then go on where they were, as :func:`follow` describes. A loss is noticed, and
+        the service looked for, within iterations and requests: there is no thread behind.
+    after_goodbye, away, notices
+        As for :func:`follow`; of use with ``reconnect`` only.
 
     Raises
     ------
@@ -62,50 +77,50 @@ class BlockingClient:
         name: str = "spikewire",
         subscribe: Iterable[str] = (),
         policy: Policy = "drop_oldest",
+        pipeline: str | None = None,
         token: str | None = None,
         tls: bool = False,
         ca: str | None = None,
         unix_path: str | None = None,
         timeout_s: float | None = None,
         buffer: int = 4096,
+        reconnect: bool | Retry = False,
+        after_goodbye: AfterGoodbye = "end",
+        away: Away = "wait",
+        notices: bool = False,
     ) -> None:
-        self._framer = Framer(CLIENT_FRAME_LIMIT)
-        self._kept: deque[dict[str, Any]] = deque()
-        self._most = buffer
+        self._place = Place(host, port, unix_path, tls, ca)
+        self._hello = own_hello(name, token, pipeline)
+        self._timeout_s = timeout_s
+        self._kept = Kept(buffer)
         self._last_id = 0
-        self.missed = 0
+        self._after_goodbye, self._when_away, self._notices = after_goodbye, away, notices
+        self._resume = Resume()
+        self._outages = Outages(reconnect if isinstance(reconnect, Retry) else Retry())
+        self._reconnects = bool(reconnect)
+        self._lost: ServiceError | None = None
+        self.hello: dict[str, Any] = {}
         self.goodbye: dict[str, Any] | None = None
-        context = client_context(ca) if tls and unix_path is None else None
         try:
-            if unix_path is not None:
-                self._socket = socket.socket(socket.AF_UNIX)
-                self._socket.settimeout(timeout_s)
-                self._socket.connect(unix_path)
-            else:
-                self._socket = socket.create_connection((host, port), timeout=timeout_s)
-            if context is not None:
-                self._socket = context.wrap_socket(self._socket, server_hostname=host)
-        except ssl.SSLError as error:
-            reason = getattr(error, "verify_message", "") or error.reason or error
-            place = f"{host}, port {port}"
-            raise ConnectionLost(f"No secure connection to {place}: {reason}.") from None
-        except OSError as error:
-            raise unreachable(host, port, error) from error
-        token = os.environ.get(TOKEN_VARIABLE) if token is None else token
-        hello: dict[str, Any] = {"type": "hello", "protocol": PROTOCOL, "client": name}
-        if token is not None:
-            hello["token"] = token
+            self._open(timeout_s)
+        except (ConnectionLost, ProtocolError) as error:
+            if not self._reconnects:
+                raise
+            self._come_back(error)
+        else:
+            self._outages.connected(time.monotonic())
         try:
-            self._send(hello)
-            self.hello = self._receive()
-            if self.hello.get("type") != "hello":
-                raise ProtocolError("hello_first", "The service did not begin with a hello.")
             topics = list(subscribe)
             if topics:
                 self.subscribe(*topics, policy=policy)
         except BaseException:
-            self._socket.close()
+            self.close()
             raise
+
+    @property
+    def missed(self) -> int:
+        """Messages lost here, because they were not taken in time."""
+        return self._kept.missed
 
     def __enter__(self) -> BlockingClient:
         return self
@@ -126,14 +141,19 @@ class BlockingClient:
         return self.messages()
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """Published messages, and gaps (``type`` ``gap``), until the service says goodbye."""
+        """Published messages, gaps (``type`` ``gap``) and notices, until the service's goodbye."""
         while True:
-            if self._kept:
-                yield self._kept.popleft()
-            elif self.goodbye is not None:
+            if (message := self._kept.pop()) is not None:
+                yield message
+            elif self.goodbye is not None and not self._waits_after_goodbye():
                 return
+            elif self._lost is not None or self.goodbye is not None:
+                self._come_back(self._lost or said_goodbye(self.goodbye or {}))
             else:
-                self._sort(self._receive())
+                try:
+                    self._sort(self._receive())
+                except (ConnectionLost, ProtocolError) as error:
+                    self._come_back(error)
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Messages of the result topic, until the service says goodbye."""
@@ -142,27 +162,30 @@ class BlockingClient:
                 yield message
 
     def request(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """Make a request and return its answer.
+        """Make a request and return its answer; it is sent once, or not at all.
 
         Raises
         ------
         RequestRefused
             The service refused it.
         ConnectionLost, ProtocolError
-            The connection ended before the answer.
+            There is no connection; or it ended before the answer: the request may have been done.
         """
-        self._last_id += 1
-        self._send({"type": kind, "id": self._last_id, **fields})
-        while True:
-            message = self._receive()
-            if message.get("type") == "reply" and message.get("id") == self._last_id:
-                break
-            self._sort(message)
-            if self.goodbye is not None:
-                raise ConnectionLost("The service said goodbye before it answered.")
-        if not message["ok"]:
-            raise RequestRefused(message)
-        return message
+        if self._reconnects and (self._lost is not None or self.goodbye is not None):
+            if self._when_away == "fail":
+                raise ConnectionLost(f"The service is away: {kind} was not asked.")
+            if self.goodbye is None or self._waits_after_goodbye():
+                self._come_back(self._lost or said_goodbye(self.goodbye or {}))
+        try:
+            return self._ask(kind, **fields)
+        except ConnectionLost as error:
+            self._lost = error if self.goodbye is None else None
+            if self._reconnects:
+                raise unanswered(kind, error) from error
+            raise
+        except ProtocolError as error:
+            self._lost = error
+            raise
 
     def subscribe(
         self,
@@ -173,11 +196,19 @@ class BlockingClient:
     ) -> dict[str, Any]:
         """Take messages of these topics from now on, and what was missed since ``last_seq``."""
         more = {} if last_seq is None else {"last_seq": dict(last_seq), "run": run}
-        return self.request("subscribe", topics=list(topics), policy=policy, **more)
+        reply = self.request("subscribe", topics=list(topics), policy=policy, **more)
+        if self._reconnects:
+            self._resume.forget(last_seq or {})
+            self._resume.want(topics, policy)
+            for gap in self._resume.answered(reply):
+                self._kept.put(gap)
+        return reply
 
     def unsubscribe(self, *topics: str) -> dict[str, Any]:
         """Take messages of these topics no more."""
-        return self.request("unsubscribe", topics=list(topics))
+        reply = self.request("unsubscribe", topics=list(topics))
+        self._resume.want_only(reply["topics"])
+        return reply
 
     def teach(self, label: str | None) -> dict[str, Any]:
         """Say what is shown from now on; None: nobody says."""
@@ -208,6 +239,68 @@ class BlockingClient:
 
     # -- inside ----------------------------------------------------------------------------------
 
+    def _open(self, timeout_s: float | None) -> None:
+        self._framer = Framer(CLIENT_FRAME_LIMIT)
+        self._socket = self._place.open_blocking(timeout_s)
+        try:
+            self._send(self._hello)
+            self.hello = greeted(self._receive())
+            patience = min(patience_s(self.hello), self._timeout_s or math.inf)
+            self._socket.settimeout(None if patience == math.inf else patience)
+        except BaseException:
+            self._socket.close()
+            raise
+        self.goodbye = self._lost = None
+        self._new_run = self._resume.met(self.hello)
+
+    def _waits_after_goodbye(self) -> bool:
+        return self._reconnects and self._after_goodbye == "wait"
+
+    def _come_back(self, error: ServiceError) -> None:
+        """Look for the service until it is there again, or raise what cannot be helped."""
+        self._lost = error
+        if not self._reconnects:
+            raise error
+        self.close()
+        began, told = time.monotonic(), not self.hello
+        while True:
+            pause = self._outages.pause(error, time.monotonic())
+            if not told and self._notices:
+                self._kept.put(lost_notice(error, self.goodbye))
+            told = True
+            time.sleep(pause)
+            try:
+                known = bool(self.hello)
+                self._open(min(self._timeout_s or math.inf, _RECONNECT_S))
+                if known and self._notices:
+                    away_s, attempts = time.monotonic() - began, self._outages.failed + 1
+                    self._kept.put(back_notice(self.hello, self._new_run, away_s, attempts))
+                    told = False
+                self._go_on()
+                break
+            except (ConnectionLost, ProtocolError) as again:
+                self._lost = error = again
+        self._outages.connected(time.monotonic())
+
+    def _go_on(self) -> None:
+        for fields in self._resume.subscriptions(self.hello):
+            for gap in self._resume.answered(self._ask("subscribe", **fields)):
+                self._kept.put(gap)
+
+    def _ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        self._last_id += 1
+        self._send({"type": kind, "id": self._last_id, **fields})
+        while True:
+            message = self._receive()
+            if message.get("type") == "reply" and message.get("id") == self._last_id:
+                break
+            self._sort(message)
+            if self.goodbye is not None:
+                raise ConnectionLost("The service said goodbye before it answered.")
+        if not message["ok"]:
+            raise RequestRefused(message)
+        return message
+
     def _sort(self, message: dict[str, Any]) -> None:
         match message.get("type"):
             case "goodbye":
@@ -215,10 +308,8 @@ class BlockingClient:
             case "reply" | "beat":
                 pass  # a reply of a request that was interrupted: nobody waits for it
             case _:
-                if len(self._kept) >= self._most:
-                    self._kept.popleft()
-                    self.missed += 1
-                self._kept.append(message)
+                for one in self._resume.take(message) if self._reconnects else (message,):
+                    self._kept.put(one)
 
     def _send(self, message: dict[str, Any]) -> None:
         try:

@@ -10,11 +10,12 @@ from typing import Any
 
 import trio
 
-from runtime._doors import client_context
 from runtime._errors import ConnectionLost, ProtocolError, RequestRefused
 from runtime._frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
 from runtime._messages import PROTOCOL, Policy
+from runtime._place import Place
 from runtime._settings import DEFAULT_PORT
+from runtime._verbs import Verbs
 
 _CHUNK = 64 * 1024
 TOKEN_VARIABLE = "SPIKEWIRE_TOKEN"
@@ -61,7 +62,7 @@ class _Results:
                 return message
 
 
-class Client:
+class Client(Verbs):
     """A conversation with a service; made by :func:`connect` or :func:`converse`.
 
     Requests may be made from several tasks. Messages are taken by iterating; those that come
@@ -93,6 +94,11 @@ class Client:
     def missed(self) -> int:
         """Messages lost here, because they were not taken in time."""
         return self._buffer.missed
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection stands: neither lost nor ended by a goodbye."""
+        return self._lost is None and self.goodbye is None
 
     def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         return self
@@ -168,38 +174,9 @@ class Client:
         """Take messages of these topics no more."""
         return await self.request("unsubscribe", topics=list(topics))
 
-    async def teach(self, label: str | None) -> dict[str, Any]:
-        """Say what is shown from now on; None: nobody says."""
-        return await self.request("teach", label=label)
-
-    async def learn(self, on: bool) -> dict[str, Any]:
-        """Switch learning on or off."""
-        return await self.request("learn", on=on)
-
-    async def checkpoint(self) -> dict[str, Any]:
-        """Write the learner to disk; the answer has its ``path``."""
-        return await self.request("checkpoint")
-
-    async def status(self) -> dict[str, Any]:
-        """How things stand, under ``status`` in the answer."""
-        return await self.request("status")
-
-    async def play(
-        self,
-        name: str,
-        *,
-        start_us: int = 0,
-        stop_us: int | None = None,
-        speed: float | None = None,
-    ) -> dict[str, Any]:
-        """Show an excerpt from the service's shelf; answered when it has been computed."""
-        return await self.request(
-            "play", name=name, start_us=start_us, stop_us=stop_us, speed=speed
-        )
-
     # -- inside ----------------------------------------------------------------------------------
 
-    async def _send(self, message: dict[str, Any]) -> None:
+    async def _send(self, message: Mapping[str, Any]) -> None:
         if self._lost is not None:
             raise self._lost
         async with self._sending:
@@ -226,17 +203,13 @@ class Client:
             raise ProtocolError(str(message.get("code")), str(message.get("message")))
         return message
 
-    async def _greet(self, name: str, token: str | None) -> None:
-        hello: dict[str, Any] = {"type": "hello", "protocol": PROTOCOL, "client": name}
-        if token is not None:
-            hello["token"] = token
-        await self._send(hello)
-        self.hello = await self._receive()
-        if self.hello.get("type") != "hello":
-            raise ProtocolError("hello_first", "The service did not begin with a hello.")
-        beats = self.hello.get("limits", {}).get("heartbeat_s", 0)
-        if isinstance(beats, int | float) and beats > 0:
-            self._patience = _SILENT_BEATS * float(beats) + 1
+    async def _greet(self, hello: Mapping[str, Any], timeout_s: float) -> None:
+        with trio.move_on_after(timeout_s) as scope:
+            await self._send(hello)
+            self.hello = greeted(await self._receive())
+        if scope.cancelled_caught:
+            raise ConnectionLost(f"No hello from the service within {timeout_s:g} s.")
+        self._patience = patience_s(self.hello)
 
     async def _read(self) -> None:
         try:
@@ -265,12 +238,38 @@ class Client:
             event.set()
 
 
+def own_hello(name: str, token: str | None, pipeline: str | None) -> dict[str, Any]:
+    """What a client says first; without a token it takes the environment's."""
+    token = os.environ.get(TOKEN_VARIABLE) if token is None else token
+    chosen = {"token": token, "pipeline": pipeline}
+    return {
+        "type": "hello", "protocol": PROTOCOL, "client": name,
+        **{field: value for field, value in chosen.items() if value is not None},
+    }  # fmt: skip
+
+
+def greeted(message: dict[str, Any]) -> dict[str, Any]:
+    """Check that a service's first message is its hello."""
+    if message.get("type") != "hello":
+        raise ProtocolError("hello_first", "The service did not begin with a hello.")
+    return message
+
+
+def patience_s(hello: Mapping[str, Any]) -> float:
+    """Seconds of silence after which a service that sends heartbeats is lost."""
+    beats = hello.get("limits", {}).get("heartbeat_s", 0)
+    known = isinstance(beats, int | float) and beats > 0
+    return _SILENT_BEATS * float(beats) + 1 if known else math.inf
+
+
 @asynccontextmanager
 async def converse(
     stream: trio.abc.Stream,
     *,
     name: str = "spikewire",
+    pipeline: str | None = None,
     token: str | None = None,
+    timeout_s: float = 10.0,
     buffer: int = 4096,
 ) -> AsyncGenerator[Client]:
     """Speak protocol 1 over a stream that is connected already.
@@ -281,15 +280,26 @@ async def converse(
         Closed at the end.
     name
         What the service's log calls this client.
+    pipeline
+        Which pipeline of the service is meant, where it has several.
     token
         What the service wants to be shown; None takes ``SPIKEWIRE_TOKEN`` from the environment.
+    timeout_s
+        Seconds that the service has for its hello.
     buffer
         Messages kept while nobody takes them.
+
+    Raises
+    ------
+    ConnectionLost
+        There was no hello within ``timeout_s``.
+    ProtocolError
+        The other side does not speak protocol 1, or refuses the connection.
     """
     client = Client(stream, buffer)
     failed: BaseException | None = None
     async with stream:
-        await client._greet(name, os.environ.get(TOKEN_VARIABLE) if token is None else token)
+        await client._greet(own_hello(name, token, pipeline), timeout_s)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client._read)
             try:
@@ -310,6 +320,7 @@ async def connect(
     name: str = "spikewire",
     subscribe: Iterable[str] = (),
     policy: Policy = "drop_oldest",
+    pipeline: str | None = None,
     token: str | None = None,
     tls: bool = False,
     ca: str | None = None,
@@ -328,8 +339,10 @@ async def connect(
     ----------
     host, port
         Where the service listens.
-    token
+    name, pipeline, token, buffer
         As for :func:`converse`.
+    subscribe, policy
+        Topics to take from the start, and what to do when they come too fast.
     tls, ca
         Speak TLS, and trust the system's authorities or those of a PEM file.
     unix_path
@@ -342,45 +355,11 @@ async def connect(
     ProtocolError
         Whoever answers does not speak protocol 1, or refuses the connection.
     """
-    place = unix_path if unix_path is not None else f"{host}, port {port}"
-    context = client_context(ca) if tls and unix_path is None else None
-    stream: trio.abc.Stream
-    try:
-        with trio.fail_after(timeout_s):
-            if unix_path is not None:
-                stream = await trio.open_unix_socket(unix_path)
-            else:
-                stream = await trio.open_tcp_stream(host, port)
-            if context is not None:
-                secure = trio.SSLStream(
-                    stream, context, server_hostname=host, https_compatible=True
-                )
-                try:
-                    await secure.do_handshake()
-                except BaseException:
-                    await trio.aclose_forcefully(secure)
-                    raise
-                stream = secure
-    except trio.BrokenResourceError as error:
-        reason = getattr(error.__cause__, "verify_message", "") or error.__cause__ or error
-        raise ConnectionLost(f"No secure connection to {place}: {reason}.") from None
-    except OSError as error:
-        raise unreachable(host, port, error) from error
-    except trio.TooSlowError:
-        raise ConnectionLost(f"No answer from {place} within {timeout_s:g} s.") from None
-    async with converse(stream, name=name, token=token, buffer=buffer) as client:
+    stream = await Place(host, port, unix_path, tls, ca).open(timeout_s)
+    async with converse(
+        stream, name=name, pipeline=pipeline, token=token, timeout_s=timeout_s, buffer=buffer
+    ) as client:
         topics = list(subscribe)
         if topics:
             await client.subscribe(*topics, policy=policy)
         yield client
-
-
-def unreachable(host: str, port: int, error: OSError) -> ConnectionLost:
-    """The sentence for a service that is not there."""
-    causes = error.__cause__
-    if isinstance(causes, BaseExceptionGroup) and isinstance(causes.exceptions[0], OSError):
-        error = causes.exceptions[0]
-    # A name that cannot be resolved has a number of its own kind, below 0.
-    number = error.errno
-    reason = os.strerror(number) if number is not None and number > 0 else error.strerror
-    return ConnectionLost(f"Cannot reach a service at {host}, port {port}: {reason or error}.")
