@@ -395,3 +395,42 @@ async def test_a_pipeline_is_named_in_the_hello_if_one_is_wanted():
                 pass
         (hello,) = service.heard[0]
         assert hello.get("pipeline", "none") == chosen.get("pipeline", "none")
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_each_number_is_delivered_once_or_told_as_lost(fakes, running, autojump_clock, seed):
+    """Whatever is cut when, and however little is kept: all numbers are accounted for, in order."""
+    draw = random.Random(seed)
+    source = fakes.Source()
+    async with running(
+        source, history_messages=draw.choice((0, 1, 3, 30)), subscriber_messages=draw.choice((1, 5))
+    ) as service:
+        line = Line(service)
+        async with follow(line, "result", buffer=draw.choice((1, 4, 100))) as stream:
+            due, pushed = 1, 0
+            for _ in range(40):
+                count = draw.randint(1, 5)
+                source.push(packets(fakes, pushed, count))
+                pushed += count
+                if draw.random() < 0.4:
+                    line.cut()
+                await trio.sleep(draw.choice((0, 0.05, 1)))
+                with trio.move_on_after(draw.choice((0.01, 1))):
+                    while due <= pushed:
+                        due = follows(await anext(stream), due)
+            # A last one shows what was lost before it.
+            await trio.sleep(30)
+            source.push(packets(fakes, pushed, 1))
+            with trio.fail_after(100):
+                while due <= pushed + 1:
+                    due = follows(await anext(stream), due)
+
+
+def follows(message, due):
+    """Check that a message is the one that is due, or that a gap begins there; what is due next."""
+    if message["type"] == "gap":
+        assert message["first"] == due <= message["last"]
+        assert message["count"] == message["last"] - message["first"] + 1
+        return message["last"] + 1
+    assert message["seq"] == due
+    return due + 1
