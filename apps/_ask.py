@@ -8,14 +8,20 @@ from typing import Annotated, Any, Literal
 import trio
 import typer
 
-from apps._options import DEFAULT_ADDRESS, Connect, Json
-from apps._quantities import host_port
+from apps._door import Door, door
+from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Tls, TokenFile
 from apps._say import console, json_line
 
 
-def status(connect: Connect = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+def status(
+    connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
     """Say how a running service stands."""
-    answer = _ask(connect, "status")["status"]
+    answer = _ask(door(connect, tls, ca, token_file), "status")["status"]
     if as_json:
         json_line(answer)
         return
@@ -37,24 +43,32 @@ def status(connect: Connect = DEFAULT_ADDRESS, as_json: Json = False) -> None:
 def learn(
     switch: Annotated[Literal["on", "off"], typer.Argument(help="on or off")],
     connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Switch learning on or off in a running service."""
-    answer = _ask(connect, "learn", on=switch == "on")
+    answer = _ask(door(connect, tls, ca, token_file), "learn", on=switch == "on")
     console().print(f"learning is {switch} from tick {answer['tick']}")
 
 
-def checkpoint(connect: Connect = DEFAULT_ADDRESS) -> None:
+def checkpoint(
+    connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
+) -> None:
     """Let a running service save its learner now, and print the file's path."""
-    console().print(_ask(connect, "checkpoint")["path"], markup=False, soft_wrap=True)
+    answer = _ask(door(connect, tls, ca, token_file), "checkpoint")
+    console().print(answer["path"], markup=False, soft_wrap=True)
 
 
-def _ask(connect: str, kind: str, **fields: Any) -> dict[str, Any]:
-    host, port = host_port(connect)
-    return trio.run(partial(_request, host, port, kind, **fields))
+def _ask(service: Door, kind: str, **fields: Any) -> dict[str, Any]:
+    return trio.run(partial(_request, service, kind, **fields))
 
 
-async def _request(host: str, port: int, kind: str, **fields: Any) -> dict[str, Any]:
+async def _request(service: Door, kind: str, **fields: Any) -> dict[str, Any]:
     from runtime import connect
 
-    async with connect(host, port, name=kind) as client:
+    async with connect(**service.options, name=kind) as client:
         return await client.request(kind, **fields)

@@ -15,7 +15,20 @@ DEFAULT_MODEL = "edge"
 
 Connect = Annotated[
     str,
-    typer.Option("--connect", "-c", metavar="HOST:PORT", help="Where the service listens."),
+    typer.Option(
+        "--connect", "-c", metavar="HOST:PORT|unix:PATH", help="Where the service listens."
+    ),
+]
+Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS with the service.")]
+Ca = Annotated[
+    Path | None,
+    typer.Option("--ca", metavar="PEM", help="Trust these authorities only; means --tls too."),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file", metavar="FILE", help="The secret to show (default: SPIKEWIRE_TOKEN)."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines, for a program to read.")]
 Model = Annotated[
@@ -66,6 +79,7 @@ Filters = Annotated[
 __all__ = [
     "DEFAULT_ADDRESS",
     "DEFAULT_MODEL",
+    "Ca",
     "Classes",
     "Columns",
     "Config",
@@ -77,6 +91,8 @@ __all__ = [
     "Size",
     "Start",
     "Stop",
+    "Tls",
+    "TokenFile",
     "Unit",
     "host_port",
     "speed_factor",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import trio
 import typer
 
+from apps._door import secret
 from apps._errors import DONE, FAILED, UsageError, leaves
 from apps._open import behind, load_kernels, open_network
 from apps._options import (
@@ -120,8 +121,8 @@ def run(
         port=port,
         public=public or None,
         unix_path=unix,
-        control_token=_secret(control_token),
-        watch_token=_secret(watch_token),
+        control_token=secret(control_token),
+        watch_token=secret(watch_token),
         tls_cert=tls_cert,
         tls_key=tls_key,
         http_port=http,
@@ -143,16 +144,6 @@ def run(
         facts = {"source": source, "model": model, "classes": network.classes, "seed": seed}
         session = Session(record, facts)
     raise typer.Exit(trio.run(_run, opened, network, settings, as_json, session, for_us))
-
-
-def _secret(path: Path | None) -> str | None:
-    """Read a secret from a file: on a command line everybody could see it."""
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the token in {path} cannot be read: {error}") from None
 
 
 def check_target(path: Path) -> None:

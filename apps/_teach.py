@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
+from apps._door import Door, door
 from apps._errors import DONE, FAILED, CommandError, UsageError
 from apps._interrupt import run_until_interrupted
-from apps._options import DEFAULT_ADDRESS, Connect, Json, Start, Stop
-from apps._quantities import duration_us, host_port, say_us, speed_factor
+from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Start, Stop, Tls, TokenFile
+from apps._quantities import duration_us, say_us, speed_factor
 from apps._say import complain, console, json_line
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def teach(
     start: Start = None,
     stop: Stop = None,
     connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Teach a running service: what its source shows now, or an excerpt that it plays.
@@ -47,14 +51,12 @@ def teach(
         raise UsageError("--start and --stop say what to play: give --play NAME too")
     if play is not None and for_us is not None:
         raise UsageError("give --for or --play, not both: an excerpt ends by itself")
-    host, port = host_port(connect)
+    service = door(connect, tls, ca, token_file)
     if play is None:
-        work = partial(
-            _teach_for, host, port, label, _FOR_US if for_us is None else for_us, as_json
-        )
+        work = partial(_teach_for, service, label, _FOR_US if for_us is None else for_us, as_json)
     else:
         excerpt = {"start_us": start or 0, "stop_us": stop}
-        work = partial(_teach_play, host, port, label, play, excerpt, as_json)
+        work = partial(_teach_play, service, label, play, excerpt, as_json)
     _end(run_until_interrupted(work))
 
 
@@ -66,12 +68,15 @@ def play(
         str, typer.Option("--speed", metavar="FACTOR|max", help="1 is real time.")
     ] = "max",
     connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Play a recording of a running service's shelf, and say what was recognised in it."""
-    host, port = host_port(connect)
+    service = door(connect, tls, ca, token_file)
     excerpt = {"start_us": start or 0, "stop_us": stop, "speed": speed_factor(speed)}
-    _end(run_until_interrupted(partial(_play, host, port, name, excerpt, as_json)))
+    _end(run_until_interrupted(partial(_play, service, name, excerpt, as_json)))
 
 
 def _end(interrupted: bool) -> None:
@@ -95,10 +100,10 @@ async def _lesson(client: Client, label: str) -> AsyncGenerator[dict[str, Any]]:
             await client.teach(None)
 
 
-async def _teach_for(host: str, port: int, label: str, for_us: int, as_json: bool) -> None:
+async def _teach_for(service: Door, label: str, for_us: int, as_json: bool) -> None:
     from runtime import connect
 
-    async with connect(host, port, name="teach") as client:
+    async with connect(**service.options, name="teach") as client:
         async with _lesson(client, label) as began:
             await trio.sleep(for_us / 1e6)
         tick = (await client.status())["tick"]
@@ -113,11 +118,11 @@ async def _teach_for(host: str, port: int, label: str, for_us: int, as_json: boo
 
 
 async def _teach_play(
-    host: str, port: int, label: str, name: str, excerpt: dict[str, Any], as_json: bool
+    service: Door, label: str, name: str, excerpt: dict[str, Any], as_json: bool
 ) -> None:
     from runtime import connect
 
-    async with connect(host, port, name="teach") as client, _lesson(client, label):
+    async with connect(**service.options, name="teach") as client, _lesson(client, label):
         reply = await client.play(name, **excerpt)
     if as_json:
         json_line({"label": label, "name": name, **_facts(reply)})
@@ -127,13 +132,13 @@ async def _teach_play(
     console().print(told, markup=False)
 
 
-async def _play(host: str, port: int, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
+async def _play(service: Door, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
     from runtime import connect
 
     said: list[tuple[int, str | None]] = []
     reply: dict[str, Any] = {}
     async with (
-        connect(host, port, name="play", subscribe=["result"]) as client,
+        connect(**service.options, name="play", subscribe=["result"]) as client,
         trio.open_nursery() as nursery,
     ):
 

@@ -2,57 +2,120 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import trio
 import typer
 
+from apps._door import Door, door
 from apps._errors import DONE
 from apps._follow import Follower
 from apps._interrupt import run_until_interrupted
-from apps._options import DEFAULT_ADDRESS, Connect, Json
+from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Tls, TokenFile
 from apps._present import REDRAW_S, Presenter, presenter
-from apps._quantities import host_port
 from apps._say import console, json_line, remarks
 
+if TYPE_CHECKING:
+    from runtime import Client, Following
 
-def watch(connect: Connect = DEFAULT_ADDRESS, as_json: Json = False) -> None:
-    """Show what a running service recognises, until it ends or Ctrl-C.
+_FOOTER = "Ctrl-C leaves; the service goes on"
+_OVER = "source ended"
 
-    With --json the first line is the service's hello, then one line per message.
+
+def watch(
+    connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when the service stops or the connection is lost.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a running service recognises, until its source ends or Ctrl-C.
+
+    A service that is lost or restarted is waited for. With --json the first line is the service's
+    hello, then one line per message; lines of the types lost and back tell of the connection.
     """
-    host, port = host_port(connect)
-    run_until_interrupted(partial(_print_json if as_json else _show, host, port))
+    service = door(connect, tls, ca, token_file)
+    run_until_interrupted(partial(_print_json if as_json else _show, service, once))
     raise typer.Exit(DONE)
 
 
-async def _print_json(host: str, port: int) -> None:
-    from runtime import connect
+def _stream(
+    service: Door, once: bool, *topics: str
+) -> AbstractAsyncContextManager[Client | Following]:
+    from runtime import connect, follow
 
-    async with connect(host, port, name="watch", subscribe=["result", "stats", "status"]) as client:
-        json_line(client.hello)
-        async for message in client:
+    if once:
+        return connect(**service.options, name="watch", subscribe=topics)
+    return follow(*topics, **service.options, name="watch", after_goodbye="wait", notices=True)
+
+
+def _last_words(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The goodbye in a notice, of a service that is not expected back."""
+    goodbye: Mapping[str, Any] = message.get("goodbye", {})
+    return goodbye if goodbye.get("reason") == _OVER else None
+
+
+async def _print_json(service: Door, once: bool) -> None:
+    async with _stream(service, once, "result", "stats", "status") as stream:
+        json_line(stream.hello)
+        async for message in stream:
+            if (goodbye := _last_words(message)) is not None:
+                json_line(goodbye)
+                return
             json_line(message)
-        if client.goodbye is not None:
-            json_line(client.goodbye)
+        if stream.goodbye is not None:
+            json_line(stream.goodbye)
 
 
-async def _show(host: str, port: int) -> None:
-    from runtime import connect
-
-    async with connect(host, port, name="watch", subscribe=["result", "stats"]) as client:
-        follower = Follower(f"{client.hello['source']} at {host}:{port}")
+async def _show(service: Door, once: bool) -> None:
+    async with _stream(service, once, "result", "stats") as stream:
+        watched = _Watched(service, stream.hello)
         with presenter(console()) as shown:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_redraw, follower, shown)
-                async for message in client:
-                    follower.take(message)
+                nursery.start_soon(watched.redraw, shown)
+                async for message in stream:
+                    watched.take(message)
+                    if (goodbye := _last_words(message)) is not None:
+                        break
+                else:
+                    goodbye = stream.goodbye
                 nursery.cancel_scope.cancel()
-        reason = (client.goodbye or {}).get("reason", "")
-    remarks().print(f"the service said goodbye: {reason}", markup=False)
+    remarks().print(f"the service said goodbye: {(goodbye or {}).get('reason', '')}", markup=False)
 
 
-async def _redraw(follower: Follower, shown: Presenter) -> None:
-    while True:
-        shown.show(follower.scene(footer="Ctrl-C leaves; the service goes on"))
-        await trio.sleep(REDRAW_S)
+class _Watched:
+    """What is shown of a service: its present run, or that it is away."""
+
+    def __init__(self, service: Door, hello: Mapping[str, Any]) -> None:
+        self._service = service
+        self._begin(hello)
+
+    def _begin(self, hello: Mapping[str, Any]) -> None:
+        self._title = f"{hello['source']} at {self._service.shown}"
+        self._follower = Follower(self._title)
+        self._footer = _FOOTER
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Take a message or a notice in."""
+        if message["type"] == "lost":
+            self._follower.title = f"{self._title} is away"
+            self._footer = f"trying again: {message['reason']}"
+        elif message["type"] != "back":
+            self._follower.take(message)
+        elif message["new_run"]:
+            # Another run has another network: what the old one got right says nothing of it.
+            self._begin(message["hello"])
+        else:
+            self._follower.title, self._footer = self._title, _FOOTER
+
+    async def redraw(self, shown: Presenter) -> None:
+        """Show the present scene, over and over."""
+        while True:
+            shown.show(self._follower.scene(footer=self._footer))
+            await trio.sleep(REDRAW_S)

@@ -87,7 +87,7 @@ def test_watch_prints_every_result_until_the_goodbye(
 
     thread = threading.Thread(target=scenario)
     thread.start()
-    assert cli.run(["watch", "--json", "-c", running.address]) == 0
+    assert cli.run(["watch", "--json", "--once", "-c", running.address]) == 0
     thread.join()
     told = lines(capsys.readouterr().out)
     assert told[0]["type"] == "hello"

@@ -65,7 +65,7 @@ def test_an_interrupted_service_says_goodbye_and_saves(tmp_path: Path, how: sign
     ) as server:  # fmt: skip
         hello = first_line(server)
         address = f"{hello['host']}:{hello['port']}"
-        with process("watch", "--json", "-c", address) as watcher:
+        with process("watch", "--json", "--once", "-c", address) as watcher:
             assert first_line(watcher)["type"] == "hello"
             while first_line(watcher).get("topic") != "result":
                 pass
