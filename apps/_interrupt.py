@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from apps._errors import leaves
+
 
 def run_until_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
     """Run `work` under trio; Ctrl-C or SIGTERM cancels it, and its clean-up runs.
@@ -35,9 +37,10 @@ async def _until_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
         await nursery.start(listen)
         try:
             await work()
-        except trio.Cancelled:
-            raise
         except BaseException as error:
+            # A nursery inside has made a group of several cancelled tasks.
+            if all(isinstance(leaf, trio.Cancelled) for leaf in leaves(error)):
+                raise
             # Carried around the nursery, which would wrap it in a group.
             failed = error
         nursery.cancel_scope.cancel()

@@ -68,7 +68,7 @@ async def _bench(
             address = f"{hello['host']}:{hello['port']}"
             ready = time.perf_counter()
             async with (
-                child("subscriber", "apps", "watch", "--json", "--connect", address) as watcher,
+                child("subscriber", "apps", "watch", "--json", "--once", "-c", address) as watcher,
                 child("teacher", "apps.bench._teacher", address) as teacher,
                 trio.open_nursery() as nursery,
             ):

@@ -72,15 +72,16 @@ class Running:
     stop: Callable[[], None]
 
 
-@pytest.fixture
-def running(tmp_path: Any) -> Iterator[Running]:
+@contextlib.contextmanager
+def in_a_thread(**settings: Any) -> Iterator[Running]:
+    """Run a service for as long as the block lasts."""
     ready: list[Running] = []
     started = threading.Event()
 
     async def main() -> None:
         network = Network.build(load_preset("edge"), ("left", "right"), 0)
-        settings = Settings(port=0, checkpoint_folder=str(tmp_path / "saved"), stats_every_s=0.05)
-        service = Service(Shelf(), network, settings)
+        chosen = Settings(**{"port": 0, "stats_every_s": 0.05, **settings})
+        service = Service(Shelf(), network, chosen)
         async with trio.open_nursery() as nursery:
 
             async def serve(*, task_status: Any) -> None:
@@ -102,6 +103,18 @@ def running(tmp_path: Any) -> Iterator[Running]:
         ready[0].stop()
     thread.join(30)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def running(tmp_path: Any) -> Iterator[Running]:
+    with in_a_thread(checkpoint_folder=str(tmp_path / "saved")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., contextlib.AbstractContextManager[Running]]:
+    """Runs a service with the settings given."""
+    return in_a_thread
 
 
 @pytest.fixture(scope="session")
