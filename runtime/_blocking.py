@@ -174,17 +174,17 @@ class BlockingClient:
         if self._reconnects and (self._lost is not None or self.goodbye is not None):
             if self._when_away == "fail":
                 raise ConnectionLost(f"The service is away: {kind} was not asked.")
-            if self.goodbye is None or self._waits_after_goodbye():
-                self._come_back(self._lost or said_goodbye(self.goodbye or {}))
+            if self.goodbye is not None and not self._waits_after_goodbye():
+                raise ConnectionLost("The service has said goodbye.")
+            self._come_back(self._lost or said_goodbye(self.goodbye or {}))
         try:
             return self._ask(kind, **fields)
-        except ConnectionLost as error:
-            self._lost = error if self.goodbye is None else None
-            if self._reconnects:
+        except (ConnectionLost, ProtocolError) as error:
+            if not self._reconnects:
+                raise
+            self._lost = None if self.goodbye is not None else error
+            if isinstance(error, ConnectionLost):
                 raise unanswered(kind, error) from error
-            raise
-        except ProtocolError as error:
-            self._lost = error
             raise
 
     def subscribe(
@@ -258,9 +258,9 @@ class BlockingClient:
 
     def _come_back(self, error: ServiceError) -> None:
         """Look for the service until it is there again, or raise what cannot be helped."""
-        self._lost = error
         if not self._reconnects:
             raise error
+        self._lost = error
         self.close()
         began, told = time.monotonic(), not self.hello
         while True:

@@ -21,6 +21,14 @@ def test_the_client_needs_nothing_but_node():
     assert len([line for line in CLIENT.splitlines() if line.strip()]) <= 80
 
 
+def test_the_client_in_python_is_python():
+    (text,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    body = "".join(f"    {line}\n" for line in text.splitlines())
+    names = {}
+    exec(compile(f"async def program():\n{body}", "clients.md", "exec"), names)
+    assert callable(names["program"])
+
+
 @needs_node
 async def test_a_wrong_token_ends_the_client(fakes, on_tcp, tmp_path):
     program = tmp_path / "client.js"
