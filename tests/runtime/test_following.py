@@ -100,6 +100,8 @@ async def test_what_came_before_the_first_message_counts_too(fakes, running, aut
             source.push(packets(fakes, 3, 2))
             # The status is kept for newcomers: it has not changed, and does not come again.
             assert numbers(await take(stream, 2)) == [4, 5]
+            with trio.move_on_after(3):
+                pytest.fail(str(await anext(stream)))
 
 
 async def test_what_is_not_kept_any_more_is_a_gap(fakes, running, autojump_clock):
