@@ -13,6 +13,7 @@ import typer
 
 from apps import (
     _ask,
+    _bridge,
     _capture,
     _config,
     _convert,
@@ -59,6 +60,7 @@ for _command in (
     _ask.status,
     _ask.learn,
     _ask.checkpoint,
+    _bridge.bridge,
 ):
     app.command()(_command)
 

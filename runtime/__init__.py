@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runtime._blocking import BlockingClient
+    from runtime._bridge import Bridge, BridgeOptions
     from runtime._checkpoints import CheckpointStore, resume
     from runtime._client import Client, connect, converse
     from runtime._config import Configured, configure
@@ -35,6 +36,8 @@ WALL_CLOCK_FIELDS = frozenset({"latency_us"})
 
 _HOME = {
     "BlockingClient": "_blocking",
+    "Bridge": "_bridge",
+    "BridgeOptions": "_bridge",
     "CheckpointError": "_errors",
     "CheckpointStore": "_checkpoints",
     "Client": "_client",
@@ -68,6 +71,8 @@ __all__ = [
     "TOPICS",
     "WALL_CLOCK_FIELDS",
     "BlockingClient",
+    "Bridge",
+    "BridgeOptions",
     "CheckpointError",
     "CheckpointStore",
     "Client",

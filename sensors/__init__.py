@@ -10,6 +10,8 @@ from sensors._filter_names import make_chain, make_filter
 from sensors._filtered import Filtered
 from sensors._filters import Chain, Filter
 from sensors._labels import Label, read_labels, write_labels
+from sensors._nats_address import BrokerError, NatsServer, check_subject, nats_server, subject_name
+from sensors._nats_link import NatsLink
 from sensors._recording import Facts, Recording, inspect, open_recording
 from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
 from sensors._sequence import wrap_dataset
@@ -25,6 +27,7 @@ __all__ = [
     "GESTURES",
     "Aedat4Writer",
     "AestreamCamera",
+    "BrokerError",
     "Chain",
     "Dataset",
     "DecodeError",
@@ -35,6 +38,8 @@ __all__ = [
     "Filter",
     "Filtered",
     "Label",
+    "NatsLink",
+    "NatsServer",
     "Packet",
     "PlaySummary",
     "Recording",
@@ -49,9 +54,11 @@ __all__ = [
     "UdpSource",
     "UsbCamera",
     "check_events",
+    "check_subject",
     "inspect",
     "make_chain",
     "make_filter",
+    "nats_server",
     "no_events",
     "open_dataset",
     "open_recording",
@@ -60,6 +67,7 @@ __all__ = [
     "parse_time",
     "read_labels",
     "simulate",
+    "subject_name",
     "wrap_dataset",
     "write_events",
     "write_labels",

@@ -1,0 +1,191 @@
+"""`spikewire bridge`: what a running service says, or a source's events, through a NATS server."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+import trio
+import typer
+
+from apps._errors import DONE, UsageError
+from apps._options import DEFAULT_ADDRESS, Connect, Json
+from apps._quantities import host_port, names
+from apps._say import json_line, remarks
+
+if TYPE_CHECKING:
+    from sensors import NatsServer
+
+DEFAULT_TOPICS = "result,status"
+
+
+class _Stoppable(Protocol):
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+    def stop(self) -> None: ...
+    async def run(self) -> None: ...
+
+
+def bridge(
+    nats: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            envvar="SPIKEWIRE_NATS",
+            help="nats://[USER:PASSWORD@|TOKEN@]HOST:PORT, or tls://...; or in SPIKEWIRE_NATS.",
+        ),
+    ] = "nats://127.0.0.1:4222",
+    connect: Connect = DEFAULT_ADDRESS,
+    topics: Annotated[
+        str, typer.Option(metavar="A,B,C", help="Of the service; * stands for any letters.")
+    ] = DEFAULT_TOPICS,
+    prefix: Annotated[
+        str | None,
+        typer.Option(metavar="SUBJECT", help="Default: spikewire.HOST.SOURCE."),
+    ] = None,
+    encoding: Annotated[
+        Literal["msgpack", "json"], typer.Option("--as", help="What a message holds.")
+    ] = "msgpack",
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Wait until a JetStream stream has stored each.")
+    ] = False,
+    most_messages: Annotated[
+        int, typer.Option(min=2, help="Kept at most while the server is away.")
+    ] = 100_000,
+    most_mib: Annotated[int, typer.Option("--most-mib", min=1, help="The same, in MiB.")] = 64,
+    until_goodbye: Annotated[
+        bool, typer.Option("--until-goodbye", help="End when the service does.")
+    ] = False,
+    nats_creds: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A user's NATS credentials.")
+    ] = None,
+    nats_ca: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Authorities to trust, for tls://.")
+    ] = None,
+    unix: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The service's Unix socket.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The secret that the service wants.")
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="The service speaks TLS.")] = False,
+    ca: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Authorities to trust, for --tls.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Publish what a running service says to a NATS server, until Ctrl-C.
+
+    Each message goes to the subject PREFIX.TOPIC, each gap to PREFIX.gap (docs/nats.md).
+    """
+    from runtime import Bridge, BridgeOptions
+    from runtime import connect as connect_to
+    from sensors import NatsLink
+
+    server = _server(nats, nats_creds, nats_ca)
+    host, port = host_port(connect)
+    chosen = names(topics)
+    if not chosen:
+        raise UsageError("--topics names none")
+    token = _secret(token_file)
+    dial: Callable[[], Any] = partial(
+        connect_to, host, port, name="bridge", token=token, unix_path=unix,
+        tls=tls or ca is not None, ca=None if ca is None else str(ca),
+    )  # fmt: skip
+    options = BridgeOptions(
+        topics=chosen, prefix=_prefix(prefix), host=socket.gethostname(), encoding=encoding,
+        most_messages=most_messages, most_bytes=most_mib << 20, stored=stored,
+        until_goodbye=until_goodbye,
+    )  # fmt: skip
+    tell = json_line if as_json else _tell
+    _work(Bridge(dial, NatsLink(server), options, tell), as_json)
+    raise typer.Exit(DONE)
+
+
+def _server(url: str, credentials: Path | None, ca: Path | None) -> NatsServer:
+    from sensors import SourceError, nats_server
+
+    paths = {
+        "credentials": None if credentials is None else str(credentials),
+        "ca": None if ca is None else str(ca),
+    }
+    try:
+        return nats_server(url, **paths)
+    except SourceError as error:
+        raise UsageError(str(error)) from None
+
+
+def _prefix(prefix: str | None) -> str | None:
+    from sensors import SourceError, check_subject
+
+    try:
+        return None if prefix is None else check_subject(prefix)
+    except SourceError as error:
+        raise UsageError(str(error)) from None
+
+
+def _secret(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the token in {path} cannot be read: {error}") from None
+
+
+def _work(bridge: _Stoppable, as_json: bool) -> None:
+    try:
+        trio.run(_until_stopped, bridge)
+    finally:
+        counted = {name: int(count) for name, count in bridge.counters.items() if count}
+        if as_json:
+            json_line({"type": "summary", **counted})
+        elif counted:
+            told = ", ".join(f"{name} {count:,}" for name, count in counted.items())
+            remarks().print(f"counted: {told}", markup=False, soft_wrap=True)
+
+
+async def _until_stopped(bridge: _Stoppable) -> None:
+    """Run; the first Ctrl-C or SIGTERM ends it in order, the second at once."""
+    failed: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+
+        async def listen(*, task_status: trio.TaskStatus[None]) -> None:
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                task_status.started()
+                await anext(signals)
+                bridge.stop()
+                await anext(signals)
+                nursery.cancel_scope.cancel()
+
+        await nursery.start(listen)
+        try:
+            await bridge.run()
+        except trio.Cancelled:
+            raise
+        except BaseException as error:
+            # Carried around the nursery, which would wrap it in a group.
+            failed = error
+        nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+
+
+def _tell(told: Mapping[str, Any]) -> None:
+    out = remarks()
+    if told["type"] == "gap":
+        lost = f"{told['count']:,} of {told['topic']} are lost, {told['first']} to {told['last']}"
+        out.print(f"gap: {lost}, by the {told['lost_by']}", markup=False, soft_wrap=True)
+        return
+    what = "the service" if told["side"] == "service" else "NATS"
+    if told["state"] == "lost":
+        out.print(f"{what} is away: {told['reason']}", markup=False, soft_wrap=True)
+    elif told.get("prefix"):
+        out.print(f"{what} is there; publishing {told['prefix']}.*", markup=False, soft_wrap=True)
+    else:
+        waits = f"; {told['waiting']:,} messages wait" if told.get("waiting") else ""
+        out.print(f"{what} is there{waits}", markup=False, soft_wrap=True)
