@@ -8,6 +8,7 @@ the connection broke cannot be told from what arrived. Here a batch is confirmed
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -28,6 +29,9 @@ CONFIRM_S = 10.0
 _PING_S = 20
 _CLOSE_S = 2.0
 
+# Every fault is told by an exception; without a handler the library's log goes to the terminal.
+logging.getLogger("nats").addHandler(logging.NullHandler())
+
 Message = tuple[str, bytes, Mapping[str, str] | None]
 """Subject, payload, headers."""
 
@@ -38,6 +42,13 @@ class _PlainServerError(Exception):
 
 class _Client(NatsClient):
     must_be_secure = False
+
+    @property
+    def alive(self) -> bool:
+        # The library takes a flush for done once nothing reads the answers any more.
+        return (
+            self.is_connected and self._reading_task is not None and not self._reading_task.done()
+        )
 
     def _connect_command(self) -> bytes:
         # The last step before credentials leave. The library speaks TLS only if the server asks
@@ -158,7 +169,7 @@ class Connection:
             if self._fault is not None:
                 # The server answers a publication it forbids before the round trip's end.
                 raise self._fault
-            if not self._client.is_connected:
+            if not self._client.alive:
                 raise self._client.last_error or EOFError()
         except (Exception, asyncio.CancelledError) as error:
             raise self._sentence(error) from None

@@ -86,7 +86,7 @@ async def test_every_result_arrives_once_in_order_as_it_was(fakes, running, auto
     assert broker.messages() == seen
     assert broker.numbers() == list(range(1, 41))
     assert broker.messages("status")[0]["state"] == "running"
-    subject, _, headers = next(one for one in broker.taken if one[0] == "p.result")
+    _, _, headers = next(one for one in broker.taken if one[0] == "p.result")
     assert headers == {
         "Spikewire-Run": run_id, "Spikewire-Seq": "1", "Nats-Msg-Id": f"{run_id}:result:1",
     }  # fmt: skip
@@ -97,10 +97,12 @@ async def test_every_result_arrives_once_in_order_as_it_was(fakes, running, auto
 
 async def test_json_holds_the_same(fakes, running, autojump_clock):
     source, broker = fakes.Source(), Broker()
-    async with running(source) as run:
-        async with bridged(lambda: converse(run.connect()), broker, encoding="json"):
-            source.push(stretch(fakes, 0, 2))
-            await settle()
+    async with (
+        running(source) as run,
+        bridged(lambda: converse(run.connect()), broker, encoding="json"),
+    ):
+        source.push(stretch(fakes, 0, 2))
+        await settle()
     first = msgspec.json.decode(broker.taken[1][1])
     assert (first["type"], first["topic"], first["seq"], first["tick"]) == (
         "message", "result", 1, 0,

@@ -66,7 +66,7 @@ def test_each_number_is_accounted_for_once(steps, most):
 
 
 def test_bytes_bound_too():
-    told, offered = play(["offer"] * 20, 1000, 55)
+    told, _ = play(["offer"] * 20, 1000, 55)
     assert [e.seq for e in told if isinstance(e, Kept)] == [16, 17, 18, 19, 20]
     assert told[0] == Gap("a", "r", 1, 15, 15, "bridge")
 
