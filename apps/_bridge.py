@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import trio
 import typer
 
+from apps._door import door
 from apps._errors import DONE, UsageError
-from apps._options import DEFAULT_ADDRESS, Connect, Json
-from apps._quantities import host_port, names
+from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Tls, TokenFile
+from apps._quantities import names
 from apps._say import json_line, remarks
 
 if TYPE_CHECKING:
+    from runtime import Following
     from sensors import NatsServer
 
 DEFAULT_TOPICS = "result,status"
@@ -66,43 +69,29 @@ def bridge(
     nats_ca: Annotated[
         Path | None, typer.Option(metavar="PEM", help="Authorities to trust, for tls://.")
     ] = None,
-    unix: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The service's Unix socket.")
-    ] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The secret that the service wants.")
-    ] = None,
-    tls: Annotated[bool, typer.Option("--tls", help="The service speaks TLS.")] = False,
-    ca: Annotated[
-        Path | None, typer.Option(metavar="PEM", help="Authorities to trust, for --tls.")
-    ] = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Publish what a running service says to a NATS server, until Ctrl-C.
 
     Each message goes to the subject PREFIX.TOPIC, each gap to PREFIX.gap (docs/nats.md).
     """
-    from runtime import Bridge, BridgeOptions
-    from runtime import connect as connect_to
+    from runtime import Bridge, BridgeOptions, follow
     from sensors import NatsLink
 
     server = _server(nats, nats_creds, nats_ca)
-    host, port = host_port(connect)
-    chosen = names(topics)
-    if not chosen:
-        raise UsageError("--topics names none")
-    token = _secret(token_file)
-    dial: Callable[[], Any] = partial(
-        connect_to, host, port, name="bridge", token=token, unix_path=unix,
-        tls=tls or ca is not None, ca=None if ca is None else str(ca),
+    stream: Callable[[], AbstractAsyncContextManager[Following]] = partial(
+        follow, *names(topics), **door(connect, tls, ca, token_file).options, name="bridge",
+        notices=True, after_goodbye="end" if until_goodbye else "wait",
     )  # fmt: skip
     options = BridgeOptions(
-        topics=chosen, prefix=_prefix(prefix), host=socket.gethostname(), encoding=encoding,
+        prefix=_prefix(prefix), host=socket.gethostname(), encoding=encoding,
         most_messages=most_messages, most_bytes=most_mib << 20, stored=stored,
-        until_goodbye=until_goodbye,
     )  # fmt: skip
     tell = json_line if as_json else _tell
-    _work(Bridge(dial, NatsLink(server), options, tell), as_json)
+    _work(Bridge(stream, NatsLink(server), options, tell), as_json)
     raise typer.Exit(DONE)
 
 
@@ -126,15 +115,6 @@ def _prefix(prefix: str | None) -> str | None:
         return None if prefix is None else check_subject(prefix)
     except SourceError as error:
         raise UsageError(str(error)) from None
-
-
-def _secret(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the token in {path} cannot be read: {error}") from None
 
 
 def _work(bridge: _Stoppable, as_json: bool) -> None:

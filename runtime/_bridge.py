@@ -1,6 +1,6 @@
-"""From a running service to a broker: every message once in order, and every loss told.
+"""From a running service to a broker: every message in order, and every loss told.
 
-A client of the service on one side, a confirmed publisher on the other, a bounded queue between.
+A follower of the service on one side, a confirmed publisher on the other, a bounded queue between.
 Either side may go away and come back.
 """
 
@@ -16,9 +16,8 @@ import msgspec
 import trio
 
 from runtime._bridge_outbox import BridgeOutbox, Entry, Gap, Kept
-from runtime._bridge_places import Places
-from runtime._client import Client
 from runtime._errors import ServiceError
+from runtime._following import Following
 from sensors import BrokerError, check_subject, subject_name
 
 BATCH_MESSAGES = 256
@@ -31,7 +30,7 @@ LONGEST_PAUSE_S = 10.0
 _HEADER_ROOM = 1024  # NATS counts headers as payload; ours take up to 400 bytes
 
 Published = tuple[str, bytes, Mapping[str, str] | None]
-Dial = Callable[[], AbstractAsyncContextManager[Client]]
+Follow = Callable[[], AbstractAsyncContextManager[Following]]
 Tell = Callable[[Mapping[str, Any]], None]
 
 
@@ -51,8 +50,6 @@ class BridgeOptions:
 
     Attributes
     ----------
-    topics
-        Names or patterns of topics, as ``subscribe`` takes them.
     prefix
         Subjects are ``prefix.topic``; None: made by :func:`default_prefix` from the hello.
     host
@@ -63,20 +60,16 @@ class BridgeOptions:
         Bounds of what waits while the broker is away.
     stored
         Wait for JetStream to have stored each message.
-    until_goodbye
-        End when the service says goodbye, instead of waiting for its return.
     flush_s
         At the end, time for what still waits.
     """
 
-    topics: tuple[str, ...] = ("result", "status")
     prefix: str | None = None
     host: str = "host"
     encoding: Literal["msgpack", "json"] = "msgpack"
     most_messages: int = 100_000
     most_bytes: int = 64 * 1024 * 1024
     stored: bool = False
-    until_goodbye: bool = False
     flush_s: float = 5.0
 
 
@@ -91,8 +84,8 @@ class Bridge:
 
     Parameters
     ----------
-    dial
-        Connects to the service.
+    follow
+        Follows topics of the service, with notices: :func:`runtime.follow`, and its arguments.
     link
         Connects to the broker.
     options
@@ -104,26 +97,26 @@ class Bridge:
     ----------
     counters
         ``received`` and ``published`` messages; ``gaps`` published; ``lost``: messages that gave
-        way here; ``lost_by_service``; ``too_large`` for the broker (counted in ``lost`` too);
+        way here; ``lost_by_service``: on the way here; ``too_large`` for the broker (counted in
+        ``lost`` too); ``unsent``: not confirmed at the end;
         ``resent``: published again because nothing confirmed them; ``nats_lost`` and
         ``service_lost``: outages.
     """
 
     def __init__(
-        self, dial: Dial, link: Link, options: BridgeOptions, tell: Tell = lambda _: None
+        self, follow: Follow, link: Link, options: BridgeOptions, tell: Tell = lambda _: None
     ) -> None:
-        self._dial = dial
+        self._follow = follow
         self._link = link
         self._options = options
         self._tell = tell
         self._prefix = options.prefix
         self._outbox = BridgeOutbox(options.most_messages, options.most_bytes)
-        self._places = Places()
+        self._run = ""
         encoder = msgspec.msgpack if options.encoding == "msgpack" else msgspec.json
         self._encode: Callable[[Any], bytes] = encoder.encode
         self._listening = trio.CancelScope()
         self._flushing = trio.CancelScope()
-        self._met = False
         self.counters: Counter[str] = Counter()
 
     @property
@@ -137,7 +130,7 @@ class Bridge:
         self._flushing.deadline = trio.current_time() + self._options.flush_s
 
     async def run(self) -> None:
-        """Work until :meth:`stop`, or with ``until_goodbye`` until the service's end.
+        """Work until :meth:`stop`, or until the follower ends.
 
         Both sides must be there at the start; later outages are waited out.
 
@@ -146,71 +139,57 @@ class Bridge:
         BrokerError, ServiceError
             One of them is not there at the start, or refuses.
         """
+        fault: ServiceError | None = None
         try:
             await self._link.connect()
             self._say("nats", "connected")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._publish)
                 with self._listening:
-                    await self._listen()
+                    try:
+                        await self._listen()
+                    except ServiceError as error:
+                        # What came before is still published.
+                        fault = error
                 self.stop()
                 self._outbox.end()
         finally:
             await self._link.aclose()
             self.counters["lost"] += self._outbox.lost
             self.counters["unsent"] = self._outbox.messages
+        if fault is not None:
+            raise fault
 
     # -- the service's side ----------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        pause = FIRST_PAUSE_S
-        while True:
-            try:
-                async with self._dial() as client:
-                    await self._subscribe(client)
-                    self._say("service", "connected", run=client.hello["run"], prefix=self._prefix)
-                    self._met, pause = True, FIRST_PAUSE_S
-                    async for message in client:
-                        self._take(message)
-                reason = f"goodbye: {(client.goodbye or {}).get('reason', '')}"
-                if self._options.until_goodbye:
-                    return
-            except ServiceError as error:
-                if not self._met:
-                    raise
-                reason = str(error)
-            self.counters["service_lost"] += 1
-            self._say("service", "lost", reason=reason, retry_s=pause)
-            await trio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+        async with self._follow() as stream:
+            if self._prefix is None:
+                self._prefix = check_subject(default_prefix(self._options.host, stream.hello))
+            self._meet(stream.hello)
+            async for message in stream:
+                self._take(message)
 
-    async def _subscribe(self, client: Client) -> None:
-        run = str(client.hello["run"])
-        if self._prefix is None:
-            self._prefix = check_subject(default_prefix(self._options.host, client.hello))
-        last = dict(self._places.last)
-        reply = await client.subscribe(
-            *self._options.topics,
-            last_seq=last or None,
-            run=self._places.run if last else None,
-        )
-        for gap in self._places.arrive(run, reply):
-            self._lose(gap)
+    def _meet(self, hello: Mapping[str, Any]) -> None:
+        self._run = str(hello["run"])
+        self._say("service", "connected", run=self._run, prefix=self._prefix)
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        if message["type"] == "gap":
-            for gap in self._places.gap(message):
-                self._lose(gap)
-            return
-        if message["type"] != "message":
-            return
-        new, skipped = self._places.message(message["topic"], message["seq"])
-        if skipped is not None:
-            self._lose(skipped)
-        if not new:
-            return
+        match message["type"]:
+            case "message":
+                self._offer(message)
+            case "gap":
+                first, last, count = message["first"], message["last"], message["count"]
+                self._lose(Gap(message["topic"], self._run, first, last, count, "service"))
+            case "back":
+                self._meet(message["hello"])
+            case "lost":
+                self.counters["service_lost"] += 1
+                self._say("service", "lost", reason=message["reason"])
+
+    def _offer(self, message: Mapping[str, Any]) -> None:
         self.counters["received"] += 1
-        kept = Kept(message["topic"], self._places.run, message["seq"], self._encode(message))
+        kept = Kept(message["topic"], self._run, message["seq"], self._encode(message))
         if len(kept.payload) + _HEADER_ROOM > self._link.max_payload:
             self.counters["too_large"] += 1
             self._lose(Gap(kept.topic, kept.run, kept.seq, kept.seq, 1, "bridge"))

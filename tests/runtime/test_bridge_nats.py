@@ -9,7 +9,7 @@ import pytest
 import trio
 from natsd import Reader, server_or_skip
 
-from runtime import Bridge, BridgeOptions, connect
+from runtime import Bridge, BridgeOptions, connect, follow
 from sensors import BrokerError, NatsLink, nats_server
 
 # These sources are faster than any camera: none of what is tested here is the service's to drop.
@@ -44,11 +44,11 @@ def reader():
 
 @asynccontextmanager
 async def bridged(service, url, prefix, **options):
-    dial = partial(connect, port=service.addresses[0][1])
+    stream = partial(follow, "result", port=service.addresses[0][1], notices=True)
     link = NatsLink(nats_server(url))
     told = []
     bridge = Bridge(
-        dial, link, BridgeOptions(**{"topics": ("result",), "prefix": prefix, **options}),
+        stream, link, BridgeOptions(prefix=prefix, **options),
         told.append,
     )  # fmt: skip
     bridge.told = told
@@ -195,11 +195,13 @@ async def test_a_service_that_comes_back_is_found_again(fakes, broker, reader):
     server = broker()
     read = reader(server.url, "p.>")
     ports, told = [0], []
-    dial = lambda: connect(port=ports[0])  # noqa: E731
+
+    def stream():
+        return follow("result", port=ports[0], notices=True, after_goodbye="wait")
+
     bridge = Bridge(
-        dial, NatsLink(nats_server(server.url)),
-        BridgeOptions(topics=("result",), prefix="p"), told.append,
-    )  # fmt: skip
+        stream, NatsLink(nats_server(server.url)), BridgeOptions(prefix="p"), told.append
+    )
 
     async with trio.open_nursery() as nursery:
         runs = []
