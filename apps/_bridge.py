@@ -17,6 +17,7 @@ from apps._door import door
 from apps._errors import DONE, UsageError
 from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Tls, TokenFile
 from apps._quantities import names
+from apps._run import open_source_at
 from apps._say import json_line, remarks
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def bridge(
             help="nats://[USER:PASSWORD@|TOKEN@]HOST:PORT, or tls://...; or in SPIKEWIRE_NATS.",
         ),
     ] = "nats://127.0.0.1:4222",
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source", "-s", help="Publish this source's events, instead of a service's messages."
+        ),
+    ] = None,
     connect: Connect = DEFAULT_ADDRESS,
     topics: Annotated[
         str, typer.Option(metavar="A,B,C", help="Of the service; * stands for any letters.")
@@ -76,9 +83,10 @@ def bridge(
 ) -> None:
     """Publish what a running service says to a NATS server, until Ctrl-C.
 
-    Each message goes to the subject PREFIX.TOPIC, each gap to PREFIX.gap (docs/nats.md).
+    Each message goes to the subject PREFIX.TOPIC, each gap to PREFIX.gap (docs/nats.md). With
+    --source no service is needed: the source's events go to PREFIX.spif.
     """
-    from runtime import Bridge, BridgeOptions, follow
+    from runtime import Bridge, BridgeOptions, EventBridge, follow
     from sensors import NatsLink
 
     server = _server(nats, nats_creds, nats_ca)
@@ -91,7 +99,11 @@ def bridge(
         most_messages=most_messages, most_bytes=most_mib << 20, stored=stored,
     )  # fmt: skip
     tell = json_line if as_json else _tell
-    _work(Bridge(stream, NatsLink(server), options, tell), as_json)
+    link = NatsLink(server)
+    if source is not None:
+        _work(EventBridge(open_source_at(source, None), link, options, tell), as_json)
+    else:
+        _work(Bridge(stream, link, options, tell), as_json)
     raise typer.Exit(DONE)
 
 
@@ -161,7 +173,7 @@ def _tell(told: Mapping[str, Any]) -> None:
         lost = f"{told['count']:,} of {told['topic']} are lost, {told['first']} to {told['last']}"
         out.print(f"gap: {lost}, by the {told['lost_by']}", markup=False, soft_wrap=True)
         return
-    what = "the service" if told["side"] == "service" else "NATS"
+    what = {"service": "the service", "source": "the source"}.get(told["side"], "NATS")
     if told["state"] == "lost":
         out.print(f"{what} is away: {told['reason']}", markup=False, soft_wrap=True)
     elif told.get("prefix"):

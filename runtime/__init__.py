@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runtime._blocking import BlockingClient
-    from runtime._bridge import Bridge, BridgeOptions
+    from runtime._bridge import Bridge
+    from runtime._bridge_base import BridgeOptions
+    from runtime._bridge_events import EventBridge
     from runtime._checkpoints import CheckpointStore, resume
     from runtime._client import Client, connect, converse
     from runtime._config import Configured, configure
@@ -37,13 +39,14 @@ WALL_CLOCK_FIELDS = frozenset({"latency_us"})
 _HOME = {
     "BlockingClient": "_blocking",
     "Bridge": "_bridge",
-    "BridgeOptions": "_bridge",
+    "BridgeOptions": "_bridge_base",
     "CheckpointError": "_errors",
     "CheckpointStore": "_checkpoints",
     "Client": "_client",
     "Configured": "_config",
     "ConnectionLost": "_errors",
     "DEFAULT_PORT": "_settings",
+    "EventBridge": "_bridge_events",
     "Following": "_following",
     "PROTOCOL": "_messages",
     "ProtocolError": "_errors",
@@ -78,6 +81,7 @@ __all__ = [
     "Client",
     "Configured",
     "ConnectionLost",
+    "EventBridge",
     "Following",
     "ProtocolError",
     "RecordedPiece",

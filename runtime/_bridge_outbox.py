@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import trio
@@ -13,12 +14,13 @@ LostBy = Literal["service", "bridge"]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A message on its way: its topic, run and number, and its bytes as they will be sent."""
+    """A message on its way: its topic, run and number, its bytes and what heads them."""
 
     topic: str
     run: str
     seq: int
     payload: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class BridgeOutbox:
 
     Attributes
     ----------
-    lost
-        Messages that gave way.
+    lost, lost_bytes
+        Messages that gave way, and their bytes.
     """
 
     def __init__(self, most_messages: int, most_bytes: int) -> None:
@@ -79,9 +81,11 @@ class BridgeOutbox:
         self._taken: list[Entry] = []
         self._ended = False
         self._ready = trio.Event()
+        self._room = trio.Event()
         self.messages = 0
         self.bytes = 0
         self.lost = 0
+        self.lost_bytes = 0
 
     def __len__(self) -> int:
         """Entries held, gaps included."""
@@ -97,6 +101,13 @@ class BridgeOutbox:
         ) and self._drop_oldest():
             pass
         self._ready.set()
+
+    async def room(self, size: int) -> None:
+        """Wait until a message of so many bytes makes none give way, or nothing else is held."""
+        while self.messages and (
+            self.messages >= self._most_messages or self.bytes + size > self._most_bytes
+        ):
+            await self._room.wait()
 
     def announce(self, gap: Gap) -> None:
         """Append a gap."""
@@ -134,6 +145,8 @@ class BridgeOutbox:
         for entry in self._taken:
             self._forget(entry)
         self._taken.clear()
+        self._room.set()
+        self._room = trio.Event()
 
     def put_back(self) -> None:
         """The batch may not have arrived: it is first in line again."""
@@ -158,6 +171,7 @@ class BridgeOutbox:
             if isinstance(entry, Kept):
                 self._forget(entry)
                 self.lost += 1
+                self.lost_bytes += len(entry.payload)
                 dropped = True
                 entry = Gap(entry.topic, entry.run, entry.seq, entry.seq, 1, "bridge")
             add(entry)

@@ -10,6 +10,7 @@ from sensors._filter_names import make_chain, make_filter
 from sensors._filtered import Filtered
 from sensors._filters import Chain, Filter
 from sensors._labels import Label, read_labels, write_labels
+from sensors._nats import NatsSource
 from sensors._nats_address import BrokerError, NatsServer, check_subject, nats_server, subject_name
 from sensors._nats_link import NatsLink
 from sensors._recording import Facts, Recording, inspect, open_recording
@@ -17,7 +18,7 @@ from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
 from sensors._sequence import wrap_dataset
 from sensors._simulator import SimSource, simulate
 from sensors._simulator_gestures import GESTURES
-from sensors._spif import SpifDecoder, UdpSource
+from sensors._spif import SpifDecoder, UdpSource, encode_spif
 from sensors._stdin import StdinSource
 from sensors._uri import open_source, parse_time
 from sensors._write import Aedat4Writer, write_events
@@ -40,6 +41,7 @@ __all__ = [
     "Label",
     "NatsLink",
     "NatsServer",
+    "NatsSource",
     "Packet",
     "PlaySummary",
     "Recording",
@@ -55,6 +57,7 @@ __all__ = [
     "UsbCamera",
     "check_events",
     "check_subject",
+    "encode_spif",
     "inspect",
     "make_chain",
     "make_filter",

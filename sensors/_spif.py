@@ -114,6 +114,15 @@ def _parse(words, width, height, arrived, events, n, state, counts):  # type: ig
     return n
 
 
+def encode_spif(events: Events) -> bytes:
+    """Checked events as words with timestamps, 8 bytes an event; times modulo 2**32 us."""
+    words = np.empty((len(events), 2), "<u4")
+    words[:, 0] = events["x"].astype(np.uint32) << 16 | events["p"].astype(np.uint32) << 15
+    words[:, 0] |= events["y"]
+    words[:, 1] = events["t"] & 0xFFFFFFFF
+    return words.tobytes()
+
+
 class SpifDecoder:
     """Turns datagrams into checked events; keeps the unwrapped time between them.
 
@@ -139,6 +148,10 @@ class SpifDecoder:
     @property
     def last(self) -> int:
         return int(self._state[_LAST])
+
+    def restart(self) -> None:
+        """Forget the time: the next words begin a new one."""
+        self._state[:] = 0
 
     def decode(self, datagram: bytes | memoryview, arrived_us: int) -> tuple[Events, bool]:
         """Decode one datagram.

@@ -15,6 +15,8 @@ from sensors._csv import parse_columns
 from sensors._errors import SourceError
 from sensors._events import Source
 from sensors._labels import read_labels
+from sensors._nats import NatsSource
+from sensors._nats_address import check_subject, nats_server
 from sensors._replay import Excerpt, FileSource, ShelfSource
 from sensors._simulator import open_simulator
 from sensors._spif import DEFAULT_PORT, UdpSource
@@ -71,6 +73,7 @@ _ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
     },
     "shelf": {},
     "udp": {"size": parse_size, "public": _flag},
+    "nats": {"size": parse_size, "tls": _flag, "ca": _text, "creds": _text},
     "stdin": {"size": parse_size, "format": _text, "columns": _columns, "unit": _text},
     "aestream": {"size": parse_size},
     "camera": {"serial": _text},
@@ -85,8 +88,8 @@ def open_source(uri: str, **options: Any) -> Source:
     uri
         ``file:PATH`` (several separated by ``;``, patterns allowed), ``shelf:DIR``,
         ``udp://HOST:PORT?size=346x260``, ``camera:?serial=S``, ``aestream:inivation?size=346x260``,
-        ``stdin:?size=346x260`` or ``sim:``; settings follow a ``?`` as ``name=value``
-        joined by ``&``.
+        ``nats://HOST:PORT/SUBJECT?size=346x260``, ``stdin:?size=346x260``
+        or ``sim:``; settings follow a ``?`` as ``name=value`` joined by ``&``.
     options
         Settings that override the name's own, already in their types.
 
@@ -101,7 +104,7 @@ def open_source(uri: str, **options: Any) -> Source:
     if not colon or scheme not in _ALLOWED:
         raise SourceError(
             f"{uri!r} is no source; allowed are file:PATH, shelf:DIR, udp://HOST:PORT, camera:, "
-            "aestream:MAKER, stdin: and sim:."
+            "aestream:MAKER, nats://HOST:PORT/SUBJECT, stdin: and sim:."
         )
     place, _, query = rest.partition("?")
     settings = _settings(scheme, query, options)
@@ -118,6 +121,8 @@ def open_source(uri: str, **options: Any) -> Source:
     if scheme == "aestream":
         sizes = {"inivation": (346, 260), "prophesee": (1280, 720)}
         return AestreamCamera(place, size=settings.get("size", sizes.get(place, (640, 480))))
+    if scheme == "nats":
+        return _nats(place, settings)
     return _udp(uri, place, settings)
 
 
@@ -176,3 +181,19 @@ def _udp(uri: str, place: str, settings: dict[str, Any]) -> UdpSource:
     return UdpSource(
         host, port, size=settings.get("size", (1280, 720)), public=settings.get("public", False)
     )
+
+
+def _nats(place: str, settings: dict[str, Any]) -> NatsSource:
+    address, _, subject = place.removeprefix("//").partition("/")
+    if not address or not subject:
+        # The name is not repeated: it may hold a password.
+        raise SourceError(
+            "A source nats: names a server and a subject; write nats://HOST:PORT/SUBJECT, such as "
+            "nats://127.0.0.1:4222/spikewire.camera1.spif."
+        )
+    scheme = "tls" if settings.get("tls") else "nats"
+    server = nats_server(
+        f"{scheme}://{address}", credentials=settings.get("creds"), ca=settings.get("ca")
+    )
+    subject = check_subject(unquote(subject), what="The subject")
+    return NatsSource(server, subject, size=settings.get("size", (1280, 720)))

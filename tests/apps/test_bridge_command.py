@@ -151,3 +151,32 @@ def test_a_signal_ends_it_in_order(server: Server, running: Any, how: signal.Sig
     assert (bridge.returncode, err) == (0, "")
     summary = lines(out)[-1]
     assert summary["published"] == summary["received"] >= 1
+
+
+@pytest.mark.slow
+def test_a_camera_elsewhere_is_recognised_here(server: Server) -> None:
+    """Events leave through one process, and a service in another computes every one of them."""
+    service = spikewire(
+        "run", "--json", "--source", f"{server.url}/spikewire.c.spif?size=128x128", "--port", "0"
+    )
+    bridge = None
+    try:
+        assert service.stdout is not None
+        hello = json.loads(service.stdout.readline())
+        assert hello["source"] == f"nats://127.0.0.1:{server.port}/spikewire.c.spif"
+        bridge = spikewire(
+            "bridge", "--json", "--nats", server.url, "--prefix", "spikewire.c",
+            "--source", "sim:?seed=2&duration=1&speed=max",
+        )  # fmt: skip
+        out, err = bridge.communicate(timeout=LIMIT_S)
+        service.send_signal(signal.SIGINT)
+        told, _ = service.communicate(timeout=LIMIT_S)
+    finally:
+        for one in filter(None, (service, bridge)):
+            one.kill()
+            one.communicate()
+    assert (bridge.returncode, err) == (0, "")
+    sent, heard = lines(out)[-1], lines(told)[-1]
+    assert sent["events"] == heard["source"]["events"] > 1000
+    assert "messages_missing" not in heard["source"]
+    assert heard["events"] + sum(heard["drops"].values()) == sent["events"]
