@@ -157,7 +157,14 @@ def test_a_signal_ends_it_in_order(server: Server, running: Any, how: signal.Sig
 def test_a_camera_elsewhere_is_recognised_here(server: Server) -> None:
     """Events leave through one process, and a service in another computes every one of them."""
     service = spikewire(
-        "run", "--json", "--source", f"{server.url}/spikewire.c.spif?size=128x128", "--port", "0"
+        "run",
+        "--json",
+        "--source",
+        f"{server.url}/spikewire.c.spif?size=128x128",
+        "--port",
+        "0",
+        "--classes",
+        "a,b",
     )
     bridge = None
     try:
