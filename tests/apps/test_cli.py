@@ -12,7 +12,7 @@ from apps import cli
 
 COMMANDS = (
     "demo", "run", "watch", "teach", "play", "replay", "info", "train", "evaluate", "memory",
-    "sweep", "status", "learn", "checkpoint",
+    "sweep", "status", "learn", "checkpoint", "bridge",
 )  # fmt: skip
 
 

@@ -286,6 +286,24 @@ async def test_a_token(broker):
     await link.aclose()
 
 
+async def test_a_credentials_file(broker, tmp_path):
+    pytest.importorskip("nkeys", reason="install spikewire[nats] to run this test")
+    from nats_user import credentials
+
+    config, path = credentials(tmp_path)
+    (tmp_path / "other").mkdir()
+    _, stranger = credentials(tmp_path / "other")
+    server = broker(config=config)
+    link = NatsLink(nats_server(server.url, credentials=str(path)))
+    await link.connect()
+    await link.publish([("a", b"b", None)])
+    await link.aclose()
+    told = await fault(server.url, credentials=str(stranger))
+    assert told == f"NATS at 127.0.0.1:{server.port} refuses these credentials."
+    stranger.write_text(stranger.read_text().replace("SEED-----\n", "SEED-----\nno seed at all"))
+    assert "Cannot connect to NATS" in await fault(server.url, credentials=str(stranger))
+
+
 async def test_a_forbidden_subject_is_told(broker):
     user = "{user: u, password: p, permissions: {publish: 'mine.>'}}"
     server = broker(config=f"authorization: {{users: [{user}]}}")
