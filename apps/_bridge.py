@@ -40,7 +40,7 @@ def bridge(
         typer.Option(
             metavar="URL",
             envvar="SPIKEWIRE_NATS",
-            help="nats://[USER:PASSWORD@|TOKEN@]HOST:PORT, or tls://...; or in SPIKEWIRE_NATS.",
+            help="nats://[USER:PASSWORD@]HOST:PORT, or tls://...",
         ),
     ] = "nats://127.0.0.1:4222",
     source: Annotated[
