@@ -50,12 +50,16 @@ def bridge(
         ),
     ] = None,
     connect: Connect = DEFAULT_ADDRESS,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a service that has several (default: the first)."),
+    ] = None,
     topics: Annotated[
         str, typer.Option(metavar="A,B,C", help="Of the service; * stands for any letters.")
     ] = DEFAULT_TOPICS,
     prefix: Annotated[
         str | None,
-        typer.Option(metavar="SUBJECT", help="Default: spikewire.HOST.SOURCE."),
+        typer.Option(metavar="SUBJECT", help="Default: spikewire.HOST.SOURCE (or .PIPELINE)."),
     ] = None,
     encoding: Annotated[
         Literal["msgpack", "json"], typer.Option("--as", help="What a message holds.")
@@ -92,7 +96,7 @@ def bridge(
     server = _server(nats, nats_creds, nats_ca)
     stream: Callable[[], AbstractAsyncContextManager[Following]] = partial(
         follow, *names(topics), **door(connect, tls, ca, token_file).options, name="bridge",
-        notices=True, after_goodbye="end" if until_goodbye else "wait",
+        pipeline=pipeline, notices=True, after_goodbye="end" if until_goodbye else "wait",
     )  # fmt: skip
     options = BridgeOptions(
         prefix=_prefix(prefix), host=socket.gethostname(), encoding=encoding,

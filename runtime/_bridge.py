@@ -19,8 +19,9 @@ Follow = Callable[[], AbstractAsyncContextManager[Following]]
 
 
 def default_prefix(host: str, hello: Mapping[str, Any]) -> str:
-    """``spikewire.HOST.PIPELINE``, or the source's name where the service has no name for it."""
-    name = hello.get("pipeline") or hello.get("source") or "service"
+    """``spikewire.HOST.SOURCE``, or the pipeline's name where the service has several."""
+    several = len(hello.get("pipelines", ())) > 1
+    name = hello.get("pipeline" if several else "source") or "unnamed"
     return f"spikewire.{subject_name(host.partition('.')[0])}.{subject_name(str(name))}"
 
 

@@ -339,5 +339,8 @@ def test_the_default_prefix_names_machine_and_source():
     assert default_prefix("lab-7.example.org", {"source": "udp://127.0.0.1:3333?x"}) == (
         "spikewire.lab-7.udp-127-0-0-1-3333-x"
     )
-    assert default_prefix("a", {"source": "sim:", "pipeline": "left"}) == "spikewire.a.left"
+    hello = {"source": "sim:", "pipeline": "main", "pipelines": ["main"]}
+    assert default_prefix("a", hello) == "spikewire.a.sim"
+    several = {"source": "sim:", "pipeline": "left", "pipelines": ["left", "right"]}
+    assert default_prefix("a", several) == "spikewire.a.left"
     assert default_prefix("", {"source": "*.>"}) == "spikewire.unnamed.unnamed"
