@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,10 @@ class Arena:
     i16: npt.NDArray[np.int16]
     i32: npt.NDArray[np.int32]
     lanes: npt.NDArray[np.uint32]
+
+    def copy(self) -> Arena:
+        """Copy every array."""
+        return Arena(*(getattr(self, field.name).copy() for field in fields(self)))
 
 
 def lay_out(spec: NetworkSpec, classes: int) -> Arena:

@@ -19,6 +19,7 @@ from qcore._engine import advance, apply_layers
 from qcore._errors import ModelError
 from qcore._modelfile import from_bytes, to_bytes
 from qcore._random import fill_lanes, fill_uniform
+from qcore._snapshot import Snapshot, go_back, take
 from qcore._spec import NetworkSpec, per_channel
 
 MOST_CLASSES = 1024
@@ -189,8 +190,7 @@ class Network:
         for n, layer in enumerate(self.spec.layers):
             if layer.plastic:
                 grown._draw_readout(n, known)
-        self.classes, self.arena = grown.classes, new
-        self._make_scratch()
+        self.replace(grown.classes, new)
         return known
 
     def _parts(self) -> list[npt.NDArray[Any]]:
@@ -442,24 +442,43 @@ class Network:
             way = (read.last_shift - read.shift) * (done % max(total, 1)) * 2 + total
             self.arena.registers[at.READ_SHIFT] = read.shift + way // max(2 * total, 1)
 
-    def reset_state(self) -> None:
-        """Bring membranes, traces and features to rest; weights, generators and tick stay."""
-        a = self.arena
+    def state(self) -> list[npt.NDArray[Any]]:
+        """What the network is in the middle of: membranes, outputs, traces, features, as views."""
+        a, R = self.arena, self.arena.registers
+        parts: list[npt.NDArray[Any]] = []
         for n, L in enumerate(a.layers):
-            for start in (at.AT_U, at.AT_V, at.AT_R):
-                self._view(a.i32, L[start], *self._neurons(n))[...] = 0
-            self._view(a.i8, L[at.AT_FIRED], *self._neurons(n))[...] = 0
-            self._view(a.i8, L[at.AT_OUTPUT], *self.units(n))[...] = 0
+            parts += [
+                self._view(a.i32, L[c], *self._neurons(n)) for c in (at.AT_U, at.AT_V, at.AT_R)
+            ]
+            parts.append(self._view(a.i8, L[at.AT_FIRED], *self._neurons(n)))
+            parts.append(self._view(a.i8, L[at.AT_OUTPUT], *self.units(n)))
             if not self.spec.layers[n].plastic:
                 continue
             inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
-            for start in (at.AT_Q, at.AT_P):
-                a.i16[L[start] : L[start] + inputs] = 0
-            self.activation(n)[...] = 0
-            self._view(a.i8, L[at.AT_OUT_ACTIVATION], *self.units(n))[...] = 0
-        R = a.registers
-        for start in (at.AT_FEATURE, at.AT_NORMAL):
-            a.i16[R[start] : R[start] + R[at.FEATURES]] = 0
+            parts += [self._view(a.i16, L[c], inputs) for c in (at.AT_Q, at.AT_P)]
+            parts.append(self.activation(n))
+            parts.append(self._view(a.i8, L[at.AT_OUT_ACTIVATION], *self.units(n)))
+        parts += [self._view(a.i16, R[c], R[at.FEATURES]) for c in (at.AT_FEATURE, at.AT_NORMAL)]
+        return parts
+
+    def snapshot(self) -> Snapshot:
+        """Copy what is learned, to :meth:`go_back` to it."""
+        return take(self)
+
+    def go_back(self, snapshot: Snapshot) -> None:
+        """Forget what was learned since ``snapshot``; what goes on now, and the tick, go on."""
+        go_back(self, snapshot)
+
+    def replace(self, classes: Sequence[str], arena: Arena) -> None:
+        """Work with these arrays from now on, laid out for these classes."""
+        self.classes, self.arena = tuple(classes), arena
+        self._make_scratch()
+
+    def reset_state(self) -> None:
+        """Bring membranes, traces and features to rest; weights, generators and tick stay."""
+        for part in self.state():
+            part[...] = 0
+        a, R = self.arena, self.arena.registers
         a.layers[:, at.LIVE] = 1
         a.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
         R[at.DIRTY] = 0
