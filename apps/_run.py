@@ -271,17 +271,17 @@ def _listening() -> Iterator[_Log]:
 
 def _announce(service: Service, as_json: bool) -> None:
     host, port = service.addresses[0]
-    classes = list(service.network.classes)
+    classes = list(service.first.network.classes)
     if as_json:
         hello: dict[str, Any] = {
-            "source": service.source.name, "run": service.run_id, "classes": classes,
+            "source": service.first.source.name, "run": service.first.run_id, "classes": classes,
             "http": service.http_address,
         }  # fmt: skip
         json_line({"type": "listening", "host": host, "port": port, **hello})
         return
     out = remarks()
     learning = "learning" if service.settings.learn else "not learning"
-    told = f"{service.source.name} -> {', '.join(classes)} ({learning})"
+    told = f"{service.first.source.name} -> {', '.join(classes)} ({learning})"
     out.print(told, markup=False, soft_wrap=True)
     if service.http_address is not None:
         told = f"metrics at {service.http_address}/metrics"

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     )
     from runtime._following import Following, follow
     from runtime._messages import PROTOCOL, TOPICS
+    from runtime._pipeline import PIPELINE, Pipeline, Summary
     from runtime._retry import Retry
-    from runtime._service import Service, Summary, serve
+    from runtime._service import Service, serve
     from runtime._settings import DEFAULT_PORT, Settings
 
 # The only fields of a result that depend on the clock on the wall, not on the events.
@@ -48,7 +49,9 @@ _HOME = {
     "DEFAULT_PORT": "_settings",
     "EventBridge": "_bridge_events",
     "Following": "_following",
+    "PIPELINE": "_pipeline",
     "PROTOCOL": "_messages",
+    "Pipeline": "_pipeline",
     "ProtocolError": "_errors",
     "RecordedPiece": "_contracts",
     "Recorder": "_contracts",
@@ -58,7 +61,7 @@ _HOME = {
     "ServiceError": "_errors",
     "Settings": "_settings",
     "SettingsError": "_errors",
-    "Summary": "_service",
+    "Summary": "_pipeline",
     "TOPICS": "_messages",
     "configure": "_config",
     "connect": "_client",
@@ -70,6 +73,7 @@ _HOME = {
 
 __all__ = [
     "DEFAULT_PORT",
+    "PIPELINE",
     "PROTOCOL",
     "TOPICS",
     "WALL_CLOCK_FIELDS",
@@ -83,6 +87,7 @@ __all__ = [
     "ConnectionLost",
     "EventBridge",
     "Following",
+    "Pipeline",
     "ProtocolError",
     "RecordedPiece",
     "Recorder",

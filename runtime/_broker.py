@@ -13,7 +13,9 @@ from runtime._messages import TOPICS
 from runtime._outbox import Outbox
 
 # A new subscriber is sent the last message of these topics at once.
-RETAINED = frozenset({"status"})
+RETAINED = frozenset({"status", "learning"})
+# Of these the last messages are kept for subscribers that come back.
+KEPT = ("result", "stats")
 
 
 class History:
@@ -58,11 +60,12 @@ class Broker:
 
     def __init__(self, history_messages: int = 0, history_bytes: int = 0) -> None:
         self._keeps = history_messages > 0 and history_bytes > 0
-        self._history = {t: History(history_messages, history_bytes) for t in TOPICS}
+        self._history = {t: History(history_messages, history_bytes) for t in KEPT}
         self.seq = dict.fromkeys(TOPICS, 0)
         self._outboxes: set[Outbox] = set()
         self._retained: dict[str, bytes] = {}
         self._gone_dropped = 0
+        self._last: bytes | None = None
         self.cut_off = 0
         self.left = trio.Event()
 
@@ -76,9 +79,15 @@ class Broker:
         """Connections that have said hello."""
         return len(self._outboxes)
 
+    def wanted(self, topic: str) -> bool:
+        """Whether anybody subscribes to ``topic``."""
+        return any(box.takes(topic) for box in self._outboxes)
+
     def attach(self, outbox: Outbox) -> None:
         """Begin to serve an outbox."""
         self._outboxes.add(outbox)
+        if self._last is not None:
+            outbox.finish(self._last)
 
     def detach(self, outbox: Outbox) -> None:
         """Stop serving an outbox."""
@@ -109,7 +118,7 @@ class Broker:
             Whether that was in this run; the numbers of another run say nothing.
         """
         seen = last_seq if same_run and last_seq <= self.seq[topic] else 0
-        kept = self._history[topic].after(seen)
+        kept = self._history[topic].after(seen) if topic in self._history else []
         first = kept[0][0] if kept else self.seq[topic] + 1
         if first == seen + 1 and same_run:
             return {"resumed": len(kept)}, kept
@@ -119,19 +128,20 @@ class Broker:
         """Send ``body`` to all who subscribed to ``topic``."""
         self.seq[topic] += 1
         seq = self.seq[topic]
-        wanted = [box for box in self._outboxes if topic in box.topics]
-        if not wanted and topic not in RETAINED and not self._keeps:
+        wanted = [box for box in self._outboxes if box.takes(topic)]
+        keeps = self._keeps and topic in self._history
+        if not wanted and topic not in RETAINED and not keeps:
             return
         frame = encode({"type": "message", "topic": topic, "seq": seq, **body})
         if topic in RETAINED:
             self._retained[topic] = frame
-        elif self._keeps:
+        elif keeps:
             self._history[topic].add(seq, frame)
         for box in wanted:
             box.offer(topic, seq, frame)
 
     def finish(self, message: Mapping[str, Any]) -> None:
-        """Let every outbox send what waits, then ``message``, then end."""
-        frame = encode(message)
+        """Let every outbox send what waits, then ``message``, then end; so do later ones."""
+        self._last = encode(message)
         for box in list(self._outboxes):
-            box.finish(frame)
+            box.finish(self._last)

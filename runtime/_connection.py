@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import trio
 
-from runtime._broker import RETAINED, Broker
+from runtime._broker import RETAINED
 from runtime._errors import ProtocolError
 from runtime._frames import Framer, encode
 from runtime._messages import (
@@ -25,6 +25,7 @@ from runtime._messages import (
     understand,
 )
 from runtime._outbox import Outbox
+from runtime._pipeline import PIPELINE, Pipeline
 from runtime._settings import Settings
 
 log = logging.getLogger("spikewire.runtime")
@@ -44,15 +45,11 @@ class Desk(Protocol):
     """What a connection needs of its service."""
 
     settings: Settings
-    broker: Broker
     refused_requests: int
 
-    @property
-    def run_id(self) -> str: ...
-    def hello(self) -> dict[str, Any]: ...
+    def find(self, name: str | None) -> Pipeline | None: ...
+    def hello(self, pipeline: Pipeline, may: Allowed) -> dict[str, Any]: ...
     def admit(self, token: str | None) -> Allowed | None: ...
-    def current_tick(self) -> int: ...
-    async def ask(self, request: Request) -> dict[str, Any]: ...
 
 
 class Connection:
@@ -70,6 +67,7 @@ class Connection:
         self._reading = False
         self._greeted = False
         self._may: Allowed | None = None
+        self._with: Pipeline | None = None
         self._ids: deque[int | str] = deque(maxlen=_IDS)
         self._name = "a connection"
         self._outbox = Outbox(
@@ -83,7 +81,8 @@ class Connection:
                 nursery.start_soon(self._write, nursery.cancel_scope)
                 await self._read()
         finally:
-            self._desk.broker.detach(self._outbox)
+            if self._with is not None:
+                self._with.broker.detach(self._outbox)
             await trio.aclose_forcefully(self._stream)
 
     def _hurry_writer(self) -> None:
@@ -96,10 +95,10 @@ class Connection:
         fault: ProtocolError | None = None
         self._reading = True
         try:
-            await self._greet()
-            self._desk.broker.attach(self._outbox)
+            pipeline = await self._greet()
+            pipeline.broker.attach(self._outbox)
             while (said := await self._hear()) is not None:
-                await self._respond(said)
+                await self._respond(said, pipeline)
         except ProtocolError as error:
             fault = error
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -115,7 +114,7 @@ class Connection:
             self._outbox.finish()
             self._hurry_writer()
 
-    async def _greet(self) -> None:
+    async def _greet(self) -> Pipeline:
         with trio.move_on_after(self._desk.settings.hello_s) as scope:
             said = await self._hear()
             if said is None:
@@ -141,9 +140,17 @@ class Connection:
                 "no" if said.token is None else "a wrong",
             )
             raise ProtocolError("wrong_token", "This service wants a token, and not that one.")
-        log.debug("%s said hello", self._name)
-        await self._outbox.answer(encode(self._desk.hello()))
+        pipeline = self._desk.find(said.pipeline)
+        if pipeline is None:
+            raise ProtocolError(
+                "unknown_pipeline", f"This service has no pipeline {said.pipeline!r}."
+            )
+        PIPELINE.set(pipeline.name)
+        self._with = pipeline
+        log.info("%s said hello", self._name)
+        await self._outbox.answer(encode(self._desk.hello(pipeline, self._may)))
         self._greeted = True
+        return pipeline
 
     async def _hear(self) -> Said | None:
         """The peer's next message; None when it has sent its last one."""
@@ -166,18 +173,18 @@ class Connection:
             self._framer.feed(data)
         return understand(payload)
 
-    async def _respond(self, said: Said) -> None:
+    async def _respond(self, said: Said, pipeline: Pipeline) -> None:
         match said:
             case Hello():
                 raise ProtocolError("hello_twice", "A connection has one hello.")
             case Subscribe() | Unsubscribe():
-                await self._set_topics(said)
+                await self._set_topics(said, pipeline)
             case _:
-                refusal = self._refusal(said)
-                answer = refusal if refusal is not None else await self._desk.ask(said)
+                refusal = self._refusal(said, pipeline)
+                answer = refusal if refusal is not None else await pipeline.ask(said)
                 await self._reply(said, answer)
 
-    def _refusal(self, said: Request) -> dict[str, Any] | None:
+    def _refusal(self, said: Request, pipeline: Pipeline) -> dict[str, Any] | None:
         """Why this peer's request is not even asked, if so."""
         fault: tuple[str, str] | None = None
         if self._may == "watch" and not isinstance(said, Status):
@@ -191,11 +198,11 @@ class Connection:
         log.warning("%s: %s refused: %s", self._name, type(said).__name__.lower(), fault[1])
         self._desk.refused_requests += 1
         return {
-            "ok": False, "tick": self._desk.current_tick(), "code": fault[0], "message": fault[1],
+            "ok": False, "tick": pipeline.owner.tick, "code": fault[0], "message": fault[1],
         }  # fmt: skip
 
-    async def _set_topics(self, said: Subscribe | Unsubscribe) -> None:
-        broker = self._desk.broker
+    async def _set_topics(self, said: Subscribe | Unsubscribe, pipeline: Pipeline) -> None:
+        broker = pipeline.broker
         added: list[str] = []
         for topic in matching(said.topics):
             if isinstance(said, Unsubscribe):
@@ -205,7 +212,7 @@ class Connection:
                 self._outbox.subscribe(topic, said.policy)
         answer: dict[str, Any] = {
             "ok": True,
-            "tick": self._desk.current_tick(),
+            "tick": pipeline.owner.tick,
             "topics": list(self._outbox.topics),
             "seq": {topic: broker.seq[topic] for topic in self._outbox.topics},
         }
@@ -215,7 +222,7 @@ class Connection:
             for topic in added:
                 if topic in said.last_seq and topic not in RETAINED:
                     told, missed[topic] = broker.missed(
-                        topic, said.last_seq[topic], said.run == self._desk.run_id
+                        topic, said.last_seq[topic], said.run == pipeline.run_id
                     )
                     answer["resume"][topic] = told
         # What is published while the answer waits comes after what was missed: both are put in
@@ -258,11 +265,11 @@ class Connection:
     async def _next(self) -> bytes | None:
         """The next frame to send; a heartbeat when there has been none for a while."""
         pause = self._desk.settings.heartbeat_s
-        if not pause or not self._greeted:
+        if not pause or not self._greeted or self._with is None:
             return await self._outbox.take()
         with trio.move_on_after(pause):
             return await self._outbox.take()
-        return encode({"type": "beat", "tick": self._desk.current_tick()})
+        return encode({"type": "beat", "tick": self._with.owner.tick})
 
     async def _drain(self) -> None:
         """Read and forget, until the peer has closed too."""

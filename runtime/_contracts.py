@@ -5,8 +5,9 @@ They are `qcore.Network`, and the sources of `sensors`; anything of the same sha
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,8 @@ class Spec(Protocol):
 
     @property
     def result_every(self) -> int: ...
+    @property
+    def layers(self) -> Sequence[Any]: ...
 
 
 class NetworkLike(Protocol):
@@ -55,6 +58,9 @@ class NetworkLike(Protocol):
 
     def add_class(self, name: str, /) -> object: ...
     def to_bytes(self) -> bytes: ...
+    def spikes(self, n: int, /) -> npt.NDArray[np.int8]: ...
+    def snapshot(self) -> Any: ...
+    def go_back(self, snapshot: Any, /) -> None: ...
 
 
 class PacketLike(Protocol):
@@ -105,11 +111,28 @@ class Shelf(Protocol):
 class Recorder(Protocol):
     """Writes down what the network was given; called between batches, in a worker thread."""
 
+    @property
+    def path(self) -> Path: ...
+
     def note(self, size: tuple[int, int], piece: RecordedPiece, /) -> None:
         """Take events that were computed."""
 
     def end(self, end_us: int, /) -> None:
         """The segment is over; it lasted until ``end_us``."""
+
+    def close(self) -> Path:
+        """Nothing more comes; returns the file that says what was written."""
+
+
+class Replays(Protocol):
+    """A source that can be told how to replay."""
+
+    @property
+    def replay(self) -> Mapping[str, Any]:
+        """What the protocol says of it: file, paused, loop, speed, position_us, duration_us."""
+
+    async def control(self, **changes: Any) -> None:
+        """Change ``paused``, ``position_us``, ``speed`` or ``loop``."""
 
 
 @dataclass(frozen=True, slots=True)

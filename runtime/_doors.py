@@ -43,6 +43,20 @@ def server_context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
     return context
 
 
+def reload_certificate(context: ssl.SSLContext | None, cert: str | None, key: str | None) -> None:
+    """Show another certificate to those who connect from now on.
+
+    Raises
+    ------
+    ServiceError
+        A file cannot be read, or is no certificate or not its key: then nothing has changed.
+    """
+    if context is None or cert is None or key is None:
+        return
+    server_context(cert, key)
+    context.load_cert_chain(cert, key)
+
+
 def client_context(ca: str | None) -> ssl.SSLContext:
     """Make a client's TLS context: the system's authorities, or those in a PEM file.
 

@@ -5,8 +5,9 @@ Starlette answers, under Hypercorn's trio worker; both are the extra ``http``.
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -15,24 +16,36 @@ from runtime._errors import ServiceError
 from runtime._meter import LATENCY_BOUNDS_US
 
 if TYPE_CHECKING:
+    from runtime._pipeline import Pipeline
     from runtime._service import Service
 
 
-def health(service: Service) -> tuple[bool, dict[str, Any]]:
-    """Whether a service is well, and why not: its source failed, or it is stopping."""
-    status = service.reporter.status()
-    faults = []
+def faults(pipeline: Pipeline) -> list[str]:
+    """What is wrong with a pipeline, in words."""
+    status = pipeline.reporter.status()
+    found = []
     if status["state"] != "running":
-        faults.append(f"the service is {status['state']}")
+        found.append(f"the service is {status['state']}")
     if status["source"]["state"] == "failed":
-        faults.append(f"the source failed: {status['source']['error']}")
+        found.append(f"the source failed: {status['source']['error']}")
     if status["source"]["state"] == "stalled":
-        faults.append(f"the source has sent nothing for {service.settings.stall_s:g} s or more")
-    if service.watchdog.network_stalled:
-        faults.append("the network does not come back from a batch")
+        found.append(f"the source has sent nothing for {pipeline.settings.stall_s:g} s or more")
+    if pipeline.watchdog.network_stalled:
+        found.append("the network does not come back from a batch")
     if status["checkpoint"]["error"]:
-        faults.append(str(status["checkpoint"]["error"]))
-    return not faults, {"ok": not faults, "faults": faults, "tick": status["tick"]}
+        found.append(str(status["checkpoint"]["error"]))
+    return found
+
+
+def health(service: Service) -> tuple[bool, dict[str, Any]]:
+    """Whether every pipeline of a service is well, and why not: a source failed, or it stops."""
+    several = len(service.pipelines) > 1
+    found = [
+        f"{name}: {fault}" if several else fault
+        for name, pipeline in service.pipelines.items()
+        for fault in faults(pipeline)
+    ]
+    return not found, {"ok": not found, "faults": found, "tick": service.first.owner.tick}
 
 
 class Collector:
@@ -42,73 +55,90 @@ class Collector:
         self._service = service
 
     def collect(self) -> Iterator[Any]:
-        """Yield metric families."""
+        """Yield metric families; those of a pipeline have its name as a label."""
         from prometheus_client.core import (
             CounterMetricFamily,
             GaugeMetricFamily,
             HistogramMetricFamily,
         )
 
-        service, inbox, broker = self._service, self._service.inbox, self._service.broker
-        meter = service.owner.meter
-        for name, told, value in (
-            ("packets", "Packets taken from the source.", meter.packets),
-            ("events", "Events computed.", meter.events),
-            ("ticks", "Ticks computed.", meter.ticks),
-            ("results", "Results published.", meter.results),
-            ("updates", "Weight updates.", meter.updates),
-            ("synaptic_operations", "Synaptic operations.", meter.synaptic_ops),
-            ("compute_seconds", "Time in kernels.", meter.compute_ns / 1e9),
-            ("dropped_messages", "Messages lost by slow subscribers.", broker.dropped),
-            ("source_stalls", "Times the source was silent.", service.watchdog.source_stalls),
-            ("network_stalls", "Batches that took too long.", service.watchdog.network_stalls),
-            ("cut_off_subscribers", "Subscribers disconnected as too slow.", broker.cut_off),
+        service, pipelines = self._service, self._service.pipelines
+
+        def by_pipeline(kind: Any, name: str, told: str, value: Callable[[Pipeline], float]) -> Any:
+            family = kind(f"spikewire_{name}", told, labels=["pipeline"])
+            for label, pipeline in pipelines.items():
+                family.add_metric([label], value(pipeline))
+            return family
+
+        def by_name(
+            name: str, told: str, label: str, counts: Callable[[Pipeline], Mapping[str, int]]
+        ) -> Any:
+            family = CounterMetricFamily(f"spikewire_{name}", told, labels=["pipeline", label])
+            for pipeline_name, pipeline in pipelines.items():
+                for key, count in counts(pipeline).items():
+                    family.add_metric([pipeline_name, str(key)], int(count))
+            return family
+
+        for name, told, value in _COUNTERS:
+            yield by_pipeline(CounterMetricFamily, name, told, value)
+        for name, told, value in _GAUGES:
+            yield by_pipeline(GaugeMetricFamily, name, told, value)
+        yield by_name("dropped_events", "Events lost.", "reason", lambda p: p.inbox.drops)
+        yield by_name("source", "The source's counters.", "name", lambda p: p.source.counters)
+        refused = CounterMetricFamily("spikewire_refused", "Who was refused.", labels=["what"])
+        for what, count in (
+            ("connections", service.refused),
+            ("tokens", service.refused_tokens),
+            ("requests", service.refused_requests),
         ):
-            yield CounterMetricFamily(f"spikewire_{name}", told, value=value)
-        yield _by(
-            CounterMetricFamily("spikewire_dropped_events", "Events lost.", labels=["reason"]),
-            inbox.drops.items(),
-        )
-        yield _by(
-            CounterMetricFamily("spikewire_source", "The source's counters.", labels=["name"]),
-            service.source.counters.items(),
-        )
-        yield _by(
-            CounterMetricFamily("spikewire_refused", "Who was refused.", labels=["what"]),
-            (
-                ("connections", service.refused),
-                ("tokens", service.refused_tokens),
-                ("requests", service.refused_requests),
-            ),
-        )
+            refused.add_metric([what], count)
+        yield refused
         for name, told, gauge in (
             ("connections", "Open connections.", service.connections),
-            ("subscribers", "Connections that have said hello.", broker.subscribers),
-            ("queued_packets", "Packets waiting.", inbox.packets),
-            ("queued_events", "Events waiting.", inbox.events),
-            ("classes", "Classes known.", len(service.owner.classes)),
-            ("learning", "Whether learning is on.", int(service.owner.learning)),
             ("up", "Whether the service is well.", int(health(service)[0])),
         ):
             yield GaugeMetricFamily(f"spikewire_{name}", told, value=gauge)
-        total = 0
-        buckets: list[tuple[str, float]] = []
-        bounds = [*(str(bound / 1e6) for bound in LATENCY_BOUNDS_US), "+Inf"]
-        for bound, count in zip(bounds, meter.latencies, strict=True):
-            total += count
-            buckets.append((bound, total))
-        yield HistogramMetricFamily(
+        family = HistogramMetricFamily(
             "spikewire_latency_seconds",
             "From the arrival of a result's last packet to its publication.",
-            buckets=buckets,
-            sum_value=meter.latency_us / 1e6,
+            labels=["pipeline"],
         )
+        for label, pipeline in pipelines.items():
+            meter = pipeline.owner.meter
+            bounds = [*(str(bound / 1e6) for bound in LATENCY_BOUNDS_US), "+Inf"]
+            totals = itertools.accumulate(meter.latencies)
+            buckets = list(zip(bounds, totals, strict=True))
+            family.add_metric([label], buckets, sum_value=meter.latency_us / 1e6)
+        yield family
 
 
-def _by(family: Any, counts: Iterable[tuple[str, int]]) -> Any:
-    for name, count in counts:
-        family.add_metric([str(name)], int(count))
-    return family
+_COUNTERS: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
+    ("packets", "Packets taken from the source.", lambda p: p.owner.meter.packets),
+    ("events", "Events computed.", lambda p: p.owner.meter.events),
+    ("ticks", "Ticks computed.", lambda p: p.owner.meter.ticks),
+    ("results", "Results published.", lambda p: p.owner.meter.results),
+    ("updates", "Weight updates.", lambda p: p.owner.meter.updates),
+    ("synaptic_operations", "Synaptic operations.", lambda p: p.owner.meter.synaptic_ops),
+    ("compute_seconds", "Time in kernels.", lambda p: p.owner.meter.compute_ns / 1e9),
+    ("lessons", "Lessons.", lambda p: p.owner.lessons.count),
+    ("dropped_messages", "Messages lost by slow subscribers.", lambda p: p.broker.dropped),
+    ("cut_off_subscribers", "Subscribers cut off as too slow.", lambda p: p.broker.cut_off),
+    ("source_stalls", "Times the source was silent.", lambda p: p.watchdog.source_stalls),
+    ("network_stalls", "Batches that took too long.", lambda p: p.watchdog.network_stalls),
+    (
+        "checkpoint_failures",
+        "Checkpoints that could not be written.",
+        lambda p: 0 if p.saver is None else p.saver.failures,
+    ),
+)
+_GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
+    ("subscribers", "Connections that have said hello.", lambda p: p.broker.subscribers),
+    ("queued_packets", "Packets waiting.", lambda p: p.inbox.packets),
+    ("queued_events", "Events waiting.", lambda p: p.inbox.events),
+    ("classes", "Classes known.", lambda p: len(p.owner.classes)),
+    ("learning", "Whether learning is on.", lambda p: int(p.owner.learning)),
+    ("pipeline_up", "Whether the pipeline is well.", lambda p: int(not faults(p))),
+)
 
 
 def make_app(service: Service) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from runtime._errors import ProtocolError
 
 PROTOCOL = 1
-TOPICS = ("result", "stats", "status")
+TOPICS = ("result", "stats", "status", "learning", "events", "spikes")
 LONGEST_NAME = 64
 
 Policy = Literal["latest", "drop_oldest", "disconnect"]
@@ -41,6 +41,11 @@ def _check_topics(patterns: list[str]) -> None:
             raise ValueError(f"topics holds {pattern!r}; there are {', '.join(TOPICS)}, and *")
 
 
+def _check_speed(speed: float) -> None:
+    if not (math.isfinite(speed) and speed > 0):
+        raise ValueError("speed is a number above 0, or nil for as fast as possible")
+
+
 class _Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
     id: _Id | None = None
 
@@ -51,6 +56,7 @@ class Hello(_Said, tag="hello", kw_only=True):
     protocol: int
     client: Annotated[str, msgspec.Meta(max_length=128)] = ""
     token: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    pipeline: _Name | None = None
 
 
 class Subscribe(_Said, tag="subscribe", kw_only=True):
@@ -112,14 +118,44 @@ class Play(_Said, tag="play", kw_only=True):
     speed: float | None = None
 
     def __post_init__(self) -> None:
-        if self.speed is not None and not (math.isfinite(self.speed) and self.speed > 0):
-            raise ValueError("speed is a number above 0, or nil for as fast as possible")
+        if self.speed is not None:
+            _check_speed(self.speed)
         if self.stop_us is not None and self.stop_us <= self.start_us:
             raise ValueError("stop_us must lie after start_us")
 
 
-Request = Teach | Learn | Checkpoint | Status | Play
-Said = Hello | Subscribe | Unsubscribe | Teach | Learn | Checkpoint | Status | Play
+class Undo(_Said, tag="undo"):
+    """Take back the last lesson."""
+
+
+class Replay(_Said, tag="replay", kw_only=True):
+    """How the recording is replayed from now on; what is not said stays."""
+
+    paused: bool | msgspec.UnsetType = msgspec.UNSET
+    position_us: _Micros | msgspec.UnsetType = msgspec.UNSET
+    speed: float | msgspec.UnsetType | None = msgspec.UNSET
+    loop: bool | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        if not self.changes():
+            raise ValueError("replay changes paused, position_us, speed or loop: none was given")
+        if isinstance(self.speed, int | float):
+            _check_speed(self.speed)
+
+    def changes(self) -> dict[str, Any]:
+        """What is said, by name."""
+        told = {name: getattr(self, name) for name in ("paused", "position_us", "speed", "loop")}
+        return {name: value for name, value in told.items() if value is not msgspec.UNSET}
+
+
+class Record(_Said, tag="record", kw_only=True):
+    """Begin or end writing down what is computed."""
+
+    on: bool
+
+
+Request = Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record
+Said = Hello | Subscribe | Unsubscribe | Request
 
 _said: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)
 

@@ -20,6 +20,8 @@ class Meter:
     ----------
     packets, events, ticks, results
         Taken, computed, published since the start.
+    on_events
+        Of the events computed, those of polarity 1.
     compute_ns
         Time spent in kernels.
     unlearned_events
@@ -32,7 +34,7 @@ class Meter:
     """
 
     def __init__(self) -> None:
-        self.packets = self.events = self.ticks = self.results = 0
+        self.packets = self.events = self.on_events = self.ticks = self.results = 0
         self.compute_ns = 0
         self.updates = self.synaptic_ops = 0
         self.unlearned_events = 0

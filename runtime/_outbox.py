@@ -67,6 +67,10 @@ class Outbox:
         """Topics subscribed to."""
         return tuple(self._topics)
 
+    def takes(self, topic: str) -> bool:
+        """Whether ``topic`` is subscribed to."""
+        return topic in self._topics
+
     def subscribe(self, topic: str, policy: Policy) -> None:
         """Take messages of ``topic`` from now on; again: change the policy."""
         if topic in self._topics:

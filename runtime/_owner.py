@@ -11,15 +11,19 @@ from typing import Any
 
 import trio
 
-from qcore import ModelError, bin_events
+from qcore import ModelError
 from runtime._broker import Broker
-from runtime._contracts import NetworkLike, PacketLike, RecordedPiece, Recorder, Steps
+from runtime._contracts import NetworkLike, PacketLike, RecordedPiece, Recorder
+from runtime._errors import ServiceError
 from runtime._inbox import Asked, Inbox
-from runtime._messages import Checkpoint, Learn, Request, Status, Teach
+from runtime._lessons import Lessons
+from runtime._messages import Checkpoint, Learn, Record, Request, Status, Teach, Undo
 from runtime._meter import Meter
 from runtime._pace import Pace
+from runtime._preview import Previews
 from runtime._settings import Settings
 from runtime._timeline import NOTHING, Columns, Piece, Segment, columns
+from runtime._work import Worked, work
 from sensors import SensorError
 
 log = logging.getLogger("spikewire.runtime")
@@ -57,6 +61,8 @@ class Owner:
         Runs a blocking call and awaits its result.
     record
         Is given everything that is computed, in order.
+    recorder
+        Makes such a recorder when a client asks for one; None: none may be asked for.
 
     Attributes
     ----------
@@ -80,20 +86,25 @@ class Owner:
         status: Callable[[], dict[str, Any]] = dict,
         in_thread: InThread = trio.to_thread.run_sync,
         record: Recorder | None = None,
+        recorder: Callable[[NetworkLike], Recorder] | None = None,
     ) -> None:
         self.record = record
+        self.recording: str | None = None
+        self._recorder = recorder
         self.network = network
         self.classes = network.classes
         self.tick = network.tick
         self.learning = settings.learn
         self.label: str | None = None
         self.meter = Meter()
+        self.previews = Previews(broker, network, lambda: self.settings.preview_per_s)
+        self.lessons = Lessons(broker, settings.undo_lessons, self._learning_facts)
         self.busy_since = math.inf
         self.segment: Segment | None = None
         self.on_finished: Callable[[int, Finished], None] = lambda number, finished: None
         self._inbox = inbox
         self._broker = broker
-        self._settings = settings
+        self.settings = settings
         self._save = save
         self._changed = changed
         self._status = status
@@ -107,6 +118,11 @@ class Owner:
         self._result_every = max(1, int(network.spec.result_every))
         self._gap_ticks = -(-settings.gap_ms * 1000 // network.tick_us)
         self._note_counters()
+
+    @property
+    def records(self) -> bool:
+        """Whether a client may ask for a recording."""
+        return self._recorder is not None
 
     # -- the loop --------------------------------------------------------------------------------
 
@@ -187,13 +203,25 @@ class Owner:
         while self.tick < until:
             await self._attend()
             piece = segment.piece(until, self._pace.ticks, self._pace.events)
-            name = piece.label if self._settings.labels == "source" else self.label
+            name = piece.label if self.settings.labels == "source" else self.label
             label = await self._index(name, len(piece.events))
+            if self.settings.labels == "source":
+                await self._lesson(name if label >= 0 else None)
             first = self.tick
             steps = await self._compute(segment, piece, label)
             if self.record is not None:
                 await self._note(segment, piece, first, name if label >= 0 else None)
             self._publish(segment, steps, piece.label, name if label >= 0 else None, arrived_ns)
+            self._preview(segment, steps, first)
+
+    def _preview(self, segment: Segment, steps: Worked, first: int) -> None:
+        if steps.counts is not None:
+            self.previews.add_picture(
+                steps.counts, segment.size, tick=self.tick - 1, segment=segment.number,
+                start_us=segment.time_after(first - 1), t_us=segment.time_after(self.tick - 1),
+            )  # fmt: skip
+        if steps.raster is not None:
+            self.previews.add_raster(steps.raster)
 
     async def _note(self, segment: Segment, piece: Piece, first: int, label: str | None) -> None:
         events = piece.events
@@ -210,25 +238,36 @@ class Owner:
         except SensorError as error:
             # A full disk ends the recording, not the service.
             log.error("the recording has ended: %s", error)
-            self.record = None
+            self.record = self.recording = None
+            self._changed()
 
     async def _index(self, name: str | None, events: int) -> int:
         if name is None:
             return -1
+        adds = name not in self.classes and self._why_not(name) is None
+        if adds and self.settings.labels == "source":
+            # A class that a lesson adds is no part of what was known before it.
+            await self._lesson(name)
         if await self._add_class(name) is not None:
             self.meter.unlearned_events += events
             return -1
         return self.classes.index(name)
 
-    async def _add_class(self, name: str) -> str | None:
-        """Make sure that ``name`` is a class; returns why it cannot be."""
+    def _why_not(self, name: str) -> str | None:
+        """Why ``name`` is no class and cannot be one, if so."""
         if name in self.classes:
             return None
         known = f"its classes are {', '.join(self.classes)}"
-        if not self._settings.add_classes:
+        if not self.settings.add_classes:
             return f"{name!r} is no class of this network, and none may be added; {known}."
-        if len(self.classes) >= self._settings.most_classes:
+        if len(self.classes) >= self.settings.most_classes:
             return f"{name!r} is no class of this network, which has all it may have; {known}."
+        return None
+
+    async def _add_class(self, name: str) -> str | None:
+        """Make sure that ``name`` is a class; returns why it cannot be."""
+        if name in self.classes or (refusal := self._why_not(name)) is not None:
+            return None if name in self.classes else refusal
         try:
             await self._in_thread(partial(self.network.add_class, name))
         except ModelError as error:
@@ -237,12 +276,16 @@ class Owner:
         self._changed()
         return None
 
-    async def _compute(self, segment: Segment | None, piece: Piece, label: int) -> Steps:
+    async def _compute(self, segment: Segment | None, piece: Piece, label: int) -> Worked:
         began = time.perf_counter_ns()
         self.busy_since = trio.current_time()
-        work = partial(_work, self.network, segment, piece, label, self.learning)
+        previews = self.previews
+        job = partial(
+            work, self.network, segment, piece, label, self.learning,
+            previews.pictures, previews.rasters,
+        )  # fmt: skip
         try:
-            steps: Steps = await self._in_thread(work)
+            steps: Worked = await self._in_thread(job)
         finally:
             self.busy_since = math.inf
         took = time.perf_counter_ns() - began
@@ -250,6 +293,7 @@ class Owner:
         self._pace.measured(took, full)
         self.meter.ticks += piece.until - self.tick
         self.meter.events += len(piece.events)
+        self.meter.on_events += steps.on_events
         self.meter.compute_ns += took
         self.tick = piece.until
         self._note_counters()
@@ -265,7 +309,7 @@ class Owner:
     def _publish(
         self,
         segment: Segment,
-        steps: Steps,
+        steps: Worked,
         truth: str | None,
         label: str | None,
         arrived_ns: int,
@@ -313,20 +357,23 @@ class Owner:
                 self._changed()
             case Learn(on=on):
                 self.learning = on
+                if self.settings.labels == "client":
+                    await self._lesson(self.label)
                 asked.settle({"ok": True, "tick": self.tick, "on": on})
+                self.lessons.publish()
+                self._changed()
+            case Undo():
+                asked.settle({"tick": self.tick, **await self._undo()})
+                self._changed()
+            case Record(on=on):
+                asked.settle({"tick": self.tick, **await self._record(on)})
                 self._changed()
             case Status():
                 asked.settle({"ok": True, "tick": self.tick, "status": self._status()})
             case Checkpoint():
                 if self._save is None:
-                    asked.settle(
-                        {
-                            "ok": False,
-                            "tick": self.tick,
-                            "code": "no_checkpoints",
-                            "message": "This service has no checkpoint folder.",
-                        }
-                    )
+                    why = "This service has no checkpoint folder."
+                    asked.settle({"tick": self.tick, **_refusal("no_checkpoints", why)})
                 else:
                     self._save_for.append(asked)
                     self._save_wanted = True
@@ -334,15 +381,76 @@ class Owner:
                 raise AssertionError(f"{type(request).__name__} is not for the network's owner")
 
     async def _teach(self, label: str | None) -> dict[str, str] | None:
-        if self._settings.labels == "source":
+        if self.settings.labels == "source":
             return {
                 "code": "labels_from_source",
                 "message": "The source names the classes here (setting labels is 'source').",
             }
+        before = await self._known(label if self.learning else None)
         if label is not None and (refusal := await self._add_class(label)) is not None:
             return {"code": "unknown_class", "message": refusal}
         self.label = label
+        await self._lesson(label, before)
         return None
+
+    # -- lessons ---------------------------------------------------------------------------------
+
+    def _learning_facts(self) -> dict[str, Any]:
+        return {"tick": self.tick, "on": self.learning, "updates": self.meter.updates}
+
+    async def _known(self, label: str | None) -> Any:
+        """What is known before a lesson of ``label``; None if it is none, or none is kept."""
+        if label is None or label == self.lessons.label or not self.lessons.keeps:
+            return None
+        return await self._in_thread(self.network.snapshot)
+
+    async def _lesson(self, label: str | None, before: Any = None) -> None:
+        """Note what is taught from now on, if that is learned; None: nothing."""
+        label = label if self.learning else None
+        if label == self.lessons.label:
+            return
+        if label is None:
+            self.lessons.end()
+        else:
+            self.lessons.begin(label, before if before is not None else await self._known(label))
+
+    async def _undo(self) -> dict[str, Any]:
+        if self.lessons.undoable is None:
+            return _refusal("nothing_to_undo", "There is no lesson that could be taken back.")
+        self.label = None
+        lesson, before = self.lessons.take_back()
+        await self._in_thread(partial(self.network.go_back, before))
+        self.classes = self.network.classes
+        self._note_counters()
+        self.lessons.publish()
+        return {"ok": True, "label": lesson.label}
+
+    # -- recordings ------------------------------------------------------------------------------
+
+    async def _record(self, on: bool) -> dict[str, Any]:
+        if self._recorder is None:
+            return _refusal("no_recordings", "This service has no folder for recordings.")
+        try:
+            if on and self.recording is None:
+                if self.record is not None:
+                    return _refusal("record_failed", "This run is being recorded as a whole.")
+                self.record = await self._in_thread(partial(self._recorder, self.network))
+                self.recording = str(self.record.path)
+            elif not on and self.recording is not None:
+                return {"ok": True, "path": await self.end_recording()}
+        except (SensorError, ServiceError, OSError) as error:
+            self.record = self.recording = None
+            return _refusal("record_failed", str(error))
+        return {"ok": True, "path": self.recording}
+
+    async def end_recording(self) -> str | None:
+        """Close a recording that a client asked for; returns its path."""
+        if self.recording is None or self.record is None:
+            return None
+        path, record = self.recording, self.record
+        self.record = self.recording = None
+        await self._in_thread(record.close)
+        return path
 
     # -- checkpoints -----------------------------------------------------------------------------
 
@@ -377,28 +485,13 @@ class Owner:
         self._save(data, self.tick, waiting)
 
 
+def _refusal(code: str, message: str) -> dict[str, Any]:
+    return {"ok": False, "code": code, "message": message}
+
+
 def winner(classes: tuple[str, ...], scores: list[int]) -> str | None:
     """The class with the highest score, the first of equals; None where all are the same."""
     best = max(scores, default=0)
     if not scores or (best == min(scores) and (len(scores) > 1 or best <= 0)):
         return None
     return classes[scores.index(best)]
-
-
-def _work(
-    network: NetworkLike, segment: Segment | None, piece: Piece, label: int, learn: bool
-) -> Steps:
-    """Bin a piece's events and compute its ticks; blocking, without the GIL where it matters."""
-    events = piece.events
-    binned = bin_events(
-        events.t,
-        events.x,
-        events.y,
-        events.p,
-        sensor_size=segment.size if segment is not None else network.input_size,
-        input_size=network.input_size,
-        origin_us=segment.origin_us if segment is not None else 0,
-        origin_tick=segment.origin_tick if segment is not None else 0,
-        tick_us=network.tick_us,
-    )
-    return network.advance(binned, piece.until, label=label, learn=learn)

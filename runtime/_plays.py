@@ -27,6 +27,11 @@ class Plays:
         self._waiting: dict[int, trio.Event] = {}
         self._over = trio.Event()
 
+    @property
+    def there(self) -> bool:
+        """Whether the source plays anything on request."""
+        return self._shelf is not None
+
     def finished(self, number: int, finished: Finished) -> None:
         """The owner has computed a segment to its end."""
         self._finished[number] = finished

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 if TYPE_CHECKING:
-    from runtime._service import Service
+    from runtime._pipeline import Pipeline
 
 
 class Reporter:
     """Publishes stats at a steady pace, and makes the body of a status message."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
         self._before: dict[str, int] | None = None
         self._at = 0.0
         self._began = 0.0
@@ -22,18 +22,18 @@ class Reporter:
     async def run(self) -> None:
         """Publish stats every ``stats_every_s``."""
         self._began = self._at = trio.current_time()
-        self._before = self._service.owner.meter.totals()
+        self._before = self._pipeline.owner.meter.totals()
         while True:
-            await trio.sleep(self._service.settings.stats_every_s)
+            await trio.sleep(self._pipeline.settings.stats_every_s)
             self.publish_stats()
 
     def publish_stats(self) -> None:
         """Publish what happened since the last time."""
-        self._service.broker.publish("stats", self._stats())
+        self._pipeline.broker.publish("stats", self._stats())
 
     def _stats(self) -> dict[str, Any]:
-        service, owner, inbox = self._service, self._service.owner, self._service.inbox
-        meter, settings, broker = owner.meter, service.settings, service.broker
+        pipeline, owner, inbox = self._pipeline, self._pipeline.owner, self._pipeline.inbox
+        meter, settings, broker = owner.meter, pipeline.settings, pipeline.broker
         now = trio.current_time()
         totals = meter.totals()
         before = self._before or totals
@@ -51,12 +51,15 @@ class Reporter:
             "ticks_per_s": rate("ticks"),
             "results_per_s": rate("results"),
             # Event time computed in a second of wall time.
-            "real_time_factor": rate("ticks") * service.network.tick_us / 1e6,
+            "real_time_factor": rate("ticks") * pipeline.network.tick_us / 1e6,
             "busy": min(1.0, rate("compute_ns") / 1e9),
             "packets": totals["packets"],
             "events": totals["events"],
             "ticks": totals["ticks"],
             "results": totals["results"],
+            "on_events": meter.on_events,
+            "off_events": totals["events"] - meter.on_events,
+            "replay": pipeline.replay,
             "updates": totals["updates"],
             "synaptic_ops": totals["synaptic_ops"],
             "queue": {
@@ -68,12 +71,9 @@ class Reporter:
             "drops": dict(inbox.drops),
             "dropped_packets": inbox.dropped_packets,
             "unlearned_events": meter.unlearned_events,
-            "source": {str(k): int(v) for k, v in service.source.counters.items()},
+            "source": {str(k): int(v) for k, v in pipeline.source.counters.items()},
             "latency_us": meter.take_latencies(),
-            "connections": service.connections,
-            "refused_connections": service.refused,
-            "refused_tokens": service.refused_tokens,
-            "refused_requests": service.refused_requests,
+            **pipeline.facts(),
             "subscribers": {
                 "connected": broker.subscribers,
                 "dropped": broker.dropped,
@@ -83,24 +83,27 @@ class Reporter:
 
     def status(self) -> dict[str, Any]:
         """The body of a status message: what holds now, without rates."""
-        service, owner, saver = self._service, self._service.owner, self._service.saver
+        pipeline, owner, saver = self._pipeline, self._pipeline.owner, self._pipeline.saver
         return {
-            "run": service.run_id,
-            "state": service.state,
+            "run": pipeline.run_id,
+            "pipeline": pipeline.name,
+            "state": pipeline.state,
             "tick": owner.tick,
             "classes": list(owner.classes),
-            "labels": service.settings.labels,
+            "labels": pipeline.settings.labels,
             "label": owner.label,
             "learn": owner.learning,
+            "recording": owner.recording,
             "source": {
-                "name": service.source.name,
-                "live": bool(service.source.live),
-                "state": service.source_state,
-                "error": service.source_error,
+                "name": pipeline.source.name,
+                "live": bool(pipeline.source.live),
+                "state": pipeline.source_state,
+                "error": pipeline.source_error,
                 "segment": None if owner.segment is None else owner.segment.number,
+                "replay": pipeline.replay,
             },
             "checkpoint": {
-                "folder": service.settings.checkpoint_folder,
+                "folder": pipeline.settings.checkpoint_folder,
                 "path": saver.path if saver is not None else None,
                 "tick": saver.tick if saver is not None else None,
                 "error": saver.error if saver is not None else None,

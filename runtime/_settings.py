@@ -47,6 +47,16 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     queue_packets, queue_events
         How much may wait between the source and the network. A recording waits; a live source
         loses its oldest packets, counted.
+    undo_lessons
+        How many of the last lessons can be taken back, one after the other; each costs the memory
+        of one network.
+    preview_per_s
+        Most messages a second of the topics ``events`` and ``spikes``.
+    record_folder
+        Where recordings go that clients ask for (None: none may be asked for).
+    log_level, log_format
+        What is logged: ``debug``, ``info``, ``warning`` or ``error`` and worse; as ``text``, or
+        ``json``: a map a line.
     checkpoint_folder, checkpoint_every_s, checkpoint_keep
         Where checkpoints go (None: nowhere), how often (0: on request and at shutdown only), and
         how many of the newest are kept.
@@ -91,6 +101,11 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     gap_ms: int = 300
     queue_packets: int = 256
     queue_events: int = 262_144
+    undo_lessons: int = 4
+    preview_per_s: float = 25.0
+    record_folder: str | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_format: Literal["text", "json"] = "text"
     checkpoint_folder: str | None = None
     checkpoint_every_s: float = 60.0
     checkpoint_keep: int = 3
@@ -111,6 +126,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     def __post_init__(self) -> None:
         _one_of("labels", self.labels, ("client", "source"))
         _one_of("at_end", self.at_end, ("exit", "stay"))
+        _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
+        _one_of("log_format", self.log_format, ("text", "json"))
         for name in ("public", "learn", "add_classes"):
             _one_of(name, getattr(self, name), (False, True))
         for name, least, most in _WHOLE:
@@ -119,9 +136,11 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
             _seconds(name, getattr(self, name), low, high)
         if self.http_port is not None:
             _whole("http_port", self.http_port, 0, 65_535)
-        folder = self.checkpoint_folder
-        if folder is not None and (not isinstance(folder, str) or not folder.strip()):
-            raise SettingsError("checkpoint_folder", folder, "the path of a folder, or none")
+        _number("preview_per_s", self.preview_per_s, 1.0, 100.0, "messages a second")
+        for name in ("checkpoint_folder", "record_folder"):
+            folder = getattr(self, name)
+            if folder is not None and (not isinstance(folder, str) or not folder.strip()):
+                raise SettingsError(name, folder, "the path of a folder, or none")
         if not isinstance(self.host, str) or not self.host.strip():
             raise SettingsError("host", self.host, "a host name or an address")
         if not self.public and not _is_loopback(self.host):
@@ -161,6 +180,7 @@ _WHOLE = (
     ("gap_ms", 0, 3_600_000),
     ("queue_packets", 1, 1_000_000),
     ("queue_events", 1, 1_000_000_000),
+    ("undo_lessons", 0, 1000),
     ("checkpoint_keep", 1, 10_000),
     ("connections", 1, 100_000),
     ("frame_bytes", 4096, 64 * 1024 * 1024),
@@ -193,9 +213,13 @@ def _whole(name: str, value: object, least: int, most: int) -> None:
 
 
 def _seconds(name: str, value: object, least: float, most: float) -> None:
+    _number(name, value, least, most, "seconds")
+
+
+def _number(name: str, value: object, least: float, most: float, of: str) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or not least <= value <= most:  # type: ignore[arg-type,operator]
-        raise SettingsError(name, value, f"a number of seconds from {least:g} to {most:g}")
+        raise SettingsError(name, value, f"a number of {of} from {least:g} to {most:g}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 if TYPE_CHECKING:
-    from runtime._service import Service
+    from runtime._pipeline import Pipeline
 
 log = logging.getLogger("spikewire.runtime")
 
@@ -25,36 +25,35 @@ class Watchdog:
         How often either was found.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
         self.network_stalled = False
         self.source_stalls = self.network_stalls = 0
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        limit = self._service.settings.stall_s
-        if not limit:
-            return
         while True:
-            await trio.sleep(limit / 4)
-            self._look_at_source(limit)
-            self._look_at_network(limit)
+            limit = self._pipeline.settings.stall_s
+            await trio.sleep(limit / 4 if limit else 1.0)
+            if limit:
+                self._look_at_source(limit)
+                self._look_at_network(limit)
 
     def _look_at_source(self, limit: float) -> None:
-        service = self._service
-        quiet = trio.current_time() - service.inbox.last_put
-        if service.source_state == "running" and service.source.live and quiet > limit:
+        pipeline = self._pipeline
+        quiet = trio.current_time() - pipeline.inbox.last_put
+        if pipeline.source_state == "running" and pipeline.source.live and quiet > limit:
             self.source_stalls += 1
-            service.source_state = "stalled"
-            log.warning("the source %s has sent nothing for %.1f s", service.source.name, quiet)
-            service.publish_status()
-        elif service.source_state == "stalled" and quiet <= limit:
-            service.source_state = "running"
-            log.warning("the source %s sends again", service.source.name)
-            service.publish_status()
+            pipeline.source_state = "stalled"
+            log.warning("the source %s has sent nothing for %.1f s", pipeline.source.name, quiet)
+            pipeline.publish_status()
+        elif pipeline.source_state == "stalled" and quiet <= limit:
+            pipeline.source_state = "running"
+            log.warning("the source %s sends again", pipeline.source.name)
+            pipeline.publish_status()
 
     def _look_at_network(self, limit: float) -> None:
-        busy = trio.current_time() - self._service.owner.busy_since
+        busy = trio.current_time() - self._pipeline.owner.busy_since
         stalled = busy > limit and not math.isinf(busy)
         if stalled and not self.network_stalled:
             self.network_stalls += 1

@@ -8,9 +8,11 @@ import math
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trio
@@ -19,6 +21,7 @@ from sensors._datasets import RECORDINGS, TEXTS
 from sensors._errors import SensorError, SourceError
 from sensors._events import Deliver, Events, Packet, Policy, no_events
 from sensors._labels import Label
+from sensors._pacing import Pacer
 from sensors._recording import Recording, open_recording
 
 PACED_US = 4_000
@@ -121,23 +124,24 @@ class _Stream:
         self.policy: Policy = policy
         self.segment = -1
 
-    async def excerpt(self, what: Excerpt, speed: float | None, deliver: Deliver) -> int:
-        """Stream one excerpt; returns its events."""
+    async def excerpt(self, what: Excerpt, pacer: Pacer, deliver: Deliver) -> int:
+        """Stream one excerpt, as far as the pacer lets it; returns its events."""
         recording = await trio.to_thread.run_sync(what.open, self.policy)
         self.segment += 1
         count = 0
-        began = trio.current_time()
+        pacer.begin(what.start_us)
         held: Packet | None = None
         failed: SensorError | None = None
         base: int | None = None
         try:
-            async with aclosing(self._pieces(recording, what, speed)) as pieces:
+            async with aclosing(self._pieces(recording, what, pacer)) as pieces:
                 async for piece in pieces:
                     events, base = piece.events, piece.low
                     if held is not None:
                         await deliver(held)
-                    if speed is not None:
-                        await trio.sleep_until(began + (piece.stop + 1 - base) / (1e6 * speed))
+                        held = None
+                    if not await pacer.until(piece.stop + 1 - base + what.start_us):
+                        break
                     held = Packet(
                         events, recording.size, piece.stop, time.monotonic_ns(), self.segment,
                         piece.label, label_from=piece.since,
@@ -145,7 +149,7 @@ class _Stream:
                     count += len(events)
                     self.counters["events"] += len(events)
                     self.counters["packets"] += 1
-                    if speed is not None:
+                    if pacer.speed is not None:
                         await deliver(held)
                         held = None
         except SensorError as error:
@@ -169,12 +173,11 @@ class _Stream:
         return count
 
     async def _pieces(
-        self, recording: Recording, what: Excerpt, speed: float | None
+        self, recording: Recording, what: Excerpt, pacer: Pacer
     ) -> AsyncGenerator[_Piece]:
         """Yield the excerpt's events in pieces of one label each, and its changes of label."""
         chunks = recording.chunks()
         first: int | None = None
-        step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
         changes = _changes(what.labels, what.label)
         edges = [at for at, _ in changes]
         label, since, next_change = what.label, None, 0
@@ -189,6 +192,8 @@ class _Stream:
             bounds = [low] if high is None else [low, high]
             cut = np.searchsorted(chunk["t"], bounds)
             inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
+            speed = pacer.speed
+            step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
             for events in _cut(inside, edges, step):
                 begins = int(events["t"][0])
                 while next_change < len(changes) and changes[next_change][0] <= begins:
@@ -221,6 +226,8 @@ class FileSource:
         Begin anew after the last file.
     policy
         What to do with events that break a rule: ``"raise"`` (the default) or ``"drop"``.
+    wait
+        After the last file wait, paused, to be told to go on; such a source ends when cancelled.
 
     Raises
     ------
@@ -237,28 +244,133 @@ class FileSource:
         speed: float | None = None,
         loop: bool = False,
         policy: Policy = "raise",
+        wait: bool = False,
     ) -> None:
         if not excerpts:
             raise SourceError("No recording was named.")
         self._excerpts = list(excerpts)
-        self.speed = check_speed(speed)
-        self._loop = loop
+        self._pacer = Pacer(check_speed(speed))
+        self._loop, self._wait = loop, wait
         self._stream = _Stream(policy)
+        self._shown = 0
+        self._durations: dict[int, int] = {}
         self.size = self._excerpts[0].open(policy).size
         self.name = "file:" + ";".join(str(e.path) for e in self._excerpts)
+
+    @property
+    def speed(self) -> float | None:
+        """1.0 is real time; None as fast as packets are taken."""
+        return self._pacer.speed
 
     @property
     def counters(self) -> Mapping[str, int]:
         """Events and packets delivered, and events dropped by reason."""
         return self._stream.counters
 
+    @property
+    def replay(self) -> Mapping[str, Any]:
+        """How and where it stands; the duration is None until it is known."""
+        return {
+            "file": self._excerpts[self._shown].path.name,
+            "paused": self._pacer.paused,
+            "loop": self._loop,
+            "speed": self._pacer.speed,
+            "position_us": self._pacer.position_us,
+            "duration_us": self._durations.get(self._shown),
+        }
+
+    async def control(self, **changes: Any) -> None:
+        """Change how it is replayed, while it runs.
+
+        Parameters
+        ----------
+        changes
+            ``paused``, ``loop``, ``speed`` (None: as fast as possible), ``position_us``: from the
+            first event of the recording that is shown.
+
+        Raises
+        ------
+        SourceError
+            If a position lies outside the recording, or a speed cannot be.
+        """
+        if "speed" in changes:
+            check_speed(changes["speed"])
+        position = changes.get("position_us")
+        if position is not None:
+            await self._check_position(position)
+        self._loop = changes.get("loop", self._loop)
+        self._pacer.change(
+            speed=changes.get("speed", "same"), paused=changes.get("paused"), wanted_us=position
+        )
+
+    async def _check_position(self, position_us: int) -> None:
+        excerpt = self._excerpts[self._shown]
+        stop = await self._duration(self._shown)
+        if excerpt.stop_us is not None:
+            stop = min(stop, excerpt.stop_us)
+        if not excerpt.start_us <= position_us <= stop:
+            raise SourceError(
+                f"{excerpt.path.name} has no position {position_us / 1e6:g} s; allowed are "
+                f"{excerpt.start_us / 1e6:g} to {stop / 1e6:g} s."
+            )
+
+    async def _duration(self, number: int) -> int:
+        """How long a recording is; it is read through, once."""
+        if number not in self._durations:
+            read = partial(_duration_us, self._excerpts[number])
+            self._durations[number] = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
+        return self._durations[number]
+
     async def run(self, deliver: Deliver) -> None:
         """Stream every file; a damaged one raises after its last whole event was delivered."""
+        if not self._wait:
+            await self._run(deliver)
+            return
+        failed: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._duration, 0)
+            try:
+                await self._run(deliver)
+            except Exception as error:
+                # Carried around the nursery, which would wrap it in a group.
+                failed = error
+            nursery.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
+
+    async def _run(self, deliver: Deliver) -> None:
         while True:
-            for excerpt in self._excerpts:
-                await self._stream.excerpt(excerpt, self.speed, deliver)
-            if not self._loop:
+            excerpt = self._excerpts[self._shown]
+            position = self._pacer.take_wanted()
+            while True:
+                if position is not None:
+                    excerpt = dataclasses.replace(excerpt, start_us=position)
+                await self._stream.excerpt(excerpt, self._pacer, deliver)
+                position = self._pacer.take_wanted()
+                if position is None:
+                    break
+            self._shown = (self._shown + 1) % len(self._excerpts)
+            if self._shown or self._loop:
+                continue
+            if not self._wait:
                 return
+            self._shown = len(self._excerpts) - 1
+            self._pacer.change(paused=True)
+            while self._pacer.paused and self._pacer.wanted_us is None and not self._loop:
+                await self._pacer.wait_for_change()
+            if self._pacer.wanted_us is None:
+                self._pacer.change(paused=False)
+                self._shown = 0
+
+
+def _duration_us(excerpt: Excerpt) -> int:
+    first: int | None = None
+    last = 0
+    with suppress(SensorError):
+        for chunk in excerpt.open("drop").chunks():
+            first = int(chunk["t"][0]) if first is None else first
+            last = int(chunk["t"][-1])
+    return last - (first or 0) if first is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +456,7 @@ class ShelfSource:
         async for excerpt, speed, done in self._orders_out:
             with done:
                 try:
-                    count = await self._stream.excerpt(excerpt, speed, deliver)
+                    count = await self._stream.excerpt(excerpt, Pacer(speed), deliver)
                     outcome: PlaySummary | SensorError = PlaySummary(
                         excerpt.path.name, self._stream.segment, count
                     )

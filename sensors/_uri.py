@@ -69,7 +69,7 @@ _ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
     "file": {
         "start": parse_time, "stop": parse_time, "speed": parse_speed, "loop": _flag,
         "labels": _text, "label": _text, "columns": _columns, "unit": _text, "size": parse_size,
-        "drop": _flag,
+        "drop": _flag, "wait": _flag,
     },
     "shelf": {},
     "udp": {"size": parse_size, "public": _flag},
@@ -166,6 +166,7 @@ def _file(place: str, settings: dict[str, Any]) -> FileSource:
     excerpts = [Excerpt(path, start, stop, known, **how) for path in paths]
     return FileSource(
         excerpts, speed=settings.get("speed"), loop=bool(settings.get("loop", False)),
+        wait=bool(settings.get("wait", False)),
         policy="drop" if settings.get("drop") else "raise",
     )  # fmt: skip
 

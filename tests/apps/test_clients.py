@@ -32,14 +32,14 @@ def test_a_recording_that_is_not_there(running: Any, capsys: pytest.CaptureFixtu
 
 
 def test_teach_an_excerpt_then_nothing(running: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    before = running.service.network.updates
+    before = running.service.first.network.updates
     assert cli.run(["teach", "up", "--play", "bar.bin", "-c", running.address, "--json"]) == 0
     (told,) = lines(capsys.readouterr().out)
     assert told["label"] == "up"
-    assert running.service.network.updates > before
+    assert running.service.first.network.updates > before
     # The new name became a class, and the lesson is over.
-    assert running.service.network.classes == ("left", "right", "up")
-    assert running.service.owner.label is None
+    assert running.service.first.network.classes == ("left", "right", "up")
+    assert running.service.first.owner.label is None
 
 
 def test_teaching_on_a_quiet_source_says_so(
@@ -47,7 +47,7 @@ def test_teaching_on_a_quiet_source_says_so(
 ) -> None:
     assert cli.run(["teach", "left", "--for", "10ms", "-c", running.address]) == 1
     assert "showed no events" in capsys.readouterr().err
-    assert running.service.owner.label is None
+    assert running.service.first.owner.label is None
 
 
 def test_nothing_is_taught_while_learning_is_off(
@@ -80,7 +80,7 @@ def test_watch_prints_every_result_until_the_goodbye(
     running: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def scenario() -> None:
-        while not running.service.broker.subscribers:
+        while not running.service.first.broker.subscribers:
             time.sleep(0.005)
         play_once(running.address)
         running.stop()

@@ -39,7 +39,7 @@ class FakeNetwork:
     """
 
     def __init__(self, classes: Iterable[str] = ("a", "b")) -> None:
-        self.spec = SimpleNamespace(result_every=RESULT_EVERY)
+        self.spec = SimpleNamespace(result_every=RESULT_EVERY, layers=(None,))
         self.classes = tuple(classes)
         self.input_size = (16, 12)
         self.tick_us = 1000
@@ -47,7 +47,18 @@ class FakeNetwork:
         self.mixed = 1
         self.dirty = 0
         self.taught = [0] * len(self.classes)
+        self.fired = np.zeros((2, 3, 40), np.int8)
         self.calls: list[tuple[int, int, int, bool]] = []
+
+    def spikes(self, n: int, /) -> Any:
+        assert n == 0
+        return self.fired
+
+    def snapshot(self) -> Any:
+        return self.classes, list(self.taught)
+
+    def go_back(self, snapshot: Any, /) -> None:
+        self.classes, self.taught = snapshot[0], list(snapshot[1])
 
     @property
     def updates(self) -> int:
@@ -74,9 +85,11 @@ class FakeNetwork:
         for event in place:
             by_tick.setdefault(event[0], []).append(event)
         for now in range(self.tick, until):
+            self.fired[...] = 0
             for tick, x, y, p in by_tick.get(now, ()):
                 self.mixed = (self.mixed * 31 + tick * 7 + x * 5 + y * 3 + p + label) % 1_000_003
                 self.dirty += 1
+                self.fired.flat[x] = 1
                 if learn and label >= 0:
                     self.taught[label] += 1
             if now % RESULT_EVERY == 0 and self.dirty:

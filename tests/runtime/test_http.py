@@ -33,19 +33,19 @@ async def test_metrics_are_what_the_service_did(fakes, serving):
     source = fakes.Source()
     async with serving(source, fakes.Network()) as service:
         source.push(fakes.packet(range(0, 50_000, 500)))
-        while service.owner.meter.results < 5:  # noqa: ASYNC110
+        while service.first.owner.meter.results < 5:  # noqa: ASYNC110
             await trio.sleep(0.01)
         code, text = await get(service, "/metrics")
     assert code == 200
     values = dict(
         line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")
     )
-    assert float(values["spikewire_packets_total"]) == 1
-    assert float(values["spikewire_events_total"]) > 90
-    results = float(values["spikewire_results_total"])
-    assert 5 <= results <= service.owner.meter.results
-    assert float(values['spikewire_latency_seconds_bucket{le="+Inf"}']) == results
-    assert float(values["spikewire_latency_seconds_count"]) == results
+    assert float(values['spikewire_packets_total{pipeline="main"}']) == 1
+    assert float(values['spikewire_events_total{pipeline="main"}']) > 90
+    results = float(values['spikewire_results_total{pipeline="main"}'])
+    assert 5 <= results <= service.first.owner.meter.results
+    assert float(values['spikewire_latency_seconds_bucket{le="+Inf",pipeline="main"}']) == results
+    assert float(values['spikewire_latency_seconds_count{pipeline="main"}']) == results
     assert float(values["spikewire_up"]) == 1
     assert float(values['spikewire_refused_total{what="tokens"}']) == 0
 
@@ -61,7 +61,7 @@ async def test_health_says_why_not(fakes, serving):
         )  # fmt: skip
         assert (await get(service, "/other"))[0] == 404
     async with serving(Dies(), fakes.Network(), at_end="stay") as service:
-        while service.source_state != "failed":  # noqa: ASYNC110
+        while service.first.source_state != "failed":  # noqa: ASYNC110
             await trio.sleep(0.01)
         code, text = await get(service, "/healthz")
         assert code == 503

@@ -48,14 +48,14 @@ class Recorder:
 
     def __init__(self, service):
         self.results = []
-        publish = service.broker.publish
+        publish = service.first.broker.publish
 
         def keep(topic, body):
             if topic == "result":
                 self.results.append({k: v for k, v in body.items() if k not in WALL_CLOCK_FIELDS})
             publish(topic, body)
 
-        service.broker.publish = keep
+        service.first.broker.publish = keep
 
 
 async def run(network, source, **settings):

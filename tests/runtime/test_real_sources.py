@@ -33,14 +33,14 @@ def untrained(*classes):
 
 async def replay(uri, network, **options):
     service = Service(open_source(uri, **options), network, Settings(labels="source"))
-    results, publish = [], service.broker.publish
+    results, publish = [], service.first.broker.publish
 
     def keep(topic, body):
         if topic == "result":
             results.append({k: v for k, v in body.items() if k not in WALL_CLOCK_FIELDS})
         publish(topic, body)
 
-    service.broker.publish = keep
+    service.first.broker.publish = keep
     summary = await service.serve(listen=False, signals=False)
     return results, summary
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from runtime import ConnectionLost, ProtocolError, RequestRefused, converse
+from runtime import TOPICS, ConnectionLost, ProtocolError, RequestRefused, converse
 from runtime._frames import Framer, decode, encode
 
 HELLO = encode({"type": "hello", "protocol": 1})
@@ -32,8 +32,8 @@ async def test_the_hello_says_who_and_what(fakes, running, autojump_clock):
         assert hello["protocol"] == 1
         assert hello["classes"] == ["a", "b"]
         assert (hello["tick_us"], hello["input"]) == (1000, [16, 12])
-        assert hello["run"] == run.service.run_id
-        assert hello["topics"] == ["result", "stats", "status"]
+        assert hello["run"] == run.service.first.run_id
+        assert hello["topics"] == list(TOPICS)
         assert hello["limits"]["frame_bytes"] == run.service.settings.frame_bytes
 
 
@@ -172,7 +172,7 @@ async def test_many_bad_messages_leave_nothing_behind(fakes, running, autojump_c
             assert (await hear(stream))[-1]["type"] == "error"
         await trio.testing.wait_all_tasks_blocked()
         assert run.service.connections == 0
-        assert run.service.broker.subscribers == 0
+        assert run.service.first.broker.subscribers == 0
 
 
 async def test_connections_are_limited(fakes, running, autojump_clock):
@@ -208,13 +208,13 @@ async def test_who_never_reads_holds_up_nobody(fakes, running, autojump_clock):
                 source.push(fakes.packet([n * 10_000, n * 10_000 + 1], (n + 1) * 10_000))
                 assert (await anext(results))["seq"] == n + 1
             # One is stuck on its way, five wait.
-            assert run.service.broker.dropped == 24
+            assert run.service.first.broker.dropped == 24
             run.service.stop()
             told = await hear(ours, framer)
     gap = next(m for m in told if m["type"] == "gap")
     seen = [m["seq"] for m in told if m["type"] == "message"]
     assert sorted([*seen, *range(gap["first"], gap["last"] + 1)]) == list(
-        range(1, run.service.broker.seq["result"] + 1)
+        range(1, run.service.first.broker.seq["result"] + 1)
     )
     assert told[-1]["type"] == "goodbye"
 
@@ -291,7 +291,7 @@ async def test_a_source_that_dies_ends_in_order(fakes, running, autojump_clock):
             async for _ in client:
                 pass
             assert client.goodbye["tick"] == 21
-            assert run.service.source_error == "The camera was unplugged."
+            assert run.service.first.source_error == "The camera was unplugged."
 
 
 async def test_a_source_that_dies_leaves_a_staying_service(fakes, running, autojump_clock):
@@ -319,7 +319,7 @@ async def test_checkpoints_on_request_on_schedule_and_at_the_end(
         await trio.testing.wait_all_tasks_blocked()
         source.push(fakes.packet([10_500], 20_000))
         await trio.sleep(61)
-        assert run.service.saver.tick == 20
+        assert run.service.first.saver.tick == 20
         await trio.sleep(600)  # nothing new: nothing to save
         assert len(list(tmp_path.iterdir())) == 2
         source.push(fakes.packet([20_500], 30_000))
@@ -327,7 +327,7 @@ async def test_checkpoints_on_request_on_schedule_and_at_the_end(
     assert run.summary.checkpoint == str(tmp_path / "checkpoint-00000003.safetensors")
     assert (
         tmp_path / "checkpoint-00000003.safetensors"
-    ).read_bytes() == run.service.network.to_bytes()
+    ).read_bytes() == run.service.first.network.to_bytes()
 
 
 async def test_a_full_disk_is_reported_and_stops_nothing(
@@ -530,12 +530,12 @@ async def test_a_silent_source_is_called_stalled_until_it_sends(
         await trio.sleep(3)
         source.push(fakes.packet(range(0, 5_000, 500)))
         await trio.sleep(3.5)
-        assert run.service.source_state == "running"
+        assert run.service.first.source_state == "running"
         await trio.sleep(2)
-        assert run.service.source_state == "stalled"
+        assert run.service.first.source_state == "stalled"
         source.push(fakes.packet(range(10_000, 15_000, 500)))
         await trio.sleep(1.5)
-        assert run.service.source_state == "running"
+        assert run.service.first.source_state == "running"
         run.service.stop()
         states = [m["source"]["state"] async for m in client]
     assert "stalled" in states
@@ -544,13 +544,13 @@ async def test_a_silent_source_is_called_stalled_until_it_sends(
         f"the source {source.name} has sent nothing for 5.0 s"[:40],
         f"the source {source.name} sends again"[:40],
     ]
-    assert run.service.watchdog.source_stalls == 1
+    assert run.service.first.watchdog.source_stalls == 1
 
 
 async def test_a_recording_that_waits_is_not_stalled(fakes, running, autojump_clock):
     async with running(fakes.Source(), stall_s=1.0) as run:
         await trio.sleep(100)
-        assert run.service.source_state == "running"
+        assert run.service.first.source_state == "running"
         run.service.stop()
 
 
@@ -565,10 +565,10 @@ async def test_a_batch_that_does_not_come_back_is_noticed(fakes, running, autoju
     async with running(source, in_thread=held_up, stall_s=2.0) as run:
         source.push(fakes.packet(range(0, 50_000, 500)))
         await trio.sleep(10)
-        assert run.service.watchdog.network_stalled
-        assert run.service.watchdog.network_stalls == 1
+        assert run.service.first.watchdog.network_stalled
+        assert run.service.first.watchdog.network_stalls == 1
         gate.set()
         await trio.sleep(3)
-        assert not run.service.watchdog.network_stalled
+        assert not run.service.first.watchdog.network_stalled
         run.service.stop()
     assert [r.getMessage() for r in caplog.records if "one batch" in r.getMessage()]

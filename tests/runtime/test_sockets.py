@@ -89,7 +89,7 @@ async def test_who_never_reads_loses_messages_and_nobody_else_does(fakes, on_tcp
                 results = client.results()
                 count = 0
                 # Until the kernel's buffers are full, and then until the policy acts.
-                while not service.broker.dropped:
+                while not service.first.broker.dropped:
                     start = count * 10_000
                     times = range(start, start + 1_000_000, 5000)
                     source.push(fakes.packet(times, watermark=start + 1_000_000))

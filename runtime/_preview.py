@@ -1,0 +1,183 @@
+"""Pictures of the events and rasters of the spikes, made only while somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import trio
+
+from runtime._broker import Broker
+from runtime._contracts import NetworkLike
+from runtime._timeline import Columns
+
+MOST_CELLS = 128
+"""Columns and rows of a picture at most: 32 KiB for both polarities."""
+MOST_TICKS = 64
+"""Ticks of a raster."""
+MOST_ROWS = 128
+"""Units of a layer that a raster shows."""
+
+
+def cell_size(size: tuple[int, int]) -> int:
+    """Pixels of a sensor's side that one cell of its picture stands for."""
+    return -(-max(size) // MOST_CELLS)
+
+
+def count_cells(events: Columns, size: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Count events per cell: int64[2, rows, columns], OFF first."""
+    scale = cell_size(size)
+    columns, rows = -(-size[0] // scale), -(-size[1] // scale)
+    # Unsigned 16 bits would wrap: a picture has up to 2 x 16,384 cells.
+    place = events.y.astype(np.int64) // scale * columns + events.x // scale
+    place += events.p.astype(np.int64) * (rows * columns)
+    counts = np.bincount(place, minlength=2 * rows * columns)
+    return counts.reshape(2, rows, columns)
+
+
+@dataclass(slots=True)
+class Raster:
+    """Who fired in some ticks, for each layer.
+
+    Attributes
+    ----------
+    first, stop
+        The ticks that are covered: [first, stop).
+    ticks, rows
+        For each layer a spike's tick, and its row in the raster.
+    """
+
+    first: int
+    stop: int
+    ticks: list[list[npt.NDArray[np.int64]]] = field(default_factory=list)
+    rows: list[list[npt.NDArray[np.int64]]] = field(default_factory=list)
+
+    def note(self, tick: int, network: NetworkLike) -> None:
+        """Take the spikes of the tick that the network has just computed."""
+        layers = len(network.spec.layers)
+        if not self.ticks:
+            self.ticks = [[] for _ in range(layers)]
+            self.rows = [[] for _ in range(layers)]
+        for n in range(layers):
+            units = network.spikes(n).reshape(-1)
+            fired = np.flatnonzero(units[picked(units.size)])
+            self.rows[n].append(fired)
+            self.ticks[n].append(np.full(fired.size, tick, np.int64))
+
+    def join(self, later: Raster) -> Raster:
+        """This raster, then a later one, as far back as a raster goes."""
+        if later.first != self.stop or not self.ticks or not later.ticks:
+            return later
+        both = Raster(
+            max(self.first, later.stop - MOST_TICKS), later.stop,
+            [a + b for a, b in zip(self.ticks, later.ticks, strict=True)],
+            [a + b for a, b in zip(self.rows, later.rows, strict=True)],
+        )  # fmt: skip
+        return both
+
+    def body(self, units: list[int]) -> dict[str, Any]:
+        """The fields of a ``spikes`` message; ``units`` are the layers' sizes."""
+        layers = []
+        for n, of in enumerate(units):
+            tick = np.concatenate(self.ticks[n]) if self.ticks else np.zeros(0, np.int64)
+            row = np.concatenate(self.rows[n]) if self.rows else np.zeros(0, np.int64)
+            shown = tick >= self.first
+            layers.append(
+                {
+                    "units": min(of, MOST_ROWS),
+                    "of": of,
+                    "tick": (tick[shown] - self.first).astype(np.uint8).tobytes(),
+                    "unit": row[shown].astype(np.uint8).tobytes(),
+                }
+            )
+        return {"first_tick": self.first, "ticks": self.stop - self.first, "layers": layers}
+
+
+def picked(units: int) -> npt.NDArray[np.int64]:
+    """Units that a raster shows of so many: int64[rows]."""
+    rows = min(units, MOST_ROWS)
+    return np.arange(rows, dtype=np.int64) * units // max(rows, 1)
+
+
+class Previews:
+    """Collects what was computed, and publishes it at a steady pace.
+
+    Parameters
+    ----------
+    broker
+        Says who subscribes, and publishes.
+    network
+        Whose layers a raster shows.
+    per_s
+        Messages a second at most; asked anew each time.
+
+    Attributes
+    ----------
+    pictures, rasters
+        Whether anybody wants them.
+    """
+
+    def __init__(self, broker: Broker, network: NetworkLike, per_s: Callable[[], float]) -> None:
+        self.pictures = self.rasters = False
+        self._broker, self._network, self._per_s = broker, network, per_s
+        self._counts: npt.NDArray[np.int64] | None = None
+        self._size = (0, 0)
+        self._facts: dict[str, int] = {}
+        self._told: tuple[int, int] | None = None  # segment and time of the last picture's end
+        self._raster: Raster | None = None
+
+    async def run(self) -> None:
+        """Publish what was collected, until cancelled."""
+        while True:
+            self.pictures = self._broker.wanted("events")
+            self.rasters = self._broker.wanted("spikes")
+            await trio.sleep(1.0 / self._per_s())
+            self.publish()
+
+    def add_picture(
+        self,
+        counts: npt.NDArray[np.int64],
+        size: tuple[int, int],
+        *,
+        tick: int,
+        start_us: int,
+        t_us: int,
+        segment: int,
+    ) -> None:
+        """Take the events of some ticks that end with ``tick``, at ``t_us``."""
+        if self._counts is None or self._size != size or self._facts["segment"] != segment:
+            self._counts, self._size = np.zeros_like(counts), size
+            since = self._told[1] if self._told and self._told[0] == segment else start_us
+            self._facts = {"since": since}
+        self._counts += counts
+        self._facts |= {"tick": tick, "t_us": t_us, "segment": segment}
+
+    def add_raster(self, raster: Raster) -> None:
+        """Take the spikes of some ticks."""
+        self._raster = raster if self._raster is None else self._raster.join(raster)
+
+    def publish(self) -> None:
+        """Publish what there is."""
+        counts, raster = self._counts, self._raster
+        self._counts = self._raster = None
+        if counts is not None and counts.any():
+            _, rows, columns = counts.shape
+            off, on = np.minimum(counts, 255).astype(np.uint8)
+            facts = self._facts
+            self._told = (facts["segment"], facts["t_us"])
+            self._broker.publish(
+                "events",
+                {
+                    "tick": facts["tick"], "t_us": facts["t_us"], "segment": facts["segment"],
+                    "span_us": facts["t_us"] - facts["since"], "size": list(self._size),
+                    "shape": [columns, rows], "on": on.tobytes(), "off": off.tobytes(),
+                    "on_events": int(counts[1].sum()), "off_events": int(counts[0].sum()),
+                },
+            )  # fmt: skip
+        if raster is not None:
+            network = self._network
+            units = [network.spikes(n).size for n in range(len(network.spec.layers))]
+            self._broker.publish("spikes", raster.body(units))

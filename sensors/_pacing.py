@@ -1,0 +1,91 @@
+"""The clock of a replay: it can be slowed, stopped and moved while it runs."""
+
+from __future__ import annotations
+
+import trio
+
+
+class Pacer:
+    """Says when an event time is due, and when somebody wants to be elsewhere.
+
+    Parameters
+    ----------
+    speed
+        1.0 is real time, None as fast as possible.
+
+    Attributes
+    ----------
+    speed, paused
+        As asked for.
+    position_us
+        Event time that is due, from the recording's first event.
+    wanted_us
+        Where the replay shall go on; None: where it is.
+    """
+
+    def __init__(self, speed: float | None) -> None:
+        self.speed = speed
+        self.paused = False
+        self.position_us = 0
+        self.wanted_us: int | None = None
+        self._at = 0.0
+        self._at_us = 0
+        self._changed = trio.Event()
+
+    def begin(self, position_us: int) -> None:
+        """The replay goes on from here, now."""
+        self.position_us = self._at_us = position_us
+        self._at = trio.current_time()
+
+    def change(
+        self,
+        *,
+        speed: float | str | None = "same",
+        paused: bool | None = None,
+        wanted_us: int | None = None,
+    ) -> None:
+        """Change what is given; a speed of None is as fast as possible."""
+        if self.speed is not None and not self.paused:
+            # Between two packets time has gone on.
+            passed = (trio.current_time() - self._at) * 1e6 * self.speed
+            self._at_us += round(passed)
+        if not isinstance(speed, str):
+            self.speed = speed
+        if paused is not None:
+            self.paused = paused
+        if wanted_us is not None:
+            self.wanted_us = wanted_us
+        self._at = trio.current_time()
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Let who waits look again."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def wait_for_change(self) -> None:
+        """Wait until something is changed."""
+        await self._changed.wait()
+
+    async def until(self, position_us: int) -> bool:
+        """Wait until a time is due; False if the replay shall go on elsewhere."""
+        while self.wanted_us is None:
+            if self.paused:
+                await self._changed.wait()
+                continue
+            if self.speed is None:
+                await trio.lowlevel.checkpoint()
+                self._at_us = position_us
+                break
+            due = self._at + (position_us - self._at_us) / (1e6 * self.speed)
+            with trio.move_on_at(due) as scope:
+                await self._changed.wait()
+            if scope.cancelled_caught and not self.paused:
+                break
+        self.position_us = max(self.position_us, position_us)
+        return self.wanted_us is None
+
+    def take_wanted(self) -> int | None:
+        """Where to go on, once."""
+        wanted, self.wanted_us = self.wanted_us, None
+        return wanted
