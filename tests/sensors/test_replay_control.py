@@ -28,7 +28,7 @@ async def playing(tmp_path: Path, **options: Any) -> AsyncGenerator[tuple[FileSo
 
 
 @pytest.fixture(autouse=True)
-def quick(autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     async def at_once(call: Any, *arguments: Any, **_: Any) -> Any:
         # Instead of a thread, which a mock clock cannot see.
         await trio.lowlevel.checkpoint()
@@ -37,7 +37,9 @@ def quick(autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
 
 
-async def test_a_paused_replay_stands_still_and_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_paused_replay_stands_still_and_goes_on_where_it_was(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     async with playing(tmp_path, speed=1.0) as (source, taker):
         began = trio.current_time()
         await trio.sleep(0.4)
@@ -54,7 +56,9 @@ async def test_a_paused_replay_stands_still_and_goes_on_where_it_was(tmp_path: P
         assert {p.segment for p in taker.packets} == {0}
 
 
-async def test_another_speed_holds_from_now_on(tmp_path: Path) -> None:
+async def test_another_speed_holds_from_now_on(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     async with playing(tmp_path, speed=1.0) as (source, taker):
         await trio.sleep(0.2)
         await source.control(speed=0.1)
@@ -65,7 +69,9 @@ async def test_another_speed_holds_from_now_on(tmp_path: Path) -> None:
         assert taker.times() == TIMES
 
 
-async def test_a_new_position_begins_a_new_segment(tmp_path: Path) -> None:
+async def test_a_new_position_begins_a_new_segment(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     async with playing(tmp_path, speed=1.0, wait=True) as (source, taker):
         await trio.sleep(0.3)
         await source.control(position_us=900_000)
@@ -85,7 +91,9 @@ async def test_a_new_position_begins_a_new_segment(tmp_path: Path) -> None:
         assert [int(t) for p in taker.packets if p.segment == 3 for t in p.events["t"]] == TIMES
 
 
-async def test_seeking_works_while_it_is_paused(tmp_path: Path) -> None:
+async def test_seeking_works_while_it_is_paused(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     async with playing(tmp_path, speed=1.0) as (source, _):
         await trio.sleep(0.3)
         await source.control(paused=True)
@@ -98,7 +106,9 @@ async def test_seeking_works_while_it_is_paused(tmp_path: Path) -> None:
         assert source.replay["position_us"] == pytest.approx(150_000, abs=8_000)
 
 
-async def test_looping_can_be_switched_on_and_off(tmp_path: Path) -> None:
+async def test_looping_can_be_switched_on_and_off(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     async with playing(tmp_path, speed=10.0) as (source, taker):
         await source.control(loop=True)
         await trio.sleep(0.35)
@@ -108,7 +118,9 @@ async def test_looping_can_be_switched_on_and_off(tmp_path: Path) -> None:
         assert taker.times() == TIMES * 4
 
 
-async def test_what_cannot_be_is_refused_in_a_sentence(tmp_path: Path) -> None:
+async def test_what_cannot_be_is_refused_in_a_sentence(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     async with playing(tmp_path, speed=1.0) as (source, _):
         await trio.sleep(0.1)
         with pytest.raises(SourceError, match=r"a.bin has no position 3 s; allowed are 0 to 0.99"):
@@ -118,7 +130,9 @@ async def test_what_cannot_be_is_refused_in_a_sentence(tmp_path: Path) -> None:
         assert source.replay["speed"] == 1.0
 
 
-async def test_a_damaged_file_says_so_while_it_waits(tmp_path: Path) -> None:
+async def test_a_damaged_file_says_so_while_it_waits(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     path = write(tmp_path / "a.bin", TIMES)
     path.write_bytes(path.read_bytes()[:-2])
     source = open_source(f"file:{path}?wait=1")
