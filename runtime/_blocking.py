@@ -237,6 +237,18 @@ class BlockingClient:
         """Show an excerpt from the service's shelf; answered when it has been computed."""
         return self.request("play", name=name, start_us=start_us, stop_us=stop_us, speed=speed)
 
+    def undo(self) -> dict[str, Any]:
+        """Take back the last lesson; the answer says which, as ``label``."""
+        return self.request("undo")
+
+    def replay(self, **changes: Any) -> dict[str, Any]:
+        """Change how the recording is replayed: paused, position_us, speed (None: max), loop."""
+        return self.request("replay", **changes)
+
+    def record(self, on: bool) -> dict[str, Any]:
+        """Begin or end writing down what is computed; the answer has its ``path``."""
+        return self.request("record", on=on)
+
     # -- inside ----------------------------------------------------------------------------------
 
     def _open(self, timeout_s: float | None) -> None:

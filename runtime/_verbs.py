@@ -40,3 +40,15 @@ class Verbs:
         return await self.request(
             "play", name=name, start_us=start_us, stop_us=stop_us, speed=speed
         )
+
+    async def undo(self) -> dict[str, Any]:
+        """Take back the last lesson; the answer says which, as ``label``."""
+        return await self.request("undo")
+
+    async def replay(self, **changes: Any) -> dict[str, Any]:
+        """Change how the recording is replayed: paused, position_us, speed (None: max), loop."""
+        return await self.request("replay", **changes)
+
+    async def record(self, on: bool) -> dict[str, Any]:
+        """Begin or end writing down what is computed; the answer has its ``path``."""
+        return await self.request("record", on=on)

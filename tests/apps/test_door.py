@@ -107,7 +107,7 @@ def test_watch_goes_on_when_the_service_is_restarted(
     port = service.service.addresses[0][1]
 
     def watched(one: Any) -> None:
-        while not one.service.broker.subscribers:
+        while not one.service.first.broker.subscribers:
             time.sleep(0.005)
 
     def scenario() -> None:

@@ -108,7 +108,7 @@ async def test_every_result_arrives_once_in_order_as_it_was(fakes, running, auto
         async with bridged(lambda: converse(run.connect()), broker, topics=("*",)) as bridge:
             source.push(stretch(fakes, 0, 40))
             await settle()
-            run_id = run.service.run_id
+            run_id = run.service.first.run_id
         seen = [await anext(beside) for _ in range(40)]
     assert broker.messages() == seen
     assert broker.numbers() == list(range(1, 41))
@@ -241,7 +241,7 @@ async def test_a_restarted_service_begins_a_new_run(fakes, running, autojump_clo
                 now.append(again)
                 await settle(20)
     runs = [headers["Spikewire-Run"] for _, _, headers in broker.taken]
-    assert list(dict.fromkeys(runs)) == [run.service.run_id, again.service.run_id]
+    assert list(dict.fromkeys(runs)) == [run.service.first.run_id, again.service.first.run_id]
     # What the new service had kept before the bridge came back is there too.
     assert broker.numbers() == [*range(1, runs.count(runs[0]) + 1), *range(1, 9)]
     assert not broker.messages("gap")

@@ -135,7 +135,7 @@ async def test_a_killed_server_costs_what_the_gap_says_and_no_more(fakes, on_tcp
         await until(lambda: len(again.messages) == 20)
     (gap,) = [m for m in bridge.told if m["type"] == "gap"]
     assert (gap["topic"], gap["first"], gap["last"], gap["count"]) == ("result", 101, 150, 50)
-    assert (gap["lost_by"], gap["run"]) == ("bridge", service.run_id)
+    assert (gap["lost_by"], gap["run"]) == ("bridge", service.first.run_id)
     assert bridge.counters["lost"] == 50
     assert bridge.counters["published"] == 320 - 50
     assert numbers(again.messages) == list(range(301, 321))
@@ -214,7 +214,7 @@ async def test_a_service_that_comes_back_is_found_again(fakes, broker, reader):
 
             await nursery.start(serve)
             ports[0] = service.addresses[0][1]
-            runs.append(service.run_id)
+            runs.append(service.first.run_id)
             if count == 30:
                 nursery.start_soon(bridge.run)
             connects = len(runs)

@@ -50,7 +50,7 @@ async def test_the_client_receives_every_result_across_a_loss(fakes, on_tcp, tmp
     async with on_tcp(source, fakes.Network()) as service:
 
         async def subscribed():
-            while not any("result" in box.topics for box in service.broker._outboxes):  # noqa: ASYNC110
+            while not any("result" in box.topics for box in service.first.broker._outboxes):  # noqa: ASYNC110
                 await trio.sleep(0.01)
 
         port = str(service.addresses[0][1])
@@ -65,10 +65,10 @@ async def test_the_client_receives_every_result_across_a_loss(fakes, on_tcp, tmp
             assert chunk
             printed += chunk
         # A loss: the service's end breaks, without a goodbye; results go on meanwhile.
-        for box in tuple(service.broker._outboxes):
+        for box in tuple(service.first.broker._outboxes):
             box.finish()
-        while service.broker.subscribers:
-            await service.broker.left.wait()
+        while service.first.broker.subscribers:
+            await service.first.broker.left.wait()
         source.push(fakes.packet(range(100_000, 200_000, 250), 199_999))
         await subscribed()
         source.push(fakes.packet(range(200_000, 300_000, 250), 299_999))

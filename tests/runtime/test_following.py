@@ -133,7 +133,7 @@ async def test_in_another_run_the_numbers_begin_anew(fakes, running, autojump_cl
             assert (lost["type"], back["type"], back["new_run"]) == ("lost", "back", True)
             assert gap == {"type": "gap", "topic": "result", "first": 1, "last": 1, "count": 1}
             assert numbers(rest) == [2, 3]
-            assert stream.run == second.service.run_id
+            assert stream.run == second.service.first.run_id
             # And once more, in the run that is new no more.
             line.cut()
             other.push(packets(fakes, 3, 1))
@@ -146,7 +146,7 @@ async def test_a_program_goes_on_where_another_ended(fakes, running, autojump_cl
     async with running(source) as service:
         source.push(packets(fakes, 0, 6))
         await trio.sleep(1)
-        known = {"last_seq": {"result": 2}, "run": service.service.run_id}
+        known = {"last_seq": {"result": 2}, "run": service.service.first.run_id}
         async with follow(Line(service), "result", **known) as stream:
             assert numbers(await take(stream, 4)) == [3, 4, 5, 6]
 
@@ -219,7 +219,7 @@ async def test_nobody_at_the_start(fakes, running, autojump_clock):
         nursery.start_soon(come)
         async with follow(line, "result", retry=Retry(at_start=True), notices=True) as stream:
             assert trio.current_time() >= 60
-            assert stream.hello["run"] == service.service.run_id
+            assert stream.hello["run"] == service.service.first.run_id
             with trio.move_on_after(5):
                 pytest.fail(str(await anext(stream)))
 
@@ -348,7 +348,7 @@ async def test_requests_in_the_loop_wait_while_the_service_is_away(fakes, runnin
                 assert (await stream.status())["ok"]
                 source.push(packets(fakes, 2 * len(seen), 1))
     assert seen == [1, 2, 3, 4]
-    assert service.service.broker.seq["result"] >= 4
+    assert service.service.first.broker.seq["result"] >= 4
 
 
 async def test_who_takes_nothing_is_told_what_was_lost(fakes, running, autojump_clock):
