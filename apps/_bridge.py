@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import trio
 import typer
 
+from apps._build import open_source_at
 from apps._door import door
 from apps._errors import DONE, UsageError
 from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Tls, TokenFile
 from apps._quantities import names
-from apps._run import open_source_at
 from apps._say import json_line, remarks
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import trio
 import typer
 
+from apps._build import open_source_at
 from apps._errors import DONE
 from apps._interrupt import run_until_interrupted
 from apps._open import load_kernels
 from apps._options import DEFAULT_MODEL, Classes, Filters, Json, Seed
 from apps._quantities import duration_us, say_bytes, say_us
-from apps._run import check_target, open_source_at, run
+from apps._run import check_target, run
 from apps._say import console, json_line, remarks
 
 if TYPE_CHECKING:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import trio
 import typer
 
+from apps._build import build
 from apps._door import secret
 from apps._errors import DONE, FAILED, UsageError, leaves
-from apps._open import behind, load_kernels, open_network
+from apps._log import Log, logging_to_person, set_level
+from apps._open import load_kernels
 from apps._options import (
     DEFAULT_ADDRESS,
     DEFAULT_MODEL,
@@ -25,25 +26,23 @@ from apps._options import (
     Model,
     Seed,
 )
-from apps._quantities import duration_us, names, speed_factor
-from apps._say import complain, json_line, remarks
+from apps._quantities import duration_us, names
+from apps._say import json_line, remarks
 from apps._session import Session
 
 if TYPE_CHECKING:
-    from qcore import Network
-    from runtime import Service, Settings, Summary
-    from sensors import Source
+    from runtime import Configured, Pipeline, PipelineConfig, Service, Settings
 
 
 def run(
     source: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--source",
             "-s",
             help="file:PATH, udp://HOST:PORT?size=WxH, camera:, stdin:, shelf:DIR, sim: ...",
         ),
-    ],
+    ] = None,
     model: Model = DEFAULT_MODEL,
     classes: Classes = None,
     host: Annotated[str | None, typer.Option(help="Where to listen (default: 127.0.0.1).")] = None,
@@ -97,6 +96,10 @@ def run(
             metavar="FILE.aedat4", help="Write down all that is computed, to be replayed."
         ),
     ] = None,
+    record_folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where recordings go that clients ask for."),
+    ] = None,
     for_us: Annotated[
         int | None,
         typer.Option("--for", metavar="TIME", parser=duration_us, help="End after this time."),
@@ -105,45 +108,95 @@ def run(
         Literal["exit", "stay"] | None,
         typer.Option(help="When the source is over (default: exit)."),
     ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="What is logged on standard error (default: warning)."),
+    ] = None,
+    log_format: Annotated[
+        Literal["text", "json"] | None, typer.Option(help="Sentences, or a JSON map a line.")
+    ] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Run a service: events in, classes out over TCP, until the source ends or Ctrl-C.
 
-    Watch it with `spikewire watch`, teach it with `spikewire teach`.
+    Watch it with `spikewire watch`, teach it with `spikewire teach`. Without --source it runs the
+    pipelines that the file of --config names. SIGHUP reads the settings anew.
     """
     if record is not None:
         check_target(record)
     load_kernels()
-    settings = _settings(
-        config,
-        host=host,
-        port=port,
-        public=public or None,
-        unix_path=unix,
-        control_token=secret(control_token),
-        watch_token=secret(watch_token),
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        http_port=http,
-        learn=learn,
-        labels=labels,
-        at_end=at_end,
-        checkpoint_folder=None if checkpoint is None else str(checkpoint),
+    flags = {
+        "host": host,
+        "port": port,
+        "public": public or None,
+        "unix_path": unix,
+        "control_token": secret(control_token),
+        "watch_token": secret(watch_token),
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "http_port": http,
+        "learn": learn,
+        "labels": labels,
+        "at_end": at_end,
+        "checkpoint_folder": None if checkpoint is None else str(checkpoint),
+        "record_folder": None if record_folder is None else str(record_folder),
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    found = _configured(config, flags)
+    settings = found.settings
+    wanted = found.pipelines
+    if source is not None:
+        if wanted:
+            raise UsageError(f"give --source, or the pipelines in {config}, not both")
+        wanted = (_one(source, model, names(classes), filters, seed, speed, settings),)
+    elif not wanted:
+        raise UsageError("give --source, or --config with a table [pipelines.NAME]")
+    if record is not None and len(wanted) > 1:
+        raise UsageError("--record writes one pipeline down; set record_folder, and ask each")
+    with logging_to_person(settings.log_level, settings.log_format) as log:
+        from runtime import Service
+
+        pipelines = {one.name: build(one, resume, record) for one in wanted}
+        service = Service.of(pipelines, settings, reload=partial(_reload, config, flags))
+        raise typer.Exit(trio.run(_run, service, as_json, log, for_us))
+
+
+def _configured(config: Path | None, flags: Mapping[str, Any]) -> Configured:
+    from runtime import SettingsError, configure
+
+    said = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return configure(config, flags=said)
+    except SettingsError as error:
+        raise UsageError(str(error)) from error
+
+
+def _reload(config: Path | None, flags: Mapping[str, Any]) -> Settings:
+    from runtime import configure
+
+    settings = configure(
+        config, flags={name: value for name, value in flags.items() if value is not None}
+    ).settings
+    set_level(settings.log_level)
+    return settings
+
+
+def _one(
+    source: str,
+    model: str,
+    classes: tuple[str, ...],
+    filters: Sequence[str] | None,
+    seed: int,
+    speed: str | None,
+    settings: Settings,
+) -> PipelineConfig:
+    from runtime import ONLY, PipelineConfig
+
+    return PipelineConfig(
+        ONLY, source, model, classes, tuple(filters or ()), seed, speed, settings, frozenset()
     )
-    if settings.checkpoint_folder is not None:
-        checkpoint = Path(settings.checkpoint_folder)
-    if resume and checkpoint is None:
-        raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
-    opened = open_source_at(source, speed, filters)
-    network = _network(
-        model, names(classes) or source_classes(opened), seed, checkpoint, resume, opened
-    )
-    session = None
-    if record is not None:
-        facts = {"source": source, "model": model, "classes": network.classes, "seed": seed}
-        session = Session(record, facts)
-    raise typer.Exit(trio.run(_run, opened, network, settings, as_json, session, for_us))
 
 
 def check_target(path: Path) -> None:
@@ -156,102 +209,33 @@ def check_target(path: Path) -> None:
         raise UsageError(f"{path} exists already")
 
 
-def open_source_at(uri: str, speed: str | None, filters: Sequence[str] | None = None) -> Source:
-    """Open a source, behind filters; what is wrong with their names is wrong usage."""
-    from sensors import SensorError, open_source
-
-    options: dict[str, Any] = {} if speed is None else {"speed": speed_factor(speed)}
-    try:
-        source = open_source(uri, **options)
-    except SensorError as error:
-        raise UsageError(str(error)) from error
-    return behind(source, filters)
-
-
-def source_classes(source: Source) -> tuple[str, ...]:
-    """The classes that a source knows it will show (the simulator does); none otherwise."""
-    return tuple(getattr(source, "classes", ()))
-
-
-def _settings(config: Path | None, **chosen: Any) -> Settings:
-    from runtime import SettingsError, configure
-
-    flags = {name: value for name, value in chosen.items() if value is not None}
-    try:
-        return configure(config, flags=flags).settings
-    except SettingsError as error:
-        raise UsageError(str(error)) from error
-
-
-def _network(
-    model: str,
-    classes: tuple[str, ...],
-    seed: int,
-    checkpoint: Path | None,
-    resume: bool,
-    source: Source,
-) -> Network:
-    from qcore import Network
-    from runtime import CheckpointStore
-    from sensors import Filtered
-
-    if resume and checkpoint is not None:
-        store = CheckpointStore(checkpoint)
-        found = store.load_newest(Network.from_bytes)
-        if found is not None:
-            network, path = found
-            remembered = store.beside(path)
-            if remembered is not None and isinstance(source, Filtered):
-                source.restore(remembered)
-            remarks().print(f"going on from {path}", markup=False, soft_wrap=True)
-            return network
-    return open_network(model, classes, seed)
-
-
-class _Log(logging.Handler):
-    """Prints the service's complaints as sentences, and remembers them."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.said: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
-        complain(record.getMessage())
-
-
-async def _run(
-    source: Source,
-    network: Network,
-    settings: Settings,
-    as_json: bool,
-    session: Session | None = None,
-    for_us: int | None = None,
-) -> int:
-    from runtime import Service
-
-    service = Service(source, network, settings, record=session)
-    summaries: list[Summary] = []
+async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) -> int:
+    served = False
 
     async def serve(*, task_status: trio.TaskStatus[Service]) -> None:
-        summaries.append(await service.serve(task_status=task_status))
+        nonlocal served
+        await service.serve(task_status=task_status)
+        served = True
         nursery.cancel_scope.cancel()
 
-    with _listening() as log:
-        try:
-            async with trio.open_nursery() as nursery:
-                await nursery.start(serve)
-                _announce(service, as_json)
-                if for_us is not None:
-                    nursery.start_soon(_stop_after, service, for_us)
-        except BaseException as error:
-            # The service has said already why its source failed; once is enough.
-            if not all(any(str(leaf) in said for said in log.said) for leaf in leaves(error)):
-                raise
-        finally:
-            recorded = session.close() if session is not None else None
-    _conclude(source, summaries, as_json, session, recorded)
-    return DONE if summaries else FAILED
+    recorded: dict[str, Path | None] = {}
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve)
+            _announce(service, as_json)
+            if for_us is not None:
+                nursery.start_soon(_stop_after, service, for_us)
+    except BaseException as error:
+        # The service has said already why its source failed; once is enough.
+        if not all(any(str(leaf) in said for said in log.said) for leaf in leaves(error)):
+            raise
+    finally:
+        for name, pipeline in service.pipelines.items():
+            if isinstance(pipeline.owner.record, Session):
+                recorded[name] = pipeline.owner.record.close()
+    for name, pipeline in service.pipelines.items():
+        _conclude(pipeline, as_json, recorded.get(name), several=len(service.pipelines) > 1)
+    return DONE if served else FAILED
 
 
 async def _stop_after(service: Service, for_us: int) -> None:
@@ -259,51 +243,41 @@ async def _stop_after(service: Service, for_us: int) -> None:
     service.stop()
 
 
-@contextmanager
-def _listening() -> Iterator[_Log]:
-    log, logger = _Log(), logging.getLogger("spikewire")
-    logger.addHandler(log)
-    try:
-        yield log
-    finally:
-        logger.removeHandler(log)
-
-
 def _announce(service: Service, as_json: bool) -> None:
     host, port = service.addresses[0]
-    classes = list(service.first.network.classes)
     if as_json:
-        hello: dict[str, Any] = {
-            "source": service.first.source.name, "run": service.first.run_id, "classes": classes,
-            "http": service.http_address,
-        }  # fmt: skip
+        told = [
+            {
+                "pipeline": name, "source": pipeline.source.name, "run": pipeline.run_id,
+                "classes": list(pipeline.network.classes),
+            }
+            for name, pipeline in service.pipelines.items()
+        ]  # fmt: skip
+        hello = {**told[0], "http": service.http_address, "pipelines": told}
         json_line({"type": "listening", "host": host, "port": port, **hello})
         return
     out = remarks()
-    learning = "learning" if service.settings.learn else "not learning"
-    told = f"{service.first.source.name} -> {', '.join(classes)} ({learning})"
-    out.print(told, markup=False, soft_wrap=True)
+    for name, pipeline in service.pipelines.items():
+        learning = "learning" if pipeline.settings.learn else "not learning"
+        classes = ", ".join(pipeline.network.classes)
+        before = f"{name}: " if len(service.pipelines) > 1 else ""
+        said = f"{before}{pipeline.source.name} -> {classes} ({learning})"
+        out.print(said, markup=False, soft_wrap=True)
     if service.http_address is not None:
-        told = f"metrics at {service.http_address}/metrics"
-        out.print(told, markup=False, soft_wrap=True)
+        said = f"metrics at {service.http_address}/metrics"
+        out.print(said, markup=False, soft_wrap=True)
     to = "" if f"{host}:{port}" == DEFAULT_ADDRESS else f" --connect {host}:{port}"
-    told = f"listening on {host}:{port}; see it with: spikewire watch{to}"
-    out.print(told, markup=False, soft_wrap=True)
+    said = f"listening on {host}:{port}; see it with: spikewire watch{to}"
+    out.print(said, markup=False, soft_wrap=True)
 
 
-def _conclude(
-    source: Source,
-    summaries: Sequence[Summary],
-    as_json: bool,
-    session: Session | None = None,
-    recorded: Path | None = None,
-) -> None:
+def _conclude(pipeline: Pipeline, as_json: bool, recorded: Path | None, *, several: bool) -> None:
     """The last words: what was computed, and what was lost, each loss under its own name."""
-    counters = {str(name): int(count) for name, count in source.counters.items()}
-    record: dict[str, Any] = {"type": "summary", "source": counters}
-    if summaries:
-        record |= dataclasses.asdict(summaries[0])
-    if session is not None:
+    counters = {str(name): int(count) for name, count in pipeline.source.counters.items()}
+    done = pipeline.summary()
+    session = pipeline.owner.record if recorded is not None else None
+    record: dict[str, Any] = {"type": "summary", "source": counters, **dataclasses.asdict(done)}
+    if isinstance(session, Session):
         record["recorded"] = {
             "session": str(recorded), "files": [str(part.path) for part in session.parts],
             "events": sum(part.events for part in session.parts),
@@ -312,21 +286,18 @@ def _conclude(
         json_line(record)
         return
     out = remarks()
-    if summaries:
-        done = summaries[0]
-        told = (
-            f"{done.reason}: {done.events} events, {done.results} results, {done.updates} updates"
-        )
-        out.print(told, markup=False)
-        if done.checkpoint is not None:
-            out.print(f"learner saved in {done.checkpoint}", markup=False, soft_wrap=True)
-    if session is not None:
+    before = f"{pipeline.name}: " if several else ""
+    told = f"{done.events} events, {done.results} results, {done.updates} updates"
+    out.print(f"{before}{done.reason}: {told}", markup=False)
+    if done.checkpoint is not None:
+        out.print(f"learner saved in {done.checkpoint}", markup=False, soft_wrap=True)
+    if isinstance(session, Session):
         count = sum(part.events for part in session.parts)
         told = f"recorded {count:,} events; the same again: spikewire replay --session {recorded}"
         out.print(told, markup=False, soft_wrap=True)
         if len(session.learning) > 1:
             out.print("note: learning was switched meanwhile, which a replay does not repeat")
-    losses = {**counters, **(summaries[0].drops if summaries else {})}
+    losses = {**counters, **done.drops}
     told = ", ".join(f"{name} {count}" for name, count in losses.items() if count)
     if told:
         out.print(f"counted: {told}", markup=False, soft_wrap=True)

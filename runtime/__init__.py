@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runtime._bridge_events import EventBridge
     from runtime._checkpoints import CheckpointStore, resume
     from runtime._client import Client, connect, converse
-    from runtime._config import Configured, configure
+    from runtime._config import Configured, PipelineConfig, configure
     from runtime._contracts import RecordedPiece, Recorder
     from runtime._errors import (
         CheckpointError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from runtime._following import Following, follow
     from runtime._messages import PROTOCOL, TOPICS
-    from runtime._pipeline import PIPELINE, Pipeline, Summary
+    from runtime._pipeline import ONLY, PIPELINE, Pipeline, Summary
     from runtime._retry import Retry
     from runtime._service import Service, serve
     from runtime._settings import DEFAULT_PORT, Settings
@@ -49,9 +49,11 @@ _HOME = {
     "DEFAULT_PORT": "_settings",
     "EventBridge": "_bridge_events",
     "Following": "_following",
+    "ONLY": "_pipeline",
     "PIPELINE": "_pipeline",
     "PROTOCOL": "_messages",
     "Pipeline": "_pipeline",
+    "PipelineConfig": "_config",
     "ProtocolError": "_errors",
     "RecordedPiece": "_contracts",
     "Recorder": "_contracts",
@@ -73,6 +75,7 @@ _HOME = {
 
 __all__ = [
     "DEFAULT_PORT",
+    "ONLY",
     "PIPELINE",
     "PROTOCOL",
     "TOPICS",
@@ -88,6 +91,7 @@ __all__ = [
     "EventBridge",
     "Following",
     "Pipeline",
+    "PipelineConfig",
     "ProtocolError",
     "RecordedPiece",
     "Recorder",

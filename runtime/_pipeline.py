@@ -27,6 +27,8 @@ from sensors import SensorError
 
 log = logging.getLogger("spikewire.runtime")
 
+ONLY = "main"
+"""The name of a service's pipeline that has been given none."""
 PIPELINE: ContextVar[str | None] = ContextVar("spikewire_pipeline", default=None)
 """The pipeline that a task, or a thread that works for it, belongs to; logs name it."""
 

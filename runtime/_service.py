@@ -21,7 +21,7 @@ from runtime._errors import ServiceError
 from runtime._http import serve_http
 from runtime._messages import PROTOCOL, TOPICS
 from runtime._owner import InThread
-from runtime._pipeline import Pipeline, Summary
+from runtime._pipeline import ONLY, Pipeline, Summary
 from runtime._reload import changed, merged
 from runtime._settings import Settings
 
@@ -29,8 +29,6 @@ log = logging.getLogger("spikewire.runtime")
 
 # Peers that are being told, at one time, that there is no room for them.
 _MOST_REFUSING = 64
-ONLY = "main"
-"""The name of a service's pipeline that has been given none."""
 
 
 class Service:

@@ -29,8 +29,8 @@ def test_each_place_wins_over_the_one_before(tmp_path):
     ("text", "says"),
     [
         ("[service]\nprot = 1", "prot"),
-        ("[servce]\nport = 1", r"one table, \[service\]"),
-        ("port = 1", r"one table, \[service\]"),
+        ("[servce]\nport = 1", r"the tables \[service\] and \[pipelines.NAME\]"),
+        ("port = 1", r"the tables \[service\] and \[pipelines.NAME\]"),
         ("[service]\nport = 70000", r"port is 70000; allowed is .* \(it is from the file "),
         ("[service]\nport = ", "TOML"),
     ],
