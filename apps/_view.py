@@ -48,7 +48,7 @@ def share(right: int, judged: int) -> str:
 
 def draw(scene: Scene, image: Text | None = None) -> RenderableType:
     """The scene as one renderable, 80 columns wide with a picture and 48 without."""
-    facts = Group(_headline(scene), Text(), _bars(scene), Text(), _numbers(scene))
+    facts = Group(_headline(scene), Text(), bars(scene), Text(), numbers(scene))
     body: RenderableType = facts
     if image is not None:
         body = Table.grid(padding=(0, 2))
@@ -66,9 +66,9 @@ def draw(scene: Scene, image: Text | None = None) -> RenderableType:
 def _headline(scene: Scene) -> RenderableType:
     lines = Table.grid(padding=(0, 1))
     if scene.truth is not None:
-        lines.add_row(Text("shown", "dim"), Text(_plain(scene.truth), "bold"))
+        lines.add_row(Text("shown", "dim"), Text(plain(scene.truth), "bold"))
     if scene.teaching is not None:
-        lines.add_row(Text("teaching", "dim"), Text(_plain(scene.teaching), "bold yellow"))
+        lines.add_row(Text("teaching", "dim"), Text(plain(scene.teaching), "bold yellow"))
     lines.add_row(Text("recognised", "dim"), _recognised(scene))
     return lines
 
@@ -76,7 +76,7 @@ def _headline(scene: Scene) -> RenderableType:
 def _recognised(scene: Scene) -> Text:
     if scene.recognised is None:
         return Text("-", "dim")
-    name = _plain(scene.recognised)
+    name = plain(scene.recognised)
     if scene.truth is None or scene.teaching is not None:
         return Text(name, "bold")
     if scene.recognised == scene.truth:
@@ -84,9 +84,10 @@ def _recognised(scene: Scene) -> Text:
     return Text(f"{name} \N{BALLOT X}", WRONG_STYLE)
 
 
-def _bars(scene: Scene) -> RenderableType:
-    bars = Table.grid(padding=(0, 1))
-    bars.add_column(no_wrap=True, overflow="ellipsis")
+def bars(scene: Scene) -> RenderableType:
+    """A bar for every class's score, the recognised one bright."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, overflow="ellipsis")
     # Scores are signed integers without a fixed range: the longest bar is the largest of now.
     longest = max([1, *(abs(score) for score in scene.scores.values())])
     for name, score in scene.scores.items():
@@ -94,16 +95,17 @@ def _bars(scene: Scene) -> RenderableType:
         cells = round(_BAR * max(0, score) / longest)
         bar = Text("\N{FULL BLOCK}" * cells, "cyan" if chosen else "bright_black")
         bar.append("\N{BOX DRAWINGS LIGHT TRIPLE DASH HORIZONTAL}" * (_BAR - cells), "bright_black")
-        bars.add_row(Text(_plain(name), "bold" if chosen else ""), bar)
-    return bars
+        table.add_row(Text(plain(name), "bold" if chosen else ""), bar)
+    return table
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A class's name as one reads it."""
     return name.replace("_", " ")
 
 
-def _numbers(scene: Scene) -> RenderableType:
+def numbers(scene: Scene) -> Text:
+    """Rate, latency, losses and how often it was right, in a line."""
     parts = []
     if scene.rate is not None:
         parts.append(say_rate(scene.rate))

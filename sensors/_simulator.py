@@ -40,6 +40,8 @@ class SimSource:
         The gestures shown, each once per round, in an order drawn anew for every round.
     hold
         Seconds of each.
+    pause
+        Seconds after each in which the arms hang, and nothing is the truth.
     subjects
         Numbers of the persons who gesture, in turn from round to round.
     speed
@@ -61,6 +63,7 @@ class SimSource:
         seed: int = 0,
         classes: Sequence[str] = GESTURES,
         hold: float = 3.0,
+        pause: float = 0.0,
         subjects: Sequence[int] = (1,),
         speed: float | None = 1.0,
         duration: float | None = None,
@@ -77,6 +80,8 @@ class SimSource:
                 raise SourceError(f"{setting} is {min(numbers)}; allowed are numbers from 0.")
         if not 0.01 <= hold < 1e6:
             raise SourceError(f"hold is {hold}; allowed are seconds from 0.01.")
+        if not 0 <= pause < 1e6:
+            raise SourceError(f"pause is {pause}; allowed are seconds from 0.")
         if duration is not None and not 1e-3 <= duration < math.inf:
             raise SourceError(f"duration is {duration}; allowed are seconds from 0.001.")
         self.classes = tuple(classes)
@@ -86,6 +91,7 @@ class SimSource:
         self.name = f"sim:seed={seed}"
         self._seed, self._subjects = seed, tuple(subjects)
         self._hold_us = round(hold * 1e6 / FRAME_US) * FRAME_US
+        self._pause_us = round(pause * 1e6 / FRAME_US) * FRAME_US
         self._end_us = None if duration is None else round(duration * 1e6 / FRAME_US) * FRAME_US
         self._conditions = conditions
         self._counters: Counter[str] = Counter()
@@ -115,7 +121,7 @@ class SimSource:
                 )
                 await deliver(packet)
 
-    def _program(self) -> Iterator[tuple[Camera, str, int, int]]:
+    def _program(self) -> Iterator[tuple[Camera, str | None, int, int]]:
         """Yield who shows what from when until when, in microseconds of stream time."""
         rng = np.random.default_rng([self._seed, 0x0DE])
         cameras: dict[int, Camera] = {}
@@ -128,16 +134,22 @@ class SimSource:
                 )
             turn += 1
             for pick in rng.permutation(len(self.classes)):
-                stop = now + self._hold_us
-                if self._end_us is not None:
-                    stop = min(stop, self._end_us)
-                yield cameras[number], self.classes[int(pick)], now, stop
-                now = stop
-                if now == self._end_us:
-                    return
+                for gesture, span in (
+                    (self.classes[int(pick)], self._hold_us),
+                    (None, self._pause_us),
+                ):
+                    if not span:
+                        continue
+                    stop = now + span
+                    if self._end_us is not None:
+                        stop = min(stop, self._end_us)
+                    yield cameras[number], gesture, now, stop
+                    now = stop
+                    if now == self._end_us:
+                        return
 
 
-def _see(camera: Camera, gesture: str, span: int, now: int) -> Events:
+def _see(camera: Camera, gesture: str | None, span: int, now: int) -> Events:
     """Watch for a while; a camera's own time stands still while another subject's turn lasts."""
     shift = now - camera.t
     events = camera.see(gesture, span)
@@ -159,6 +171,7 @@ _SETTINGS: dict[str, Callable[[str, str], Any]] = {
     "seed": _number(int),
     "classes": lambda _, text: tuple(filter(None, text.split(","))),
     "hold": _number(float),
+    "pause": _number(float),
     "subject": _number(lambda text: (int(text),)),
     "subjects": _number(lambda text: tuple(int(part) for part in text.split(","))),
     "speed": _number(lambda text: None if text == "max" else float(text)),

@@ -114,7 +114,7 @@ class Camera:
         self._gesture: str | None = None
         self._path = Path(np.repeat(rest()[:, None, :], KNOTS, 1), 1.0, 0.0)
         self._since = 0
-        self._settled = True
+        self._settled = self._fresh = True
         self.t = 0
         frame, _ = self._picture()
         self._pixels = Pixels(_noisy(self.conditions), frame, FRAME_US, rng)
@@ -158,14 +158,14 @@ class Camera:
         pose_at(self._path.table, cycles, self._old, share, self._pose)
         sway(self._body, self.subject.sway, self._pose, seconds, w[1:4])
 
-    def see(self, gesture: str, duration_us: int) -> Events:
+    def see(self, gesture: str | None, duration_us: int) -> Events:
         """Watch the subject gesture for a while.
 
         Parameters
         ----------
         gesture
-            What to show; where it differs from the last call, the hands take ``CHANGE_S`` to get
-            there. The first gesture is already under way.
+            What to show; None: the arms hang. Where it differs from the last call, the hands take
+            ``CHANGE_S`` to get there. The first gesture is already under way.
         duration_us
             How long, rounded down to whole frames of ``FRAME_US``.
 
@@ -179,7 +179,8 @@ class Camera:
         SourceError
             If there is no such gesture.
         """
-        check_gesture(gesture)
+        if gesture is not None:
+            check_gesture(gesture)
         if gesture != self._gesture:
             self.begin(gesture)
         flicker = self.conditions.flicker
@@ -193,12 +194,17 @@ class Camera:
             parts.append(self._pixels.see(frame, logs, lamp, before))
         return self._pixels.read_out(parts)
 
-    def begin(self, gesture: str) -> None:
-        """Start a new showing of a gesture, even of the same one."""
-        self._settled = self._gesture is None
+    def begin(self, gesture: str | None) -> None:
+        """Start a new showing of a gesture, even of the same one; None lets the arms hang."""
+        self._settled = self._fresh
+        self._fresh = False
         self._gesture, self._since = gesture, self.t
         self._old = self._pose.copy()
-        self._path = path(gesture, self.subject, self._acts)
+        if gesture is None:
+            self._path = Path(np.repeat(rest()[:, None, :], KNOTS, 1), 1.0, 0.0)
+            self._path.table[:, :, :3] *= self.subject.size
+        else:
+            self._path = path(gesture, self.subject, self._acts)
 
 
 def check_gesture(gesture: str) -> None:

@@ -1,0 +1,308 @@
+"""From scores every few milliseconds to one steady answer: what gesture is being made now.
+
+Integers over event time, no clock and no randomness: the same results give the same decisions,
+however they arrive.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+UNKNOWN, NOTHING = "unknown", "nothing"
+"""Answers that are no class: what moves is none of them for sure; and nothing moves."""
+
+OTHER = frozenset({"other_gestures"})
+"""Classes that mean none of the others: where one of them wins, the answer is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strictness:
+    """How clear a winner has to be.
+
+    The margin is that of the mean scores of the best two classes over the window; the spread is
+    the standard deviation of the two, added in squares.
+
+    Attributes
+    ----------
+    enter, keep
+        Least margin in hundredths of the spread, to be decided and to stay so.
+    other
+        Classes that are answered with unknown.
+    """
+
+    enter: int
+    keep: int
+    other: frozenset[str] = OTHER
+
+
+OFF = Strictness(0, 0, frozenset())
+NORMAL = Strictness(150, 50)
+STRICT = Strictness(300, 150)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a decision takes.
+
+    Attributes
+    ----------
+    steady_us
+        Length of the window over which scores are averaged; 0 looks at the newest result alone.
+    hold_us
+        How long another answer has to win without a break before it is taken.
+    strictness
+        How clear a winner has to be.
+    still
+        Spikes of the first layer per millisecond below which nobody moves: nine tenths of it to
+        become still, all of it to move again.
+    still_us
+        Over how long they are counted.
+    gap_us
+        Longest time between two results that does not begin everything anew.
+    """
+
+    steady_us: int = 300_000
+    hold_us: int = 100_000
+    strictness: Strictness = NORMAL
+    still: int = 125
+    still_us: int = 100_000
+    gap_us: int = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One answer, from when until when, in microseconds of event time.
+
+    Attributes
+    ----------
+    name
+        A class, ``unknown`` or ``nothing``.
+    segment
+        The stretch of the stream that the times belong to.
+    since_us
+        When it began to win.
+    decided_us
+        When it was taken.
+    confidence
+        For a class the percentage of results that named it: of those in the window while it lasts,
+        of all of its time when it is over. For ``unknown`` what the best class lacks to 100; for
+        ``nothing`` 100.
+    until_us
+        When the next began to win; None while it lasts.
+    """
+
+    name: str
+    segment: int
+    since_us: int
+    decided_us: int
+    confidence: int
+    until_us: int | None = None
+
+    @property
+    def gesture(self) -> bool:
+        """Whether it names a class."""
+        return self.name not in (UNKNOWN, NOTHING)
+
+
+@dataclass(slots=True)
+class _Motion:
+    """Spikes of the last while, and the time in which they came."""
+
+    rows: deque[tuple[int, int, int]] = field(default_factory=deque)
+    spikes: int = 0
+    covered_us: int = 0
+
+    def add(self, t_us: int, covers: int, spikes: int, over_us: int) -> None:
+        self.rows.append((t_us, covers, spikes))
+        self.covered_us += covers
+        self.spikes += spikes
+        while self.rows[0][0] <= t_us - over_us and len(self.rows) > 1:
+            _, covered, counted = self.rows.popleft()
+            self.covered_us -= covered
+            self.spikes -= counted
+
+    def reaches(self, still: int) -> bool:
+        """Whether so many spikes came per millisecond."""
+        return self.covered_us > 0 and 1000 * self.spikes >= still * self.covered_us
+
+
+@dataclass(slots=True)
+class _Window:
+    """Results of the last while, and their sums: per class of scores, of squares, of firsts."""
+
+    classes: tuple[str, ...] = ()
+    first_us: int = 0
+    last_us: int = 0
+    rows: deque[tuple[int, int, tuple[int, ...]]] = field(default_factory=deque)
+    sums: list[int] = field(default_factory=list)
+    squares: list[int] = field(default_factory=list)
+    firsts: list[int] = field(default_factory=list)
+
+    def add(self, t_us: int, scores: tuple[int, ...], steady_us: int) -> None:
+        first = _winner(scores)
+        self.last_us = t_us
+        self._count(1, first, scores)
+        self.rows.append((t_us, first, scores))
+        while self.rows[0][0] <= t_us - steady_us and len(self.rows) > 1:
+            self._count(-1, *self.rows.popleft()[1:])
+
+    def _count(self, sign: int, first: int, scores: tuple[int, ...]) -> None:
+        if first >= 0:
+            self.firsts[first] += sign
+        for n, score in enumerate(scores):
+            self.sums[n] += sign * score
+            self.squares[n] += sign * score * score
+
+    def best(self) -> tuple[int, int, int]:
+        """The best class, its squared lead over the next, and the squared spread of the two.
+
+        Both are multiplied by the square of the number of results, which leaves them whole.
+        """
+        first = max(range(len(self.sums)), key=self.sums.__getitem__)
+        others = [n for n in range(len(self.sums)) if n != first]
+        second = max(others, key=self.sums.__getitem__, default=-1)
+        lead = self.sums[first] - (self.sums[second] if second >= 0 else 0)
+        count = len(self.rows)
+        spread = sum(
+            count * self.squares[n] - self.sums[n] * self.sums[n] for n in (first, second) if n >= 0
+        )
+        return first, max(lead, 0) ** 2, spread
+
+    def share(self, index: int) -> int:
+        """The percentage of results in the window that named a class first."""
+        return 100 * self.firsts[index] // len(self.rows)
+
+
+def _winner(scores: Sequence[int]) -> int:
+    """The highest, the first of equals; -1 where all are the same."""
+    most = max(scores)
+    if most == min(scores) and (len(scores) > 1 or most == 0):
+        return -1
+    return scores.index(most)
+
+
+class Decider:
+    """Takes results in and says what is being shown.
+
+    Another segment, a gap, or other classes begin anew, with ``nothing``.
+
+    Parameters
+    ----------
+    rules
+        What a decision takes.
+
+    Attributes
+    ----------
+    now
+        The present decision; None before the first result.
+    """
+
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.rules = rules or Rules()
+        self.now: Decision | None = None
+        self._window = _Window()
+        self._motion, self._moving = _Motion(), False
+        self._rival: tuple[str, int] | None = None
+        self._won: Counter[int] = Counter()
+        self._pending: Counter[int] = Counter()
+
+    def take(
+        self, segment: int, t_us: int, scores: Mapping[str, int], spikes: Sequence[int]
+    ) -> Decision | None:
+        """Take one result in.
+
+        Parameters
+        ----------
+        segment, t_us, scores, spikes
+            As in a service's result: event time in microseconds, a score per class, spikes per
+            layer since the result before.
+
+        Returns
+        -------
+        Decision or None
+            The decision that this result ended, with ``until_us``; None if none did.
+        """
+        ended = None
+        window, classes = self._window, tuple(scores)
+        late = not 0 < t_us - window.last_us <= self.rules.gap_us
+        if self.now is None or segment != self.now.segment or late or classes != window.classes:
+            ended = self.end()
+            # Times of another segment mean nothing here; within one the quiet is nothing.
+            same = ended is not None and ended.segment == segment and t_us > window.last_us
+            self._begin(segment, window.last_us if same else t_us, classes, t_us)
+            window = self._window
+        # What the first result counted began before it: nothing is known of how long it took.
+        if window.rows:
+            self._motion.add(t_us, t_us - window.last_us, spikes[0], self.rules.still_us)
+        window.add(t_us, tuple(scores.values()), self.rules.steady_us)
+        assert self.now is not None
+        self._compare(self._wanted(), t_us)
+        if self._rival is not None and t_us - self._rival[1] >= self.rules.hold_us:
+            ended = self._change(*self._rival, t_us) or ended
+        self.now = replace(self.now, confidence=self._confidence())
+        return ended
+
+    def end(self) -> Decision | None:
+        """The present decision, as it ends with the last result; what follows begins anew."""
+        if self.now is None:
+            return None
+        ended, self.now = self._closed(self._window.last_us), None
+        return ended
+
+    def _begin(self, segment: int, since_us: int, classes: tuple[str, ...], t_us: int) -> None:
+        zeros = [0] * len(classes)
+        self._window = _Window(classes, t_us, t_us, deque(), zeros, zeros[:], zeros[:])
+        self.now = Decision(NOTHING, segment, since_us, since_us, 100)
+        self._motion, self._moving, self._rival = _Motion(), False, None
+        self._won, self._pending = Counter(), Counter()
+
+    def _compare(self, wanted: str, t_us: int) -> None:
+        """Note whether this result goes on as before, or who is to replace the present answer."""
+        assert self.now is not None
+        if self._rival is None or self._rival[0] != wanted:
+            # The time of a rival that did not last belongs to the present answer.
+            self._won += self._pending
+            self._pending.clear()
+            self._rival = None if wanted == self.now.name else (wanted, t_us)
+        (self._won if self._rival is None else self._pending)[self._window.rows[-1][1]] += 1
+
+    def _wanted(self) -> str:
+        """What this result alone would have decided."""
+        assert self.now is not None
+        window, rules = self._window, self.rules
+        least = rules.still if not self._moving else rules.still * 9 // 10
+        self._moving = self._motion.reaches(least)
+        # Half a window is enough to be judged by: less has hardly a spread.
+        if not self._moving or 2 * (window.last_us - window.first_us) < rules.steady_us:
+            return NOTHING
+        best, lead, spread = window.best()
+        name = window.classes[best]
+        kept = name == self.now.name
+        clear = rules.strictness.keep if kept else rules.strictness.enter
+        if name in rules.strictness.other or not lead:
+            return UNKNOWN
+        return name if lead * 10_000 >= clear * clear * spread else UNKNOWN
+
+    def _change(self, name: str, since_us: int, t_us: int) -> Decision:
+        ended = self._closed(since_us)
+        self.now = Decision(name, ended.segment, since_us, t_us, 0)
+        self._won, self._pending, self._rival = self._pending, Counter(), None
+        return ended
+
+    def _confidence(self) -> int:
+        assert self.now is not None
+        if self.now.name == NOTHING:
+            return 100
+        if self.now.name == UNKNOWN:
+            return 100 - max(self._window.share(n) for n in range(len(self._window.classes)))
+        return self._window.share(self._window.classes.index(self.now.name))
+
+    def _closed(self, until_us: int) -> Decision:
+        assert self.now is not None
+        share = self.now.confidence
+        if self.now.gesture and self._won:
+            index = self._window.classes.index(self.now.name)
+            share = 100 * self._won[index] // self._won.total()
+        return replace(self.now, confidence=share, until_us=until_us)

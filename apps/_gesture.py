@@ -1,0 +1,141 @@
+"""`spikewire gesture`: which gesture is being made now, steadily, with "unknown" as an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Annotated, Literal
+
+import trio
+import typer
+
+from apps._decide import NORMAL, OFF, STRICT, Rules
+from apps._errors import DONE, UsageError, leaves
+from apps._gesture_live import Session, serve, watch
+from apps._gesture_say import JsonTeller, LineTeller, ScreenTeller, Teller
+from apps._gesture_view import GestureScreen
+from apps._interrupt import run_until_interrupted
+from apps._open import load_kernels, open_network
+from apps._options import Filters, Json
+from apps._quantities import duration_us, host_port
+from apps._recognise import Recogniser
+from apps._run import open_source_at
+from apps._say import console
+
+_MODEL, _SOURCE = "gestures", "sim:"
+_UNKNOWN = {"off": OFF, "normal": NORMAL, "strict": STRICT}
+_LONGEST_US = 10_000_000
+
+
+def gesture(
+    source: Annotated[
+        str | None,
+        typer.Option("--source", "-s", help="As of `run`: camera:, file:PATH, sim: (default) ..."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A trained network (default: gestures).")
+    ] = None,
+    connect: Annotated[
+        str | None,
+        typer.Option("--connect", "-c", metavar="HOST:PORT", help="Watch a running service."),
+    ] = None,
+    filters: Filters = None,
+    speed: Annotated[
+        str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Where others can watch (default: any free one)."),
+    ] = None,
+    steady: Annotated[
+        int | None,
+        typer.Option(
+            metavar="TIME", parser=duration_us, help="Scores are averaged over it (default: 300ms)."
+        ),
+    ] = None,
+    unknown: Annotated[
+        Literal["off", "normal", "strict"],
+        typer.Option(help="How clear a gesture has to be, to be named."),
+    ] = "normal",
+    still: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="SPIKES", help="Of the first layer per ms, below which nobody moves."
+        ),
+    ] = Rules().still,
+    for_us: Annotated[
+        int | None,
+        typer.Option("--for", metavar="TIME", parser=duration_us, help="End after this time."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which gesture is being made now: a network on any source, or a running service.
+
+    On a terminal the events, the gesture in large letters and the last ones; elsewhere a line for
+    each gesture when it is over. With --json a line whenever the answer changes.
+    """
+    rules = _rules(steady, unknown, still)
+    if connect is None:
+        load_kernels()
+        opened = open_source_at(_SOURCE if source is None else source, speed, filters)
+        network = open_network(_MODEL if model is None else model, (), 0)
+        seen = Recogniser(opened.name, rules)
+        _run(seen, as_json, lambda s: trio.run(serve, s, opened, network, port or 0, for_us))
+    else:
+        ours = {"source": source, "model": model, "filter": filters, "speed": speed, "port": port}
+        _refuse([name for name, value in ours.items() if value is not None])
+        host, number = host_port(connect)
+        seen = Recogniser(f"{host}:{number}", rules)
+        _run(
+            seen, as_json,
+            lambda s: run_until_interrupted(partial(watch, s, host, number, for_us)),
+        )  # fmt: skip
+    raise typer.Exit(DONE)
+
+
+def _rules(steady: int | None, unknown: str, still: int) -> Rules:
+    if steady is None:
+        return Rules(strictness=_UNKNOWN[unknown], still=still)
+    if steady > _LONGEST_US:
+        raise UsageError(f"--steady is {steady / 1e6:g}s; allowed are times from 0ms to 10s")
+    # Who wants no average wants no delay either.
+    hold = Rules().hold_us if steady else 0
+    return Rules(steady_us=steady, hold_us=hold, strictness=_UNKNOWN[unknown], still=still)
+
+
+def _refuse(ours: Sequence[str]) -> None:
+    if ours:
+        raise UsageError(
+            f"--{ours[0]} is the service's own where --connect watches one: leave one of them out"
+        )
+
+
+def _run(seen: Recogniser, as_json: bool, work: Callable[[Session], object]) -> None:
+    """Do the work before whoever looks on; whatever ends it, the last words are said."""
+    failed: BaseException | None = None
+    with _teller(as_json) as teller:
+        session = Session(seen, teller)
+        try:
+            work(session)
+        except BaseException as error:
+            failed = error
+            if not any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+                session.reason = "failed"
+        session.end()
+    # Out here, where a screen has been given back.
+    teller.last(seen, session.reason)
+    if failed is not None:
+        raise failed
+
+
+@contextmanager
+def _teller(as_json: bool) -> Iterator[Teller]:
+    out = console()
+    if as_json:
+        yield JsonTeller()
+    elif out.is_terminal and not out.is_dumb_terminal:
+        with GestureScreen(out) as screen:
+            yield ScreenTeller(screen)
+    else:
+        yield LineTeller()
