@@ -12,7 +12,6 @@ from rich.text import Text
 from apps._decide import NOTHING, UNKNOWN
 from apps._letters import ROWS, large
 from apps._present import Screen
-from apps._quantities import say_us
 from apps._recognise import Moment, lasted_us, told
 from apps._view import Scene, bars, numbers, plain
 
@@ -21,6 +20,8 @@ _PICTURE, _PICTURE_ROWS = 32, 16
 # The picture, and beside it letters enough for "counter".
 _WIDE = 72
 _FRAME, _MARGIN = 2, 4
+# "right arm counter clockwise" and its bar.
+_SCORES = 40
 _STYLES = {NOTHING: "dim", UNKNOWN: "yellow"}
 
 
@@ -65,7 +66,7 @@ def _beside(moment: Moment, image: Text, inside: int, rows: int) -> list[Rendera
     if left < 3:
         return [grid]
     below = Table.grid(padding=(0, 2))
-    below.add_row(_scores(moment.scene, left), _history(moment, left))
+    below.add_row(_scores(moment.scene, left), _history(moment, left, inside - _SCORES - 2))
     return [grid, Text(), below]
 
 
@@ -73,7 +74,7 @@ def _below(moment: Moment, inside: int, rows: int) -> list[RenderableType]:
     parts = _head(moment, inside, lines=max(1, (rows - 8) // ROWS))
     left = rows - len(parts) - 1
     scores = min(left // 2, len(moment.scene.scores))
-    history = _history(moment, left - scores)
+    history = _history(moment, left - scores, inside)
     return [*parts, _scores(moment.scene, scores), Text(), history]
 
 
@@ -88,7 +89,7 @@ def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
     parts: list[RenderableType] = [
         Text(line, style, no_wrap=True, overflow="ellipsis") for line in set_large
     ]
-    since = f"for {say_us(lasted_us(now, moment.t_us))}, {now.confidence} %"
+    since = f"for {lasted_us(now, moment.t_us) / 1e6:.1f} s, {now.confidence} %"
     parts.append(Text(since, no_wrap=True, overflow="ellipsis"))
     if moment.scene.truth is not None:
         shown = f"shown: {plain(moment.scene.truth)}"
@@ -105,11 +106,15 @@ def _scores(scene: Scene, rows: int) -> RenderableType:
     return bars(replace(scene, scores={n: s for n, s in scene.scores.items() if n in best}))
 
 
-def _history(moment: Moment, rows: int) -> RenderableType:
-    table = Table.grid(padding=(0, 1))
-    for justify in ("right", "right", "left", "right"):
-        table.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
+def _history(moment: Moment, rows: int, width: int) -> RenderableType:
+    lines = []
     for decision in moment.history[: max(rows, 0)]:
         start, lasted, name, share = told(decision, moment.begin_us)
-        table.add_row(Text(start, "dim"), lasted, Text(name, "bold"), Text(share, "dim"))
-    return table
+        # The name is last: it is what a narrow terminal can cut.
+        line = Text(
+            f"{start:>9} {lasted:>7} {share:>5}  ", "dim", no_wrap=True, overflow="ellipsis"
+        )
+        line.append(name, "bold not dim")
+        line.truncate(max(width, 1), overflow="ellipsis")
+        lines.append(line)
+    return Group(*lines)

@@ -9,7 +9,6 @@ from typing import Any
 
 from apps._decide import Decider, Decision, Rules
 from apps._follow import Follower
-from apps._quantities import say_us
 from apps._view import Scene
 
 _HISTORY = 64
@@ -115,7 +114,7 @@ def told(decision: Decision, begin_us: Mapping[int, int]) -> tuple[str, str, str
     start = decision.since_us - begin_us.get(decision.segment, decision.since_us)
     return (
         f"{start / 1e6:.2f} s",
-        say_us(lasted_us(decision)),
+        f"{lasted_us(decision) / 1e6:.2f} s",
         decision.name.replace("_", " "),
         f"{decision.confidence} %",
     )

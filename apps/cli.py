@@ -33,7 +33,17 @@ from apps import (
 from apps._errors import DONE, FAILED, leaves, sentence
 from apps._say import complain
 from apps._start import endless
-from apps.bench import core, decode, fewshot, gestures, latency, simulator, subscribers, twin
+from apps.bench import (
+    core,
+    decide,
+    decode,
+    fewshot,
+    gestures,
+    latency,
+    simulator,
+    subscribers,
+    twin,
+)
 
 app = typer.Typer(
     name="spikewire",
@@ -69,6 +79,7 @@ for _command in (
 bench = typer.Typer(help="Measurements anybody can repeat.", add_completion=False)
 bench.command()(gestures.gestures)
 bench.command()(core.core)
+bench.command()(decide.decide)
 bench.command()(decode.decode)
 bench.command()(simulator.simulator)
 bench.command()(latency.latency)
