@@ -140,10 +140,11 @@ async def serve(
             host, number = service.addresses[0]
             session.footer = f"Ctrl-C ends; others: spikewire watch -c {host}:{number}"
             session.teller.begin(_hello("listening", host, number, client))
-            if for_us is not None:
-                nursery.start_soon(_stop_after, service, for_us)
-            await session.follow(client)
-        nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as meanwhile:
+                if for_us is not None:
+                    meanwhile.start_soon(_stop_after, service, for_us)
+                await session.follow(client)
+                meanwhile.cancel_scope.cancel()
     session.seen.follower.missed += client.missed
     if failed is not None:
         raise failed
@@ -162,7 +163,7 @@ async def watch(session: Session, host: str, port: int, for_us: int | None) -> N
     runtime.ConnectionLost
         It ended without a goodbye.
     """
-    from runtime import connect
+    from runtime import ConnectionLost, connect
 
     async with connect(host, port, name="gesture") as client:
         topics = ["result", "stats"]
@@ -170,8 +171,13 @@ async def watch(session: Session, host: str, port: int, for_us: int | None) -> N
             topics.append("events")
         session.seen.follower.title = f"{client.hello['source']} at {host}:{port}"
         session.footer = "Ctrl-C leaves; the service goes on"
+        try:
+            await client.subscribe(*topics)
+        except ConnectionLost:
+            # It may stop at this very moment: a goodbye is an ordinary end.
+            if client.goodbye is None:
+                raise
         session.teller.begin(_hello("watching", host, port, client))
-        await client.subscribe(*topics)
         with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
             await session.follow(client)
     session.seen.follower.missed += client.missed

@@ -110,11 +110,9 @@ def _history(moment: Moment, rows: int, width: int) -> RenderableType:
     lines = []
     for decision in moment.history[: max(rows, 0)]:
         start, lasted, name, share = told(decision, moment.begin_us)
-        # The name is last: it is what a narrow terminal can cut.
-        line = Text(
-            f"{start:>9} {lasted:>7} {share:>5}  ", "dim", no_wrap=True, overflow="ellipsis"
-        )
-        line.append(name, "bold not dim")
+        # Confidence is last: it is what a narrow terminal cuts first.
+        line = Text(f"{start:>8} {lasted:>7}  ", "dim", no_wrap=True)
+        line.append(name, "bold not dim").append(f"  {share}")
         line.truncate(max(width, 1), overflow="ellipsis")
         lines.append(line)
     return Group(*lines)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SIZE = (128, 128)
 HOLD_S, PAUSE_S = 3.0, 1.5
 _PACKET_US = 20_000
+# As many events as a gesture has: 90 kev/s.
+_POINTS = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def noise(number: int, seconds: float, rate: int) -> Source:
 
 
 def walkers(number: int, seconds: float) -> Source:
-    """People who walk through the picture, one after the other: 400 points of contrast each."""
+    """People who walk through the picture, one after the other: 1,500 points of contrast each."""
     draw = np.random.default_rng([number, 0x3A1C])
     parts = list(_walk(draw, seconds))
     t, x, y, p = (np.concatenate([part[n] for part in parts]) for n in range(4))
@@ -128,10 +130,10 @@ def _walk(draw: np.random.Generator, seconds: float) -> Iterator[tuple[Any, Any,
         lasts = min((SIZE[0] + 40) / speed, seconds - now)
         # Head, body, and two legs that swing: middle and half size of each, in pixels.
         boxes = [(0, 35, 7, 9), (0, 70, 12, 26), (-4, 110, 5, 18), (4, 110, 5, 18)]
-        of = draw.choice(4, 400, p=[0.15, 0.45, 0.2, 0.2])
+        of = draw.choice(4, _POINTS, p=[0.15, 0.45, 0.2, 0.2])
         middle = np.array(boxes, float)[of]
-        dx = middle[:, 0] + draw.uniform(-1, 1, 400) * middle[:, 2]
-        y = middle[:, 1] + draw.uniform(-1, 1, 400) * middle[:, 3]
+        dx = middle[:, 0] + draw.uniform(-1, 1, _POINTS) * middle[:, 2]
+        y = middle[:, 1] + draw.uniform(-1, 1, _POINTS) * middle[:, 3]
         swing = np.where(of == 2, 1.0, np.where(of == 3, -1.0, 0.0)) * (y - 92) * 0.4
         times = np.arange(0, lasts, 1e-3)
         centre = speed * times - 20
@@ -144,7 +146,7 @@ def _walk(draw: np.random.Generator, seconds: float) -> Iterator[tuple[Any, Any,
         at = column[when + 1, who]
         inside = (at >= 0) & (at < SIZE[0])
         when, who, at = when[inside], who[inside], at[inside]
-        bright = draw.integers(0, 2, 400)
+        bright = draw.integers(0, 2, _POINTS)
         t = ((now + times[when]) * 1e6).astype(np.int64) + draw.integers(0, 1000, len(when))
         yield (
             t,

@@ -35,6 +35,17 @@ MODES = {
 """What is compared, by its name in the report."""
 
 CURVE_MS = (100, 200, 300, 400, 600, 800)
+_ROWS = (
+    ("gesture: right", "gesture", "right"),
+    ("wrong", "gesture", "wrong"),
+    ("unknown", "gesture", "unknown"),
+    ("nothing", "gesture", "nothing"),
+    ("1 s after its onset: right", "settled", "right"),
+    ("wrong", "settled", "wrong"),
+    ("other gesture: one of the ten", "other", "wrong"),
+    ("pause: nothing", "pause", "nothing"),
+    ("a gesture", "pause", "wrong"),
+)
 _FIRST = 3001
 _SECONDS = 10.0
 _SETTLED_US = 1_000_000
@@ -153,21 +164,17 @@ def _draw(report: Mapping[str, Any], path: Path) -> None:
 
 def _print(report: Mapping[str, Any]) -> None:
     out = console()
-    table = Table(
-        "decided with", "right", "wrong", "unknown", "nothing", "right after 1 s", "wrong",
-        "other: named", "pause: nothing", "named", "changes/s", "wait", "p90", "missed",
-        title=f"{report['people']} simulated people, eleven gestures each",
-    )  # fmt: skip
-    for name, found in report["modes"].items():
-        wait = found["wait_s"]
-        table.add_row(
-            name, *(_percent(share) for share in found["gesture"].values()),
-            _percent(found["settled"]["right"]), _percent(found["settled"]["wrong"]),
-            _percent(found["other"]["wrong"]), _percent(found["pause"]["nothing"]),
-            _percent(found["pause"]["wrong"]), f"{found['changes_per_s']:.2f}",
-            *("-" if wait[n] is None else f"{wait[n]:.2f} s" for n in ("median", "p90")),
-            f"{found['missed']} of {found['gestures']}",
-        )  # fmt: skip
+    title = f"{report['people']} simulated people, eleven gestures each"
+    table = Table("", *MODES, title=title)
+    found = report["modes"]
+    for what, shown, said in _ROWS:
+        table.add_row(what, *(_percent(found[name][shown][said]) for name in MODES))
+    table.add_row("changes per second", *(f"{found[name]['changes_per_s']:.2f}" for name in MODES))
+    for what, which in (("onset to right name, median", "median"), ("and p90", "p90")):
+        waits = [found[name]["wait_s"][which] for name in MODES]
+        table.add_row(what, *("-" if wait is None else f"{wait:.2f} s" for wait in waits))
+    missed = (f"{found[name]['missed']} of {found[name]['gestures']}" for name in MODES)
+    table.add_row("never named right", *missed)
     out.print(table)
     table = Table("no gesture", *MODES, title="named (unknown, nothing)")
     for what, found in report["no_gesture"].items():

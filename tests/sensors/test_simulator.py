@@ -127,6 +127,28 @@ async def test_pacing_changes_no_event(autojump_clock: trio.testing.MockClock) -
     assert (np.diff(seen[0]["t"]) >= 0).all()
 
 
+async def test_in_a_pause_the_arms_hang_and_nothing_is_the_truth() -> None:
+    packets = []
+
+    async def take(packet: Packet) -> None:
+        packets.append(packet)
+
+    source = SimSource(classes=("arm_roll",), hold=0.2, pause=0.9, speed=None, duration=2.2)
+    await source.run(take)
+    ends = {name: [p.watermark for p in packets if p.label == name] for name in ("arm_roll", None)}
+    assert (len(ends["arm_roll"]), len(ends[None])) == (20, 90)
+    assert min(ends[None]) == 220_000
+    shown = np.concatenate([p.events for p in packets])
+    active = np.bincount(shown["t"] // 100_000)
+    # The hands take 0.4 s down; then only the body sways.
+    assert active[7:11].max() < 0.5 * active[:2].min()
+    # Without a pause it is the stream that it always was.
+    still = Camera(seed=0, subject=1).see("arm_roll", 200_000)
+    assert (shown[shown["t"] < 200_000] == still).all()
+    with pytest.raises(SourceError, match="pause is -1"):
+        open_source("sim:?pause=-1")
+
+
 async def test_a_class_shown_again_is_a_new_showing() -> None:
     packets: list[Packet] = []
 
