@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
 import re
+import select
+import signal
 import socket
+import struct
+import subprocess
+import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -278,3 +286,77 @@ def test_a_stream_of_many_segments_keeps_little() -> None:
         seen.take(result)
     assert len(seen.begin_us) < 100
     assert seen.end() is not None
+
+
+def size(terminal: int, columns: int, rows: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+@pytest.mark.slow
+def test_a_terminal_is_resized_and_ctrl_c_gives_it_back() -> None:
+    main, side = os.openpty()
+    size(main, 40, 24)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "apps", "gesture", "--source", "sim:?pause=1"],
+        stdin=side, stdout=side, stderr=side, env={**os.environ, "TERM": "xterm-256color"},
+    )  # fmt: skip
+    os.close(side)
+    shown, asked = b"", 0
+    deadline = time.monotonic() + 120
+    try:
+        while select.select([main], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            try:
+                shown += os.read(main, 65536)
+            except OSError:
+                break  # the other side is closed: it has ended
+            if asked == 0 and b"ev/s" in shown:
+                size(main, 100, 30)
+                running.send_signal(signal.SIGWINCH)
+                asked = 1
+            elif asked == 1 and "\N{BOX DRAWINGS LIGHT HORIZONTAL}".encode() * 41 in shown:
+                running.send_signal(signal.SIGINT)
+                asked = 2
+        assert running.wait(10) == 0
+    finally:
+        running.kill()
+        os.close(main)
+    assert asked == 2
+    assert b"Traceback" not in shown
+    assert shown.rindex(b"\x1b[?1049l") > shown.rindex(b"\x1b[?1049h")
+    assert b"stopped: " in shown[shown.rindex(b"\x1b[?1049l") :]
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_service_that_goes_on() -> None:
+    def start(*words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "apps", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    service = start("run", "--source", "sim:", "--model", "gestures", "--port", "0", "--json")
+    try:
+        assert service.stdout is not None
+        address = f"127.0.0.1:{json.loads(service.stdout.readline())['port']}"
+        watcher = start("gesture", "-c", address, "--json")
+        assert watcher.stdout is not None
+        assert json.loads(watcher.stdout.readline())["type"] == "watching"
+        assert json.loads(watcher.stdout.readline())["class"] == NOTHING
+        watcher.send_signal(signal.SIGINT)
+        out, err = watcher.communicate(timeout=60)
+        assert (watcher.returncode, "Traceback" in err) == (0, False)
+        assert json.loads(out.splitlines()[-1])["reason"] == "stopped"
+        # For a while, and then a service that is killed.
+        assert cli.run(["gesture", "-c", address, "--for", "200ms", "--json"]) == 0
+        watcher = start("gesture", "-c", address, "--json")
+        assert watcher.stdout is not None
+        watcher.stdout.readline()
+        service.kill()
+        service.wait()
+        out, err = watcher.communicate(timeout=60)
+        assert watcher.returncode == 1
+        assert json.loads(out.splitlines()[-1])["reason"] == "failed"
+        assert len([line for line in err.splitlines() if "compiling" not in line]) == 1
+    finally:
+        service.kill()
+        service.communicate()
