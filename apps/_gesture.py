@@ -20,7 +20,7 @@ from apps._open import load_kernels, open_network
 from apps._options import Filters, Json
 from apps._quantities import duration_us, host_port
 from apps._recognise import Recogniser
-from apps._run import open_source_at
+from apps._build import open_source_at
 from apps._say import console
 
 _MODEL, _SOURCE = "gestures", "sim:"

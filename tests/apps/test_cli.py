@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from apps import cli
 
 COMMANDS = (
-    "demo", "run", "watch", "teach", "play", "replay", "info", "train", "evaluate", "memory",
-    "sweep", "status", "learn", "checkpoint", "bridge",
+    "demo", "run", "watch", "gesture", "teach", "play", "replay", "info", "train", "evaluate",
+    "memory", "sweep", "status", "learn", "checkpoint", "bridge",
 )  # fmt: skip
 
 

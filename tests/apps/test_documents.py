@@ -13,7 +13,13 @@ ROOT = Path(__file__).parents[2]
 
 def examples() -> list[tuple[str, str]]:
     found = []
-    for name in ("README.md", "CONTRIBUTING.md", "docs/training.md", "docs/benchmarks.md"):
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/training.md",
+        "docs/benchmarks.md",
+        "docs/gesture.md",
+    ):
         text = (ROOT / name).read_text(encoding="utf-8")
         found += [(name, line) for line in re.findall(r"spikewire [a-z]+[^`\n#]*", text)]
     return found
