@@ -27,8 +27,8 @@ class Teller(Protocol):
     ) -> None:
         """A decision has ended, or a new one begun; `result` is what did it, None at the end."""
 
-    def redraw(self, seen: Recogniser, image: Text | None, footer: str) -> None:
-        """A tenth of a second has passed."""
+    def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
+        """A tenth of a second has passed; the last result came `quiet_s` ago, by the clock."""
 
     def last(self, seen: Recogniser, reason: str) -> None:
         """It is over, and a screen has been given back."""
@@ -57,7 +57,7 @@ class JsonTeller:
         }  # fmt: skip
         json_line(line)
 
-    def redraw(self, seen: Recogniser, image: Text | None, footer: str) -> None:
+    def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
         """Nothing: programs do not look."""
 
     def last(self, seen: Recogniser, reason: str) -> None:
@@ -92,7 +92,7 @@ class LineTeller:
             line = f"{start:>10} {lasted:>8}  {name}  {share}"
             self._out.print(line, markup=False, soft_wrap=True)
 
-    def redraw(self, seen: Recogniser, image: Text | None, footer: str) -> None:
+    def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
         """Nothing: a pipe has no place to draw on."""
 
     def last(self, seen: Recogniser, reason: str) -> None:
@@ -116,9 +116,9 @@ class ScreenTeller:
     ) -> None:
         """Nothing: it is seen with the next picture."""
 
-    def redraw(self, seen: Recogniser, image: Text | None, footer: str) -> None:
+    def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
         """Draw what is to be seen now."""
-        self._screen.show_moment(seen.moment(footer=footer), image)
+        self._screen.show_moment(seen.moment(quiet_s, footer=footer), image)
 
     def last(self, seen: Recogniser, reason: str) -> None:
         """Say what there was in all."""

@@ -22,6 +22,7 @@ _WIDE = 72
 _FRAME, _MARGIN = 2, 4
 # "right arm counter clockwise" and its bar.
 _SCORES = 40
+_QUIET_S = 1.0
 _STYLES = {NOTHING: "dim", UNKNOWN: "yellow"}
 
 
@@ -83,6 +84,9 @@ def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
     now = moment.now
     if now is None:
         return [Text("waiting for events", "dim", no_wrap=True), Text()]
+    if moment.quiet_s >= _QUIET_S:
+        # A source that sends nothing: what it showed last is no answer to what it shows now.
+        return [Text(f"no results for {moment.quiet_s:.0f} s", "dim", no_wrap=True), Text()]
     style = _STYLES.get(now.name, "bold green")
     words = plain(now.name)
     set_large = large(words, width, lines) or [words]

@@ -30,6 +30,8 @@ class Moment:
         The last decided gestures, the newest first.
     begin_us
         For each segment, the time of its first result: times are told from there.
+    quiet_s
+        How long ago the last result came, by the clock.
     """
 
     scene: Scene
@@ -37,6 +39,7 @@ class Moment:
     t_us: int
     history: tuple[Decision, ...]
     begin_us: Mapping[int, int]
+    quiet_s: float = 0.0
 
 
 class Recogniser:
@@ -86,12 +89,13 @@ class Recogniser:
         """The stream is over: the last decision."""
         return self._keep(self.decider.end())
 
-    def moment(self, **more: Any) -> Moment:
+    def moment(self, quiet_s: float = 0.0, **more: Any) -> Moment:
         """What is to be seen now; `more` goes to the scene."""
         now = self.decider.now
         named = now.name if now is not None and now.gesture else None
         scene = self.follower.scene(recognised=named, judged=0, **more)
-        return Moment(scene, now, self.follower.t_us, tuple(self._history), self.begin_us)
+        history = tuple(self._history)
+        return Moment(scene, now, self.follower.t_us, history, self.begin_us, quiet_s)
 
     def _keep(self, ended: Decision | None) -> Decision | None:
         if ended is None:

@@ -16,6 +16,7 @@ import sys
 import termios
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,14 @@ def test_the_picture_is_beside_the_gesture_and_its_history_below() -> None:
     assert all(line in drawn for line in large("right arm counter clockwise", 42, 3) or ["none"])
     assert "for 1.5 s, 87 %" in drawn
     assert "  1.00 s  0.70 s  right arm" in drawn
+
+
+def test_a_source_that_sends_nothing_is_no_gesture() -> None:
+    out = Console(file=io.StringIO(), width=80, height=30, record=True)
+    out.print(draw_moment(replace(moment(), quiet_s=3.2), None, 80, 30))
+    drawn = out.export_text()
+    assert "no results for 3 s" in drawn
+    assert "for 1.5 s" not in drawn
 
 
 def test_a_screen_gives_the_terminal_back() -> None:
