@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import trio
 import typer
 
+from apps._build import open_source_at
 from apps._decide import NORMAL, OFF, STRICT, Rules
 from apps._errors import DONE, UsageError, leaves
 from apps._gesture_live import Session, serve, watch
@@ -20,7 +21,6 @@ from apps._open import load_kernels, open_network
 from apps._options import Filters, Json
 from apps._quantities import duration_us, host_port
 from apps._recognise import Recogniser
-from apps._build import open_source_at
 from apps._say import console
 
 _MODEL, _SOURCE = "gestures", "sim:"
