@@ -1,4 +1,4 @@
-"""`spikewire status | learn | checkpoint`: one question to a running service, one answer."""
+"""`spikewire status | learn | undo | checkpoint`: one question to a running service, one answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import trio
 import typer
 
 from apps._door import Door, door
-from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Tls, TokenFile
+from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Pipeline, Tls, TokenFile
 from apps._say import console, json_line
 
 
@@ -18,10 +18,11 @@ def status(
     tls: Tls = False,
     ca: Ca = None,
     token_file: TokenFile = None,
+    pipeline: Pipeline = None,
     as_json: Json = False,
 ) -> None:
     """Say how a running service stands."""
-    answer = _ask(door(connect, tls, ca, token_file), "status")["status"]
+    answer = _ask(door(connect, tls, ca, token_file, pipeline), "status")["status"]
     if as_json:
         json_line(answer)
         return
@@ -46,10 +47,23 @@ def learn(
     tls: Tls = False,
     ca: Ca = None,
     token_file: TokenFile = None,
+    pipeline: Pipeline = None,
 ) -> None:
     """Switch learning on or off in a running service."""
-    answer = _ask(door(connect, tls, ca, token_file), "learn", on=switch == "on")
+    answer = _ask(door(connect, tls, ca, token_file, pipeline), "learn", on=switch == "on")
     console().print(f"learning is {switch} from tick {answer['tick']}")
+
+
+def undo(
+    connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
+    pipeline: Pipeline = None,
+) -> None:
+    """Take back the last lesson of a running service."""
+    answer = _ask(door(connect, tls, ca, token_file, pipeline), "undo")
+    console().print(f"took back what was taught as {answer['label']!r}", markup=False)
 
 
 def checkpoint(
@@ -57,9 +71,10 @@ def checkpoint(
     tls: Tls = False,
     ca: Ca = None,
     token_file: TokenFile = None,
+    pipeline: Pipeline = None,
 ) -> None:
     """Let a running service save its learner now, and print the file's path."""
-    answer = _ask(door(connect, tls, ca, token_file), "checkpoint")
+    answer = _ask(door(connect, tls, ca, token_file, pipeline), "checkpoint")
     console().print(answer["path"], markup=False, soft_wrap=True)
 
 

@@ -26,8 +26,14 @@ class Door:
     options: dict[str, Any]
 
 
-def door(connect: str, tls: bool, ca: Path | None, token_file: Path | None) -> Door:
-    """Understand `--connect`, `--tls`, `--ca` and `--token-file`.
+def door(
+    connect: str,
+    tls: bool,
+    ca: Path | None,
+    token_file: Path | None,
+    pipeline: str | None = None,
+) -> Door:
+    """Understand `--connect`, `--tls`, `--ca`, `--token-file` and `--pipeline`.
 
     Raises
     ------
@@ -52,6 +58,8 @@ def door(connect: str, tls: bool, ca: Path | None, token_file: Path | None) -> D
         options |= {"tls": True, "ca": None if ca is None else str(ca)}
     if token_file is not None:
         options["token"] = secret(token_file)
+    if pipeline is not None:
+        options["pipeline"] = pipeline
     return Door(connect, options)
 
 

@@ -12,14 +12,15 @@ import typer
 
 from apps._build import open_source_at
 from apps._decide import NORMAL, OFF, STRICT, Rules
+from apps._door import door
 from apps._errors import DONE, UsageError, leaves
 from apps._gesture_live import Session, serve, watch
 from apps._gesture_say import JsonTeller, LineTeller, ScreenTeller, Teller
 from apps._gesture_view import GestureScreen
 from apps._interrupt import run_until_interrupted
 from apps._open import load_kernels, open_network
-from apps._options import Filters, Json
-from apps._quantities import duration_us, host_port
+from apps._options import Ca, Filters, Json, Pipeline, Tls, TokenFile
+from apps._quantities import duration_us
 from apps._recognise import Recogniser
 from apps._say import console
 
@@ -38,8 +39,14 @@ def gesture(
     ] = None,
     connect: Annotated[
         str | None,
-        typer.Option("--connect", "-c", metavar="HOST:PORT", help="Watch a running service."),
+        typer.Option(
+            "--connect", "-c", metavar="HOST:PORT|unix:PATH", help="Watch a running service."
+        ),
     ] = None,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
+    pipeline: Pipeline = None,
     filters: Filters = None,
     speed: Annotated[
         str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
@@ -85,12 +92,9 @@ def gesture(
     else:
         ours = {"source": source, "model": model, "filter": filters, "speed": speed, "port": port}
         _refuse([name for name, value in ours.items() if value is not None])
-        host, number = host_port(connect)
-        seen = Recogniser(f"{host}:{number}", rules)
-        _run(
-            seen, as_json,
-            lambda s: run_until_interrupted(partial(watch, s, host, number, for_us)),
-        )  # fmt: skip
+        service = door(connect, tls, ca, token_file, pipeline)
+        seen = Recogniser(service.shown, rules)
+        _run(seen, as_json, lambda s: run_until_interrupted(partial(watch, s, service, for_us)))
     raise typer.Exit(DONE)
 
 

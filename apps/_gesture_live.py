@@ -9,6 +9,7 @@ import numpy as np
 import trio
 from numpy.typing import NDArray
 
+from apps._door import Door
 from apps._gesture_say import Teller
 from apps._image import EventImage
 from apps._present import REDRAW_S
@@ -144,7 +145,7 @@ async def serve(
             await nursery.start(run)
             host, number = service.addresses[0]
             session.footer = f"Ctrl-C ends; others: spikewire watch -c {host}:{number}"
-            session.teller.begin(_hello("listening", host, number, client))
+            session.teller.begin(_hello("listening", {"host": host, "port": number}, client))
             async with trio.open_nursery() as meanwhile:
                 if for_us is not None:
                     meanwhile.start_soon(_stop_after, service, for_us)
@@ -160,7 +161,7 @@ async def _stop_after(service: Service, for_us: int) -> None:
     service.stop()
 
 
-async def watch(session: Session, host: str, port: int, for_us: int | None) -> None:
+async def watch(session: Session, service: Door, for_us: int | None) -> None:
     """Watch a running service until it says goodbye, or for a while.
 
     Raises
@@ -170,11 +171,11 @@ async def watch(session: Session, host: str, port: int, for_us: int | None) -> N
     """
     from runtime import ConnectionLost, connect
 
-    async with connect(host, port, name="gesture") as client:
+    async with connect(**service.options, name="gesture") as client:
         topics = ["result", "stats"]
         if session.teller.draws and "events" in client.hello["topics"]:
             topics.append("events")
-        session.seen.follower.title = f"{client.hello['source']} at {host}:{port}"
+        session.seen.follower.title = f"{client.hello['source']} at {service.shown}"
         session.footer = "Ctrl-C leaves; the service goes on"
         try:
             await client.subscribe(*topics)
@@ -182,13 +183,14 @@ async def watch(session: Session, host: str, port: int, for_us: int | None) -> N
             # It may stop at this very moment: a goodbye is an ordinary end.
             if client.goodbye is None:
                 raise
-        session.teller.begin(_hello("watching", host, port, client))
+        session.teller.begin(_hello("watching", service.options, client))
         with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
             await session.follow(client)
     session.seen.follower.missed += client.missed
 
 
-def _hello(kind: str, host: str, port: int, client: Client) -> dict[str, Any]:
+def _hello(kind: str, place: Mapping[str, Any], client: Client) -> dict[str, Any]:
     hello = client.hello
     known = {"source": hello["source"], "classes": list(hello["classes"])}
-    return {"type": kind, "host": host, "port": port, **known}
+    where = {name: place[name] for name in ("host", "port", "unix_path") if name in place}
+    return {"type": kind, **where, **known}

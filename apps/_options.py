@@ -30,6 +30,10 @@ TokenFile = Annotated[
         "--token-file", metavar="FILE", help="The secret to show (default: SPIKEWIRE_TOKEN)."
     ),
 ]
+Pipeline = Annotated[
+    str | None,
+    typer.Option("--pipeline", metavar="NAME", help="Of a service that has several: which one."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines, for a program to read.")]
 Model = Annotated[
     str,
@@ -87,6 +91,7 @@ __all__ = [
     "Filters",
     "Json",
     "Model",
+    "Pipeline",
     "Seed",
     "Size",
     "Start",

@@ -14,7 +14,7 @@ import typer
 from apps._door import Door, door
 from apps._errors import DONE, FAILED, CommandError, UsageError
 from apps._interrupt import run_until_interrupted
-from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Start, Stop, Tls, TokenFile
+from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Pipeline, Start, Stop, Tls, TokenFile
 from apps._quantities import duration_us, say_us, speed_factor
 from apps._say import complain, console, json_line
 
@@ -40,6 +40,7 @@ def teach(
     tls: Tls = False,
     ca: Ca = None,
     token_file: TokenFile = None,
+    pipeline: Pipeline = None,
     as_json: Json = False,
 ) -> None:
     """Teach a running service: what its source shows now, or an excerpt that it plays.
@@ -51,7 +52,7 @@ def teach(
         raise UsageError("--start and --stop say what to play: give --play NAME too")
     if play is not None and for_us is not None:
         raise UsageError("give --for or --play, not both: an excerpt ends by itself")
-    service = door(connect, tls, ca, token_file)
+    service = door(connect, tls, ca, token_file, pipeline)
     if play is None:
         work = partial(_teach_for, service, label, _FOR_US if for_us is None else for_us, as_json)
     else:
@@ -71,10 +72,11 @@ def play(
     tls: Tls = False,
     ca: Ca = None,
     token_file: TokenFile = None,
+    pipeline: Pipeline = None,
     as_json: Json = False,
 ) -> None:
     """Play a recording of a running service's shelf, and say what was recognised in it."""
-    service = door(connect, tls, ca, token_file)
+    service = door(connect, tls, ca, token_file, pipeline)
     excerpt = {"start_us": start or 0, "stop_us": stop, "speed": speed_factor(speed)}
     _end(run_until_interrupted(partial(_play, service, name, excerpt, as_json)))
 

@@ -14,7 +14,7 @@ from apps._door import Door, door
 from apps._errors import DONE
 from apps._follow import Follower
 from apps._interrupt import run_until_interrupted
-from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Tls, TokenFile
+from apps._options import DEFAULT_ADDRESS, Ca, Connect, Json, Pipeline, Tls, TokenFile
 from apps._present import REDRAW_S, Presenter, presenter
 from apps._say import console, json_line, remarks
 
@@ -30,6 +30,7 @@ def watch(
     tls: Tls = False,
     ca: Ca = None,
     token_file: TokenFile = None,
+    pipeline: Pipeline = None,
     once: Annotated[
         bool, typer.Option("--once", help="End when the service stops or the connection is lost.")
     ] = False,
@@ -40,7 +41,7 @@ def watch(
     A service that is lost or restarted is waited for. With --json the first line is the service's
     hello, then one line per message; lines of the types lost and back tell of the connection.
     """
-    service = door(connect, tls, ca, token_file)
+    service = door(connect, tls, ca, token_file, pipeline)
     run_until_interrupted(partial(_print_json if as_json else _show, service, once))
     raise typer.Exit(DONE)
 

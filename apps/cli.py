@@ -71,6 +71,7 @@ for _command in (
     _sweep.sweep,
     _ask.status,
     _ask.learn,
+    _ask.undo,
     _ask.checkpoint,
     _bridge.bridge,
 ):
