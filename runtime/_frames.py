@@ -33,7 +33,7 @@ def decode(payload: bytes) -> dict[str, Any]:
     """
     try:
         return _any_map.decode(payload)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError("malformed", f"A frame is not a msgpack map: {error}.") from error
 
 

@@ -197,8 +197,8 @@ class Service:
             self._refusing -= 1
             return
         self.connections += 1
-        limit_sending(stream)
         try:
+            limit_sending(stream)
             await Connection(stream, self).run()
         except Exception:
             # A fault of ours in one conversation must not end the others.
