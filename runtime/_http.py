@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from runtime._meter import LATENCY_BOUNDS_US
 if TYPE_CHECKING:
     from runtime._pipeline import Pipeline
     from runtime._service import Service
+
+PATIENCE_S = 5
+"""How long a peer may take to send the rest of a request, and to read an answer."""
 
 
 def faults(pipeline: Pipeline) -> list[str]:
@@ -190,11 +194,21 @@ async def serve_http(
     from hypercorn.config import Config
     from hypercorn.trio import serve
 
-    config = Config()
+    class Bounded(Config):
+        """Hypercorn waits for ever for those who do not read, even while it is stopped."""
+
+        def create_sockets(self) -> Any:
+            sockets = super().create_sockets()
+            for one in sockets.insecure_sockets if hasattr(socket, "TCP_USER_TIMEOUT") else ():
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * PATIENCE_S)
+            return sockets
+
+    config = Bounded()
     config.bind = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
     config.accesslog = None
     config.errorlog = logging.getLogger("spikewire.http")
     config.graceful_timeout = 0.5
+    config.read_timeout = PATIENCE_S
     try:
         async with trio.open_nursery() as nursery:
             binds = await nursery.start(serve, app, config)

@@ -13,6 +13,7 @@ from runtime._errors import ProtocolError
 PROTOCOL = 1
 TOPICS = ("result", "stats", "status", "learning", "events", "spikes")
 LONGEST_NAME = 64
+_LONGEST_FAULT = 400
 
 Policy = Literal["latest", "drop_oldest", "disconnect"]
 _Id = (
@@ -187,7 +188,11 @@ def understand(payload: bytes) -> Said:
     try:
         return _said.decode(payload)
     except msgspec.ValidationError as error:
-        raise ProtocolError("invalid", f"Not a message of protocol {PROTOCOL}: {error}.") from None
+        # The fault may quote a megabyte of what was said.
+        told = (
+            str(error) if len(str(error)) <= _LONGEST_FAULT else f"{error!s:.{_LONGEST_FAULT}} ..."
+        )
+        raise ProtocolError("invalid", f"Not a message of protocol {PROTOCOL}: {told}.") from None
     except msgspec.DecodeError as error:
         raise ProtocolError("malformed", f"A frame is not one msgpack map: {error}.") from None
     except UnicodeDecodeError as error:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import hostile_kinds
 import msgpack
@@ -37,7 +38,7 @@ async def _messages(stream: trio.abc.Stream) -> AsyncIterator[dict[str, Any]]:
         raise AssertionError(f"{len(buffer)} bytes of an unfinished message came")
 
 
-async def _send(stream: trio.SocketStream, attempt: Attempt) -> None:
+async def _send(stream: trio.abc.Stream, attempt: Attempt) -> None:
     # The service may have closed before all is sent; what it says is what counts.
     with suppress(*GONE):
         for number, piece in enumerate(attempt.pieces):
@@ -45,27 +46,37 @@ async def _send(stream: trio.SocketStream, attempt: Attempt) -> None:
                 await trio.sleep(attempt.pause_s)
             await stream.send_all(piece)
         if attempt.end == "half":
+            assert isinstance(stream, trio.abc.HalfCloseableStream)
             await stream.send_eof()
         elif attempt.end != "read" and attempt.pause_s:
             await trio.sleep(attempt.pause_s)
 
 
-async def attack(way: str | int, attempt: Attempt) -> str:
+async def attack(
+    way: str | int, attempt: Attempt, tls: ssl.SSLContext | Literal["not"] | None = None
+) -> str:
     """Make one attempt; returns what is wrong with the answer, or nothing.
 
     Parameters
     ----------
     way
         A port of the loopback, or the path of a Unix socket.
+    tls
+        Speak TLS; ``"not"``: do not, where the service does.
     """
-    stream = await _open(way)
+    bare = await _open(way)
+    stream: trio.abc.Stream = bare
+    if isinstance(tls, ssl.SSLContext):
+        stream = trio.SSLStream(bare, tls, server_hostname="127.0.0.1", https_compatible=True)
     try:
         if attempt.codes is None:
             await _send(stream, attempt)
             if attempt.end == "reset":
-                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return ""
         with trio.move_on_after(PATIENCE_S) as scope:
+            if tls == "not":
+                return await _see_it_end(stream, attempt)
             return await _judge(stream, attempt)
         assert scope.cancelled_caught
         return f"not closed within {PATIENCE_S:g} s"
@@ -73,7 +84,16 @@ async def attack(way: str | int, attempt: Attempt) -> str:
         await trio.aclose_forcefully(stream)
 
 
-async def _judge(stream: trio.SocketStream, attempt: Attempt) -> str:
+async def _see_it_end(stream: trio.abc.Stream, attempt: Attempt) -> str:
+    """Send what is no TLS, and read whatever comes until the service has closed."""
+    await _send(stream, attempt)
+    with suppress(*GONE):
+        while await stream.receive_some(65536):
+            pass
+    return ""
+
+
+async def _judge(stream: trio.abc.Stream, attempt: Attempt) -> str:
     assert attempt.codes is not None
     code, replies, ids = "", 0, []
     async with trio.open_nursery() as nursery:
@@ -102,9 +122,17 @@ async def _judge(stream: trio.SocketStream, attempt: Attempt) -> str:
 
 
 async def assault(
-    ways: Sequence[str | int], first: int, count: int, seed: int, crowd: int, per_s: float
+    ways: Sequence[str | int],
+    first: int,
+    count: int,
+    seed: int,
+    crowd: int,
+    per_s: float,
+    tls: ssl.SSLContext | None = None,
 ) -> dict[str, Any]:
     """Make ``count`` attempts from number ``first``, at most ``crowd`` at a time.
+
+    With ``tls`` every second one speaks TLS where it can, and the others do not.
 
     Returns
     -------
@@ -120,7 +148,10 @@ async def assault(
         nonlocal wrongs
         name, attempt = hostile_kinds.draw(seed, number)
         try:
-            fault = await attack(ways[number % len(ways)], attempt)
+            how = None if tls is None else tls if number % 2 else "not"
+            if how is tls and tls is not None and attempt.end == "half":
+                how = "not"  # TLS has no half-closed connections
+            fault = await attack(ways[number % len(ways)], attempt, how)
         except OSError as error:
             fault = f"cannot connect: {error}"
         finally:

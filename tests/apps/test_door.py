@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import certificate
+from certificates import write_certificate
 from typer.testing import CliRunner
 
 from apps import cli
@@ -33,7 +33,7 @@ Serving = Callable[..., AbstractContextManager[Any]]
 def guarded(tmp_path_factory: pytest.TempPathFactory, serving: Serving) -> Iterator[Any]:
     """A service with TLS, a Unix socket and a token, and the options for each way in."""
     folder = tmp_path_factory.mktemp("door")
-    files = certificate(folder, "good")
+    files = write_certificate(folder, "good")
     secret, socket = folder / "token", folder / "s.sock"
     secret.write_text(CONTROL + "\n")
     with serving(

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 import trio
-from certificates import certificate
+from certificates import write_certificate
 
 from runtime import (
     BlockingClient,
@@ -86,7 +86,7 @@ def test_tokens_that_are_none_and_public_hosts_without_one():
 
 
 async def test_tls_with_a_certificate_that_is_trusted(fakes, tmp_path, serving):
-    files = certificate(tmp_path, "good")
+    files = write_certificate(tmp_path, "good")
     async with serving(fakes, **files) as service:
         port = service.addresses[0][1]
         async with connect(port=port, tls=True, ca=files["tls_cert"]) as client:
@@ -102,10 +102,10 @@ async def test_tls_with_a_certificate_that_is_trusted(fakes, tmp_path, serving):
 
 @pytest.mark.parametrize("fault", ["expired", "stranger", "plain"])
 async def test_tls_that_cannot_be_trusted_is_refused(fault, fakes, tmp_path, serving):
-    files = certificate(tmp_path, "mine", days=-1 if fault == "expired" else 1)
+    files = write_certificate(tmp_path, "mine", last_day=-1 if fault == "expired" else 1)
     ca = files["tls_cert"]
     if fault == "stranger":
-        ca = certificate(tmp_path, "other")["tls_cert"]
+        ca = write_certificate(tmp_path, "other")["tls_cert"]
     async with serving(fakes, **files, hello_s=1.0) as service:
         port = service.addresses[0][1]
         if fault == "plain":

@@ -72,7 +72,7 @@ values = st.recursive(
 GOOD = tuple(
     msgpack.packb(message)
     for message in (
-        {"type": "hello", "protocol": 1, "client": "a"}, {"type": "teach", "label": "wave", "id": 1},
+        {"type": "hello", "protocol": 1, "client": "a"}, {"type": "teach", "label": "b", "id": 1},
         {"type": "subscribe", "topics": ["*"], "last_seq": {"result": 3}, "run": "x"},
         {"type": "play", "name": "a", "speed": 2.0, "stop_us": 9},
     )
