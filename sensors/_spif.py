@@ -69,6 +69,10 @@ def _parse(words, width, height, arrived, events, n, state, counts):  # type: ig
         if word >> 31:
             t = arrived
             if t < state[_LAST] and state[_BEGUN] != 0:
+                if not inside and state[_LAST] - t > 1_000_000:
+                    # A sender with another clock: clamped, time would stand still for as long.
+                    state[_RESTARTED] = 1
+                    return n
                 t = state[_LAST]
             step = 1
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
 import time
@@ -10,12 +11,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
+import numpy as np
 import trio
 
 from sensors._container import HEAD, NAMES, Container, probe
 from sensors._errors import SensorError, SourceError
 from sensors._events import Deliver, Events, Packet, Policy, check_events, no_events
 from sensors._recording import read_aedat4, read_decoded
+from sensors._spif import RESTART_US
 
 SUFFIXES: Mapping[str, str] = {"nmnist": ".bin", "aedat1": ".aedat"}
 """Formats that cannot be told by their content, and the name's end that tells them."""
@@ -131,23 +134,26 @@ class StdinSource:
     async def run(self, deliver: Deliver) -> None:
         """Deliver events until the input ends; a damaged one raises after its last whole event."""
         chunks = self._chunks()
-        last = 0
+        last = segment = 0
         while True:
             # An abandoned read ends with the program: nobody else reads standard input.
-            events = await trio.to_thread.run_sync(
+            found = await trio.to_thread.run_sync(
                 lambda: next(chunks, None), abandon_on_cancel=True
             )
-            if events is None:
+            if found is None:
                 break
+            events, restarted = found
+            segment += restarted
             if not len(events):
                 continue
             last = int(events["t"][-1])
             self._counts["events"] += len(events)
             self._counts["packets"] += 1
-            await deliver(Packet(events, self.size, last, time.monotonic_ns(), 0))
-        await deliver(Packet(no_events(), self.size, last, time.monotonic_ns(), 0, last=True))
+            await deliver(Packet(events, self.size, last, time.monotonic_ns(), segment))
+        await deliver(Packet(no_events(), self.size, last, time.monotonic_ns(), segment, last=True))
 
-    def _chunks(self) -> Iterator[Events]:
+    def _chunks(self) -> Iterator[tuple[Events, bool]]:
+        """Yield checked events, and whether the sender's clock began anew with them."""
         found, after = self._found, -(2**62)
         rest = self._head[found.start :]
         pieces: Iterator[Events]
@@ -157,7 +163,10 @@ class StdinSource:
         else:
             pipe: BinaryIO = _Pipe(self._file, rest)  # type: ignore[assignment]
             pieces = read_decoded("Standard input", pipe, found, self.size[1], self._counts)
-        for events in pieces:
+        for events, restarted in _stretches(pieces):
+            if restarted:
+                after = -(2**62)
+                self._counts["time_restarts"] += 1
             try:
                 checked = check_events(
                     events, self.size, policy=self._policy, counters=self._counts, after=after
@@ -166,4 +175,16 @@ class StdinSource:
                 raise SensorError(f"Standard input: {error}") from None
             if len(checked):
                 after = int(checked["t"][-1])
-            yield checked
+            yield checked, restarted
+
+
+def _stretches(pieces: Iterator[Events]) -> Iterator[tuple[Events, bool]]:
+    """Cut where time steps back too far to be disorder; tells which stretches begin there."""
+    before: int | None = None
+    for events in pieces:
+        t = events["t"].astype(np.int64)
+        cuts = [0, *(np.flatnonzero(np.diff(t) < -RESTART_US) + 1).tolist(), len(t)]
+        for first, stop in itertools.pairwise(cuts):
+            if first < stop:
+                yield events[first:stop], before is not None and int(t[first]) < before - RESTART_US
+                before = int(t[stop - 1])
