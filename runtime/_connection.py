@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import ssl
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
@@ -46,6 +47,7 @@ class Desk(Protocol):
 
     settings: Settings
     refused_requests: int
+    refused_handshakes: int
 
     def find(self, name: str | None) -> Pipeline | None: ...
     def hello(self, pipeline: Pipeline, may: Allowed) -> dict[str, Any]: ...
@@ -101,8 +103,8 @@ class Connection:
                 await self._respond(said, pipeline)
         except ProtocolError as error:
             fault = error
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._note_handshake(error)
         finally:
             self._reading = False
         if fault is not None:
@@ -113,6 +115,13 @@ class Connection:
             # The peer reads no more, or cannot ask any more: what waits is sent, then it ends.
             self._outbox.finish()
             self._hurry_writer()
+
+    def _note_handshake(self, error: BaseException) -> None:
+        """Count a peer that speaks no TLS here, or does not like the certificate."""
+        reason = error.__cause__
+        if isinstance(reason, ssl.SSLError) and not self._greeted:
+            self._desk.refused_handshakes += 1
+            log.warning("%s made no TLS handshake: %s", self._name, reason.reason or reason)
 
     async def _greet(self) -> Pipeline:
         with trio.move_on_after(self._desk.settings.hello_s) as scope:

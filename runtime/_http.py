@@ -92,6 +92,7 @@ class Collector:
         refused = CounterMetricFamily("spikewire_refused", "Who was refused.", labels=["what"])
         for what, count in (
             ("connections", service.refused),
+            ("handshakes", service.refused_handshakes),
             ("tokens", service.refused_tokens),
             ("requests", service.refused_requests),
         ):

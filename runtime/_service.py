@@ -106,6 +106,7 @@ class Service:
         self.connections = 0
         self.refused = 0
         self.refused_tokens = 0
+        self.refused_handshakes = 0
         self.refused_requests = 0
         self._reload = reload
         self._context: ssl.SSLContext | None = None
@@ -160,6 +161,7 @@ class Service:
         return {
             "connections": self.connections,
             "refused_connections": self.refused,
+            "refused_handshakes": self.refused_handshakes,
             "refused_tokens": self.refused_tokens,
             "refused_requests": self.refused_requests,
         }
