@@ -99,6 +99,7 @@ class UsbCamera:
                 events = _ours(raw)
                 if int(events["t"][0]) < last - 1_000_000:
                     segment += 1  # the camera's clock was set back
+                    self._counts["time_restarts"] += 1
                     last = -(2**62)
                 events = check_events(
                     events, self.size, policy="drop", counters=self._counts, after=last
