@@ -210,6 +210,7 @@ async def test_usb_events_are_checked_counted_and_in_order() -> None:
     assert [p.segment for p in packets] == [0, 0, 0, 1]
     assert source.counters == {
         "time_backwards": 1, "out_of_bounds": 1, "usb_overflows": 1, "events": 5, "packets": 4,
+        "time_restarts": 1,
     }  # fmt: skip
     assert device.closed
 
