@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgpack
 
 LIMITS: dict[str, Any] = {
-    "hello_s": 0.8, "frame_s": 0.5, "frame_bytes": 65536, "add_classes": False,
+    "hello_s": 3.0, "frame_s": 1.5, "frame_bytes": 65536, "add_classes": False,
 }  # fmt: skip
 PAUSE_S = 0.06
 DEEP = (300, 20_000, 60_000)
