@@ -155,7 +155,7 @@ def test_a_running_service_is_watched_until_it_stops(
         from apps._quantities import host_port
         from runtime import BlockingClient
 
-        while not any("result" in box.topics for box in running.service.broker._outboxes):
+        while not any("result" in box.topics for box in running.service.first.broker._outboxes):
             time.sleep(0.005)
         with BlockingClient(*host_port(running.address)) as client:
             client.play("bar.bin")

@@ -53,7 +53,7 @@ async def test_every_attempt_gets_its_error_and_leaves_nothing(fakes, on_tcp, tm
             while service.connections > open_before:  # noqa: ASYNC110
                 await trio.sleep(0.01)
             assert tasks() == before
-            assert service.broker.subscribers == 2
+            assert service.first.broker.subscribers == 2
         while service.connections:  # noqa: ASYNC110
             await trio.sleep(0.01)
 
