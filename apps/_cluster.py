@@ -1,7 +1,11 @@
-"""A sweep's points computed on Dask: on this machine's cores, or on a cluster that runs already."""
+"""Many points computed on Dask: on this machine's cores, or on a cluster that runs already.
+
+A point is one call of a function with plain data: a training of a sweep, a recording of a replay.
+"""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
@@ -9,14 +13,17 @@ import queue
 import signal
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from apps._errors import CommandError, UsageError, sentence
+from apps._quantities import host_port
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -26,6 +33,10 @@ RETRIES = 2
 
 ALLOWED_DEATHS = 3
 """How many workers may die with one point before it counts as what kills them."""
+
+SWEEP = ("distributed", "cryptography", "matplotlib")
+WORKERS = ("distributed", "cryptography")
+"""What a sweep imports, and what processes at work need of that."""
 
 _CONNECT_S = 10
 _CLOSE_S = 5
@@ -50,27 +61,55 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A point is computed: what :func:`apps._point.measure` returned."""
+    """A point is computed: what its function returned."""
 
     point: str
     result: dict[str, Any]
 
 
-def require() -> None:
-    """Refuse to begin without what a sweep needs.
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A point cannot be computed, and why."""
+
+    point: str
+    error: CommandError
+
+
+def require(what: str = "a sweep", names: Sequence[str] = SWEEP) -> None:
+    """Refuse to begin without what Dask needs, and what the caller draws with.
 
     Raises
     ------
     UsageError
         If the extra is not installed; the message names it.
     """
-    for name in ("distributed", "cryptography", "matplotlib"):
+    for name in names:
         try:
             found = importlib.util.find_spec(name) is not None
         except ValueError:  # switched off by a None in sys.modules
             found = False
         if not found:
-            raise UsageError(f"a sweep needs {name}: pip install 'spikewire[cluster]'")
+            raise UsageError(f"{what} needs {name}: pip install 'spikewire[cluster]'")
+
+
+def check_address(option: str, address: str | None, workers: int | None) -> None:
+    """Refuse what is no address of a scheduler, or one together with workers of one's own.
+
+    Raises
+    ------
+    UsageError
+        The message names the option.
+    """
+    if address is None:
+        return
+    if workers is not None:
+        raise UsageError(f"--workers is for this machine; the cluster of {option} has its own")
+    if not address.startswith("tcp://"):
+        raise UsageError(f"{option} {address} is not tcp://HOST:PORT")
+    try:
+        host_port(address.removeprefix("tcp://"))
+    except typer.BadParameter as error:
+        raise UsageError(f"{option} {address}: {error}") from None
 
 
 @contextmanager
@@ -190,8 +229,13 @@ def stoppable() -> Iterator[None]:
 
 
 def compute(
-    client: Client, points: Mapping[str, Mapping[str, Any]]
-) -> Iterator[Began | Passed | Finished]:
+    client: Client,
+    points: Mapping[str, Mapping[str, Any]],
+    *,
+    work: str = "apps._point:measure",
+    shared: Mapping[str, Any] | None = None,
+    spare: bool = False,
+) -> Iterator[Began | Passed | Finished | Failed]:
     """Compute points and tell what happens, in the order in which it does.
 
     Parameters
@@ -199,7 +243,14 @@ def compute(
     client
         From :func:`connected`.
     points
-        What :func:`apps._point.measure` takes, by names for people.
+        What the function takes, by names for people.
+    work
+        The function, as ``MODULE:NAME``. It is given ``after_pass`` and ``wanted`` beside a point's
+        arguments: the first tells how far it is, the second whether anybody waits for the result.
+    shared
+        Arguments that all points have in common. They travel to each worker once, and survive it.
+    spare
+        Whether a point that fails costs itself only, told as :class:`Failed`.
 
     Raises
     ------
@@ -212,11 +263,13 @@ def compute(
     client.subscribe_topic(topic, lambda event: told.put(event[1]))
     waiting: dict[str, str] = {}
     futures = []
+    # A task's result, unlike scattered data, is made again when its worker dies.
+    common = client.submit(dict, shared or {}, key=f"{topic}-shared", pure=False)
     attempts = dict.fromkeys(points, 0)
     try:
         for name, arguments in points.items():
             future = client.submit(
-                attempt, topic, name, dict(arguments),
+                attempt, topic, work, name, dict(arguments), common,
                 key=f"{topic}-{len(waiting)}", retries=RETRIES, pure=False,
             )  # fmt: skip
             waiting[future.key] = name
@@ -230,8 +283,14 @@ def compute(
                 continue
             if not isinstance(item, dict):
                 name = waiting.pop(item.key)
-                yield Finished(name, _result(item, name))
+                try:
+                    yield Finished(name, _result(item, name))
+                except CommandError as error:
+                    if not spare or item.cancelled():
+                        raise
+                    yield Failed(name, error)
                 futures.remove(item)
+                item.release()
             elif "pid" in item:
                 attempts[item["point"]] += 1
                 yield Began(item["point"], attempts[item["point"]], item["pid"])
@@ -239,7 +298,7 @@ def compute(
                 yield Passed(item["point"], item["passes"])
     finally:
         with _deaf():
-            for future in futures:
+            for future in (*futures, common):
                 future.release()
             client.unsubscribe_topic(topic)
 
@@ -260,7 +319,9 @@ def _result(future: Future, name: str) -> dict[str, Any]:
     return outcome
 
 
-def attempt(topic: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def attempt(
+    topic: str, work: str, name: str, arguments: dict[str, Any], shared: dict[str, Any]
+) -> dict[str, Any]:
     """Compute one point on a worker, telling how far it is.
 
     An error that a person has to hear of comes back as a sentence under ``failed``; errors of the
@@ -268,8 +329,8 @@ def attempt(topic: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """
     from distributed import get_worker
 
-    from apps._point import measure
-
+    module, _, function = work.partition(":")
+    measure = getattr(importlib.import_module(module), function)
     worker = get_worker()
     key = worker.get_current_task()
 
@@ -282,7 +343,7 @@ def attempt(topic: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     worker.log_event(topic, {"point": name, "pid": os.getpid()})
     try:
-        return measure(**arguments, after_pass=after_pass, wanted=wanted)
+        found: dict[str, Any] = measure(**arguments, **shared, after_pass=after_pass, wanted=wanted)
     except OSError:
         raise
     except Exception as error:
@@ -290,3 +351,4 @@ def attempt(topic: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if words is None:
             raise
         return {"failed": words[0]}
+    return found

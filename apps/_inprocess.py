@@ -29,10 +29,14 @@ async def compute(
     *,
     learn: bool,
     labels: Literal["client", "source"],
+    grow: bool = True,
+    signals: bool = True,
 ) -> Summary:
     """Run the network over a source to its end, and hand every result to `take`, in order.
 
-    Ctrl-C ends it early and in order; the summary's reason then is `stopped`.
+    Ctrl-C ends it early and in order; the summary's reason then is `stopped`. It is heard where
+    `signals` is set, in the main thread only. `grow`: labels that the network does not know become
+    classes of it.
 
     Raises
     ------
@@ -46,6 +50,7 @@ async def compute(
     settings = Settings(
         learn=learn,
         labels=labels,
+        add_classes=grow,
         subscriber_messages=_WAITING,
         subscriber_bytes=_BYTES,
         goodbye_s=_PATIENCE_S,
@@ -59,7 +64,7 @@ async def compute(
     async def serve() -> None:
         nonlocal failed
         try:
-            done.append(await service.serve(listen=False))
+            done.append(await service.serve(listen=False, signals=signals))
         except Exception as error:
             # The subscriber's goodbye comes first; then the error is told.
             failed = error

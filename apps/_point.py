@@ -208,14 +208,19 @@ def stratified(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:
     return tuple(taken)
 
 
-def source() -> str:
-    """The version, with a short name for all code that decides what a point gives."""
+def source(
+    packages: Sequence[str] = ("qcore", "sensors"), modules: Sequence[str] = _DECIDING
+) -> str:
+    """The version, with a short name for all code that decides what a point gives.
+
+    That is packages, and modules of this one.
+    """
     told = hashlib.sha256()
-    for package in ("qcore", "sensors"):
+    for package in packages:
         inside = [entry for entry in resources.files(package).iterdir() if entry.is_file()]
         for entry in sorted(inside, key=lambda entry: entry.name):
             if entry.name.endswith(".py"):
                 told.update(entry.name.encode() + b"\0" + entry.read_bytes())
-    for name in _DECIDING:
+    for name in modules:
         told.update((resources.files("apps") / name).read_bytes())
     return f"{metadata.version('spikewire')}+{told.hexdigest()[:8]}"

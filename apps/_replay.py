@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import trio
 import typer
-from rich.table import Table
 
-from apps._errors import DONE, FAILED, UsageError
-from apps._inprocess import compute
-from apps._open import behind, load_kernels, open_network
+from apps import _cluster as cluster
+from apps._confusion_plot import check_plot, plot_confusion
+from apps._errors import DONE, FAILED, CommandError, UsageError
+from apps._evaluate import Trials
+from apps._open import load_kernels, open_network
 from apps._options import (
     DEFAULT_MODEL,
     Classes,
@@ -28,22 +26,21 @@ from apps._options import (
     Unit,
 )
 from apps._quantities import names, sensor_size, speed_factor
+from apps._replay_account import Account
+from apps._replay_out import check_out, open_out
+from apps._replay_report import panels, print_report
+from apps._replay_show import choose_show
+from apps._replay_what import What, from_paths, from_session
 from apps._say import complain, console, json_line, remarks
-from apps._session import load_session
-from apps._tally import Tally
-from apps._view import share
 
 if TYPE_CHECKING:
-    from runtime import Summary
-    from sensors import Excerpt
-
-# Fields of a message that say how and when it came, not what the network said.
-_NOT_THE_ANSWER = {"type", "topic", "seq", "latency_us"}
+    from apps._replay_one import Way
+    from qcore import Network
 
 
 def replay(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Recordings, shown one after the other.")
+        list[Path] | None, typer.Argument(help="Recordings, and folders of them.")
     ] = None,
     model: Model = DEFAULT_MODEL,
     classes: Classes = None,
@@ -58,6 +55,7 @@ def replay(
         Path | None,
         typer.Option(metavar="JSON", help="A recorded session, with its own labels and ends."),
     ] = None,
+    trials: Trials = None,
     learn: Annotated[bool, typer.Option("--learn", help="Learn from the labels.")] = False,
     start: Start = None,
     stop: Stop = None,
@@ -70,6 +68,25 @@ def replay(
     unit: Unit = None,
     filters: Filters = None,
     seed: Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.jsonl|.csv", help="Write each result, as it comes."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE.png|.svg", help="Draw who was taken for whom."),
+    ] = None,
+    view: Annotated[
+        bool, typer.Option("--view", help="Show the events live, at any --speed.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="Replay side by side in so many processes."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Likewise, on a Dask cluster."),
+    ] = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save the network afterwards.")
     ] = None,
@@ -78,7 +95,9 @@ def replay(
     """Run the network over recordings and say what it recognised.
 
     The same recordings give the same results, bit for bit, at every speed. With labels it says
-    how often it was right; with --learn it learns from them.
+    how often it was right; with --learn it learns from them. Files are one story: the network goes
+    on from one to the next, after a pause. The recordings of a folder, and with --workers or
+    --cluster all recordings, each start from the network as it was loaded.
     """
     files = files or []
     if session is not None and (files or labels or label or start or stop):
@@ -89,13 +108,20 @@ def replay(
         raise UsageError("give --labels or --label, not both")
     if labels is not None and len(files) > 1:
         raise UsageError("--labels holds the times of one recording: replay one at a time")
-    if learn and labels is None and label is None and session is None:
-        raise UsageError("--learn needs to be told what is shown: give --labels or --label")
     if save is not None and not save.absolute().parent.is_dir():
         raise UsageError(f"--save {save}: there is no folder {save.parent}")
+    if view and as_json:
+        raise UsageError("--view is for people and --json for programs: give one of them")
     factor = speed_factor(speed)
+    spread = workers is not None or address is not None
+    if spread:
+        _check_spread(address, workers, learn=learn, session=session, paced=factor is not None)
+        if view:
+            raise UsageError("--view shows one recording at a time: leave --workers out")
+    if plot is not None:
+        check_plot(plot)
     load_kernels()
-    from sensors import FileSource
+    from apps._replay_one import Way
     from sensors import parse_columns as parsed
 
     how = {
@@ -103,91 +129,146 @@ def replay(
         "columns": None if columns is None else parsed(columns),
         "unit": unit,
     }
-    told: dict[str, Any] = {}
     if session is not None:
-        excerpts, told = load_session(session)
+        what = from_session(session)
     else:
-        excerpts = _excerpts(files, labels, label, start, stop, how)
-    recordings = FileSource(excerpts, speed=factor, policy="drop" if drop else "raise")
-    source = behind(recordings, filters)
-    network = open_network(
-        model, names(classes) or tuple(told.get("classes", ())) or _names(excerpts), seed
-    )
-    if not learn and model in _presets():
-        remarks().print(f"note: {model} is untrained here, so its answers mean nothing yet")
-    tally = Tally()
-
-    def take(result: Mapping[str, Any]) -> None:
-        tally.add(result["class"], result["truth"])
-        if as_json:
-            json_line({key: result[key] for key in result if key not in _NOT_THE_ANSWER})
-
-    work = partial(compute, source, network, take, learn=learn, labels="source")
-    try:
-        summary = trio.run(work)
-    except Exception:
-        # What came before the damage has been computed; the error itself follows.
-        _report(tally, None, as_json)
-        raise
-    _report(tally, summary, as_json)
-    if (labels or label) and not tally.judged:
+        what = from_paths(
+            files, labels=labels, label=label, start=start, stop=stop, part=trials, how=how
+        )
+    if learn and session is None and not what.names:
+        raise UsageError("--learn needs to be told what is shown: give --labels or --label")
+    afresh = not learn and (what.folder or spread)
+    if save is not None and afresh:
+        raise UsageError(
+            "--save: each recording starts from the network as it was loaded, which "
+            "stays as it is; --learn changes it"
+        )
+    if out is not None:
+        check_out(out, [*(one.path for one in what.excerpts), *([labels] if labels else [])])
+    grow = learn or session is not None
+    network = _network(model, classes, what, seed, grow=grow, learn=learn)
+    way = Way(factor, drop, tuple(filters or ()), learn, grow)
+    account = Account()
+    stopped, retries = _run(
+        network, what, way, account, out, as_json=as_json, afresh=afresh,
+        live=view or factor is not None, spread=(address, workers) if spread else None,
+    )  # fmt: skip
+    _tell(account, network, what, as_json=as_json, afresh=afresh, stopped=stopped, retries=retries)
+    if plot is not None:
+        _draw(account, network, model, plot)
+    if what.names and not account.tally.judged:
         remarks().print("note: no label covers what was shown; label times are the recording's own")
-    if summary.reason == "stopped":
-        complain("interrupted" + ("; nothing was saved" if save is not None else ""))
-        raise typer.Exit(FAILED)
-    if save is not None:
+    whole = [one for one in account.played if one.error is None]
+    if save is not None and whole and not stopped:
         network.save(save)
         remarks().print(f"saved in {save}", markup=False, soft_wrap=True)
-    raise typer.Exit(DONE)
+    for played in account.damaged:
+        complain(played.error or "")
+    if stopped:
+        complain("interrupted" + ("; nothing was saved" if save is not None else ""))
+    raise typer.Exit(FAILED if stopped or account.damaged else DONE)
 
 
-def _presets() -> Sequence[str]:
+def _check_spread(
+    address: str | None, workers: int | None, *, learn: bool, session: Path | None, paced: bool
+) -> None:
+    option = "--workers" if address is None else "--cluster"
+    if learn:
+        raise UsageError(f"--learn goes from one recording to the next: leave {option} out")
+    if session is not None:
+        raise UsageError(f"the parts of a --session follow each other: leave {option} out")
+    if paced:
+        raise UsageError(f"--speed is for one recording after the other: leave {option} out")
+    cluster.check_address("--cluster", address, workers)
+    cluster.require(f"replaying with {option}", cluster.WORKERS)
+
+
+def _network(
+    model: str, classes: str | None, what: What, seed: int, *, grow: bool, learn: bool
+) -> Network:
+    """Open the network; a frozen one keeps to the classes that it knows."""
     from qcore import preset_names
 
-    return preset_names()
+    known = names(classes) or tuple(what.facts.get("classes", ()))
+    network = open_network(model, known or what.names, seed, grow=grow or bool(known))
+    if not learn and model in preset_names():
+        remarks().print(f"note: {model} is untrained here, so its answers mean nothing yet")
+    strange = [] if grow else [name for name in what.names if name not in network.classes]
+    if strange:
+        remarks().print(
+            f"note: the network does not know {', '.join(strange)}, and is wrong wherever that "
+            "is shown", markup=False, soft_wrap=True,
+        )  # fmt: skip
+    return network
 
 
-def _excerpts(
-    files: Sequence[Path],
-    labels: Path | None,
-    label: str | None,
-    start: int | None,
-    stop: int | None,
-    how: dict[str, Any],
-) -> list[Excerpt]:
-    from sensors import Excerpt, read_labels
+def _run(
+    network: Network,
+    what: What,
+    way: Way,
+    account: Account,
+    out: Path | None,
+    *,
+    as_json: bool,
+    afresh: bool,
+    live: bool,
+    spread: tuple[str | None, int | None] | None,
+) -> tuple[bool, int]:
+    """Replay everything; tells whether it was interrupted, and what was begun again."""
+    from contextlib import ExitStack
 
-    named = () if labels is None else read_labels(labels)
-    return [Excerpt(path, start or 0, stop, named, label, **how) for path in files]
+    from apps._replay_run import Sink, one_after_the_other, side_by_side
+
+    with ExitStack() as stack:
+        stack.enter_context(cluster.stoppable())
+        written = None
+        if out is not None:
+            written = stack.enter_context(open_out(out, network.classes))
+        sink = Sink(account, written, as_json=as_json)
+        show = stack.enter_context(
+            choose_show(account, len(what.excerpts), console(), remarks(), live=live, quiet=as_json)
+        )
+        try:
+            if spread is not None:
+                address, workers = spread
+                return side_by_side(
+                    network, what.excerpts, way, sink, show, address=address, workers=workers
+                )
+            return (
+                one_after_the_other(network, what.excerpts, way, sink, show, afresh=afresh), 0
+            )  # fmt: skip
+        except KeyboardInterrupt:  # between two recordings
+            return True, 0
 
 
-def _names(excerpts: Sequence[Excerpt]) -> tuple[str, ...]:
-    """The classes that the labels name, in the order in which they are first shown."""
-    found = dict.fromkeys(one.name for excerpt in excerpts for one in excerpt.labels)
-    found |= dict.fromkeys(excerpt.label for excerpt in excerpts if excerpt.label is not None)
-    return tuple(found)
-
-
-def _report(tally: Tally, summary: Summary | None, as_json: bool) -> None:
-    by_class = tally.by_class()
+def _tell(
+    account: Account,
+    network: Network,
+    what: What,
+    *,
+    as_json: bool,
+    afresh: bool,
+    stopped: bool,
+    retries: int,
+) -> None:
+    [only] = account.played if len(account.played) == 1 else [None]
+    if only is not None and only.error is not None and not only.tally.results:
+        raise CommandError(only.error)
     if as_json:
-        record: dict[str, Any] = {"type": "summary", "results": tally.results}
-        if summary is not None:
-            record |= {"events": summary.events, "tick": summary.tick, "updates": summary.updates}
-        if tally.judged:
-            record |= {"accuracy": tally.accuracy, "judged": tally.judged, "by_class": by_class}
-        json_line(record)
+        record = account.record()
+        if not afresh:
+            record |= {"tick": network.tick, "updates": network.updates}
+        json_line(record | {"of": len(what.excerpts), "interrupted": stopped, "retries": retries})
+    else:
+        print_report(console(), account, interrupted=stopped, retries=retries)
+
+
+def _draw(account: Account, network: Network, model: str, plot: Path) -> None:
+    if not account.tally.judged:
+        remarks().print("note: nothing could be judged, so there is nothing to plot")
         return
-    out = console()
-    if by_class:
-        table = Table("class", "results", "right", "mostly taken for")
-        for name, row in by_class.items():
-            right = share(row["right"], row["judged"])
-            table.add_row(name, str(row["judged"]), right, row["mostly"] or "nothing")
-        out.print(table)
-    events = "" if summary is None else f"{summary.events} events, "
-    right = f", {share(tally.right, tally.judged)} right" if tally.judged else ""
-    out.print(f"{events}{tally.results} results{right}")
-    if not tally.judged:
-        said = ", ".join(f"{name} {count}" for name, count in tally.said.most_common())
-        out.print(f"recognised: {said or 'nothing'}", markup=False)
+    title = f"{Path(model).name} over {len(account.played)} recordings"
+    if len(account.played) == 1:
+        title = f"{Path(model).name} over {Path(account.played[0].file).name}"
+    plot_confusion(panels(account), network.classes, title, plot)
+    remarks().print(f"drawn in {plot}", markup=False, soft_wrap=True)

@@ -16,7 +16,6 @@ from apps._errors import DONE, FAILED, UsageError
 from apps._evaluate import ShowFor
 from apps._open import load_kernels
 from apps._options import Json
-from apps._quantities import host_port
 from apps._results import Key, Results, Row, key_of
 from apps._say import complain, console, json_line, remarks
 from apps._sweep_plot import Spot, plot_sweep
@@ -134,16 +133,7 @@ def _check_usage(out: Path, scheduler: str | None, workers: int | None) -> None:
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is not a folder")
-    if scheduler is None:
-        return
-    if workers is not None:
-        raise UsageError("--workers is for this machine; the cluster of --scheduler has its own")
-    if not scheduler.startswith("tcp://"):
-        raise UsageError(f"--scheduler {scheduler} is not tcp://HOST:PORT")
-    try:
-        host_port(scheduler.removeprefix("tcp://"))
-    except typer.BadParameter as error:
-        raise UsageError(f"--scheduler {scheduler}: {error}") from None
+    cluster.check_address("--scheduler", scheduler, workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +313,7 @@ def _compute(
                     )  # fmt: skip
             elif isinstance(event, cluster.Passed):
                 done[event.point] = event.passes
-            else:
+            elif isinstance(event, cluster.Finished):
                 study.keep(results, *missing[event.point], event.result)
                 done[event.point] = passes
                 finished += 1

@@ -9,6 +9,7 @@ from sensors._events import EVENT_DTYPE, Events, Packet, Source, check_events, n
 from sensors._filter_names import make_chain, make_filter
 from sensors._filtered import Filtered
 from sensors._filters import Chain, Filter
+from sensors._found import find_recordings
 from sensors._labels import Label, read_labels, write_labels
 from sensors._nats import NatsSource
 from sensors._nats_address import BrokerError, NatsServer, check_subject, nats_server, subject_name
@@ -58,6 +59,7 @@ __all__ = [
     "check_events",
     "check_subject",
     "encode_spif",
+    "find_recordings",
     "inspect",
     "make_chain",
     "make_filter",

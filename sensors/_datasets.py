@@ -14,7 +14,7 @@ import numpy as np
 
 from sensors._errors import SensorError
 from sensors._events import Events
-from sensors._labels import read_labels
+from sensors._labels import Label, read_labels
 from sensors._recording import open_recording
 from sensors._simulator_gestures import GESTURES
 
@@ -250,7 +250,7 @@ def open_dataset(
     kind = DVS_GESTURE
     size: tuple[int, int] = (128, 128)
     if found is None:
-        folder = _side(folder, part)
+        folder = part_folder(folder, part)
         found = _nmnist(folder)
         kind, size = "N-MNIST", NMNIST_SIZE
     if found is None:
@@ -266,7 +266,7 @@ def open_dataset(
     elif kind == DVS_GESTURE:
         names = GESTURES
     else:
-        names = _ordered({s.label for s in found})
+        names = in_order({s.label for s in found})
     for sample in found:
         if sample.label not in names:
             raise SensorError(
@@ -280,7 +280,7 @@ def open_dataset(
     return Dataset(folder, kind, names, tuple(found), size)
 
 
-def _side(folder: Path, part: str | None) -> Path:
+def part_folder(folder: Path, part: str | None) -> Path:
     if part is None:
         return folder
     for name in (
@@ -298,44 +298,54 @@ def _side(folder: Path, part: str | None) -> Path:
 
 def _gesture(folder: Path, part: str | None) -> list[Sample] | None:
     """List the samples if the folder is DVS128 Gesture as published."""
+    recordings = trials(folder, part)
+    if recordings is None:
+        return None
+    samples = []
+    for recording in recordings:
+        if not recording.is_file():
+            raise SensorError(f"A list in {folder} names {recording.name}, which is not there.")
+        samples += [
+            Sample(recording, label.name, _subject(recording), label.start_us, label.stop_us)
+            for label in gesture_labels(recording)
+        ]
+    return samples
+
+
+def trials(folder: Path, part: str | None) -> list[Path] | None:
+    """List the recordings that DVS128 Gesture's own lists name; None if the lists are not there."""
     lists = {"train": folder / TRAIN_TRIALS, "test": folder / TEST_TRIALS}
     if not all(path.is_file() for path in lists.values()):
         return None
-    samples = []
-    for path in [lists[part]] if part is not None else lists.values():
-        for line in path.read_text("utf-8", "replace").splitlines():
-            name = line.strip()
-            if not name:
-                continue
-            recording = folder / name
-            if not recording.is_file():
-                raise SensorError(f"{path} names {name}, which is not there.")
-            table = recording.with_name(f"{recording.stem}_labels.csv")
-            for label in read_labels(table):
-                number = int(label.name) if label.name.isdecimal() else 0
-                if not 1 <= number <= len(GESTURES):
-                    raise SensorError(
-                        f"{table}: class {label.name!r}; DVS128 Gesture has 1 to {len(GESTURES)}."
-                    )
-                samples.append(
-                    Sample(
-                        recording, GESTURES[number - 1], _subject(recording), label.start_us,
-                        label.stop_us,
-                    )
-                )  # fmt: skip
-    return samples
+    wanted = [lists[part]] if part is not None else list(lists.values())
+    lines = (line for path in wanted for line in path.read_text("utf-8", "replace").splitlines())
+    return [folder / line.strip() for line in lines if line.strip()]
+
+
+def gesture_labels(recording: Path) -> list[Label]:
+    """Read the labels beside a recording of DVS128 Gesture; numbers become names."""
+    table = recording.with_name(f"{recording.stem}_labels.csv")
+    labels = []
+    for label in read_labels(table):
+        number = int(label.name) if label.name.isdecimal() else 0
+        if not 1 <= number <= len(GESTURES):
+            raise SensorError(
+                f"{table}: class {label.name!r}; DVS128 Gesture has 1 to {len(GESTURES)}."
+            )
+        labels.append(Label(GESTURES[number - 1], label.start_us, label.stop_us))
+    return labels
 
 
 def _nmnist(folder: Path) -> list[Sample] | None:
     """List the samples if the folder has N-MNIST's layout."""
-    inside = _folders(folder)
+    inside = sub_folders(folder)
     if "Train" in inside:
-        folder, inside = inside["Train"], _folders(inside["Train"])
+        folder, inside = inside["Train"], sub_folders(inside["Train"])
     if not all(digit in inside for digit in DIGITS):
         return None
     samples = []
     for digit in DIGITS:
-        files = _recordings(inside[digit])
+        files = recordings_in(inside[digit])
         if not files:
             raise SensorError(f"{folder} has no recordings of {digit}: its folder is empty.")
         # The data set's own time begins at 0, a few events after which the first ones lie.
@@ -346,15 +356,15 @@ def _nmnist(folder: Path) -> list[Sample] | None:
 def _by_folder(folder: Path) -> list[Sample]:
     return [
         Sample(path, name, _subject(path))
-        for name, inside in _folders(folder).items()
-        for path in _recordings(inside)
+        for name, inside in sub_folders(folder).items()
+        for path in recordings_in(inside)
     ]
 
 
 def _by_labels(folder: Path) -> list[Sample]:
     samples = []
     used = set()
-    for path in _recordings(folder):
+    for path in recordings_in(folder):
         tables = [folder / f"{path.stem}_labels.csv", folder / f"{path.stem}.csv"]
         table = next((table for table in tables if table.is_file()), None)
         if table is None:
@@ -372,22 +382,22 @@ def _by_labels(folder: Path) -> list[Sample]:
     return samples
 
 
-def _folders(folder: Path) -> dict[str, Path]:
+def sub_folders(folder: Path) -> dict[str, Path]:
     # Archives that passed through other systems leave white space around a folder's name.
     inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     return {path.name.strip(): path for path in inside}
 
 
-def _recordings(folder: Path) -> list[Path]:
+def recordings_in(folder: Path) -> list[Path]:
     files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
     found = [p for p in files if p.suffix.lower() in RECORDINGS - TEXTS]
     if not found:
         # A folder of texts only: those that are no labels, and that hold events.
-        found = [p for p in files if p.suffix.lower() in TEXTS and _holds_events(p)]
+        found = [p for p in files if p.suffix.lower() in TEXTS and holds_events(p)]
     return sorted(found, key=lambda p: p.name)
 
 
-def _holds_events(path: Path) -> bool:
+def holds_events(path: Path) -> bool:
     try:
         open_recording(path)
     except SensorError:
@@ -400,7 +410,7 @@ def _subject(path: Path) -> str | None:
     return found[0] if found else None
 
 
-def _ordered(names: Iterable[str]) -> tuple[str, ...]:
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
     def rank(name: str) -> tuple[int, int, str]:
         number = name.isascii() and name.isdigit()
         return (0, int(name), name) if number else (1, 0, name)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sensors._datasets import Dataset, Sample, _ordered
+from sensors._datasets import Dataset, Sample, in_order
 from sensors._errors import SensorError
 from sensors._events import Events, check_events
 from sensors._numpy import _convert, fields_of
@@ -112,7 +112,7 @@ def wrap_dataset(
         found.append(Sample(Path(title) / f"{index:08}", name))
     if not found:
         raise SensorError(f"The data set {title} is empty.")
-    order = tuple(names) if names is not None else _ordered({sample.label for sample in found})
+    order = tuple(names) if names is not None else in_order({sample.label for sample in found})
     rank = {name: n for n, name in enumerate(order)}
     found.sort(key=lambda sample: (rank[sample.label], sample.path.name))
     return SequenceDataset(source, order, tuple(found), (width, height), unit)
