@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import trio
@@ -31,12 +33,26 @@ async def compute(
     labels: Literal["client", "source"],
     grow: bool = True,
     signals: bool = True,
+    heard: list[int] | None = None,
 ) -> Summary:
     """Run the network over a source to its end, and hand every result to `take`, in order.
 
-    Ctrl-C ends it early and in order; the summary's reason then is `stopped`. It is heard where
-    `signals` is set, in the main thread only. `grow`: labels that the network does not know become
-    classes of it.
+    Ctrl-C or SIGTERM ends it early and in order, and the summary's reason is then `stopped`, even
+    if the source was over already: whoever goes on to the next one has to know. A second one gives
+    up what is not computed yet.
+
+    Parameters
+    ----------
+    source, network, take
+        What is shown to which network, and who is given each result.
+    learn, labels
+        As in `runtime.Settings`.
+    grow
+        Whether labels that the network does not know become classes of it.
+    signals
+        Whether Ctrl-C is heard; in the main thread only.
+    heard
+        Takes the signals' numbers, for callers to whom an error comes instead of a summary.
 
     Raises
     ------
@@ -59,27 +75,42 @@ async def compute(
     service = Service(source, network, settings)
     ours, theirs = (trio.SocketStream(end) for end in trio.socket.socketpair())
     done: list[Summary] = []
+    heard = [] if heard is None else heard
     failed: Exception | None = None
 
     async def serve() -> None:
         nonlocal failed
         try:
-            done.append(await service.serve(listen=False, signals=signals))
+            done.append(await service.serve(listen=False, signals=False))
         except Exception as error:
             # The subscriber's goodbye comes first; then the error is told.
             failed = error
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(service.converse, theirs)
-        async with converse(ours, name="replay", buffer=_WAITING) as client:
-            await client.subscribe("result")
-            nursery.start_soon(serve)
-            async for message in client:
-                if message["type"] == "gap":
-                    raise CommandError(f"{message['count']} results were lost")
-                take(message)
-            if client.missed:
-                raise CommandError(f"{client.missed} results were lost")
+    async def obey(*, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            task_status.started()
+            async for number in received:
+                if heard:
+                    service.inbox.discard()
+                heard.append(number)
+                service.stop()
+
+    async with trio.open_nursery() as listening:
+        if signals:
+            await listening.start(obey)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.converse, theirs)
+            async with converse(ours, name="replay", buffer=_WAITING) as client:
+                await client.subscribe("result")
+                nursery.start_soon(serve)
+                async for message in client:
+                    if message["type"] == "gap":
+                        raise CommandError(f"{message['count']} results were lost")
+                    take(message)
+                if client.missed:
+                    raise CommandError(f"{client.missed} results were lost")
+        listening.cancel_scope.cancel()
     if failed is not None:
         raise failed
-    return done[0]
+    [summary] = done
+    return replace(summary, reason="stopped") if heard else summary

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -140,6 +141,7 @@ def run_one(
         Whether Ctrl-C ends it in order; in the main thread only.
     """
     counted: Counted | None = None
+    heard: list[int] = []
 
     def answer(message: Mapping[str, Any]) -> None:
         take({key: message[key] for key in message if key not in _NOT_THE_ANSWER})
@@ -151,13 +153,14 @@ def run_one(
         counted = Counted(opened)
         work = partial(
             compute, look(counted), network, answer,
-            learn=way.learn, labels="source", grow=way.grow, signals=signals,
+            learn=way.learn, labels="source", grow=way.grow, signals=signals, heard=heard,
         )  # fmt: skip
         summary = trio.run(_together, work, beside)
     except Exception as error:
         if not all(isinstance(leaf, SensorError) for leaf in leaves(error)):
             raise
-        return Outcome(0 if counted is None else counted.events, str(leaves(error)[0]))
+        events = 0 if counted is None else counted.events
+        return Outcome(events, str(leaves(error)[0]), stopped=bool(heard))
     finally:
         if way.filters and counted is not None:
             way.carried = counted.save()  # type: ignore[operator]
@@ -233,6 +236,9 @@ def replay_one(
     LostError
         If nobody waits any more.
     """
+    log = logging.getLogger("spikewire")
+    if not log.handlers:  # damage is told by the command, not by each worker's log
+        log.addHandler(logging.NullHandler())
     if version != (here := source(_PACKAGES, _MODULES)):
         raise CommandError(
             f"a worker runs spikewire {here}, but the replay was begun with {version}"
