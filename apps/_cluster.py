@@ -289,6 +289,11 @@ def compute(
                     if not spare or item.cancelled():
                         raise
                     yield Failed(name, error)
+                except TimeoutError:
+                    # Its worker died with the result, which is being computed again.
+                    waiting[item.key] = name
+                    item.add_done_callback(told.put)
+                    continue
                 futures.remove(item)
                 item.release()
             elif "pid" in item:

@@ -122,11 +122,14 @@ def side_by_side(
     stopped = False
 
     def pass_on(number: int) -> None:
-        found = done.pop(number)
+        found, path = done.pop(number), excerpts[number].path
+        error: str | None = found["error"]
+        if error is not None:  # a worker elsewhere knows the whole path only
+            error = error.replace(str(path.absolute()), str(path))
         sink.begin(number, excerpts[number])
         for result in found["results"]:
             sink.take(result)
-        sink.end(Outcome(found["events"], found["error"]))
+        sink.end(Outcome(found["events"], error))
 
     try:
         with cluster.connected(address, workers) as client:

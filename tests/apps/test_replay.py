@@ -7,19 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bars import bar
 
 from apps import cli
-
-
-def bar(path: Path, *, step: int = 1, milliseconds: int = 120) -> Path:
-    """Write a bar walking over 34x34 pixels, in the N-MNIST layout, byte by byte."""
-    rows = bytearray()
-    for t in range(0, milliseconds * 1000, 100):
-        x, y = (t // 4000 * step) % 34, t // 100 % 34
-        on = t // 100 % 2
-        rows += bytes([x, y, on << 7 | t >> 16 & 0x7F, t >> 8 & 0xFF, t & 0xFF])
-    path.write_bytes(bytes(rows))
-    return path
 
 
 def lines(text: str) -> list[dict[str, Any]]:
