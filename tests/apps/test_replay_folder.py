@@ -295,3 +295,17 @@ def test_interrupted_it_leaves_whole_lines(sent: int, walks: Path, taught: str) 
     text = out.read_text()
     assert text.endswith("\n")
     assert len(text.splitlines()) == 1 + len(results) == 1 + summary["results"]
+
+
+def test_the_document_uses_what_there_is() -> None:
+    import re
+
+    from typer.testing import CliRunner
+
+    from apps._replay_out import FIELDS
+
+    text = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"--[a-z]+", text))
+    help_text = CliRunner().invoke(cli.app, ["replay", "--help"], env={"COLUMNS": "200"}).output
+    assert all(option in help_text for option in named), named
+    assert all(f"`{field}`" in text for field in FIELDS)
