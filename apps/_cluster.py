@@ -264,7 +264,7 @@ def compute(
     waiting: dict[str, str] = {}
     futures = []
     # A task's result, unlike scattered data, is made again when its worker dies.
-    common = client.submit(dict, shared or {}, key=f"{topic}-shared", pure=False)
+    common = shared and client.submit(dict, shared, key=f"shared-{topic}", pure=False)
     attempts = dict.fromkeys(points, 0)
     try:
         for name, arguments in points.items():
@@ -303,7 +303,7 @@ def compute(
                 yield Passed(item["point"], item["passes"])
     finally:
         with _deaf():
-            for future in (*futures, common):
+            for future in (*futures, *([common] if shared else [])):
                 future.release()
             client.unsubscribe_topic(topic)
 
@@ -325,7 +325,7 @@ def _result(future: Future, name: str) -> dict[str, Any]:
 
 
 def attempt(
-    topic: str, work: str, name: str, arguments: dict[str, Any], shared: dict[str, Any]
+    topic: str, work: str, name: str, arguments: dict[str, Any], shared: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Compute one point on a worker, telling how far it is.
 
@@ -348,7 +348,9 @@ def attempt(
 
     worker.log_event(topic, {"point": name, "pid": os.getpid()})
     try:
-        found: dict[str, Any] = measure(**arguments, **shared, after_pass=after_pass, wanted=wanted)
+        found: dict[str, Any] = measure(
+            **arguments, **(shared or {}), after_pass=after_pass, wanted=wanted
+        )
     except OSError:
         raise
     except Exception as error:

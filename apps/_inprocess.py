@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +34,7 @@ async def compute(
     grow: bool = True,
     signals: bool = True,
     heard: list[int] | None = None,
+    until: Callable[[], Awaitable[None]] | None = None,
 ) -> Summary:
     """Run the network over a source to its end, and hand every result to `take`, in order.
 
@@ -53,6 +54,8 @@ async def compute(
         Whether Ctrl-C is heard; in the main thread only.
     heard
         Takes the signals' numbers, for callers to whom an error comes instead of a summary.
+    until
+        Ends it in order when it returns.
 
     Raises
     ------
@@ -91,11 +94,18 @@ async def compute(
             task_status.started()
             async for number in received:
                 if heard:
-                    service.inbox.discard()
+                    for pipeline in service.pipelines.values():
+                        pipeline.inbox.discard()
                 heard.append(number)
                 service.stop()
 
+    async def end() -> None:
+        if until is not None:
+            await until()
+            service.stop()
+
     async with trio.open_nursery() as listening:
+        listening.start_soon(end)
         if signals:
             await listening.start(obey)
         async with trio.open_nursery() as nursery:

@@ -27,6 +27,7 @@ from apps._options import (
 )
 from apps._quantities import names, sensor_size, speed_factor
 from apps._replay_account import Account
+from apps._replay_by_hand import Hands, by_hand, check_terminal
 from apps._replay_out import check_out, open_out
 from apps._replay_report import panels, print_report
 from apps._replay_show import choose_show
@@ -79,6 +80,10 @@ def replay(
     view: Annotated[
         bool, typer.Option("--view", help="Show the events live, at any --speed.")
     ] = False,
+    interactive: Annotated[
+        bool,
+        typer.Option("--interactive", help="Space pauses, arrows seek, + - l change it, q ends."),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(min=1, max=1024, help="Replay side by side in so many processes."),
@@ -118,6 +123,13 @@ def replay(
         _check_spread(address, workers, learn=learn, session=session, paced=factor is not None)
         if view:
             raise UsageError("--view shows one recording at a time: leave --workers out")
+    if interactive:
+        if as_json or spread:
+            raise UsageError(
+                "--interactive is for a person at a terminal: give it without "
+                "--json, --workers and --cluster"
+            )
+        check_terminal(console())
     if plot is not None:
         check_plot(plot)
     load_kernels()
@@ -137,7 +149,7 @@ def replay(
         )
     if learn and session is None and not what.names:
         raise UsageError("--learn needs to be told what is shown: give --labels or --label")
-    afresh = not learn and (what.folder or spread)
+    afresh = not learn and not interactive and (what.folder or spread)
     if save is not None and afresh:
         raise UsageError(
             "--save: each recording starts from the network as it was loaded, which "
@@ -147,7 +159,9 @@ def replay(
         check_out(out, [*(one.path for one in what.excerpts), *([labels] if labels else [])])
     grow = learn or session is not None
     network = _network(model, classes, what, seed, grow=grow, learn=learn)
-    way = Way(factor, drop, tuple(filters or ()), learn, grow)
+    way = Way(factor, drop, tuple(filters or ()), learn, grow, wait=interactive)
+    if interactive and factor is None:
+        way.speed = 1.0
     account = Account()
     stopped, retries = _run(
         network, what, way, account, out, as_json=as_json, afresh=afresh,
@@ -225,6 +239,9 @@ def _run(
         if out is not None:
             written = stack.enter_context(open_out(out, network.classes))
         sink = Sink(account, written, as_json=as_json)
+        if way.wait:
+            hands = stack.enter_context(Hands(account, len(what.excerpts), console()))
+            return by_hand(network, what.excerpts, way, sink, hands), 0
         show = stack.enter_context(
             choose_show(account, len(what.excerpts), console(), remarks(), live=live, quiet=as_json)
         )

@@ -73,6 +73,8 @@ class Way:
         Whether labels that it does not know become classes of it.
     carried
         What filters remember of the recordings before.
+    wait
+        Whether the source waits at its end to be told to go on.
     """
 
     speed: float | None = None
@@ -81,12 +83,14 @@ class Way:
     learn: bool = False
     grow: bool = False
     carried: bytes | None = None
+    wait: bool = False
 
-    def open(self, excerpt: Excerpt) -> Source:
-        """Make the source of one recording."""
-        policy = "drop" if self.drop else "raise"
-        recording = FileSource([excerpt], speed=self.speed, policy=policy)  # type: ignore[arg-type]
-        return behind(recording, self.filters)
+    def open(self, excerpts: Sequence[Excerpt]) -> Source:
+        """Make the source of one recording, or of several that are shown together."""
+        recordings = FileSource(
+            excerpts, speed=self.speed, policy="drop" if self.drop else "raise", wait=self.wait
+        )
+        return behind(recordings, self.filters)
 
 
 class Counted:
@@ -117,20 +121,21 @@ class Counted:
 
 def run_one(
     network: Network,
-    excerpt: Excerpt,
+    excerpts: Sequence[Excerpt],
     way: Way,
     take: Take,
     *,
     look: Callable[[Source], Source] = lambda source: source,
     beside: Beside | None = None,
     signals: bool = True,
+    until: Beside | None = None,
 ) -> Outcome:
     """Run the network over one recording, from the state that it is in.
 
     Parameters
     ----------
-    network, excerpt, way
-        What is shown to which network, and how.
+    network, excerpts, way
+        What is shown to which network, and how; several recordings only to be played by hand.
     take
         Is given every result, in order.
     look
@@ -139,6 +144,8 @@ def run_one(
         Runs meanwhile, and is cancelled at the end.
     signals
         Whether Ctrl-C ends it in order; in the main thread only.
+    until
+        Ends it in order when it returns.
     """
     counted: Counted | None = None
     heard: list[int] = []
@@ -147,13 +154,14 @@ def run_one(
         take({key: message[key] for key in message if key not in _NOT_THE_ANSWER})
 
     try:
-        opened = way.open(excerpt)
+        opened = way.open(excerpts)
         if way.filters and way.carried is not None:
             _remember(opened, way.carried)  # type: ignore[arg-type]
         counted = Counted(opened)
         work = partial(
             compute, look(counted), network, answer,
-            learn=way.learn, labels="source", grow=way.grow, signals=signals, heard=heard,
+            learn=way.learn, labels="source", grow=way.grow,
+            signals=signals, heard=heard, until=until,
         )  # fmt: skip
         summary = trio.run(_together, work, beside)
     except Exception as error:
@@ -257,5 +265,5 @@ def replay_one(
         results.append(result)
 
     way = Way(drop=drop, filters=filters)
-    outcome = run_one(Network.from_bytes(model), what, way, take, signals=False)
+    outcome = run_one(Network.from_bytes(model), [what], way, take, signals=False)
     return {"results": results, "events": outcome.events, "error": outcome.error}

@@ -75,7 +75,7 @@ def one_after_the_other(
             show.take(result)
 
         outcome = run_one(
-            Network.from_bytes(model) if afresh else network, excerpt,
+            Network.from_bytes(model) if afresh else network, [excerpt],
             replace(way, carried=None) if afresh else way, take,
             look=show.look, beside=show.beside,
         )  # fmt: skip
