@@ -94,7 +94,7 @@ def test_files_are_one_story(walks: Path, taught: str, capsys: pytest.CaptureFix
     for name in ("segment", "tick", "t_us", "class", "scores", "spikes"):
         assert [one[name] for one in results] == [one[name] for one in heard]
     assert {one["segment"] for one in results} == {0, 1}
-    assert summary["tick"] == results[-1]["tick"] + 1 or summary["tick"] > results[-1]["tick"]
+    assert summary["tick"] > results[-1]["tick"]
 
 
 def test_labels_may_be_given_for_a_folder(
