@@ -444,13 +444,12 @@ class Owner:
         return {"ok": True, "path": self.recording}
 
     async def end_recording(self) -> str | None:
-        """Close a recording that a client asked for; returns its path."""
+        """Close a recording that a client asked for; returns the file that describes it."""
         if self.recording is None or self.record is None:
             return None
-        path, record = self.recording, self.record
+        record = self.record
         self.record = self.recording = None
-        await self._in_thread(record.close)
-        return path
+        return str(await self._in_thread(record.close))
 
     # -- checkpoints -----------------------------------------------------------------------------
 
