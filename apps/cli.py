@@ -41,6 +41,7 @@ from apps.bench import (
     gestures,
     latency,
     simulator,
+    soak,
     subscribers,
     twin,
 )
@@ -85,6 +86,7 @@ bench.command()(decode.decode)
 bench.command()(simulator.simulator)
 bench.command()(latency.latency)
 bench.command()(subscribers.subscribers)
+bench.command()(soak.soak)
 bench.command()(twin.twin)
 bench.command()(fewshot.fewshot)
 app.add_typer(bench, name="bench")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -84,6 +86,19 @@ class Child:
         record = json.loads(line)
         assert isinstance(record, dict)
         return record
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has in RAM; 0 if it is gone."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def descriptors(pid: int) -> int:
+    """Files and sockets that a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ others lose is counted by the service, and told to them exactly once they do rea
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import trio
@@ -20,7 +19,7 @@ from apps._open import load_kernels
 from apps._options import Json
 from apps._say import console, json_line, remarks
 from apps.bench._machine import machine
-from apps.bench._processes import child, udp_service
+from apps.bench._processes import child, resident, udp_service
 
 _LIMIT_S = 600.0
 MOST_RATIO = 1.2
@@ -68,12 +67,12 @@ async def _phase(
             async with crowd as people, sender as camera:
                 await people.read()
                 await camera.read()
-                memory = _resident(server.pid)
+                memory = resident(server.pid)
                 await camera.write({"go": True})
                 await camera.read()
                 await trio.sleep(0.3)
                 dropped = (await _stats(where))["subscribers"]["dropped"]
-                grown = _resident(server.pid) - memory
+                grown = resident(server.pid) - memory
                 await people.write({"stop": True})
                 heard = await people.read()
                 server.interrupt()
@@ -86,13 +85,6 @@ async def _stats(where: tuple[str, str]) -> dict[str, Any]:
 
     async with connect(where[0], int(where[1]), subscribe=["stats"]) as client:
         return await anext(client)
-
-
-def _resident(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def _print(report: dict[str, Any]) -> None:
