@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-ENDLESS = frozenset({"run", "demo", "watch", "bridge", "gesture"})
+ENDLESS = frozenset({"run", "demo", "watch", "bridge", "gesture", "dashboard"})
 """Commands that go on until they are told to stop: being told is how they succeed."""
 
 

@@ -1,0 +1,169 @@
+"""`spikewire dashboard`: the page that shows a service and teaches it."""
+
+from __future__ import annotations
+
+import ipaddress
+import webbrowser
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import trio
+import typer
+
+from apps._errors import DONE, UsageError
+from apps._interrupt import run_until_interrupted
+from apps._open import load_kernels, open_network
+from apps._options import DEFAULT_ADDRESS, Classes, Filters, Json, Seed
+from apps._quantities import host_port, names
+from apps._run import open_source_at, source_classes
+from apps._say import json_line, remarks
+from apps._start import loaded
+from apps.dashboard import DASHBOARD_PORT, Door, serve_dashboard
+
+if TYPE_CHECKING:
+    from qcore import Network
+    from runtime import Service
+    from sensors import Source
+
+
+def dashboard(
+    connect: Annotated[
+        str | None,
+        typer.Option(
+            "--connect",
+            "-c",
+            metavar="HOST:PORT",
+            help=f"Where the service listens (default: {DEFAULT_ADDRESS}).",
+        ),
+    ] = None,
+    unix: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The service's Unix socket, instead.")
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="The service speaks TLS.")] = False,
+    ca: Annotated[
+        str | None, typer.Option(metavar="PEM", help="Whom to trust, instead of the system's.")
+    ] = None,
+    http_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one (default: 7480)."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where the page listens.")] = "127.0.0.1",
+    public: Annotated[
+        bool, typer.Option("--public", help="Allow a --host that other machines reach.")
+    ] = False,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the page in this machine's browser.")
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source", "-s", help="Run a service on this source, too (as spikewire run does)."
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", metavar="FILE|NAME", help="The network of that service.")
+    ] = "gestures",
+    classes: Classes = None,
+    filters: Filters = None,
+    speed: Annotated[
+        str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where Save puts the learner.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Serve a page that shows a running service and teaches it, until Ctrl-C.
+
+    With --source it runs the service, too: `spikewire dashboard --source sim:` is all it takes.
+    """  # fmt: skip
+    if source is not None and (connect is not None or unix is not None):
+        raise UsageError("--source runs a service of its own; leave out --connect and --unix")
+    if not public and not _loopback(host):
+        raise UsageError(
+            f"--host {host} can be reached from other machines; say --public if that is meant,"
+            " and give the service tokens"
+        )
+    page = _Page(host, http_port, public, open_browser, as_json)
+    if source is None:
+        loaded()
+        at, port = host_port(connect or DEFAULT_ADDRESS)
+        door = Door(at, port, unix_path=unix, tls=tls, ca=ca)
+        run_until_interrupted(partial(page.serve, door))
+        raise typer.Exit(DONE)
+    load_kernels()
+    opened = open_source_at(source, speed, filters)
+    network = open_network(model, names(classes) or source_classes(opened), seed)
+    service = _service(opened, network, checkpoint)
+    trio.run(_serve_both, service, page)
+    raise typer.Exit(DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What was asked for about the page."""
+
+    host: str
+    port: int | None
+    public: bool
+    open: bool
+    as_json: bool
+
+    async def serve(self, door: Door) -> None:
+        """Serve it until cancelled, and say where it is."""
+        async with trio.open_nursery() as nursery:
+            address = await nursery.start(
+                partial(serve_dashboard, door, self.host, self.port, public=self.public)
+            )
+            self._announce(address, door)
+            if self.open:
+                # Some browsers return at once, others when they are closed.
+                nursery.start_soon(
+                    partial(
+                        trio.to_thread.run_sync, webbrowser.open, address, abandon_on_cancel=True
+                    )
+                )
+
+    def _announce(self, address: str, door: Door) -> None:
+        if self.as_json:
+            json_line({"type": "serving", "url": address, "service": str(door)})
+            return
+        out = remarks()
+        if self.port is None and not address.endswith(f":{DASHBOARD_PORT}"):
+            out.print(f"port {DASHBOARD_PORT} is in use; another one was taken", markup=False)
+        out.print(f"dashboard at [link={address}]{address}[/]", soft_wrap=True)
+        out.print(f"showing the service at {door}; Ctrl-C ends", markup=False, soft_wrap=True)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _service(source: Source, network: Network, checkpoint: Path | None) -> Service:
+    from runtime import Service, SettingsError, configure
+
+    flags: dict[str, Any] = {"port": 0, "at_end": "stay"}
+    if checkpoint is not None:
+        flags["checkpoint_folder"] = str(checkpoint)
+    try:
+        return Service(source, network, configure(None, flags=flags).settings)
+    except SettingsError as error:
+        raise UsageError(str(error)) from error
+
+
+async def _serve_both(service: Service, page: _Page) -> None:
+    """Run the service, and its page until the service has said goodbye."""
+    async with trio.open_nursery() as nursery:
+
+        async def serve(*, task_status: trio.TaskStatus[Any]) -> None:
+            await service.serve(task_status=task_status)
+            nursery.cancel_scope.cancel()
+
+        await nursery.start(serve)
+        nursery.start_soon(page.serve, Door(*service.addresses[0]))

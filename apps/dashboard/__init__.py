@@ -1,0 +1,12 @@
+"""dashboard: the page that shows a service and teaches it, in a browser.
+
+The page is plain HTML, CSS and JavaScript in ``static/``, and speaks protocol 1 itself, over a
+WebSocket. The server hands out those files and carries messages between the WebSocket and the
+service, unread.
+"""
+
+from apps.dashboard._app import make_app
+from apps.dashboard._door import Door
+from apps.dashboard._server import DASHBOARD_PORT, serve_dashboard
+
+__all__ = ["DASHBOARD_PORT", "Door", "make_app", "serve_dashboard"]

@@ -1,0 +1,88 @@
+"""Where a service is, and a connection to it."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+
+import trio
+
+_PATIENCE_S = 5.0
+
+
+class UnreachableError(Exception):
+    """No connection to the service; the message is a sentence for a user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A way into a service.
+
+    Parameters
+    ----------
+    host, port
+        Where it listens.
+    unix_path
+        Its Unix socket, instead of host and port.
+    tls, ca
+        Speak TLS, and trust the system's authorities or those of a PEM file.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7462
+    unix_path: str | None = None
+    tls: bool = False
+    ca: str | None = None
+
+    def __str__(self) -> str:
+        if self.unix_path is not None:
+            return self.unix_path
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    async def open(self) -> trio.abc.Stream:
+        """Connect.
+
+        Raises
+        ------
+        UnreachableError
+            Nobody answers there within 5 s, or not with a certificate to be trusted.
+        """
+        try:
+            with trio.fail_after(_PATIENCE_S):
+                return await self._open()
+        except trio.TooSlowError:
+            reason = f"no answer within {_PATIENCE_S:g} s"
+        except trio.BrokenResourceError as error:
+            reason = getattr(error.__cause__, "verify_message", "") or str(error.__cause__ or error)
+        except OSError as error:
+            reason = _reason(error)
+        raise UnreachableError(f"Cannot reach a service at {self}: {reason}.")
+
+    async def _open(self) -> trio.abc.Stream:
+        if self.unix_path is not None:
+            return await trio.open_unix_socket(self.unix_path)
+        plain = await trio.open_tcp_stream(self.host, self.port)
+        if not self.tls:
+            return plain
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            secure = trio.SSLStream(
+                plain, context, server_hostname=self.host, https_compatible=True
+            )
+            await secure.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(plain)
+            raise
+        return secure
+
+
+def _reason(error: OSError) -> str:
+    causes = error.__cause__
+    if isinstance(causes, BaseExceptionGroup) and isinstance(causes.exceptions[0], OSError):
+        error = causes.exceptions[0]
+    # A name that cannot be resolved has a number of its own kind, below 0.
+    number = error.errno
+    reason = os.strerror(number) if number is not None and number > 0 else error.strerror
+    return reason or str(error)

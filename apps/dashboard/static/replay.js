@@ -1,0 +1,87 @@
+// How a recording is replayed: pause, position, speed, loop.
+
+import { $, allow, el, permits, sayClock, toast } from "./page.js";
+
+const SPEEDS = [["0.1", "0.1×"], ["0.25", "0.25×"], ["0.5", "0.5×"], ["1", "1×"], ["2", "2×"], ["4", "4×"], ["10", "10×"], ["max", "max"]];
+
+export class Replay {
+  constructor(wire, refusal) {
+    this.wire = wire;
+    this.refusal = refusal;
+    this.state = null;
+    this.at = 0; // when `state` came
+    this.seeking = false;
+    $("speed").append(...SPEEDS.map(([value, textContent]) => el("option", { value, textContent })));
+    $("pause").addEventListener("click", () => this._ask($("pause"), { paused: !this.state?.paused }));
+    $("loop").addEventListener("click", () => this._ask($("loop"), { loop: !this.state?.loop }));
+    $("speed").addEventListener("change", () => {
+      const value = $("speed").value;
+      this._ask($("speed"), { speed: value === "max" ? null : Number(value) });
+    });
+    $("seek").addEventListener("input", () => {
+      this.seeking = true;
+      this._say(this._sought());
+    });
+    $("seek").addEventListener("change", () => {
+      this.seeking = false;
+      this._ask($("seek"), { position_us: this._sought() });
+    });
+  }
+
+  _sought() {
+    return Math.round((Number($("seek").value) / Number($("seek").max)) * (this.state?.duration_us ?? 0));
+  }
+
+  _ask(control, fields) {
+    if (!permits(control)) return;
+    this.wire.request("replay", fields)
+      .then((reply) => this.take(reply.replay))
+      .catch((error) => toast(error.message, true));
+  }
+
+  /** What the service says about its replay; null: it has none. */
+  take(state) {
+    if (state === undefined) return;
+    this.state = state;
+    this.at = performance.now();
+    $("replay").hidden = !state;
+    if (!state) return;
+    $("pause").classList.toggle("paused", state.paused);
+    $("pause").setAttribute("aria-label", state.paused ? "Play" : "Pause");
+    $("loop").setAttribute("aria-pressed", String(state.loop));
+    const speed = state.speed === null ? "max" : String(state.speed);
+    if (![...$("speed").options].some((option) => option.value === speed)) {
+      $("speed").append(el("option", { value: speed, textContent: `${speed}×` }));
+    }
+    if (document.activeElement !== $("speed")) $("speed").value = speed;
+    const file = state.file.split("/").at(-1);
+    $("file").textContent = file;
+    $("file").title = state.file;
+    $("duration").textContent = sayClock(state.duration_us);
+    this.rules();
+  }
+
+  rules() {
+    const why = this.refusal("replay");
+    for (const id of ["pause", "loop", "speed", "seek"]) allow($(id), why);
+    $("speed").disabled = $("seek").disabled = Boolean(why);
+  }
+
+  _say(position) {
+    const said = sayClock(position);
+    if ($("position").textContent === said) return;
+    $("position").textContent = said;
+    $("seek").setAttribute("aria-valuetext", said);
+  }
+
+  draw(now) {
+    if (!this.state || this.seeking) return;
+    const { paused, speed, position_us, duration_us } = this.state;
+    // Between two reports the bar moves on by itself.
+    let at = position_us + (paused || speed === null ? 0 : (now - this.at) * 1000 * speed);
+    at = Math.min(at, duration_us);
+    this._say(at);
+    const value = String(duration_us ? Math.round((at / duration_us) * Number($("seek").max)) : 0);
+    if ($("seek").value !== value) $("seek").value = value;
+  }
+}
