@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import webbrowser
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +21,7 @@ from apps._options import DEFAULT_ADDRESS, Classes, Filters, Json, Seed
 from apps._quantities import host_port, names
 from apps._run import open_source_at, source_classes
 from apps._say import json_line, remarks
+from apps._session import Session
 from apps._start import loaded
 from apps.dashboard import DASHBOARD_PORT, Door, serve_dashboard
 
@@ -73,6 +76,9 @@ def dashboard(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where Save puts the learner.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where Record puts recordings.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -97,7 +103,8 @@ def dashboard(
     load_kernels()
     opened = open_source_at(source, speed, filters)
     network = open_network(model, names(classes) or source_classes(opened), seed)
-    service = _service(opened, network, checkpoint)
+    facts = {"source": source, "model": model, "seed": seed}
+    service = _service(opened, network, checkpoint, record, facts)
     trio.run(_serve_both, service, page)
     raise typer.Exit(DONE)
 
@@ -145,16 +152,33 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _service(source: Source, network: Network, checkpoint: Path | None) -> Service:
+def _service(
+    source: Source,
+    network: Network,
+    checkpoint: Path | None,
+    record: Path | None,
+    facts: Mapping[str, Any],
+) -> Service:
     from runtime import Service, SettingsError, configure
 
     flags: dict[str, Any] = {"port": 0, "at_end": "stay"}
     if checkpoint is not None:
         flags["checkpoint_folder"] = str(checkpoint)
+    if record is not None:
+        flags["record_folder"] = str(record)
     try:
-        return Service(source, network, configure(None, flags=flags).settings)
+        settings = configure(None, flags=flags).settings
     except SettingsError as error:
         raise UsageError(str(error)) from error
+    folder = settings.record_folder
+    recorder = None if folder is None else partial(_begin_recording, Path(folder), facts)
+    return Service(source, network, settings, recorder=recorder)
+
+
+def _begin_recording(folder: Path, facts: Mapping[str, Any], network: Any) -> Session:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{datetime.now():%Y-%m-%d-%H%M%S-%f}.aedat4"
+    return Session(folder / name, {**facts, "classes": list(network.classes)})
 
 
 async def _serve_both(service: Service, page: _Page) -> None:

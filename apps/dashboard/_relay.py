@@ -21,7 +21,7 @@ _CHUNK = 256 * 1024
 # What a service says within this time goes to the browser as one WebSocket message. A page redraws
 # at 30 Hz or more; a service publishes 160 messages a second, each of which would wake both sides.
 _GATHER_S = 0.02
-_FAREWELL_S = 0.3
+_FAREWELL_S = 0.2
 
 NORMAL, GOING_AWAY, TRY_LATER = 1000, 1001, 1013
 

@@ -15,7 +15,7 @@ from apps.dashboard._door import Door
 from apps.dashboard._relay import FROM_BROWSER_BYTES
 
 DASHBOARD_PORT = 7480
-_FAREWELL_S = 1.0
+_FAREWELL_S = 0.6
 # A phone that fell asleep takes nothing and says nothing: its connection ends after this time.
 _DEAD_MS = 20_000
 

@@ -1,6 +1,6 @@
 // The dashboard: what the service says goes to the parts of the page, which are redrawn steadily.
 
-import { $, allow, count, el, memory, permits, pretty, sayBytes, sayMicros, saySpan, toast, wantsCalm } from "./page.js";
+import { $, Clock, allow, count, el, memory, permits, pretty, sayBytes, sayMicros, saySpan, toast, wantsCalm } from "./page.js";
 import { Latency, Rate } from "./charts.js";
 import { Picture } from "./picture.js";
 import { Raster } from "./raster.js";
@@ -13,6 +13,8 @@ const SHOWN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_old
 const HIDDEN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest" };
 const FRAME_MS = 1000 / 30 - 2;
 const CALM_FRAME_MS = 160;
+// Counters of sources that count no losses.
+const HARMLESS = new Set(["events", "packets", "datagrams", "timestamps", "connections", "loops", "frames"]);
 const STATES = { connecting: "connecting", live: "live", lost: "reconnecting", unreachable: "no service", ended: "ended", token: "locked" };
 
 const picture = new Picture();
@@ -20,6 +22,7 @@ const scores = new Scores();
 const rate = new Rate();
 const latency = new Latency();
 const raster = new Raster();
+const clock = new Clock();
 const backlog = new Map(); // topic -> { left, held }: messages from before this page looked
 
 const wire = new Wire({ state: changed, hello: met, message: heard, resumed }, memory.get("pipeline", null));
@@ -55,6 +58,8 @@ function met(hello, again) {
   scores.setClasses(hello.classes);
   teaching.setClasses(hello.classes);
   teaching.setLearning(null);
+  clock.tickMs = hello.tick_us / 1000;
+  clock.offset = null;
   raster.setTick(hello.tick_us);
   $("source").textContent = hello.source;
   $("source").title = hello.source;
@@ -76,7 +81,8 @@ function resumed(topic, left) {
 function heard(message) {
   const old = backlog.get(message.topic);
   if (!old) {
-    take(message, performance.now());
+    const now = performance.now();
+    take(message, message.topic === "result" || message.topic === "events" ? clock.at(message.tick, now) : now);
     return;
   }
   old.held.push(message);
@@ -142,7 +148,7 @@ function takeStats(stats, at) {
   $("spikes-rate").textContent = `${count(Math.round(stats.ticks_per_s))} ticks/s`;
   const lost = [
     ...Object.entries(stats.drops),
-    ...Object.entries(stats.source).map(([name, value]) => [`source: ${name}`, value]),
+    ...Object.entries(stats.source).filter(([name]) => !HARMLESS.has(name)).map(([name, value]) => [`source: ${name}`, value]),
     ["unlearned events", stats.unlearned_events],
     ["messages to slow readers", stats.subscribers.dropped],
   ].filter(([, value]) => value > 0);

@@ -36,6 +36,15 @@ export function saySpan(seconds) {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
+/** A score, which can have any size: `−323k`. */
+export function sayScore(score) {
+  const size = Math.abs(score);
+  const sign = score <= -0.5 ? "\u2212" : "";
+  if (size < 9999.5) return `${sign}${Math.round(size)}`;
+  if (size < 999500) return `${sign}${Math.round(size / 1e3)}k`;
+  return `${sign}${(size / 1e6).toFixed(size < 9.95e6 ? 1 : 0)}M`;
+}
+
 export const count = (value) => Number(value).toLocaleString("en").replaceAll(",", "\u202f");
 
 export function sayBytes(bytes) {
@@ -65,6 +74,25 @@ export function permits(control) {
   if (allowed(control)) return true;
   toast(control.title);
   return false;
+}
+
+/**
+ * The page's time at which something happened, from the network's tick: what comes in bursts over
+ * a busy line is shown as evenly as it was computed. At other speeds than real time it is the time
+ * of arrival.
+ */
+export class Clock {
+  constructor() {
+    this.tickMs = 1;
+    this.offset = null;
+  }
+
+  at(tick, arrived) {
+    const since = arrived - tick * this.tickMs;
+    if (this.offset === null || Math.abs(since - this.offset) > 400) this.offset = since;
+    else this.offset += (since - this.offset) * 0.01;
+    return Math.min(arrived, tick * this.tickMs + this.offset);
+  }
 }
 
 /** What this browser remembers of the page. */

@@ -1,9 +1,10 @@
 // What is recognised: the class, its scores now as bars, and those of the last 30 s as a strip.
 
-import { $, colours, el, fit, onTheme, pretty, rgb } from "./page.js";
+import { $, colours, el, fit, onTheme, pretty, rgb, sayScore } from "./page.js";
 
 const CELL_MS = 100;
 const CELLS = 300;
+const MOST_LATE = 4; // cells
 const VOTE_MS = 1000;
 const QUIET_MS = 1500;
 
@@ -165,7 +166,7 @@ export class Scores {
       const end = Math.max(0, Math.min(1, (score - this.low) / span));
       row.bar.style.transform = `translateX(${Math.min(zero, end) * 100}%) scaleX(${Math.abs(end - zero)})`;
       row.zero.style.left = `${zero * 100}%`;
-      const said = String(Math.round(score));
+      const said = sayScore(score);
       if (row.value.textContent !== said) row.value.textContent = said;
       row.element.classList.toggle("best", name === this.winner);
       row.element.classList.toggle("taught", Boolean(this.last?.teaching) && name === this.last.label);
@@ -188,10 +189,13 @@ export class Scores {
     const left = cell - CELLS;
     const [low, high] = this._range();
     const gap = Math.max(1, Math.round(tall * 0.08));
-    for (const column of this.columns) {
+    for (const [index, column] of this.columns.entries()) {
       if (column.at + 1 < left) continue;
+      // A result that came a little late leaves no hole.
+      const next = this.columns[index + 1]?.at ?? Infinity;
+      const end = next - column.at <= MOST_LATE ? next : column.at + 1;
       const x = Math.round((column.at - left) * wide);
-      const width = Math.max(1, Math.round((column.at + 1 - left) * wide) - x);
+      const width = Math.max(1, Math.round((end - left) * wide) - x);
       for (let i = 0; i < this.classes.length; i++) {
         const score = column.sums[i] / column.results;
         if (Number.isNaN(score)) continue;

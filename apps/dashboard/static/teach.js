@@ -114,7 +114,7 @@ export class Teaching {
     allow($("learn"), this.refusal("learn"));
     const undoable = this.learning ? this.learning.undo : null;
     allow($("undo"), this.refusal("undo") || (undoable == null ? "There is no lesson to take back." : ""));
-    $("teach-why").textContent = off || "Hold a gesture’s button, or its key, while you show it. Five seconds are enough.";
+    $("teach-why").textContent = off || "Hold a gesture’s button, or its key, while you show it: five seconds are enough.";
     if (this.held && off) this.stop();
   }
 
@@ -223,7 +223,7 @@ export class Teaching {
       button.classList.toggle("elsewhere", name === taught && this.held?.label !== name);
     }
     const undo = this.learning?.undo;
-    $("undo-text").textContent = undo == null ? "Undo" : `Undo ${pretty(undo)}`;
+    if (undo != null && allowed($("undo"))) $("undo").title = `Take back the lesson of ${pretty(undo)}`;
     const said = this._lesson();
     if ($("lesson").textContent !== said.textContent) $("lesson").replaceChildren(...said.childNodes);
   }
@@ -238,8 +238,8 @@ export class Teaching {
       const end = lesson.end_tick ?? this.learning.tick;
       const seconds = ((end - lesson.first_tick) * tickUs) / 1e6;
       const state = lesson.undone ? "taken back" : lesson.end_tick === null ? "going on" : `${seconds.toFixed(1)} s`;
-      made.append(el("b", { textContent: pretty(lesson.label) }), ` ${state} · ${count(lesson.updates)} updates`,
-        el("br"), `${lessons} lesson${lessons === 1 ? "" : "s"} so far`);
+      made.append(el("b", { textContent: pretty(lesson.label) }), ` · ${state}`,
+        el("br"), `${count(lesson.updates)} updates · ${count(lessons)} lesson${lessons === 1 ? "" : "s"}`);
     }
     return made;
   }

@@ -1,0 +1,469 @@
+"""The dashboard's server: what it hands out, what it carries, and whom it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import struct
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+import trio
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    RejectConnection,
+    Request,
+    TextMessage,
+)
+
+from apps import cli
+from apps._errors import CommandError
+from apps.dashboard import Door, serve_dashboard
+from apps.dashboard._app import static_files
+from apps.dashboard._door import UnreachableError
+from apps.dashboard._frames import Cutter, FrameError, frame
+from apps.dashboard._guard import host_allowed, origin_allowed, own_names
+
+STATIC = Path(__file__).parents[2] / "apps" / "dashboard" / "static"
+
+
+# -- frames ----------------------------------------------------------------------------------------
+
+
+def test_frames_are_cut_however_the_bytes_come() -> None:
+    payloads = [bytes([n]) * size for n, size in enumerate((1, 7, 300, 70_000))]
+    stream = b"".join(frame(payload) for payload in payloads)
+    for piece in (1, 3, 5, 4096, len(stream)):
+        cutter = Cutter(70_000)
+        got = [cutter.feed(stream[at : at + piece]) for at in range(0, len(stream), piece)]
+        assert b"".join(got) == b"".join(payloads)
+
+
+@pytest.mark.parametrize("length", [0, 101, 2**32 - 1])
+def test_a_frame_of_no_bytes_or_too_many_is_refused(length: int) -> None:
+    with pytest.raises(FrameError, match=f"{length} bytes"):
+        Cutter(100).feed(struct.pack(">I", length))
+
+
+# -- who may ask -----------------------------------------------------------------------------------
+
+
+def test_hosts() -> None:
+    names = own_names("127.0.0.1", public=False)
+    for good in ("localhost:7480", "127.0.0.1:7480", "[::1]:7480", "LOCALHOST", "192.168.1.5"):
+        assert host_allowed(good, names), good
+    for bad in (None, "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "["):
+        assert not host_allowed(bad, names), bad
+    assert host_allowed("box.lan:80", own_names("box.lan", public=True))
+
+
+def test_origins() -> None:
+    assert origin_allowed("http://localhost:7480", "localhost:7480")
+    assert origin_allowed("https://box", "box")
+    for bad in (None, "null", "http://evil.example", "http://localhost:80", "file://localhost:7480"):
+        assert not origin_allowed(bad, "localhost:7480"), bad
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    files = static_files()
+    assert {"index.html", "style.css", "main.js", "icon.svg"} <= set(files)
+    for name, data in files.items():
+        text = data.decode().replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|//cdn|@import|url\(", text), name
+        for module in re.findall(r'from "\./([^"]+)"', text):
+            assert module in files, f"{name} imports {module}"
+    page = files["index.html"].decode()
+    for link in re.findall(r'(?:href|src)="([^"#]+)"', page):
+        assert link in files, link
+    # The policy allows no script and no style in the page itself.
+    assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page)
+
+
+def test_every_part_that_the_scripts_name_is_on_the_page() -> None:
+    files = static_files()
+    there = set(re.findall(r'id="([^"]+)"', files["index.html"].decode()))
+    for name, data in files.items():
+        if name.endswith(".js"):
+            named = set(re.findall(r'\$\("([^"]+)"\)', data.decode()))
+            assert named <= there, f"{name}: {named - there}"
+
+
+def node(script: str, given: bytes = b"") -> bytes:
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("node is not installed: the page's msgpack is not tested here")
+    done = subprocess.run(
+        [found, "--input-type=module", "-e", script], input=given, capture_output=True, cwd=STATIC,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+VALUES: list[Any] = [
+    None, True, False, 0, 1, 127, 128, 255, 256, 65535, 65536, 2**32, 2**53 - 1,
+    -1, -32, -33, -128, -129, -(2**31), -(2**31) - 1, 0.5, -1e300,
+    "", "wave", "ä€😀", "x" * 31, "x" * 32, "x" * 255, "x" * 70_000,
+    b"", b"\x00\xff", b"z" * 300, b"z" * 70_000,
+    [], [1, [2, [3]]], list(range(20)), list(range(70_000)),
+    {}, {"a": {"b": None}}, {str(n): n for n in range(20)}, {"__proto__": 1, "constructor": 2},
+]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_pages_msgpack_and_pythons_agree() -> None:
+    script = """
+        import { decodeAll, encode } from "./msgpack.js";
+        import { readFileSync, writeSync } from "node:fs";
+        for (const value of decodeAll(new Uint8Array(readFileSync(0)))) {
+            const bytes = encode(value);
+            for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+        }
+    """
+    packed = b"".join(msgpack.packb(value) for value in VALUES)
+    unpacker = msgpack.Unpacker(strict_map_key=False)
+    unpacker.feed(node(script, packed))
+    assert list(unpacker) == VALUES
+
+
+@pytest.mark.slow
+def test_the_pages_msgpack_refuses_what_ends_too_early() -> None:
+    script = """
+        import { decodeAll } from "./msgpack.js";
+        for (const bytes of [[0x81], [0xa3, 0x61], [0xc4, 9], [0xd3, 1], [0xc1], [0x92, 1]]) {
+            let refused = false;
+            try { decodeAll(Uint8Array.from(bytes)); } catch { refused = true; }
+            if (!refused) throw new Error(`taken: ${bytes}`);
+        }
+    """
+    node(script)
+
+
+# -- over real sockets -----------------------------------------------------------------------------
+
+
+class Browser:
+    """The least a browser does: an upgrade, and messages."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self.protocol = WSConnection(ConnectionType.CLIENT)
+        self.events: Any = iter(())
+
+    async def hear(self) -> Any:
+        while True:
+            for event in self.events:
+                if isinstance(event, Ping):
+                    await self.stream.send_all(self.protocol.send(event.response()))
+                    continue
+                return event
+            data = await self.stream.receive_some(65536)
+            self.protocol.receive_data(data or None)
+            self.events = self.protocol.events()
+
+    async def message(self) -> bytes:
+        whole = b""
+        while True:
+            event = await self.hear()
+            assert isinstance(event, BytesMessage), event
+            whole += event.data
+            if event.message_finished:
+                return whole
+
+    async def say(self, data: bytes | str) -> None:
+        event = BytesMessage(data) if isinstance(data, bytes) else TextMessage(data)
+        await self.stream.send_all(self.protocol.send(event))
+
+
+async def browse(url: str, **headers: str) -> Browser:
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    browser = Browser(await trio.open_tcp_stream(host, int(port)))
+    OPEN.append(browser.stream)
+    headers = {"origin": url, **headers}
+    asked = Request(
+        host=headers.pop("host", f"{host}:{port}"), target="/ws",
+        extra_headers=[(name.encode(), value.encode()) for name, value in headers.items() if value],
+    )  # fmt: skip
+    await browser.stream.send_all(browser.protocol.send(asked))
+    return browser
+
+
+async def opened(url: str, **headers: str) -> Browser:
+    browser = await browse(url, **headers)
+    assert isinstance(await browser.hear(), AcceptConnection)
+    return browser
+
+
+OPEN: list[trio.SocketStream] = []
+
+
+Talk = Callable[[trio.SocketStream], Any]
+
+
+@asynccontextmanager
+async def serving(talk: Talk | None = None, **how: Any) -> AsyncIterator[str]:
+    """A dashboard, before a service that talks like that; without one nobody listens."""
+    async with trio.open_nursery() as nursery:
+        port = 1
+        if talk is not None:
+            start = partial(trio.serve_tcp, talk, 0, host="127.0.0.1")
+            port = (await nursery.start(start))[0].socket.getsockname()[1]
+        door = Door("127.0.0.1", port)
+        url = await nursery.start(partial(serve_dashboard, door, port=0, **how))
+        with trio.fail_after(20):
+            yield url
+        nursery.cancel_scope.cancel()
+    while OPEN:
+        await trio.aclose_forcefully(OPEN.pop())
+
+
+async def echo(stream: trio.SocketStream) -> None:
+    async for data in stream:
+        await stream.send_all(data)
+
+
+async def get(url: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    stream = await trio.open_tcp_stream(host, int(port))
+    lines = [f"GET {path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+    if "host" not in headers:
+        lines.append(f"host: {host}:{port}")
+    await stream.send_all(("\r\n".join([*lines, "connection: close", "", ""])).encode())
+    async with stream:
+        answer = b"".join([data async for data in stream])
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *rest = head.decode().split("\r\n")
+    told = dict(line.lower().split(": ", 1) for line in rest)
+    return int(first.split()[1]), told, body
+
+
+async def test_the_page_and_its_headers() -> None:
+    async with serving() as url:
+        code, headers, body = await get(url, "/")
+        assert (code, body) == (200, static_files()["index.html"])
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert (await get(url, "/", **{"if-none-match": headers["etag"]}))[0] == 304
+        code, headers, _ = await get(url, "/main.js")
+        assert (code, headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+        for path in ("/nothing.js", "/../_app.py", "/%2e%2e/_app.py", "/..%2f_app.py"):
+            assert (await get(url, path))[0] == 404, path
+        assert (await get(url, "/", host="evil.example"))[0] == 421
+
+
+async def test_messages_go_both_ways_unread() -> None:
+    async with serving(echo) as url:
+        browser = await opened(url)
+        for payload in (b"\xc1 no msgpack at all", b"x", bytes(60_000)):
+            await browser.say(payload)
+            assert await browser.message() == payload
+
+
+async def test_what_comes_at_once_goes_on_at_once() -> None:
+    payloads = [msgpack.packb({"n": n}) for n in range(100)]
+
+    async def talk(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"".join(map(frame, payloads)))
+
+    async with serving(talk) as url:
+        browser = await opened(url)
+        assert await browser.message() == b"".join(payloads)
+        ended = await browser.hear()
+        assert isinstance(ended, CloseConnection)
+        assert ended.code == 1000
+
+
+async def test_a_page_of_somebody_else_is_refused() -> None:
+    async with serving(echo) as url:
+        for headers in ({"origin": "http://evil.example"}, {"origin": ""},
+                        {"host": "evil.example", "origin": "http://evil.example"}):  # fmt: skip
+            refused = await (await browse(url, **headers)).hear()
+            assert isinstance(refused, RejectConnection)
+            assert refused.status_code == 403
+
+
+async def test_a_service_that_is_not_there_is_told() -> None:
+    async with serving() as url:
+        browser = await opened(url)
+        told = msgpack.unpackb(await browser.message())
+        assert told["type"] == "unreachable"
+        assert told["message"] == "Cannot reach a service at 127.0.0.1:1: Connection refused."
+        ended = await browser.hear()
+        assert ended.code == 1013
+
+
+async def test_a_service_that_speaks_something_else_is_told() -> None:
+    async def talk(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with serving(talk) as url:
+        told = msgpack.unpackb(await (await opened(url)).message())
+        assert (told["type"], told["code"]) == ("error", "frame_too_large")
+
+
+async def test_a_browser_that_says_too_much_is_cut_off() -> None:
+    async with serving(echo) as url:
+        browser = await opened(url)
+        await browser.say(bytes(100_000))
+        ended = await browser.hear()
+        assert isinstance(ended, CloseConnection)
+        assert ended.code == 1009
+
+
+async def test_when_the_page_vanishes_its_last_will_is_done() -> None:
+    heard = bytearray()
+    over = trio.Event()
+
+    async def talk(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            async for data in stream:
+                heard.extend(data)
+        over.set()
+
+    async with serving(talk) as url:
+        browser = await opened(url)
+        await browser.say(b"teach")
+        await browser.say(b"teach nothing".hex())
+        await browser.stream.aclose()
+        await over.wait()
+        assert heard == frame(b"teach") + frame(b"teach nothing")
+        heard.clear()
+        over = trio.Event()
+        browser = await opened(url)
+        await browser.say(b"no hexadecimal".hex() + "zz")
+        await browser.say(b"teach nothing".hex())
+        await browser.say("")
+        await browser.say(b"x")
+        await browser.say("nonsense")
+        await browser.stream.aclose()
+        await over.wait()
+        assert heard == frame(b"x")
+
+
+async def test_a_browser_that_does_not_read_stops_the_service_being_read() -> None:
+    sent = 0
+
+    async def talk(stream: trio.SocketStream) -> None:
+        nonlocal sent
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(frame(bytes(100_000)))
+                sent += 100_004
+
+    async with serving(talk) as url:
+        await opened(url)  # and never reads
+        before = -1
+        while sent != before:
+            before = sent
+            await trio.sleep(0.2)
+        assert sent < 32_000_000  # the kernel's own buffers, and no more
+        began = trio.current_time()
+    # The server's last words are a matter of a second, whoever listens.
+    assert trio.current_time() - began < 3
+
+
+async def test_ending_is_prompt_and_told() -> None:
+    codes = []
+
+    async def listen(browser: Browser) -> None:
+        ended = await browser.hear()
+        await browser.stream.send_all(browser.protocol.send(ended.response()))
+        codes.append(ended.code)
+
+    async with trio.open_nursery() as listening:
+        async with serving(echo) as url:
+            for _ in range(5):
+                listening.start_soon(listen, await opened(url))
+            await opened(url)  # never reads, and never answers
+            idle = await trio.open_tcp_stream("127.0.0.1", int(url.rsplit(":", 1)[1]))
+            OPEN.append(idle)
+            began = trio.current_time()
+        assert trio.current_time() - began < 2
+    assert codes == [1001] * 5
+
+
+async def test_the_usual_port_may_be_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
+    taken = listener.socket.getsockname()[1]
+    monkeypatch.setattr("apps.dashboard._server.DASHBOARD_PORT", taken)
+    async with trio.open_nursery() as nursery:
+        url = await nursery.start(partial(serve_dashboard, Door()))
+        assert int(url.rsplit(":", 1)[1]) != taken
+        nursery.cancel_scope.cancel()
+    with pytest.raises(CommandError, match=f"port {taken}: Address already in use"):
+        await serve_dashboard(Door(), port=taken)
+    await listener.aclose()
+
+
+async def test_a_unix_socket_is_a_door_too(tmp_path: Path) -> None:
+    path = str(tmp_path / "service")
+    sock = trio.socket.socket(trio.socket.AF_UNIX)
+    await sock.bind(path)
+    sock.listen()
+    stream = await Door(unix_path=path).open()
+    await stream.aclose()
+    sock.close()
+    with pytest.raises(UnreachableError, match="No such file"):
+        await Door(unix_path=path + "-").open()
+
+
+# -- the command -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--host", "0.0.0.0"], "say --public"),
+        (["--source", "sim:", "--connect", "127.0.0.1:1"], "leave out --connect"),
+        (["--connect", "here"], "HOST:PORT"),
+    ],
+)
+def test_wrong_usage(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["dashboard", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_without_the_extra_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "starlette.applications", None)
+    assert cli.run(["dashboard", "--http-port", "0"]) == 1
+    assert "spikewire[http]" in capsys.readouterr().err
+
+
+def test_a_service_and_its_page_in_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # The source is over at once; --source stays for those who look, so the test ends it.
+    async def look(door: Door, *_: Any, task_status: Any, **__: Any) -> None:
+        task_status.started("http://127.0.0.1:1")
+        stream = await door.open()
+        await stream.aclose()
+        signal = __import__("signal")
+        signal.raise_signal(signal.SIGINT)
+        await trio.sleep_forever()
+
+    monkeypatch.setattr("apps._dashboard.serve_dashboard", look)
+    file = tmp_path / "bar.csv"
+    file.write_text("".join(f"{t},{t // 1000 % 30},5,1\n" for t in range(0, 20_000, 100)))
+    arguments = ["dashboard", "--source", f"file:{file}?size=32x32", "--http-port", "0", "--json"]
+    assert cli.run(arguments) == 0
+    (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert told["type"] == "serving"
