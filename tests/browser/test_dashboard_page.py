@@ -1,0 +1,263 @@
+"""The real page in a real browser, before the real runtime on the simulated camera.
+
+With ``SPIKEWIRE_SCREENSHOTS`` naming a folder, the pictures of the README are made there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+PATIENCE_MS = 60_000
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 920}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 780}, "device_scale_factor": 2, "is_mobile": True,
+    "has_touch": True,
+}  # fmt: skip
+
+
+@contextmanager
+def looking(browser: Any, url: str, **how: Any) -> Iterator[Any]:
+    """A page, on which nothing may go wrong unnoticed."""
+    context = browser.new_context(**(how or DESKTOP))
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda asked: None if _own(asked.url, url) else faults.append(asked.url))
+    page.goto(url)
+    yield page
+    context.close()
+    assert faults == []
+
+
+def _own(asked: str, url: str) -> bool:
+    return asked.startswith((url, url.replace("http:", "ws:"), "data:"))
+
+
+def pixels(page: Any, canvas: str) -> int:
+    """A number for what a canvas shows."""
+    script = """id => {
+        const canvas = document.getElementById(id);
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let sum = 0;
+        for (let i = 0; i < data.length; i++) sum = (sum * 31 + data[i]) >>> 0;
+        return sum;
+    }"""
+    return int(page.evaluate(script, canvas))
+
+
+def moves(page: Any, canvas: str) -> None:
+    before = pixels(page, canvas)
+    for _ in range(100):
+        page.wait_for_timeout(100)
+        if pixels(page, canvas) != before:
+            return
+    pytest.fail(f"{canvas} does not move")
+
+
+def recognised(page: Any, name: str) -> Any:
+    return page.wait_for_selector(f'#hero:not(.quiet) #class[data-class="{name}"]')
+
+
+def until(page: Any, place: str, pattern: str) -> None:
+    # Not wait_for_function: the page's policy forbids what that evaluates.
+    for _ in range(PATIENCE_MS // 100):
+        if re.fullmatch(pattern, page.text_content(place)):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"{place} says {page.text_content(place)!r}, not {pattern}")
+
+
+def hold(page: Any, button: Any, milliseconds: int) -> None:
+    box = button.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.wait_for_timeout(milliseconds)
+    page.mouse.up()
+
+
+def test_teach_undo_record_and_replay(
+    browser: Any, dashboard: Callable[..., str], tmp_path: Path
+) -> None:
+    url = dashboard(
+        "--source", "sim:?classes=air_guitar&hold=600",
+        "--checkpoint", str(tmp_path / "saved"), "--record", str(tmp_path / "recorded"),
+    )  # fmt: skip
+    with looking(browser, url) as page:
+        page.wait_for_selector('body[data-state="live"]')
+        for canvas in ("events", "strip", "rate", "raster"):
+            moves(page, canvas)
+        recognised(page, "air_guitar")
+        assert "air guitar" in page.text_content("#truth")
+        until(page, "#p50", r".* (ms|µs)")
+
+        # A name without a button: it has to be typed, then held.
+        new = page.locator("#new-hold")
+        assert new.get_attribute("aria-disabled") == "true"
+        assert "name" in new.get_attribute("title")
+        page.fill("#new-name", "salute")
+        hold(page, new, 5000)
+        page.wait_for_selector('#buttons [data-class="salute"]')
+        recognised(page, "salute")
+        until(page, "#lesson", "salute.* 1 lesson")
+        assert page.input_value("#new-name") == ""
+
+        # Its state survives the browser's forgetting: what it knows is the service's.
+        page.fill("#tau", "70")
+        page.locator('.panel[data-panel="spikes"] .fold').click()
+        page.reload()
+        recognised(page, "salute")
+        page.wait_for_selector('#buttons [data-class="salute"]')
+        assert page.input_value("#tau") == "70"
+        assert page.locator('.panel[data-panel="spikes"]').get_attribute("data-folded") == ""
+        assert "salute" in page.text_content("#lesson")
+
+        page.click("#undo")
+        page.wait_for_selector('#buttons [data-class="salute"]', state="detached")
+        recognised(page, "air_guitar")
+        assert "taken back" in page.text_content("#lesson")
+
+        page.click("#learn")
+        page.wait_for_selector('#learn[aria-checked="false"]')
+        assert page.locator('#buttons [data-class="air_guitar"]').get_attribute("title")
+        page.click("#learn")
+        page.wait_for_selector('#learn[aria-checked="true"]')
+
+        page.click("#save")
+        page.wait_for_selector("text=/Saved in .*saved/")
+        page.click("#record")
+        page.wait_for_selector('#record[aria-pressed="true"]')
+        page.wait_for_timeout(4000)
+        page.click("#record")
+        page.wait_for_selector("text=/Recorded in .*recorded/")
+    (file,) = (tmp_path / "recorded").glob("*.aedat4")
+    replay(browser, dashboard("--source", f"file:{file}?wait=1&loop=1", "--speed", "1"))
+
+
+def replay(browser: Any, url: str) -> None:
+    with looking(browser, url) as page:
+        page.wait_for_selector("#replay:not([hidden])")
+        moves(page, "events")
+        recognised(page, "air_guitar")
+        page.click("#pause")
+        page.wait_for_selector('#pause[aria-label="Play"]')
+        page.wait_for_timeout(1500)
+        stood = page.text_content("#position")
+        page.wait_for_timeout(1500)
+        assert page.text_content("#position") == stood
+        page.fill("#seek", "500")
+        half = r"0:0[12]\.\d"
+        until(page, "#position", half)
+        page.select_option("#speed", "0.5")
+        page.wait_for_timeout(500)
+        assert re.fullmatch(half, page.text_content("#position"))
+        page.click("#loop")
+        page.wait_for_selector('#loop[aria-pressed="false"]')
+
+        page.reload()
+        page.wait_for_selector('#pause[aria-label="Play"]')
+        page.wait_for_selector('#loop[aria-pressed="false"]')
+        assert page.input_value("#speed") == "0.5"
+        assert re.fullmatch(half, page.text_content("#position"))
+        page.click("#pause")
+        page.wait_for_selector('#pause[aria-label="Pause"]')
+        moves(page, "events")
+
+
+def test_a_lesson_never_stays_on(browser: Any, dashboard: Callable[..., str]) -> None:
+    url = dashboard("--source", "sim:?classes=arm_roll&hold=600")
+    with looking(browser, url) as witness:
+        taught = '#buttons .elsewhere[data-class="arm_roll"]'
+        witness.wait_for_selector('#buttons [data-class="arm_roll"]')
+        with looking(browser, url) as page:
+            button = page.wait_for_selector('#buttons [data-class="arm_roll"]')
+            page.wait_for_selector('#learn[aria-checked="true"]')
+            button.focus()
+            key = button.text_content()[0]
+            for begin, end in (
+                (lambda: page.keyboard.down("Space"), lambda: page.keyboard.up("Space")),
+                (lambda: page.keyboard.down(key), lambda: page.keyboard.up(key)),
+                (lambda: page.keyboard.down("Enter"), lambda: page.focus("#new-name")),
+                (
+                    lambda: page.dispatch_event(
+                        "#buttons .hold[data-class='arm_roll']",
+                        "keydown",
+                        {"key": " "},
+                    ),
+                    lambda: page.evaluate("window.dispatchEvent(new Event('blur'))"),
+                ),
+            ):
+                begin()
+                witness.wait_for_selector(taught)
+                end()
+                witness.wait_for_selector(taught, state="detached")
+            page.keyboard.up("Enter")
+            box = button.bounding_box()
+            page.mouse.move(box["x"] + 20, box["y"] + 20)
+            page.mouse.down()
+            witness.wait_for_selector(taught)
+            # The tab is closed in the middle of it: nobody is left who could say that it is over.
+        witness.wait_for_selector(taught, state="detached")
+
+
+def test_the_page_is_never_blank(browser: Any, dashboard: Callable[..., str]) -> None:
+    url = dashboard("--connect", "127.0.0.1:1")
+    with looking(browser, url) as page:
+        page.wait_for_selector('body[data-state="unreachable"]')
+        said = page.text_content("#notice-text")
+        assert "Cannot reach a service at 127.0.0.1:1: Connection refused." in said
+        assert (
+            page.locator("#save").get_attribute("title") == "There is no connection to the service."
+        )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("device", "how"), [("desktop", DESKTOP), ("phone", PHONE)])
+def test_it_looks_right(
+    browser: Any, shown: str, device: str, how: dict[str, Any], theme: str
+) -> None:
+    with looking(browser, shown, **how, color_scheme=theme) as page:
+        page.wait_for_selector("#hero:not(.quiet)")
+        wide, there = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= there  # nothing sticks out
+        if device == "phone":
+            sizes = page.eval_on_selector_all(
+                "#buttons .hold", "all => all.map(b => b.getBoundingClientRect().height)"
+            )
+            assert min(sizes) >= 48
+        folder = os.environ.get("SPIKEWIRE_SCREENSHOTS")
+        if folder:
+            picture(page, Path(folder) / f"dashboard-{device}-{theme}.png", device)
+
+
+@pytest.fixture(scope="module")
+def shown(dashboard: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("shown")
+    return dashboard(
+        "--source", "sim:?seed=4", "--checkpoint", str(folder), "--record", str(folder)
+    )  # fmt: skip
+
+
+def picture(page: Any, path: Path, device: str) -> None:
+    until(page, "#uptime", "up (3. s|.* min)")
+    page.wait_for_timeout(12_000)
+    page.wait_for_selector("#truth:has-text('✓')")
+    if device == "desktop":
+        name = page.get_attribute("#class", "data-class")
+        box = page.locator(f'#buttons [data-class="{name}"]').bounding_box()
+        page.mouse.move(box["x"] + 20, box["y"] + 20)
+        page.mouse.down()
+        page.wait_for_timeout(1200)
+    page.screenshot(path=path)
+    page.mouse.up()
+    assert path.stat().st_size < 300_000
