@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
+from apps._door import door as service_door
 from apps._errors import DONE, UsageError
 from apps._interrupt import run_until_interrupted
 from apps._open import load_kernels, open_network
-from apps._options import DEFAULT_ADDRESS, Classes, Filters, Json, Seed
-from apps._quantities import host_port, names
+from apps._options import DEFAULT_ADDRESS, Ca, Classes, Filters, Json, Seed, Tls
+from apps._quantities import names
 from apps._run import open_source_at, source_classes
 from apps._say import json_line, remarks
 from apps._session import Session
@@ -37,17 +38,12 @@ def dashboard(
         typer.Option(
             "--connect",
             "-c",
-            metavar="HOST:PORT",
+            metavar="HOST:PORT|unix:PATH",
             help=f"Where the service listens (default: {DEFAULT_ADDRESS}).",
         ),
     ] = None,
-    unix: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The service's Unix socket, instead.")
-    ] = None,
-    tls: Annotated[bool, typer.Option("--tls", help="The service speaks TLS.")] = False,
-    ca: Annotated[
-        str | None, typer.Option(metavar="PEM", help="Whom to trust, instead of the system's.")
-    ] = None,
+    tls: Tls = False,
+    ca: Ca = None,
     http_port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one (default: 7480)."),
@@ -86,8 +82,8 @@ def dashboard(
 
     With --source it runs the service, too: `spikewire dashboard --source sim:` is all it takes.
     """  # fmt: skip
-    if source is not None and (connect is not None or unix is not None):
-        raise UsageError("--source runs a service of its own; leave out --connect and --unix")
+    if source is not None and (connect is not None or tls or ca is not None):
+        raise UsageError("--source runs a service of its own: leave out --connect, --tls and --ca")
     if not public and not _loopback(host):
         raise UsageError(
             f"--host {host} can be reached from other machines; say --public if that is meant,"
@@ -95,10 +91,9 @@ def dashboard(
         )
     page = _Page(host, http_port, public, open_browser, as_json)
     if source is None:
+        where = Door(**service_door(connect or DEFAULT_ADDRESS, tls, ca, None).options)
         loaded()
-        at, port = host_port(connect or DEFAULT_ADDRESS)
-        door = Door(at, port, unix_path=unix, tls=tls, ca=ca)
-        run_until_interrupted(partial(page.serve, door))
+        run_until_interrupted(partial(page.serve, where))
         raise typer.Exit(DONE)
     load_kernels()
     opened = open_source_at(source, speed, filters)

@@ -17,7 +17,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 PATIENCE_MS = 60_000
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 920}}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 960}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 780}, "device_scale_factor": 2, "is_mobile": True,
     "has_touch": True,
@@ -244,7 +244,7 @@ def test_it_looks_right(
 def shown(dashboard: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("shown")
     return dashboard(
-        "--source", "sim:?seed=4", "--checkpoint", str(folder), "--record", str(folder)
+        "--source", "sim:?seed=4&hold=6", "--checkpoint", str(folder), "--record", str(folder)
     )  # fmt: skip
 
 

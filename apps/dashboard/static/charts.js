@@ -30,26 +30,36 @@ export class Rate {
   /** A picture's events, which arrived at `at`. */
   takePicture(message, at) {
     const bin = Math.floor(at / BIN_MS);
-    this.pictured = bin;
     this._add(bin, message.on_events, message.off_events);
   }
 
-  /** A second's statistics: for times of which there are no pictures. */
+  /** A second's statistics, which are exact: a reader as slow as a page can miss pictures. */
   takeStats(stats, at) {
     const before = this.stats;
     this.stats = stats;
-    const per = Math.max(1, Math.round((stats.interval_s * 1000) / BIN_MS));
-    const on = before && stats.on_events >= before.on_events ? stats.on_events - before.on_events : null;
-    const off = before && stats.off_events >= before.off_events ? stats.off_events - before.off_events : null;
-    if (on !== null && off !== null) {
-      const last = Math.floor(at / BIN_MS);
-      for (let bin = last - per; bin < last; bin++) {
-        if (!this.bins.has(bin) && !(this.pictured >= bin - 2)) this._add(bin, on / per, off / per);
-      }
-      this.split = on + off > 0 ? `ON ${Math.round((100 * on) / (on + off))} % · OFF ${Math.round((100 * off) / (on + off))} %` : "quiet";
+    if (before && stats.on_events >= before.on_events && stats.off_events >= before.off_events) {
+      const on = stats.on_events - before.on_events;
+      const off = stats.off_events - before.off_events;
+      this._correct(Math.floor(at / BIN_MS), stats.interval_s, [on, off]);
+      const share = Math.round((100 * on) / Math.max(1, on + off));
+      this.split = on + off > 0 ? `ON ${share} % · OFF ${100 - share} %` : "quiet";
     }
     $("rate-now").textContent = sayRate(stats.events_per_s);
     $("rate-split").textContent = this.split ?? "";
+  }
+
+  // What the pictures of a second lack is spread over its bins, in their proportions.
+  _correct(last, seconds, truth) {
+    const many = Math.max(1, Math.round((seconds * 1000) / BIN_MS));
+    const bins = [];
+    for (let bin = last - many; bin < last; bin++) {
+      this._add(bin, 0, 0);
+      bins.push(this.bins.get(bin));
+    }
+    for (const side of [0, 1]) {
+      const sum = bins.reduce((all, bin) => all + bin[side], 0);
+      for (const bin of bins) bin[side] = sum > 0 ? (bin[side] * truth[side]) / sum : truth[side] / many;
+    }
   }
 
   clear() {

@@ -195,7 +195,8 @@ export class Scores {
       const next = this.columns[index + 1]?.at ?? Infinity;
       const end = next - column.at <= MOST_LATE ? next : column.at + 1;
       const x = Math.round((column.at - left) * wide);
-      const width = Math.max(1, Math.round((end - left) * wide) - x);
+      const width = Math.round((end - left) * wide) - x;
+      if (width < 1) continue; // on a narrow screen several share a pixel: the last one has it
       for (let i = 0; i < this.classes.length; i++) {
         const score = column.sums[i] / column.results;
         if (Number.isNaN(score)) continue;

@@ -237,7 +237,7 @@ export class Teaching {
       const tickUs = this.wire.hello?.tick_us ?? 1000;
       const end = lesson.end_tick ?? this.learning.tick;
       const seconds = ((end - lesson.first_tick) * tickUs) / 1e6;
-      const state = lesson.undone ? "taken back" : lesson.end_tick === null ? "going on" : `${seconds.toFixed(1)} s`;
+      const state = lesson.undone ? "taken back" : `${seconds.toFixed(1)} s`;
       made.append(el("b", { textContent: pretty(lesson.label) }), ` · ${state}`,
         el("br"), `${count(lesson.updates)} updates · ${count(lessons)} lesson${lessons === 1 ? "" : "s"}`);
     }
