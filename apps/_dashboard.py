@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,22 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
+from apps._build import build
 from apps._door import door as service_door
 from apps._errors import DONE, UsageError
 from apps._interrupt import run_until_interrupted
-from apps._open import load_kernels, open_network
+from apps._log import logging_to_person
+from apps._open import load_kernels
 from apps._options import DEFAULT_ADDRESS, Ca, Classes, Filters, Json, Seed, Tls
 from apps._quantities import names
-from apps._run import open_source_at, source_classes
 from apps._say import json_line, remarks
-from apps._session import Session
 from apps._start import loaded
 from apps.dashboard import DASHBOARD_PORT, Door, serve_dashboard
 
 if TYPE_CHECKING:
-    from qcore import Network
     from runtime import Service
-    from sensors import Source
 
 
 def dashboard(
@@ -72,7 +70,7 @@ def dashboard(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where Save puts the learner.")
     ] = None,
-    record: Annotated[
+    record_folder: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where Record puts recordings.")
     ] = None,
     seed: Seed = 0,
@@ -96,11 +94,17 @@ def dashboard(
         run_until_interrupted(partial(page.serve, where))
         raise typer.Exit(DONE)
     load_kernels()
-    opened = open_source_at(source, speed, filters)
-    network = open_network(model, names(classes) or source_classes(opened), seed)
-    facts = {"source": source, "model": model, "seed": seed}
-    service = _service(opened, network, checkpoint, record, facts)
-    trio.run(_serve_both, service, page)
+    service = _service(
+        source,
+        model,
+        names(classes),
+        tuple(filters or ()),
+        seed,
+        speed,
+        {"checkpoint_folder": checkpoint, "record_folder": record_folder},
+    )
+    with logging_to_person("warning", "text"):
+        trio.run(_serve_both, service, page)
     raise typer.Exit(DONE)
 
 
@@ -148,32 +152,38 @@ def _loopback(host: str) -> bool:
 
 
 def _service(
-    source: Source,
-    network: Network,
-    checkpoint: Path | None,
-    record: Path | None,
-    facts: Mapping[str, Any],
+    source: str,
+    model: str,
+    classes: tuple[str, ...],
+    filters: tuple[str, ...],
+    seed: int,
+    speed: str | None,
+    folders: Mapping[str, Path | None],
 ) -> Service:
-    from runtime import Service, SettingsError, configure
+    from runtime import DEFAULT_PORT, ONLY, PipelineConfig, Service, SettingsError, configure
 
-    flags: dict[str, Any] = {"port": 0, "at_end": "stay"}
-    if checkpoint is not None:
-        flags["checkpoint_folder"] = str(checkpoint)
-    if record is not None:
-        flags["record_folder"] = str(record)
+    # What the source showed last stays to be looked at. Where the usual port is free, other
+    # commands find this service without being told where it is.
+    flags: dict[str, Any] = {"at_end": "stay", "port": DEFAULT_PORT if _free(DEFAULT_PORT) else 0}
+    flags |= {name: str(folder) for name, folder in folders.items() if folder is not None}
     try:
         settings = configure(None, flags=flags).settings
     except SettingsError as error:
         raise UsageError(str(error)) from error
-    folder = settings.record_folder
-    recorder = None if folder is None else partial(_begin_recording, Path(folder), facts)
-    return Service(source, network, settings, recorder=recorder)
+    wanted = PipelineConfig(
+        ONLY, source, model, classes, filters, seed, speed, settings, frozenset()
+    )
+    return Service.of({ONLY: build(wanted, resume=False)}, settings)
 
 
-def _begin_recording(folder: Path, facts: Mapping[str, Any], network: Any) -> Session:
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{datetime.now():%Y-%m-%d-%H%M%S-%f}.aedat4"
-    return Session(folder / name, {**facts, "classes": list(network.classes)})
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 async def _serve_both(service: Service, page: _Page) -> None:

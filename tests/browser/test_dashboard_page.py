@@ -91,7 +91,7 @@ def test_teach_undo_record_and_replay(
 ) -> None:
     url = dashboard(
         "--source", "sim:?classes=air_guitar&hold=600",
-        "--checkpoint", str(tmp_path / "saved"), "--record", str(tmp_path / "recorded"),
+        "--checkpoint", str(tmp_path / "saved"), "--record-folder", str(tmp_path / "recorded"),
     )  # fmt: skip
     with looking(browser, url) as page:
         page.wait_for_selector('body[data-state="live"]')
@@ -242,10 +242,9 @@ def test_it_looks_right(
 
 @pytest.fixture(scope="module")
 def shown(dashboard: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("shown")
-    return dashboard(
-        "--source", "sim:?seed=4&hold=6", "--checkpoint", str(folder), "--record", str(folder)
-    )  # fmt: skip
+    folder = str(tmp_path_factory.mktemp("shown"))
+    source = "sim:?seed=4&hold=6"
+    return dashboard("--source", source, "--checkpoint", folder, "--record-folder", folder)
 
 
 def picture(page: Any, path: Path, device: str) -> None:
