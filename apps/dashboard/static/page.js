@@ -89,7 +89,7 @@ export class Clock {
 
   at(tick, arrived) {
     const since = arrived - tick * this.tickMs;
-    if (this.offset === null || Math.abs(since - this.offset) > 400) this.offset = since;
+    if (this.offset === null || Math.abs(since - this.offset) > 1500) this.offset = since;
     else this.offset += (since - this.offset) * 0.01;
     return Math.min(arrived, tick * this.tickMs + this.offset);
   }

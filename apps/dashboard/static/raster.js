@@ -6,7 +6,7 @@ const SHOWN_TICKS = 3000;
 const WINDOW = 600; // columns that are shown
 const COLUMNS = 700; // columns that are held, in a ring: those that the edge has not reached yet, too
 const TICKS = SHOWN_TICKS / WINDOW; // in one column
-const MOST_HEIGHT = 76;
+const MOST_HEIGHT = 92;
 const LEAST_HEIGHT = 30;
 const GAP = 6;
 
@@ -15,7 +15,7 @@ class Layer {
     this.units = units;
     this.of = of;
     this.cells = new Uint8Array(units * COLUMNS);
-    this.height = Math.max(LEAST_HEIGHT, Math.min(MOST_HEIGHT, Math.round(units * 0.6)));
+    this.height = Math.max(LEAST_HEIGHT, Math.min(MOST_HEIGHT, Math.round(units * 0.72)));
     this.canvas = el("canvas", { width: COLUMNS, height: units });
     this.context = this.canvas.getContext("2d");
     this.image = this.context.createImageData(COLUMNS, units);

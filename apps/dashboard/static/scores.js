@@ -4,7 +4,7 @@ import { $, colours, el, fit, onTheme, pretty, rgb, sayScore } from "./page.js";
 
 const CELL_MS = 100;
 const CELLS = 300;
-const MOST_LATE = 4; // cells
+const MOST_LATE = 5; // cells
 const VOTE_MS = 1000;
 const QUIET_MS = 1500;
 
