@@ -16,6 +16,7 @@ import typer
 
 from apps._build import build
 from apps._door import door as service_door
+from apps._door import secret
 from apps._errors import DONE, UsageError
 from apps._interrupt import run_until_interrupted
 from apps._log import logging_to_person
@@ -73,6 +74,10 @@ def dashboard(
     record_folder: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where Record puts recordings.")
     ] = None,
+    control_token: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The secret that the service of --source wants."),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -84,8 +89,7 @@ def dashboard(
         raise UsageError("--source runs a service of its own: leave out --connect, --tls and --ca")
     if not public and not _loopback(host):
         raise UsageError(
-            f"--host {host} can be reached from other machines; say --public if that is meant,"
-            " and give the service tokens"
+            f"--host {host} can be reached from other machines; say --public if that is meant"
         )
     page = _Page(host, http_port, public, open_browser, as_json)
     if source is None:
@@ -101,7 +105,11 @@ def dashboard(
         tuple(filters or ()),
         seed,
         speed,
-        {"checkpoint_folder": checkpoint, "record_folder": record_folder},
+        {
+            "checkpoint_folder": checkpoint,
+            "record_folder": record_folder,
+            "control_token": secret(control_token),
+        },
     )
     with logging_to_person("warning", "text"):
         trio.run(_serve_both, service, page)
@@ -158,14 +166,14 @@ def _service(
     filters: tuple[str, ...],
     seed: int,
     speed: str | None,
-    folders: Mapping[str, Path | None],
+    more: Mapping[str, Path | str | None],
 ) -> Service:
     from runtime import DEFAULT_PORT, ONLY, PipelineConfig, Service, SettingsError, configure
 
     # What the source showed last stays to be looked at. Where the usual port is free, other
     # commands find this service without being told where it is.
     flags: dict[str, Any] = {"at_end": "stay", "port": DEFAULT_PORT if _free(DEFAULT_PORT) else 0}
-    flags |= {name: str(folder) for name, folder in folders.items() if folder is not None}
+    flags |= {name: str(value) for name, value in more.items() if value is not None}
     try:
         settings = configure(None, flags=flags).settings
     except SettingsError as error:

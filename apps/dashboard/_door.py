@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import trio
 
+from apps.dashboard._frames import Cutter, FrameError, frame
+
 _PATIENCE_S = 5.0
+_ANSWER_BYTES = 1 << 20
 
 
 class UnreachableError(Exception):
@@ -59,6 +64,28 @@ class Door:
         except OSError as error:
             reason = _reason(error)
         raise UnreachableError(f"Cannot reach a service at {self}: {reason}.")
+
+    async def lets_anybody_in(self) -> bool:
+        """Tell whether the service asks for no token.
+
+        Raises
+        ------
+        UnreachableError
+            As for :meth:`open`, or whoever answers does not speak protocol 1.
+        """
+        hello = {"type": "hello", "protocol": 1, "client": "dashboard"}
+        cutter = Cutter(_ANSWER_BYTES)
+        payload = b""
+        try:
+            async with await self.open() as stream:
+                with trio.fail_after(_PATIENCE_S):
+                    await stream.send_all(frame(msgspec.msgpack.encode(hello)))
+                    while not payload and (data := await stream.receive_some(_ANSWER_BYTES)):
+                        payload = cutter.feed(data)
+            answer = msgspec.msgpack.decode(payload, type=dict[str, Any])
+        except (trio.BrokenResourceError, trio.TooSlowError, FrameError, msgspec.MsgspecError):
+            raise UnreachableError(f"What answers at {self} is no service of protocol 1.") from None
+        return answer.get("type") == "hello"
 
     async def _open(self) -> trio.abc.Stream:
         if self.unix_path is not None:

@@ -11,7 +11,7 @@ import trio
 
 from apps._errors import CommandError
 from apps.dashboard._app import make_app
-from apps.dashboard._door import Door
+from apps.dashboard._door import Door, UnreachableError
 from apps.dashboard._relay import FROM_BROWSER_BYTES
 
 DASHBOARD_PORT = 7480
@@ -39,13 +39,17 @@ async def serve_dashboard(
     port
         0 takes a free one; None takes 7480, or a free one where that is in use.
     public
-        Answer to this machine's name, too, and not only to addresses and ``localhost``.
+        Other machines may ask: this machine's name is answered to, too, and a service that wants
+        no token is refused, for whoever reached the page could teach it.
 
     Raises
     ------
     CommandError
-        The extra ``http`` is not installed, or the port cannot be had.
+        The extra ``http`` is not installed, the port cannot be had, or a public page's service
+        is not there or wants no token.
     """
+    if public:
+        await _check_door(connect_to)
     closing = trio.Event()
     app = make_app(connect_to, host, public=public, closing=closing)
     listeners = await _listen(host, port)
@@ -111,6 +115,18 @@ class _Serving:
         for stream, scope in self._open.items():
             scope.cancel()
             stream.socket.close()
+
+
+async def _check_door(door: Door) -> None:
+    try:
+        anybody = await door.lets_anybody_in()
+    except UnreachableError as error:
+        raise CommandError(f"{error} A public page needs one that runs already.") from None
+    if anybody:
+        raise CommandError(
+            f"The service at {door} wants no token: whoever reaches a public page could teach it."
+            " Give it one with --control-token FILE."
+        )
 
 
 async def _listen(host: str, port: int | None) -> list[trio.SocketListener]:

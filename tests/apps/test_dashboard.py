@@ -232,9 +232,9 @@ async def serving(talk: Talk | None = None, **how: Any) -> AsyncIterator[str]:
         url = await nursery.start(partial(serve_dashboard, door, port=0, **how))
         with trio.fail_after(20):
             yield url
+        while OPEN:
+            await trio.aclose_forcefully(OPEN.pop())
         nursery.cancel_scope.cancel()
-    while OPEN:
-        await trio.aclose_forcefully(OPEN.pop())
 
 
 async def echo(stream: trio.SocketStream) -> None:
@@ -361,6 +361,7 @@ async def test_when_the_page_vanishes_its_last_will_is_done() -> None:
         assert heard == frame(b"x")
 
 
+@pytest.mark.slow
 async def test_a_browser_that_does_not_read_stops_the_service_being_read() -> None:
     sent = 0
 
@@ -378,9 +379,11 @@ async def test_a_browser_that_does_not_read_stops_the_service_being_read() -> No
             before = sent
             await trio.sleep(0.2)
         assert sent < 32_000_000  # the kernel's own buffers, and no more
+        stubborn = OPEN.pop()
         began = trio.current_time()
     # The server's last words are a matter of a second, whoever listens.
     assert trio.current_time() - began < 3
+    await trio.aclose_forcefully(stubborn)
 
 
 async def test_ending_is_prompt_and_told() -> None:
@@ -397,10 +400,13 @@ async def test_ending_is_prompt_and_told() -> None:
                 listening.start_soon(listen, await opened(url))
             await opened(url)  # never reads, and never answers
             idle = await trio.open_tcp_stream("127.0.0.1", int(url.rsplit(":", 1)[1]))
-            OPEN.append(idle)
+            left = [*OPEN, idle]
+            OPEN.clear()
             began = trio.current_time()
         assert trio.current_time() - began < 2
     assert len(codes) == 5
+    for stream in left:
+        await trio.aclose_forcefully(stream)
 
 
 async def test_the_usual_port_may_be_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,6 +432,31 @@ async def test_a_unix_socket_is_a_door_too(tmp_path: Path) -> None:
     sock.close()
     with pytest.raises(UnreachableError, match="No such file"):
         await Door(unix_path=path + "-").open()
+
+
+async def test_a_public_page_needs_a_service_with_a_token() -> None:
+    def answers(message: dict[str, Any] | None) -> Talk:
+        async def talk(stream: trio.SocketStream) -> None:
+            await stream.receive_some()
+            await stream.send_all(b"HTTP" if message is None else frame(msgpack.packb(message)))
+
+        return talk
+
+    for message, told in (
+        ({"type": "hello"}, "wants no token"),
+        (None, "is no service of protocol 1"),
+    ):
+        with pytest.RaisesGroup(pytest.RaisesExc(CommandError, match=told), flatten_subgroups=True):
+            async with serving(answers(message), public=True):
+                pass
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(CommandError, match="one that runs already"), flatten_subgroups=True
+    ):
+        async with serving(public=True):
+            pass
+    refuses = answers({"type": "error", "code": "wrong_token", "message": "No."})
+    async with serving(refuses, public=True) as url:
+        assert (await get(url, "/"))[0] == 200
 
 
 # -- the command -----------------------------------------------------------------------------------

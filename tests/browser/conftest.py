@@ -33,26 +33,40 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture(scope="module")
-def dashboard() -> Iterator[Callable[..., str]]:
-    """Starts `spikewire dashboard` with arguments; returns the page's address."""
-    running: list[subprocess.Popen[str]] = []
+class Commands:
+    """Commands of spikewire that run until the test is over."""
 
-    def start(*arguments: str) -> str:
-        command = [sys.executable, "-m", "apps", "dashboard", "--http-port", "0", "--json"]
+    def __init__(self) -> None:
+        self.running: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str) -> dict[str, Any]:
+        """Start one; returns the first line that it says."""
         process = subprocess.Popen(
-            [*command, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            [sys.executable, "-m", "apps", *arguments, "--json"], stdout=subprocess.PIPE,
+            text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
-        running.append(process)
+        self.running.append(process)
         assert process.stdout is not None
-        return str(json.loads(process.stdout.readline())["url"])
+        said: dict[str, Any] = json.loads(process.stdout.readline())
+        return said
 
-    yield start
-    for process in running:
+    def stop(self) -> int:
+        """End the last one; returns its exit code."""
+        process = self.running.pop()
         process.send_signal(signal.SIGINT)
-    codes = [process.wait(30) for process in running]
-    for process in running:
-        assert process.stdout is not None
-        process.stdout.close()
+        process.communicate(timeout=30)
+        return process.returncode
+
+
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Commands]:
+    started = Commands()
+    yield started
+    codes = [started.stop() for _ in list(started.running)]
     assert codes == [0] * len(codes)
+
+
+@pytest.fixture(scope="module")
+def dashboard(commands: Commands) -> Callable[..., str]:
+    """Starts `spikewire dashboard` with arguments; returns the page's address."""
+    return lambda *more: str(commands.start("dashboard", "--http-port", "0", *more)["url"])

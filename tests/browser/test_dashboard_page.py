@@ -41,6 +41,7 @@ def looking(browser: Any, url: str, **how: Any) -> Iterator[Any]:
 
 
 def _own(asked: str, url: str) -> bool:
+    url = url.partition("/#")[0]
     return asked.startswith((url, url.replace("http:", "ws:"), "data:"))
 
 
@@ -219,6 +220,38 @@ def test_the_page_is_never_blank(browser: Any, dashboard: Callable[..., str]) ->
         assert (
             page.locator("#save").get_attribute("title") == "There is no connection to the service."
         )
+
+
+def test_a_token_and_a_service_that_comes_back(
+    browser: Any, commands: Any, dashboard: Callable[..., str], tmp_path: Path
+) -> None:
+    secret = "sixteen-characters-or-more"
+    (tmp_path / "token").write_text(secret)
+    asked = ["run", "--source", "sim:?classes=arm_roll&hold=600", "--model", "gestures"]
+    asked += ["--control-token", str(tmp_path / "token")]
+    port = commands.start(*asked, "--port", "0")["port"]
+    service = commands.running.pop()
+    url = dashboard("--connect", f"127.0.0.1:{port}")
+    commands.running.append(service)
+    with looking(browser, url) as page:
+        page.wait_for_selector("#token-form:not([hidden])")
+        page.fill("#token", "another-secret-that-is-wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=The service wants another token.")
+        page.fill("#token", secret)
+        page.keyboard.press("Enter")
+        recognised(page, "arm_roll")
+        assert commands.stop() == 0
+        page.wait_for_selector('body:not([data-state="live"])')
+        assert page.is_visible("#notice")
+        assert page.text_content("#class") == "arm roll"  # what it showed last
+        commands.start(*asked, "--port", str(port))
+        page.wait_for_selector('body[data-state="live"]')
+        recognised(page, "arm_roll")
+        assert page.is_hidden("#notice")
+    with looking(browser, f"{url}/#token={secret}") as page:
+        page.wait_for_selector('body[data-state="live"]')
+        assert secret not in page.url
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

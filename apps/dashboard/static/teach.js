@@ -4,6 +4,8 @@ import { $, allow, allowed, count, el, permits, pretty, toast } from "./page.js"
 
 const ENOUGH_MS = 5000;
 const TOO_SHORT_MS = 250;
+// What the service refuses in a label: everything that has no shape of its own, but for spaces.
+const UNPRINTABLE = /[^\P{C}]|[^\P{Z} ]/u;
 const KEYS = "123456789abcdefghijklmnopqrstuvwxyz";
 
 const typing = (target) => target instanceof HTMLElement && (target.matches("input:not([type=range]), select, textarea") || target.isContentEditable);
@@ -110,7 +112,9 @@ export class Teaching {
     const off = why || (this.on ? "" : "Learning is off: switch it on to teach.");
     for (const button of this.buttons.values()) allow(button, off);
     const name = $("new-name").value.trim();
-    allow($("new-hold"), off || (name ? "" : "Type the new gesture’s name first."));
+    const unfit = !name ? "Type the new gesture’s name first."
+      : UNPRINTABLE.test(name) ? "The name holds signs that cannot be printed everywhere." : "";
+    allow($("new-hold"), off || unfit);
     allow($("learn"), this.refusal("learn"));
     const undoable = this.learning ? this.learning.undo : null;
     allow($("undo"), this.refusal("undo") || (undoable == null ? "There is no lesson to take back." : ""));
@@ -229,10 +233,10 @@ export class Teaching {
   }
 
   _lesson() {
-    const { lesson, lessons, updates } = this.learning ?? {};
+    const { lesson, lessons } = this.learning ?? {};
     const made = el("p");
     if (!this.learning) made.append("This service does not tell of its lessons.");
-    else if (!lesson) made.append(`No lesson yet · ${count(updates)} updates`);
+    else if (!lesson) made.append("No lesson yet.");
     else {
       const tickUs = this.wire.hello?.tick_us ?? 1000;
       const end = lesson.end_tick ?? this.learning.tick;
