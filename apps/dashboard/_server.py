@@ -81,7 +81,6 @@ class _Serving:
         self._config.errorlog = logging.getLogger("spikewire.dashboard")
         self._config.include_server_header = False
         self._config.websocket_max_message_size = FROM_BROWSER_BYTES
-        self._config.websocket_ping_interval = 10.0
         self._context = WorkerContext(None)
         self._closing = closing
         self._open: dict[trio.SocketStream, trio.CancelScope] = {}
