@@ -20,6 +20,7 @@ def examples() -> list[tuple[str, str]]:
         "docs/benchmarks.md",
         "docs/gesture.md",
         "docs/replay.md",
+        "docs/dashboard.md",
     ):
         text = (ROOT / name).read_text(encoding="utf-8")
         found += [(name, line) for line in re.findall(r"spikewire [a-z]+[^`\n#]*", text)]
