@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from apps._door import secret
 from apps._errors import DONE, UsageError
 from apps._interrupt import run_until_interrupted
 from apps._log import logging_to_person
-from apps._open import load_kernels
+from apps._open import free_port, load_kernels
 from apps._options import DEFAULT_ADDRESS, Ca, Classes, Filters, Json, Seed, Tls
 from apps._quantities import names
 from apps._say import json_line, remarks
@@ -172,7 +171,7 @@ def _service(
 
     # What the source showed last stays to be looked at. Where the usual port is free, other
     # commands find this service without being told where it is.
-    flags: dict[str, Any] = {"at_end": "stay", "port": DEFAULT_PORT if _free(DEFAULT_PORT) else 0}
+    flags: dict[str, Any] = {"at_end": "stay", "port": free_port(DEFAULT_PORT)}
     flags |= {name: str(value) for name, value in more.items() if value is not None}
     try:
         settings = configure(None, flags=flags).settings
@@ -182,16 +181,6 @@ def _service(
         ONLY, source, model, classes, filters, seed, speed, settings, frozenset()
     )
     return Service.of({ONLY: build(wanted, resume=False)}, settings)
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 async def _serve_both(service: Service, page: _Page) -> None:

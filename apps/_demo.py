@@ -1,7 +1,8 @@
 """`spikewire demo`: a simulated camera, a network that learns, and a watcher, in one terminal.
 
-Nothing is prepared: an untrained network is taught by the simulator first, then recognises its
-gestures live. Both go the real way: source, pipeline, TCP socket, subscriber.
+The trained network recognises live, and a page in the browser shows it and teaches it. With
+`--untrained` nothing is prepared: an untrained network is taught by the simulator first, then
+recognises. Both go the real way: source, pipeline, TCP socket, subscriber.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import trio
 import typer
 from rich.console import Console
 
-from apps._errors import DONE
+from apps._errors import DONE, CommandError
 from apps._follow import Follower
-from apps._open import load_kernels, open_network
-from apps._options import DEFAULT_MODEL
+from apps._open import free_port, load_kernels, open_network
+from apps._options import DEFAULT_MODEL, DEFAULT_PORT
 from apps._present import REDRAW_S, Presenter, presenter
 from apps._quantities import say_us
 from apps._record import save_picture
-from apps._say import console
+from apps._say import console, remarks
 from apps._tap import Tap
 from apps._view import share
 
@@ -38,73 +39,108 @@ _LESSONS_S = 66.0
 
 @dataclass(slots=True)
 class _Stage:
-    """What is on show: redrawn by one task while another feeds it."""
+    """What is on show: redrawn by one task while another feeds it.
+
+    learn and labels are the service's; port is where others can watch and teach.
+    """
 
     follower: Follower
     tap: Tap
     progress: Callable[[], float]
     footer: str
+    labels: Literal["client", "source"]
+    learn: bool
+    port: int = 0
 
 
 def demo(
     seconds: Annotated[
-        float, typer.Option(min=0, help="Length of the live part; 0: until Ctrl-C.")
-    ] = 30.0,
+        float | None,
+        typer.Option(
+            min=0,
+            help="Length of the live part; 0: until Ctrl-C, which is what a terminal gets by itself"
+            " (elsewhere 30).",
+        ),
+    ] = None,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Teach an untrained network first.")
+    ] = False,
     lessons: Annotated[
-        float, typer.Option(min=1, help="Simulated seconds of teaching beforehand.")
+        float, typer.Option(min=1, help="With --untrained: simulated seconds of teaching.")
     ] = _LESSONS_S,
-    seed: Annotated[int, typer.Option(min=0, help="Of the network and the simulation.")] = 1,
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Serve the dashboard (needs spikewire[http]).")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the network and the simulation.")] = 4,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Save the last picture as SVG.")
     ] = None,
 ) -> None:
-    """Teach gestures to an untrained network, then watch it recognise them. No camera needed."""
+    """Watch a network recognise gestures, and teach it in the browser. No camera needed."""
     try:
         load_kernels()
-        trio.run(partial(_demo, seconds, lessons, seed, record))
+        trio.run(partial(_demo, seconds, lessons if untrained else None, page, seed, record))
     except KeyboardInterrupt:
         # Before the service listens for Ctrl-C itself there is nothing to put in order.
         pass
     raise typer.Exit(DONE)
 
 
-async def _demo(seconds: float, lessons: float, seed: int, record: Path | None) -> None:
+async def _demo(
+    seconds: float | None, lessons: float | None, page: bool, seed: int, record: Path | None
+) -> None:
     from sensors import SimSource
 
     out = console()
-    camera = SimSource(seed=seed, speed=None)
-    network = open_network(DEFAULT_MODEL, camera.classes, seed)
-    teaching = Tap(camera, until_us=round(lessons * 1e6))
-    # Another seed: the same person, but another order, other pixels and other noise.
-    asking = Tap(SimSource(seed=seed + 1, speed=1.0))
+    if seconds is None:
+        seconds = 0.0 if out.is_terminal else 30.0
     with presenter(out) as shown:
-        stage = _Stage(
-            Follower("teaching (1 of 2)"),
-            teaching,
-            lambda: teaching.seen_us / (lessons * 1e6),
-            f"an untrained network learns {len(camera.classes)} gestures, faster than real time",
-        )
-        stopped = await _show(stage, network, shown, learn=True, seconds=0)
-        if stopped:
-            return
-        began = trio.current_time()
-        stage = _Stage(
-            Follower("live (2 of 2)"),
-            asking,
-            (lambda: (trio.current_time() - began) / seconds) if seconds else (lambda: 0.0),
-            "nothing is told any more; Ctrl-C ends",
-        )
-        await _show(stage, network, shown, learn=False, seconds=seconds)
+        if lessons is None:
+            network = open_network("gestures", (), seed)
+        else:
+            camera = SimSource(seed=seed, speed=None)
+            network = open_network(DEFAULT_MODEL, camera.classes, seed)
+            if await _teach(Tap(camera, until_us=round(lessons * 1e6)), network, lessons, shown):
+                return
+        # Another seed: the same person, but another order, other pixels and other noise.
+        stage = _live_stage(Tap(SimSource(seed=seed + 1, speed=1.0)), seconds)
+        await _show(stage, network, shown, seconds=seconds, page=page)
     _conclude(stage, out, record)
 
 
+async def _teach(tap: Tap, network: Network, lessons: float, shown: Presenter) -> bool:
+    """Teach an untrained network; tells if Ctrl-C ended it."""
+    stage = _Stage(
+        Follower("teaching (1 of 2)"),
+        tap,
+        lambda: tap.seen_us / (lessons * 1e6),
+        f"an untrained network learns {len(network.classes)} gestures, faster than real time",
+        labels="source",
+        learn=True,
+    )
+    return await _show(stage, network, shown, seconds=0, page=False)
+
+
+def _live_stage(tap: Tap, seconds: float) -> _Stage:
+    began = trio.current_time()
+    return _Stage(
+        Follower("live"),
+        tap,
+        (lambda: (trio.current_time() - began) / seconds) if seconds else (lambda: 0.0),
+        "nothing is told any more; Ctrl-C ends",
+        labels="client",
+        learn=True,
+        port=free_port(DEFAULT_PORT),
+    )
+
+
 async def _show(
-    stage: _Stage, network: Network, shown: Presenter, *, learn: bool, seconds: float
+    stage: _Stage, network: Network, shown: Presenter, *, seconds: float, page: bool
 ) -> bool:
     """Run a service over the stage's camera, watched over its socket; tells if Ctrl-C ended it."""
     from runtime import Service, Settings, connect
 
-    settings = Settings(port=0, labels="source", learn=learn, stats_every_s=0.5)
+    settings = Settings(port=stage.port, labels=stage.labels, learn=stage.learn, stats_every_s=0.5)
     service = Service(stage.tap, network, settings)
     reason = ""
 
@@ -119,6 +155,8 @@ async def _show(
             connect(host, port, name="demo", subscribe=["result", "stats"]) as client,
             trio.open_nursery() as onlookers,
         ):
+            if page:
+                await _serve_page(stage, host, port, onlookers)
             onlookers.start_soon(_redraw, stage, shown)
             if seconds:
                 onlookers.start_soon(_stop_after, service, seconds)
@@ -126,6 +164,21 @@ async def _show(
                 stage.follower.take(message)
             onlookers.cancel_scope.cancel()
     return reason == "stopped"
+
+
+async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery) -> None:
+    """Serve the dashboard and say where it is, or what it lacks."""
+    from apps.dashboard import Door, serve_dashboard
+
+    try:
+        address = await nursery.start(serve_dashboard, Door(host, port))
+    except CommandError as error:
+        # The demo is worth seeing without it, too.
+        stage.footer = "no page: pip install 'spikewire[http]'; Ctrl-C ends"
+        remarks().print(f"no dashboard: {error}", markup=False, soft_wrap=True)
+        return
+    stage.footer = f"see it and teach it: {address}   Ctrl-C ends"
+    remarks().print(f"dashboard at {address}", markup=False, soft_wrap=True)
 
 
 async def _redraw(stage: _Stage, shown: Presenter) -> None:

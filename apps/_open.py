@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,6 +56,17 @@ def behind(source: Source, filters: Sequence[str] | None) -> Source:
         return Filtered(source, filters)
     except SensorError as error:
         raise UsageError(str(error)) from error
+
+
+def free_port(wanted: int) -> int:
+    """The port, or 0 (any) where somebody else has it: other commands look for a service there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    return wanted
 
 
 SHIPPED = ("gestures",)

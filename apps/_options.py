@@ -10,7 +10,8 @@ import typer
 from apps._quantities import duration_us, host_port, speed_factor
 
 # What `spikewire run` listens on when nothing else is said, as the service's own default.
-DEFAULT_ADDRESS = "127.0.0.1:7462"
+DEFAULT_PORT = 7462
+DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_MODEL = "edge"
 
 Connect = Annotated[
@@ -83,6 +84,7 @@ Filters = Annotated[
 __all__ = [
     "DEFAULT_ADDRESS",
     "DEFAULT_MODEL",
+    "DEFAULT_PORT",
     "Ca",
     "Classes",
     "Columns",

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,7 +96,7 @@ def test_a_service_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_the_demo_without_a_terminal_tells_in_lines() -> None:
-    with process("demo", "--lessons", "2", "--seconds", "1") as demo:
+    with process("demo", "--untrained", "--lessons", "2", "--seconds", "1", "--no-page") as demo:
         out, err = demo.communicate(timeout=LIMIT_S)
     assert demo.returncode == 0
     assert "\x1b" not in out
@@ -105,11 +106,33 @@ def test_the_demo_without_a_terminal_tells_in_lines() -> None:
     assert "Traceback" not in err
 
 
+def test_the_demo_opens_with_the_dashboard_and_a_right_class() -> None:
+    with process("demo", "--seconds", "0") as demo:
+        assert demo.stderr is not None
+        assert demo.stdout is not None
+        for told in demo.stderr:
+            if told.startswith("dashboard at http://127.0.0.1:"):
+                break
+        began = time.monotonic()
+        with urllib.request.urlopen(told.split()[-1], timeout=LIMIT_S) as page:
+            assert b"<title>spikewire" in page.read()
+        for line in demo.stdout:
+            shown = re.search(r"shown: (\w+) .*recognised: (\w+)", line)
+            if shown and shown[1] == shown[2]:
+                break
+        assert time.monotonic() - began < 15
+        demo.send_signal(signal.SIGINT)
+        out, err = demo.communicate(timeout=LIMIT_S)
+    assert demo.returncode == 0
+    assert re.search(r"right \d+ % of the time", out)
+    assert "Traceback" not in err
+
+
 def test_ctrl_c_in_the_demo_gives_the_terminal_back() -> None:
     main, side = os.openpty()
     environment = {**os.environ, "TERM": "xterm-256color"}
     demo = subprocess.Popen(
-        command("demo", "--seconds", "0", "--lessons", "600"),
+        command("demo", "--untrained", "--lessons", "600"),
         stdout=side, stderr=side, env=environment,
     )  # fmt: skip
     os.close(side)
