@@ -231,8 +231,8 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
             raise
     finally:
         for name, pipeline in service.pipelines.items():
-            if isinstance(pipeline.owner.record, Session):
-                recorded[name] = pipeline.owner.record.close()
+            if isinstance(pipeline.record, Session):
+                recorded[name] = pipeline.record.close()
     for name, pipeline in service.pipelines.items():
         _conclude(pipeline, as_json, recorded.get(name), several=len(service.pipelines) > 1)
     return DONE if served else FAILED
@@ -275,7 +275,7 @@ def _conclude(pipeline: Pipeline, as_json: bool, recorded: Path | None, *, sever
     """The last words: what was computed, and what was lost, each loss under its own name."""
     counters = {str(name): int(count) for name, count in pipeline.source.counters.items()}
     done = pipeline.summary()
-    session = pipeline.owner.record if recorded is not None else None
+    session = pipeline.record if recorded is not None else None
     record: dict[str, Any] = {"type": "summary", "source": counters, **dataclasses.asdict(done)}
     if isinstance(session, Session):
         record["recorded"] = {

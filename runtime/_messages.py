@@ -199,3 +199,8 @@ def understand(payload: bytes) -> Said:
         raise ProtocolError("malformed", f"A frame's text is not UTF-8: {error}.") from None
     except RecursionError:
         raise ProtocolError("malformed", "A frame is nested too deeply.") from None
+
+
+def refusal(code: str, message: str) -> dict[str, Any]:
+    """The body of an answer that says no."""
+    return {"ok": False, "code": code, "message": message}

@@ -13,18 +13,17 @@ import trio
 
 from qcore import ModelError
 from runtime._broker import Broker
-from runtime._contracts import NetworkLike, PacketLike, RecordedPiece, Recorder
-from runtime._errors import ServiceError
+from runtime._contracts import NetworkLike, PacketLike, Recorder
 from runtime._inbox import Asked, Inbox
 from runtime._lessons import Lessons
-from runtime._messages import Checkpoint, Learn, Record, Request, Status, Teach, Undo
+from runtime._messages import Checkpoint, Learn, Record, Request, Status, Teach, Undo, refusal
 from runtime._meter import Meter
 from runtime._pace import Pace
 from runtime._preview import Previews
+from runtime._recordings import Recordings
 from runtime._settings import Settings
 from runtime._timeline import NOTHING, Columns, Piece, Segment, columns
 from runtime._work import Worked, work
-from sensors import SensorError
 
 log = logging.getLogger("spikewire.runtime")
 
@@ -88,9 +87,7 @@ class Owner:
         record: Recorder | None = None,
         recorder: Callable[[NetworkLike], Recorder] | None = None,
     ) -> None:
-        self.record = record
-        self.recording: str | None = None
-        self._recorder = recorder
+        self.recordings = Recordings(record, recorder, in_thread, changed)
         self.network = network
         self.classes = network.classes
         self.tick = network.tick
@@ -118,11 +115,6 @@ class Owner:
         self._result_every = max(1, int(network.spec.result_every))
         self._gap_ticks = -(-settings.gap_ms * 1000 // network.tick_us)
         self._note_counters()
-
-    @property
-    def records(self) -> bool:
-        """Whether a client may ask for a recording."""
-        return self._recorder is not None
 
     # -- the loop --------------------------------------------------------------------------------
 
@@ -194,8 +186,7 @@ class Owner:
             return
         if segment.begun:
             await self._advance(segment, segment.end(self._result_every), arrived_ns)
-            if self.record is not None:
-                await self._write_down(lambda record: record.end(segment.end_us))
+            await self.recordings.end_segment(segment.end_us)
         self.segment = None
         self.on_finished(segment.number, Finished(segment, self.tick))
 
@@ -209,8 +200,9 @@ class Owner:
                 await self._lesson(name if label >= 0 else None)
             first = self.tick
             steps = await self._compute(segment, piece, label)
-            if self.record is not None:
-                await self._note(segment, piece, first, name if label >= 0 else None)
+            await self.recordings.note(
+                segment, piece, first, name if label >= 0 else None, self.learning
+            )
             self._publish(segment, steps, piece.label, name if label >= 0 else None, arrived_ns)
             self._preview(segment, steps, first)
 
@@ -222,24 +214,6 @@ class Owner:
             )  # fmt: skip
         if steps.raster is not None:
             self.previews.add_raster(steps.raster)
-
-    async def _note(self, segment: Segment, piece: Piece, first: int, label: str | None) -> None:
-        events = piece.events
-        noted = RecordedPiece(
-            events.t, events.x, events.y, events.p, segment.time_after(first - 1),
-            segment.time_after(piece.until - 1), label, self.learning,
-        )  # fmt: skip
-        await self._write_down(lambda record: record.note(segment.size, noted))
-
-    async def _write_down(self, write: Callable[[Recorder], None]) -> None:
-        assert self.record is not None
-        try:
-            await self._in_thread(partial(write, self.record))
-        except SensorError as error:
-            # A full disk ends the recording, not the service.
-            log.error("the recording has ended: %s", error)
-            self.record = self.recording = None
-            self._changed()
 
     async def _index(self, name: str | None, events: int) -> int:
         if name is None:
@@ -266,8 +240,10 @@ class Owner:
 
     async def _add_class(self, name: str) -> str | None:
         """Make sure that ``name`` is a class; returns why it cannot be."""
-        if name in self.classes or (refusal := self._why_not(name)) is not None:
-            return None if name in self.classes else refusal
+        if name in self.classes:
+            return None
+        if (why := self._why_not(name)) is not None:
+            return why
         try:
             await self._in_thread(partial(self.network.add_class, name))
         except ModelError as error:
@@ -349,11 +325,7 @@ class Owner:
         request: Request = asked.request
         match request:
             case Teach(label=label):
-                refusal = await self._teach(label)
-                if refusal is not None:
-                    asked.settle({"ok": False, "tick": self.tick, **refusal})
-                    return
-                asked.settle({"ok": True, "tick": self.tick, "label": label})
+                asked.settle({"tick": self.tick, **await self._teach(label)})
                 self._changed()
             case Learn(on=on):
                 self.learning = on
@@ -366,32 +338,32 @@ class Owner:
                 asked.settle({"tick": self.tick, **await self._undo()})
                 self._changed()
             case Record(on=on):
-                asked.settle({"tick": self.tick, **await self._record(on)})
+                asked.settle({"tick": self.tick, **await self.recordings.ask(on, self.network)})
                 self._changed()
             case Status():
                 asked.settle({"ok": True, "tick": self.tick, "status": self._status()})
             case Checkpoint():
                 if self._save is None:
                     why = "This service has no checkpoint folder."
-                    asked.settle({"tick": self.tick, **_refusal("no_checkpoints", why)})
+                    asked.settle({"tick": self.tick, **refusal("no_checkpoints", why)})
                 else:
                     self._save_for.append(asked)
                     self._save_wanted = True
             case _:
                 raise AssertionError(f"{type(request).__name__} is not for the network's owner")
 
-    async def _teach(self, label: str | None) -> dict[str, str] | None:
+    async def _teach(self, label: str | None) -> dict[str, Any]:
         if self.settings.labels == "source":
-            return {
-                "code": "labels_from_source",
-                "message": "The source names the classes here (setting labels is 'source').",
-            }
+            return refusal(
+                "labels_from_source",
+                "The source names the classes here (setting labels is 'source').",
+            )
         before = await self._known(label if self.learning else None)
-        if label is not None and (refusal := await self._add_class(label)) is not None:
-            return {"code": "unknown_class", "message": refusal}
+        if label is not None and (why := await self._add_class(label)) is not None:
+            return refusal("unknown_class", why)
         self.label = label
         await self._lesson(label, before)
-        return None
+        return {"ok": True, "label": label}
 
     # -- lessons ---------------------------------------------------------------------------------
 
@@ -416,7 +388,7 @@ class Owner:
 
     async def _undo(self) -> dict[str, Any]:
         if self.lessons.undoable is None:
-            return _refusal("nothing_to_undo", "There is no lesson that could be taken back.")
+            return refusal("nothing_to_undo", "There is no lesson that could be taken back.")
         self.label = None
         lesson, before = self.lessons.take_back()
         await self._in_thread(partial(self.network.go_back, before))
@@ -424,32 +396,6 @@ class Owner:
         self._note_counters()
         self.lessons.publish()
         return {"ok": True, "label": lesson.label}
-
-    # -- recordings ------------------------------------------------------------------------------
-
-    async def _record(self, on: bool) -> dict[str, Any]:
-        if self._recorder is None:
-            return _refusal("no_recordings", "This service has no folder for recordings.")
-        try:
-            if on and self.recording is None:
-                if self.record is not None:
-                    return _refusal("record_failed", "This run is being recorded as a whole.")
-                self.record = await self._in_thread(partial(self._recorder, self.network))
-                self.recording = str(self.record.path)
-            elif not on and self.recording is not None:
-                return {"ok": True, "path": await self.end_recording()}
-        except (SensorError, ServiceError, OSError) as error:
-            self.record = self.recording = None
-            return _refusal("record_failed", str(error))
-        return {"ok": True, "path": self.recording}
-
-    async def end_recording(self) -> str | None:
-        """Close a recording that a client asked for; returns the file that describes it."""
-        if self.recording is None or self.record is None:
-            return None
-        record = self.record
-        self.record = self.recording = None
-        return str(await self._in_thread(record.close))
 
     # -- checkpoints -----------------------------------------------------------------------------
 
@@ -482,10 +428,6 @@ class Owner:
         waiting = self.take_savers()
         data: bytes = await self._in_thread(self.network.to_bytes)
         self._save(data, self.tick, waiting)
-
-
-def _refusal(code: str, message: str) -> dict[str, Any]:
-    return {"ok": False, "code": code, "message": message}
 
 
 def winner(classes: tuple[str, ...], scores: list[int]) -> str | None:

@@ -16,7 +16,7 @@ from runtime._broker import Broker
 from runtime._checkpoints import CheckpointStore
 from runtime._contracts import NetworkLike, Recorder, Replays, SourceLike
 from runtime._inbox import Asked, Inbox
-from runtime._messages import Play, Replay, Request
+from runtime._messages import Play, Replay, Request, refusal
 from runtime._owner import InThread, Owner
 from runtime._plays import Plays
 from runtime._report import Reporter
@@ -138,6 +138,7 @@ class Pipeline:
             record=record,
             recorder=recorder,
         )
+        self.record = record
         self.plays = Plays(source)
         self.owner.on_finished = self.plays.finished
         self._replays = (
@@ -158,7 +159,7 @@ class Pipeline:
             "checkpoint": self.saver is not None,
             "play": self.plays.there,
             "replay": self._replays is not None,
-            "record": self.owner.records,
+            "record": self.owner.recordings.offered,
             "teach": self.settings.labels == "client",
             "undo": self.owner.lessons.keeps,
         }
@@ -190,16 +191,16 @@ class Pipeline:
 
     async def _control(self, request: Replay) -> dict[str, Any]:
         if self._replays is None:
-            return _refusal("no_replay", "The source of this service cannot be told how to replay.")
+            return refusal("no_replay", "The source of this service cannot be told how to replay.")
         try:
             await self._replays.control(**request.changes())
         except SensorError as error:
-            return _refusal("replay_failed", str(error))
+            return refusal("replay_failed", str(error))
         self.publish_status()
         return {"ok": True, "replay": self.replay}
 
     def _too_late(self) -> dict[str, Any]:
-        return {"tick": self.owner.tick, **_refusal("stopping", "The service is stopping.")}
+        return {"tick": self.owner.tick, **refusal("stopping", "The service is stopping.")}
 
     # -- its life --------------------------------------------------------------------------------
 
@@ -271,7 +272,7 @@ class Pipeline:
                 self.publish_status()
                 self.inbox.close()
                 work.start_soon(self._limit_drain)
-        await self.owner.end_recording()
+        await self.owner.recordings.close()
         if self.saver is not None:
             await self.saver.finish(self.network)
         if failure is not None and self.settings.at_end == "exit":
@@ -362,7 +363,3 @@ def _only(group: BaseExceptionGroup[Exception]) -> Exception:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error if isinstance(error, Exception) else Exception(str(error))
-
-
-def _refusal(code: str, message: str) -> dict[str, Any]:
-    return {"ok": False, "code": code, "message": message}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 
 from runtime._contracts import Shelf, SourceLike
-from runtime._messages import Play
+from runtime._messages import Play, refusal
 from sensors import SensorError
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Plays:
     async def play(self, request: Play) -> dict[str, Any]:
         """Play an excerpt; the answer, once all its results are published."""
         if self._shelf is None:
-            return _refused("no_shelf", "The source of this service plays nothing on request.")
+            return refusal("no_shelf", "The source of this service plays nothing on request.")
         if self._over.is_set():
-            return _refused("stopping", "The source has ended.")
+            return refusal("stopping", "The source has ended.")
         summary: Any = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._give_up, nursery.cancel_scope)
@@ -69,16 +69,16 @@ class Plays:
             except SensorError as error:
                 # A play that fails is its asker's trouble; the shelf stays open.
                 nursery.cancel_scope.cancel()
-                return _refused("play_failed", str(error))
+                return refusal("play_failed", str(error))
             nursery.cancel_scope.cancel()
         if summary is None:
-            return _refused("stopping", "The source ended before the excerpt was over.")
+            return refusal("stopping", "The source ended before the excerpt was over.")
         number = int(summary.segment)
         if number not in self._finished:
             await self._waiting.setdefault(number, trio.Event()).wait()
         finished = self._finished.get(number)
         if finished is None:
-            return _refused("stopping", "The service stopped before the excerpt was computed.")
+            return refusal("stopping", "The service stopped before the excerpt was computed.")
         return {
             "ok": True,
             "tick": finished.end_tick,
@@ -90,7 +90,3 @@ class Plays:
     async def _give_up(self, play: trio.CancelScope) -> None:
         await self._over.wait()
         play.cancel()
-
-
-def _refused(code: str, message: str) -> dict[str, Any]:
-    return {"ok": False, "code": code, "message": message}

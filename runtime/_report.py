@@ -93,7 +93,7 @@ class Reporter:
             "labels": pipeline.settings.labels,
             "label": owner.label,
             "learn": owner.learning,
-            "recording": owner.recording,
+            "recording": owner.recordings.path,
             "source": {
                 "name": pipeline.source.name,
                 "live": bool(pipeline.source.live),
