@@ -20,6 +20,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
+	tests/system-packages.sh
 	$(BIN)/pytest -n 2 --dist loadfile
 
 boundscheck: $(STAMP)
