@@ -36,6 +36,7 @@ from apps._say import complain
 from apps._start import endless
 from apps.bench import (
     core,
+    dashboards,
     decide,
     decode,
     fewshot,
@@ -89,6 +90,7 @@ bench.command()(simulator.simulator)
 bench.command()(latency.latency)
 bench.command()(subscribers.subscribers)
 bench.command()(soak.soak)
+bench.command()(dashboards.dashboards)
 bench.command()(twin.twin)
 bench.command()(fewshot.fewshot)
 app.add_typer(bench, name="bench")

@@ -1,0 +1,22 @@
+"""The dashboards bench, short: pages read, and the subscriber beside them."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from apps import cli
+
+pytestmark = pytest.mark.slow
+
+
+def test_pages_read_beside_a_subscriber():
+    options = ["--pages", "2", "--seconds", "3", "--rate", "20000", "--rounds", "1", "--json"]
+    done = CliRunner().invoke(cli.app, ["bench", "dashboards", *options])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert [one["pages"] for one in report["rounds"]] == [0, 2]
+    # Pictures alone are 33 kB each.
+    assert report["rounds"][1]["page_bytes_per_s"] > 50_000
+    assert report["p99_ratio"] > 0
+    assert report["age_us"]["alone"]["p50"] > 0
