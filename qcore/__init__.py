@@ -12,6 +12,7 @@ from qcore._jit import KERNELS, WARM
 from qcore._lava import lava_settings, lava_weights
 from qcore._ledger import Arrays, Count, Item, counted, counted_by_paper, occupied
 from qcore._network import Network, Steps
+from qcore._prototypes import Prototypes
 from qcore._snapshot import Snapshot
 from qcore._spec import (
     LayerSpec,
@@ -38,6 +39,7 @@ __all__ = [
     "ModelError",
     "Network",
     "NetworkSpec",
+    "Prototypes",
     "ReadoutSpec",
     "Shown",
     "Snapshot",

@@ -360,6 +360,12 @@ class Network:
         """
         return self._view(self.arena.i8, self.arena.layers[n, at.AT_ACTIVATION], *self._neurons(n))
 
+    @property
+    def features(self) -> npt.NDArray[np.int16]:
+        """Low-passed spikes of the layers that are read, as they stand: int16[features]."""
+        R = self.arena.registers
+        return self._view(self.arena.i16, R[at.AT_FEATURE], int(R[at.FEATURES]))
+
     def read_store(self) -> npt.NDArray[np.int16]:
         """Stored weights of the trained readout: int16[classes, features]."""
         R = self.arena.registers
