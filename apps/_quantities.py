@@ -91,6 +91,20 @@ def host_port(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def byte_count(text: str) -> int:
+    """Bytes from `65536`, `64kB` (of 1,024 bytes, as memories are sold) or `1MB`.
+
+    Raises
+    ------
+    typer.BadParameter
+        Anything else.
+    """
+    match = re.fullmatch(r"(\d{1,12})\s*(B|kB|KiB|MB|MiB)?", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a number of bytes such as 65536, 64kB or 1MB")
+    return int(match[1]) << {"k": 10, "K": 10, "M": 20}.get((match[2] or "B")[0], 0)
+
+
 def say_rate(events_per_second: float) -> str:
     """`87 kev/s`, `1.2 Mev/s`, `640 ev/s`."""
     for limit, unit in ((1e6, "Mev/s"), (1e3, "kev/s")):

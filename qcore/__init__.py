@@ -13,6 +13,7 @@ from qcore._lava import lava_settings, lava_weights
 from qcore._ledger import Arrays, Count, Item, counted, counted_by_paper, occupied
 from qcore._network import Network, Steps
 from qcore._prototypes import Prototypes
+from qcore._rehearsal import DeltaReadout, Memory
 from qcore._snapshot import Snapshot
 from qcore._spec import (
     LayerSpec,
@@ -33,9 +34,11 @@ __all__ = [
     "Binned",
     "Census",
     "Count",
+    "DeltaReadout",
     "Item",
     "LayerSpec",
     "LearningSpec",
+    "Memory",
     "ModelError",
     "Network",
     "NetworkSpec",
