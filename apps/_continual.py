@@ -17,7 +17,7 @@ from apps._options import Json
 from apps._plot import new_figure
 from apps._quantities import byte_count, names
 from apps._say import console, json_line, remarks
-from apps._strategies import STRATEGIES, Settings
+from apps._strategies import JOINT, STRATEGIES, Settings
 
 
 def continual(
@@ -148,16 +148,18 @@ def _print(report: dict[str, Any]) -> None:
         moved = ("", "")
         if row["forgetting"] is not None:
             moved = (f"{row['forgetting']:.3f}", f"{row['backward_transfer']:+.3f}")
-        kept = ("all recordings", "") if name.startswith("joint") else (
+        kept = ("all recordings", "") if name in JOINT else (
             f"{row['extra_bytes']:,}", f"{row['readout_bytes']:,}",
         )  # fmt: skip
         table.add_row(name, f"{row['average_accuracy']:.3f}{spread}", part, *moved, *kept)
     out = console()
     out.print(table)
     best = report["best"]
-    if best is not None and report["ceiling"] is not None:
-        row = report["strategies"][best]
-        out.print(
-            f"best within {report['memory']:,} bytes: {best}, {row['of_joint']:.3f} of "
-            f"{report['ceiling']}, {100 * row['forgetting']:.1f} points forgotten"
-        )
+    if best is None:
+        return
+    row = report["strategies"][best]
+    part = "" if report["ceiling"] is None else f"{row['of_joint']:.3f} of {report['ceiling']}, "
+    out.print(
+        f"best within {report['memory']:,} bytes: {best}, {part}"
+        f"{100 * row['forgetting']:.1f} points forgotten"
+    )

@@ -67,17 +67,22 @@ def open_parts(path: Path, *, tuning: bool) -> Parts:
         data = open_dataset(path)
         parts = Parts(data, choose(data, "train"), choose(data, "validation"))
     if tuning:
-        learn, held = split([sample.label for sample in parts.learn])
-        parts = replace(
-            parts,
-            learn=tuple(parts.learn[n] for n in learn),
-            judge=tuple(parts.learn[n] for n in held),
-        )
+        parts = for_tuning(parts)
     for name in parts.dataset.classes:
         for part, what in ((parts.learn, "learn"), (parts.judge, "judge by")):
             if not any(sample.label == name for sample in part):
                 raise CommandError(f"{path} has no recording of {name} to {what}")
     return parts
+
+
+def for_tuning(parts: Parts) -> Parts:
+    """Judge by a fifth of each class of what was learned; what judged is left out altogether."""
+    learn, held = split([sample.label for sample in parts.learn])
+    return replace(
+        parts,
+        learn=tuple(parts.learn[n] for n in learn),
+        judge=tuple(parts.learn[n] for n in held),
+    )
 
 
 def _cut_clips(path: Path, clips: Sequence[Path]) -> Parts:

@@ -172,7 +172,10 @@ class Nearest:
 
 
 ONE_PASS = ("online", "replay", "prototypes")
-STRATEGIES = (*ONE_PASS, "joint")
+JOINT = ("joint", "joint-network")
+"""The readout on the same features, and the whole network, layers and all."""
+
+STRATEGIES = (*ONE_PASS, *JOINT)
 
 
 def make_learner(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
@@ -16,7 +17,7 @@ from apps._errors import UsageError
 from apps._open import open_network, shipped
 from apps._protocol import Rows, judge_tasks, run_tasks
 from apps._shows import Shows, judge
-from apps._strategies import ONE_PASS, Settings, learn_jointly, make_learner
+from apps._strategies import JOINT, ONE_PASS, Settings, learn_jointly, make_learner
 
 if TYPE_CHECKING:
     from qcore import NetworkSpec
@@ -108,21 +109,25 @@ class Study:
         }  # fmt: skip
 
     def run(self, bar: Progress) -> Iterator[dict[str, Any]]:
-        """Yield a record per seed and strategy; the joint ones have several."""
+        """Yield a record per seed and strategy."""
+        plan = self.plan
         count = len(self._learn) + len(self._judge)
-        task = bar.add_task("", total=len(self.plan.seeds) * count)
-        for seed in self.plan.seeds:
-            bar.update(task, description=f"seed {seed}: features")
-            learn, held = self._extract(seed, lambda: bar.advance(task))
-            for name in self.plan.strategies:
-                bar.update(task, description=f"seed {seed}: {name}")
-                if name in ONE_PASS:
-                    yield self._one_pass(name, seed, learn, held)
-                    continue
-                yield self._joint_readout(seed, learn, held)
-                yield self._joint_network(seed)
+        on_features = [name for name in plan.strategies if name != "joint-network"]
+        for seed in plan.seeds:
+            if on_features:
+                task = bar.add_task(f"seed {seed}: features", total=count)
+                learn, held = self._extract(seed, partial(bar.advance, task))
+                for name in on_features:
+                    bar.update(task, description=f"seed {seed}: {name}")
+                    if name == "joint":
+                        yield self._joint_readout(seed, learn, held)
+                    else:
+                        yield self._one_pass(name, seed, learn, held)
+                bar.remove_task(task)
+            if "joint-network" in plan.strategies:
+                yield self._joint_network(seed, bar)
 
-    def _extract(self, seed: int, after_each: Any) -> tuple[Features, Features]:
+    def _extract(self, seed: int, after_each: Callable[[], None]) -> tuple[Features, Features]:
         network = freeze(self.plan.model, self._learn, self.plan.tasks[0], seed, self._shows)
         learn, held = (
             extract(network, self._shows, samples, self._classes, after_each)
@@ -151,7 +156,7 @@ class Study:
             rows.append(judge_tasks(learner, held, self._tasks, n))
         return _record("joint", seed, rows, (None, learner.readout_bytes), began)
 
-    def _joint_network(self, seed: int) -> dict[str, Any]:
+    def _joint_network(self, seed: int, bar: Progress) -> dict[str, Any]:
         """Train the whole network on everything, layers and all, as `spikewire train` does."""
         from apps import _training
         from qcore import Batch
@@ -160,15 +165,19 @@ class Study:
         network = open_network(self.plan.model, self._classes, seed)
         plan = _training.Plan.best(network.spec, None, None, None, seed)
         training = _training.Training(network, self._shows, self._learn, (), plan)
+        task = bar.add_task(f"seed {seed}: joint-network", total=plan.passes * training.portions)
         training.run(
-            _training.Position(), after_portion=lambda at: None, after_pass=lambda record: None
+            _training.Position(),
+            after_portion=lambda at: bar.advance(task),
+            after_pass=lambda record: None,
         )
+        bar.remove_task(task)
         batch = Batch(network, plan.batch)
         row: list[float | None] = []
-        for task in self.plan.tasks:
-            mine = [sample for sample in self._judge if sample.label in task]
+        for group in self.plan.tasks:
+            mine = [sample for sample in self._judge if sample.label in group]
             row.append(round(judge(batch, self._shows, mine).accuracy, 4))
-        return _record("joint network", seed, [row], (None, None), began)
+        return _record("joint-network", seed, [row], (None, None), began)
 
     def summary(self, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Means over seeds, the ceiling, and the best strategy that keeps to the memory."""
@@ -187,7 +196,7 @@ class Study:
         def accuracy(name: str) -> float:
             return float(found[name]["average_accuracy"])
 
-        ceiling = max((n for n in found if n.startswith("joint")), key=accuracy, default=None)
+        ceiling = max((n for n in found if n in JOINT), key=accuracy, default=None)
         within = [n for n in found if n in ONE_PASS]
         within = [n for n in within if found[n]["extra_bytes"] <= self.plan.settings.memory]
         for name, row in found.items():
