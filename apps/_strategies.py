@@ -40,8 +40,8 @@ class Settings:
 
     memory: int = 65_536
     online_shift: int = 15
-    replay_shift: int = 16
-    replays: int = 8
+    replay_shift: int = 18
+    replays: int = 32
     ridge_shift: int = 3
     joint_passes: int = 10
     joint_shifts: tuple[int, int] = (14, 19)

@@ -181,21 +181,22 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]
 def test_the_command(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "continual.png"
     words = (str(digits), "--model", "edge", "--show", "160ms", "--seed", "4", "--memory", "32kB")
+    words += ("--task", "0,1", "--task", "2,3")
     start, *runs, summary = run(capsys, *words, "--plot", str(picture))
-    assert start["tasks"] == [["0", "1"], ["2", "3"], ["4", "5"], ["6", "7"], ["8", "9"]]
-    assert (start["learn"], start["judge"], start["memory"]) == (40, 10, 32_768)
+    assert start["tasks"] == [["0", "1"], ["2", "3"]]
+    assert (start["learn"], start["judge"], start["memory"]) == (16, 4, 32_768)
     found = {one["strategy"]: one for one in runs}
     assert list(found) == ["online", "replay", "prototypes", "joint", "joint-network"]
     for name in ONE_PASS:
         assert found[name]["extra_bytes"] <= 32_768
-        assert [len(row) for row in found[name]["matrix"]] == [5] * 5
+        assert [len(row) for row in found[name]["matrix"]] == [2] * 2
         matrix = found[name]["matrix"]
         assert found[name]["forgetting"] == pytest.approx(metrics.forgetting(matrix), abs=1e-4)
-    # These ten bars lie apart: even plain learning does not forget them.
+    # These bars lie apart: even plain learning does not forget them.
     assert found["prototypes"]["average_accuracy"] >= 0.8
     assert len(found["joint-network"]["matrix"]) == 1
     assert summary["ceiling"].startswith("joint")
-    assert summary["best"] in ("replay", "prototypes")
+    assert summary["best"] in ONE_PASS
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

@@ -18,6 +18,19 @@ def test_a_duration_without_a_unit_is_refused(text: str) -> None:
         quantities.duration_us(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"), [("65536", 65_536), ("64kB", 65_536), ("2 KiB", 2_048), ("1MB", 2**20)]
+)
+def test_bytes_count_in_1024(text: str, expected: int) -> None:
+    assert quantities.byte_count(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "kB", "-1", "1.5kB", "64kb", "1GB"])
+def test_impossible_bytes_are_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="such as 65536, 64kB or 1MB"):
+        quantities.byte_count(text)
+
+
 @pytest.mark.parametrize(("text", "expected"), [("1", 1.0), ("10x", 10.0), ("max", None)])
 def test_speeds(text: str, expected: float | None) -> None:
     assert quantities.speed_factor(text) == expected
