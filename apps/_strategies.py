@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Shown = npt.NDArray[np.int16]
 """A recording's features: int16[instants, features]."""
 
+Maps = Sequence[tuple[int, int, int]]
+"""(rows, columns, channels) of the maps that features lie on, one after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -140,12 +143,12 @@ class Replay(Online):
 class Nearest:
     """Means of classes in a metric that all share; the network's readout is not used."""
 
-    def __init__(self, memory: int, classes: int, ridge_shift: int, seed: int) -> None:
+    def __init__(self, memory: int, classes: int, maps: Maps, ridge_shift: int, seed: int) -> None:
         from qcore import Prototypes
 
         # The folding is as wide as the memory allows when all classes are there.
-        size = Prototypes.within(memory, classes).size
-        self._prototypes = Prototypes(0, size=size, seed=seed, ridge_shift=ridge_shift)
+        size = Prototypes.within(memory, classes, maps=maps).size
+        self._prototypes = Prototypes(0, size=size, maps=maps, seed=seed, ridge_shift=ridge_shift)
 
     @property
     def extra_bytes(self) -> int:
@@ -179,7 +182,7 @@ STRATEGIES = (*ONE_PASS, *JOINT)
 
 
 def make_learner(
-    strategy: str, settings: Settings, spec: ReadoutSpec, features: int, classes: int, seed: int
+    strategy: str, settings: Settings, spec: ReadoutSpec, maps: Maps, classes: int, seed: int
 ) -> Learner:
     """Make a learner of one of ``ONE_PASS`` that knows no class yet.
 
@@ -189,11 +192,12 @@ def make_learner(
         If the memory is too small for it.
     """
     s = settings
+    features = sum(rows * columns * channels for rows, columns, channels in maps)
     if strategy == "online":
         return Online(features, spec, s.online_shift, seed)
     if strategy == "replay":
         return Replay(features, spec, s.replay_shift, s.replays, s.memory, seed)
-    return Nearest(s.memory, classes, s.ridge_shift, seed)
+    return Nearest(s.memory, classes, maps, s.ridge_shift, seed)
 
 
 def learn_jointly(

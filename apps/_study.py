@@ -17,7 +17,7 @@ from apps._errors import UsageError
 from apps._open import open_network, shipped
 from apps._protocol import Rows, judge_tasks, run_tasks
 from apps._shows import Shows, judge
-from apps._strategies import JOINT, ONE_PASS, Settings, learn_jointly, make_learner
+from apps._strategies import JOINT, ONE_PASS, Learner, Settings, learn_jointly, make_learner
 
 if TYPE_CHECKING:
     from qcore import NetworkSpec
@@ -62,6 +62,8 @@ class Study:
     """
 
     def __init__(self, parts: Parts, plan: Plan) -> None:
+        from qcore import Network
+
         self.plan = plan
         self._parts = parts
         self._classes = tuple(name for task in plan.tasks for name in task)
@@ -69,25 +71,21 @@ class Study:
         self._learn = self._of(parts.learn)
         self._judge = self._of(parts.judge)
         self._spec = _spec(plan.model)
+        self._maps = Network.build(self._spec, ("none",)).read_maps
         self._shows = Shows(parts.dataset, self._spec, plan.show_us)
         try:
             for name in plan.strategies:
                 if name in ONE_PASS:
-                    self._learner(name, self._features(), 0, grown=True)
+                    self._learner(name, 0, grown=True)
         except ValueError as error:
             raise UsageError(f"--memory {plan.settings.memory}: {error}") from None
 
     def _of(self, samples: Sequence[Sample]) -> list[Sample]:
         return [sample for sample in samples if sample.label in self._classes]
 
-    def _features(self) -> int:
-        from qcore import Network
-
-        return len(Network.build(self._spec, ("none",)).features)
-
-    def _learner(self, name: str, features: int, seed: int, *, grown: bool = False) -> Any:
+    def _learner(self, name: str, seed: int, *, grown: bool = False) -> Learner:
         learner = make_learner(
-            name, self.plan.settings, self._spec.readout, features, len(self._classes), seed
+            name, self.plan.settings, self._spec.readout, self._maps, len(self._classes), seed
         )
         for _ in self._classes if grown else ():
             learner.add_class()
@@ -137,7 +135,7 @@ class Study:
 
     def _one_pass(self, name: str, seed: int, learn: Features, held: Features) -> dict[str, Any]:
         began = time.perf_counter()
-        learner = self._learner(name, learn.shown.shape[2], seed)
+        learner = self._learner(name, seed)
         rows = run_tasks(learner, learn, held, self._tasks, seed)
         sizes = (learner.extra_bytes, learner.readout_bytes)
         return _record(name, seed, rows, sizes, began)

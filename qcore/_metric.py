@@ -8,7 +8,7 @@ Kanan 2020, "Lifelong machine learning with deep streaming linear discriminant a
 
 A network's features are too many for a second moment in few bytes, so they are first folded into
 ``d`` places by signed hashing (Weinberger et al. 2009). Places and signs follow from the seed and
-the feature's number; no table is kept.
+where the feature lies; no table is kept.
 """
 
 from __future__ import annotations
@@ -34,35 +34,59 @@ def mix(value):
     return np.uint64(z ^ (z >> np.uint64(31)))
 
 
-@kernel("void(int16[::1], int64, int32[::1])")
-def fold(f, seed, x):
-    """Add each feature, with a sign of its own, to two places of its own.
+@inline
+def _add(x, value, seed, number):
+    """Add a feature to the two places of its number, with their signs."""
+    if value != 0:
+        drawn = mix(mix(np.uint64(seed)) ^ np.uint64(number))
+        for _ in range(2):
+            # 31 bits choose the place, one the sign.
+            half = np.uint64(drawn & np.uint64(0xFFFFFFFF))
+            place = np.int64(
+                np.uint64((half >> np.uint64(1)) * np.uint64(x.shape[0])) >> np.uint64(31)
+            )
+            if half & np.uint64(1):
+                x[place] = np.int32(x[place] - np.int32(value))
+            else:
+                x[place] = np.int32(x[place] + np.int32(value))
+            drawn = np.uint64(drawn >> np.uint64(32))
+
+
+@kernel("void(int16[::1], int64[:, ::1], int64, int32[::1])")
+def fold(f, maps, seed, x):
+    """Add each feature, with a sign, to two places; neighbours of a channel share sign and places.
+
+    On a map the features of 2 x 2 positions go the same way, which sums them: what is alike in
+    neighbours survives the folding better than what is not.
 
     Parameters
     ----------
     f
         int16[n]: features.
+    maps
+        int64[m, 3]: rows, columns and channels of the maps they lie on, one after the other; what
+        follows the last has no neighbours.
     seed
         Draws places and signs.
     x
         int32[d], overwritten.
     """
-    d = np.uint64(x.shape[0])
     for i in range(x.shape[0]):
         x[i] = np.int32(0)
-    for i in range(f.shape[0]):
-        if f[i] == 0:
-            continue
-        drawn = mix(mix(np.uint64(seed)) ^ np.uint64(i))
-        for _ in range(2):
-            # 31 bits choose the place, one the sign.
-            half = np.uint64(drawn & np.uint64(0xFFFFFFFF))
-            at = np.int64(np.uint64((half >> np.uint64(1)) * d) >> np.uint64(31))
-            if half & np.uint64(1):
-                x[at] = np.int32(x[at] - np.int32(f[i]))
-            else:
-                x[at] = np.int32(x[at] + np.int32(f[i]))
-            drawn = np.uint64(drawn >> np.uint64(32))
+    at = np.int64(0)
+    group = np.int64(0)
+    for m in range(maps.shape[0]):
+        rows, columns, channels = maps[m]
+        across = (columns + 1) >> 1
+        for row in range(rows):
+            for column in range(columns):
+                first = group + ((row >> 1) * across + (column >> 1)) * channels
+                for k in range(channels):
+                    _add(x, f[at], seed, first + k)
+                    at += 1
+        group += ((rows + 1) >> 1) * across * channels
+    for i in range(at, f.shape[0]):
+        _add(x, f[i], seed, group + i - at)
 
 
 @kernel(

@@ -366,6 +366,11 @@ class Network:
         R = self.arena.registers
         return self._view(self.arena.i16, R[at.AT_FEATURE], int(R[at.FEATURES]))
 
+    @property
+    def read_maps(self) -> tuple[tuple[int, int, int], ...]:
+        """(rows, columns, channels) of the layers that are read, as their features lie in order."""
+        return tuple(self.units(n) for n, layer in enumerate(self.spec.layers) if layer.read)
+
     def read_store(self) -> npt.NDArray[np.int16]:
         """Stored weights of the trained readout: int16[classes, features]."""
         R = self.arena.registers

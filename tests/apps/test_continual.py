@@ -52,7 +52,9 @@ def features(count: int, seed: int) -> Features:
 
 
 def learner_of(strategy: str, memory: int = 8_192) -> Any:
-    return make_learner(strategy, Settings(memory=memory, online_shift=13), SPEC, 64, 6, 0)
+    return make_learner(
+        strategy, Settings(memory=memory, online_shift=13), SPEC, [(1, 1, 64)], 6, 0
+    )
 
 
 def test_what_forgets_and_what_does_not() -> None:

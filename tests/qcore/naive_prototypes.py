@@ -14,10 +14,27 @@ def mixed(value: int) -> int:
     return z ^ (z >> 31)
 
 
-def folded(f: list[int], seed: int, size: int) -> list[int]:
+def neighbourhoods(maps: list[tuple[int, int, int]], n: int) -> list[int]:
+    """Number of the neighbourhood of each of ``n`` features: 2 x 2 positions of a channel."""
+    known: dict[tuple[int, ...], int] = {}
+    found = []
+    for m, (rows, columns, channels) in enumerate(maps):
+        wide = (columns + 1) // 2
+        begin = sum((r + 1) // 2 * ((c + 1) // 2) * k for r, c, k in maps[:m])
+        for row in range(rows):
+            for column in range(columns):
+                for k in range(channels):
+                    key = (m, row // 2, column // 2, k)
+                    place = begin + (row // 2 * wide + column // 2) * channels + k
+                    assert known.setdefault(key, place) == place
+                    found.append(place)
+    return found + [len(known) + i for i in range(n - len(found))]
+
+
+def folded(f: list[int], maps: list[tuple[int, int, int]], seed: int, size: int) -> list[int]:
     x = [0] * size
-    for i, value in enumerate(f):
-        drawn = mixed(mixed(seed) ^ i)
+    for number, value in zip(neighbourhoods(maps, len(f)), f, strict=True):
+        drawn = mixed(mixed(seed) ^ number)
         for half in (drawn % 2**32, drawn // 2**32):
             x[half // 2 * size // 2**31] += -value if half % 2 else value
     return x

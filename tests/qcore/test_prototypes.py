@@ -15,13 +15,20 @@ SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=40, deadline=None)
 
 
-@given(st.integers(0, 2**62), st.integers(1, 40), st.integers(0, 60), SEEDS)
+SHAPE = st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 3))
+
+
+@given(st.integers(0, 2**62), st.integers(1, 40), st.lists(SHAPE, max_size=2), SEEDS)
 @FEW
-def test_features_are_folded_as_by_the_twin(seed: int, size: int, n: int, draw: int) -> None:
+def test_features_are_folded_as_by_the_twin(
+    seed: int, size: int, shapes: list[tuple[int, int, int]], draw: int
+) -> None:
+    n = sum(rows * columns * channels for rows, columns, channels in shapes) + draw % 7
     f = np.random.default_rng(draw).integers(-1024, 1025, n).astype(np.int16)
     x = np.full(size, 7, np.int32)
-    _metric.fold(f, seed, x)
-    assert x.tolist() == folded(f.tolist(), seed, size)
+    maps = np.array(shapes, np.int64).reshape(len(shapes), 3)
+    _metric.fold(f, maps, seed, x)
+    assert x.tolist() == folded(f.tolist(), shapes, seed, size)
 
 
 @given(
@@ -122,6 +129,8 @@ def test_bytes_are_counted_and_bounded() -> None:
         assert Prototypes.bytes_of(10, learner.size + 1) > limit
     learner.add_class()
     assert learner.nbytes == Prototypes.bytes_of(11, learner.size)
+    mapped = Prototypes.within(16_384, 10, maps=((4, 4, 2), (2, 2, 8)))
+    assert mapped.nbytes == Prototypes.bytes_of(10, mapped.size, 2) <= 16_384
     with pytest.raises(ValueError, match=r"10 prototypes take at least 526 bytes, not 100\."):
         Prototypes.within(100, 10)
 
@@ -141,5 +150,7 @@ def test_silence_teaches_nothing_and_says_nothing() -> None:
 def test_settings_out_of_range_are_refused(name: str, value: int, allowed: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is {value}; allowed are {allowed}"):
         Prototypes(2, **{name: value})
+    with pytest.raises(ValueError, match="3 features do not fill the maps"):
+        Prototypes(2, maps=((2, 2, 1),)).learn(np.ones(3, np.int16), 1)
     with pytest.raises(ValueError, match="Label 2 is none of the 2 classes"):
         Prototypes(2).learn(np.ones(3, np.int16), 2)
