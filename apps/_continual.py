@@ -136,9 +136,8 @@ def _result(run: dict[str, Any]) -> str:
 
 def _print(report: dict[str, Any]) -> None:
     table = Table(
-        "strategy", "average accuracy", "of joint", "forgetting", "backward transfer",
-        "extra bytes", "readout bytes",
-        title=f"after all tasks, mean of {len(report['seeds'])} seeds",
+        "strategy", "accuracy", "of joint", "forgot", "backward", "extra B", "readout B",
+        title=f"all tasks learned, mean of {len(report['seeds'])} seeds",
     )  # fmt: skip
     for column in table.columns[1:]:
         column.justify = "right"
@@ -148,7 +147,7 @@ def _print(report: dict[str, Any]) -> None:
         moved = ("", "")
         if row["forgetting"] is not None:
             moved = (f"{row['forgetting']:.3f}", f"{row['backward_transfer']:+.3f}")
-        kept = ("all recordings", "") if name in JOINT else (
+        kept = ("all", "") if name in JOINT else (
             f"{row['extra_bytes']:,}", f"{row['readout_bytes']:,}",
         )  # fmt: skip
         table.add_row(name, f"{row['average_accuracy']:.3f}{spread}", part, *moved, *kept)
