@@ -48,7 +48,7 @@ def plot_continual(
 
 
 def _draw_matrix(axes: Any, matrix: Any, name: str, named: Sequence[str]) -> None:
-    axes.imshow(np.ma.masked_invalid(matrix), vmin=0, vmax=1, cmap="cividis")
+    axes.imshow(np.ma.masked_invalid(matrix), vmin=0, vmax=1, cmap="cividis", aspect="auto")
     for (i, j), value in np.ndenumerate(matrix):
         if not np.isnan(value):
             axes.text(
