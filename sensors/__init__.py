@@ -18,7 +18,7 @@ from sensors._recording import Facts, Recording, inspect, open_recording
 from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
 from sensors._sequence import wrap_dataset
 from sensors._simulator import SimSource, simulate
-from sensors._simulator_gestures import GESTURES
+from sensors._simulator_gestures import EXTRA_GESTURES, GESTURES
 from sensors._spif import SpifDecoder, UdpSource, encode_spif
 from sensors._stdin import StdinSource
 from sensors._uri import open_source, parse_time
@@ -26,6 +26,7 @@ from sensors._write import Aedat4Writer, write_events
 
 __all__ = [
     "EVENT_DTYPE",
+    "EXTRA_GESTURES",
     "GESTURES",
     "Aedat4Writer",
     "AestreamCamera",

@@ -12,7 +12,15 @@ from sensors._errors import SourceError
 from sensors._events import Events
 from sensors._jit import kernel
 from sensors._simulator_body import FIELDS, PARTS, lay_out, measure, pose_at, sway
-from sensors._simulator_gestures import GESTURES, KNOTS, Floats, Path, path, rest
+from sensors._simulator_gestures import (
+    EXTRA_GESTURES,
+    GESTURES,
+    KNOTS,
+    Floats,
+    Path,
+    path,
+    rest,
+)
 from sensors._simulator_pixels import PixelModel, Pixels
 from sensors._simulator_render import draw_textures, draw_wall, paint, shift
 from sensors._simulator_subject import Subject
@@ -209,8 +217,11 @@ class Camera:
 
 def check_gesture(gesture: str) -> None:
     """Raise SourceError unless there is such a gesture."""
-    if gesture not in GESTURES:
-        raise SourceError(f"{gesture!r} is no gesture; there are {', '.join(GESTURES)}.")
+    if gesture not in GESTURES and gesture not in EXTRA_GESTURES:
+        raise SourceError(
+            f"{gesture!r} is no gesture; there are {', '.join(GESTURES)}, and, never shown unless "
+            f"asked for, {', '.join(EXTRA_GESTURES)}."
+        )
 
 
 def _noisy(conditions: Conditions) -> PixelModel:

@@ -1,4 +1,4 @@
-"""The eleven gestures as closed paths of two hands.
+"""The eleven gestures, and a few more, as closed paths of two hands.
 
 Places are metres from the point between the shoulders: x to the image's right, y down, z towards
 the camera. The subject faces the camera, so the subject's right hand is on the left of the image
@@ -30,6 +30,17 @@ GESTURES = (
     "other_gestures",
 )
 """The classes of DVS128 Gesture (Amir et al. 2017), 1 to 11."""
+
+EXTRA_GESTURES = (
+    "both_hands_wave",
+    "jumping_jack",
+    "throw",
+    "push",
+    "swim",
+    "cross_arms",
+)
+"""Six more, shown only when asked for by name: nothing is trained on them, so that a network can be
+taught what it has never seen."""
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -78,7 +89,8 @@ def path(gesture: str, subject: Subject, rng: np.random.Generator) -> Path:
     How a person makes a gesture is a habit, drawn from the person alone; ``rng`` draws how far,
     how fast and in what place it turns out this time.
     """
-    habit = np.random.default_rng([subject.id, GESTURES.index(gesture), 0xAB17])
+    number = (*GESTURES, *EXTRA_GESTURES).index(gesture)
+    habit = np.random.default_rng([subject.id, number, 0xAB17])
     table = np.repeat(rest()[:, None, :], KNOTS, 1)
     reach = subject.amplitude * rng.uniform(0.9, 1.1)
     turn = 2 * math.pi * np.arange(KNOTS) / KNOTS
@@ -240,6 +252,108 @@ def _other(
     return 0.6
 
 
+def _wave_both(
+    t: Floats, a: Floats, lag: float, reach: float, s: Subject, habit: np.random.Generator
+) -> float:
+    out, high = habit.uniform(0.24, 0.38), habit.uniform(-0.2, 0.0)
+    arc, spread = habit.uniform(0.1, 0.2) * reach, habit.uniform(0.25, 0.6)
+    # Some wave outwards with both at once, some with both to the same side.
+    mirrored = habit.random() < 0.6
+    for hand in (RIGHT, LEFT):
+        angle = a + (lag + (0.0 if mirrored else math.pi) if hand == LEFT else 0.0)
+        swing = np.sin(angle)
+        _hand(
+            t, hand, (out + arc * swing, high + 0.25 * arc * swing**2, 0.2),
+            bend=(0.45 * np.sin(angle - 0.5), -0.8, 0.0), spread=spread, closed=0.0, elbow=0.35,
+        )  # fmt: skip
+    return 1.8
+
+
+def _jack(
+    t: Floats, a: Floats, lag: float, reach: float, s: Subject, habit: np.random.Generator
+) -> float:
+    low, high = habit.uniform(0.15, 0.35), habit.uniform(2.5, 2.95)
+    far, front = habit.uniform(0.47, 0.52), habit.uniform(0.0, 0.1)
+    for hand in (RIGHT, LEFT):
+        lifted = 0.5 - 0.5 * np.cos(a + (lag if hand == LEFT else 0.0))
+        # From hanging down, stretched out to the sides, to above the head.
+        raised = low + (high - low) * np.minimum(1.0, (0.3 + 0.7 * reach) * lifted)
+        x, y = np.sin(raised), np.cos(raised)
+        _hand(
+            t, hand, (0.185 + far * x, 0.035 + far * y, front), bend=(0.3 * x, 0.3 * y, 0.0),
+            palm=(-1.0, 0.0, 0.3), spread=0.15, closed=0.05, elbow=0.5,
+        )  # fmt: skip
+    return 0.9
+
+
+def _throw(
+    t: Floats, a: Floats, lag: float, reach: float, s: Subject, habit: np.random.Generator
+) -> float:
+    hand = LEFT if s.lefty else RIGHT
+    high = habit.uniform(-0.34, -0.22)
+    # Slowly back and up, then fast to the front and down: most of the cycle is the way back.
+    phase = a + 0.7 * np.sin(a)
+    forward = 0.5 - 0.5 * np.cos(phase)
+    lifted = np.maximum(0.0, np.sin(phase))
+    _hand(
+        t, hand,
+        (0.34 - 0.26 * reach * forward, high + 0.46 * reach * forward - 0.1 * lifted,
+         -0.02 + 0.4 * reach * forward),
+        bend=(0.0, -0.6 + 1.1 * forward, 0.5), palm=(-0.2, 0.3, 1.0), spread=0.2,
+        closed=0.9 - 0.8 * forward, elbow=1.0,
+    )  # fmt: skip
+    return 1.2
+
+
+def _push(
+    t: Floats, a: Floats, lag: float, reach: float, s: Subject, habit: np.random.Generator
+) -> float:
+    apart, height = habit.uniform(0.1, 0.2), habit.uniform(0.06, 0.2)
+    for hand in (RIGHT, LEFT):
+        out = (0.5 - 0.5 * np.cos(a + (lag if hand == LEFT else 0.0))) ** 1.3
+        _hand(
+            t, hand, (apart + 0.05 * out, height - 0.1 * reach * out, 0.12 + 0.36 * reach * out),
+            bend=(0.0, -0.9, 0.0), palm=(0.0, 0.0, 1.0), spread=0.3, closed=0.0, elbow=0.8,
+        )  # fmt: skip
+    return 1.3
+
+
+def _swim(
+    t: Floats, a: Floats, lag: float, reach: float, s: Subject, habit: np.random.Generator
+) -> float:
+    """Draw a breaststroke: from the chest to the front, apart, and back."""
+    height = habit.uniform(0.08, 0.2)
+    wide, deep = habit.uniform(0.15, 0.22) * reach, habit.uniform(0.1, 0.15) * reach
+    for hand in (RIGHT, LEFT):
+        angle = a + (lag if hand == LEFT else 0.0)
+        _hand(
+            t, hand,
+            (0.06 + wide * (1 - np.cos(angle)), height + 0.09 * reach * np.sin(angle),
+             0.28 + deep * np.sin(angle)),
+            bend=(0.2, 0.0, 0.5), palm=(0.5 * np.sin(angle), 1.0, 0.0), spread=0.1, closed=0.05,
+            elbow=0.9,
+        )  # fmt: skip
+    return 1.0
+
+
+def _cross(
+    t: Floats, a: Floats, lag: float, reach: float, s: Subject, habit: np.random.Generator
+) -> float:
+    """Draw both arms swung across each other before the chest, and out again."""
+    height, front = habit.uniform(-0.02, 0.16), habit.uniform(0.24, 0.32)
+    inside, drop = habit.uniform(0.1, 0.16), habit.uniform(-0.08, 0.08)
+    for hand in (RIGHT, LEFT):
+        out = 0.5 + 0.5 * np.cos(a + (lag if hand == LEFT else 0.0))
+        _hand(
+            t, hand,
+            (-inside + (inside + 0.42) * reach * out, height + drop * out + 0.02 * SIDE[hand],
+             front + 0.03 * SIDE[hand] - 0.12 * out),
+            bend=(0.3, 0.0, 0.0), palm=(0.0, 0.0, 1.0), spread=0.2,
+            closed=habit.choice([0.1, 0.9]), elbow=0.9,
+        )  # fmt: skip
+    return 1.3
+
+
 _DRAW: dict[str, Callable[..., float]] = {
     "hand_clapping": _clap,
     "right_hand_wave": _wave(RIGHT),
@@ -252,5 +366,11 @@ _DRAW: dict[str, Callable[..., float]] = {
     "air_drums": _drums,
     "air_guitar": _guitar,
     "other_gestures": _other,
+    "both_hands_wave": _wave_both,
+    "jumping_jack": _jack,
+    "throw": _throw,
+    "push": _push,
+    "swim": _swim,
+    "cross_arms": _cross,
 }
 """Fill a table over the angles of one cycle, and return the usual cycles per second."""
