@@ -26,6 +26,8 @@ _OWN_I32 = (at.AT_U, at.AT_V, at.AT_R)
 _COUNTERS = (at.SPIKES, at.SYNAPTIC_OPERATIONS, at.NEURON_UPDATES, at.UPDATES)
 _TALLIES = (at.EVENTS, at.MERGED, at.READ_UPDATES, at.TICKS_RUN, at.TICKS_SKIPPED)
 _NEVER = 1 << 62
+# A portion holds many classes and people: what it says about thresholds holds for all of them.
+_SLOWEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ class Batch:
         if labels is not None:
             R[: len(labels), at.LABEL] = labels
         R[:, at.LEARNING] = int(moving)
+        R[:, at.BATCHED] = 1
         R[:, [at.PENDING, at.DIRTY, at.PERIOD_TICKS, *_TALLIES]] = 0
         # Steps and regulation are taken here, over all recordings.
         R[:, at.APPLY_EVERY] = 0
@@ -269,7 +272,7 @@ class Batch:
         if ticks:
             self._registers[:, at.PERIOD_TICKS] = 0
             R[at.PERIOD_TICKS] = ticks
-            regulate_layers(R, net.arena.layers, self._arenas[2])
+            regulate_layers(R, net.arena.layers, self._arenas[2], _SLOWEST)
         # What was at rest need not be under other weights, thresholds and biases.
         self._layers[:, :, at.LIVE] = 1
 

@@ -125,7 +125,8 @@ POOL_OR, POOL_SUM = 0, 1
     PERIOD_TICKS,  # regulation: its length, how many so far, active ticks in this one
     LEARN_LAYERS,  # 1 if layers may learn, 0 if only the readout does
     LOCAL_GAIN,
-) = range(34)
+    BATCHED,  # 1 where recordings are shown side by side; 0 in a network and its file
+) = range(35)
 REGISTERS = 40
 
 STATE_COLUMNS = frozenset(

@@ -3,7 +3,7 @@
 Features ``F`` (low-passed spikes) are scaled to a constant length, so that scores mean the same
 at every event rate; then, per class, ``y = W f``, and for an error ``e = target - y``::
 
-    store += stochastic(e * f >> (shift))
+    store += stochastic(e * f >> shift)
 
 The weights used are the store's upper 8 bits, taken when they are used: a copy of them would cost
 as much memory as six remembered feature vectors per class.
@@ -18,6 +18,16 @@ from qcore._jit import kernel
 
 LENGTH_BITS = 10
 """Normalised features have length 2**10."""
+
+EXPERIENCED = 512
+"""Lessons after which a class counts as known: 2.5 s at one every 5 ms."""
+
+GENTLER = 9
+"""Bits by which a known class' step is smaller while another class is taught.
+
+Taught a new gesture for 5 s, the shipped network lost 2.0 points on eleven gestures of unseen people
+with 0, 1.2 with 7, 0.5 with 8, none with 9 and 10; worst of 24 lessons 3.4, 3.8, 2.3, 1.1, 0.8.
+"""
 
 
 @kernel("int64(int64)")
@@ -86,8 +96,34 @@ def read_scores(store, f, y):
         y[k] = total
 
 
-@kernel("int64(int32[::1], int64, int64, int16[::1], int16[:, ::1], uint32[::1], int64, int64)")
-def delta_rule(y, label, target, f, store, lanes, shift, dead_zone):
+@kernel("void(int64[::1], int64, int64, int64[::1])")
+def choose_shifts(seen, taught, shift, shifts):
+    """Choose how boldly each class is corrected while one of them is taught.
+
+    What a person shows for some seconds says much about that class, and little about those that
+    were learned from many: few memories of these are rehearsed, and to follow those alone at full
+    step would forget the others.
+
+    Parameters
+    ----------
+    seen
+        int64[classes]: lessons so far, per class.
+    taught
+        The class that is shown.
+    shift
+        Of the class that is taught, and of all that are not known well yet.
+    shifts
+        int64[classes], overwritten: ``shift``, or ``GENTLER`` bits more, 30 at most.
+    """
+    for k in range(seen.shape[0]):
+        known = k != taught and seen[k] >= EXPERIENCED
+        shifts[k] = max(shift, min(shift + GENTLER, np.int64(30))) if known else shift
+
+
+@kernel(
+    "int64(int32[::1], int64, int64, int16[::1], int16[:, ::1], uint32[::1], int64[::1], int64)"
+)
+def delta_rule(y, label, target, f, store, lanes, shifts, dead_zone):
     """Step the readout towards ``target`` for the label and 0 for the others.
 
     Parameters
@@ -102,9 +138,10 @@ def delta_rule(y, label, target, f, store, lanes, shift, dead_zone):
         int16[classes, n]: stored weights, saturating.
     lanes
         uint32[>= 64]: generators, one per feature modulo 64.
-    shift
-        Right shift of ``e * f``: the smaller, the bolder. ``2 * 10 - 8 = 12`` corrects the whole
-        error in one step (features have length 2**10, the store 8 bits more than the weights).
+    shifts
+        int64[classes]: right shift of ``e * f``, the smaller, the bolder. ``2 * 10 - 8 = 12``
+        corrects the whole error in one step (features have length 2**10, the store 8 bits more than
+        the weights).
     dead_zone
         Errors up to this size, and false classes that stay below it, are left alone.
 
@@ -114,8 +151,9 @@ def delta_rule(y, label, target, f, store, lanes, shift, dead_zone):
         How many classes were updated.
     """
     updated = np.int64(0)
-    mask = np.uint32((np.int64(1) << shift) - 1)
     for k in range(y.shape[0]):
+        shift = shifts[k]
+        mask = np.uint32((np.int64(1) << shift) - 1)
         e = np.int64(target) - np.int64(y[k]) if k == label else -np.int64(y[k])
         if k == label:
             if e <= dead_zone:

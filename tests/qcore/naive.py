@@ -147,6 +147,14 @@ def recalled(bits: list[int]) -> list[int]:
     return [height * bit for bit in bits]
 
 
+def shifts(seen: list[int], taught: int, shift: int, batched: bool) -> list[int]:
+    """How boldly each class is corrected: a known one gently, unless it is the one taught."""
+    gentle = max(shift, min(shift + 9, 30))
+    return [
+        gentle if n >= 512 and k != taught and not batched else shift for k, n in enumerate(seen)
+    ]
+
+
 def add_readout(scores: list[int], y: list[int], mean: list[int], gain: int) -> list[int]:
     rows = zip(scores, y, mean, strict=True)
     return [clip(s + gain * (own - m // 16), -(2**30), 2**30) if m else s for s, own, m in rows]

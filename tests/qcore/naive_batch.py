@@ -24,6 +24,8 @@ class NaiveBatch:
             one.R[at.APPLY_EVERY] = 0
             # It counts, but never regulates by itself.
             one.R[at.PERIOD] = 2**62 if self.regulates else 0
+            one.R[at.BATCHED] = 1
+            one.slowest = 8
 
     def hand_over(self, giver: NaiveNetwork, taker: NaiveNetwork) -> None:
         for name in ("lanes", "read", "memory", "seen", "periods"):

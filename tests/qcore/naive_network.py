@@ -117,6 +117,18 @@ class NaiveLayer:
         self.gb += full.sum((0, 1))
 
 
+def remembered(network: Network, k: int, seen: int) -> list[list[int]]:
+    """Unpack what a network remembers of class ``k``, after ``seen`` lessons."""
+    R = network.arena.registers
+    n, places = int(R[at.FEATURES]), int(R[at.SLOTS])
+    wide = (n + 7) // 8
+    start = int(R[at.AT_SLOTS]) + k * places * wide
+    rows = network.arena.i8[start : start + places * wide].reshape(places, wide)
+    bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")[:, :n]
+    kept: list[list[int]] = bits[: min(seen, places)].tolist()
+    return kept
+
+
 class NaiveNetwork:
     def __init__(self, network: Network) -> None:
         self.spec = network.spec
@@ -125,12 +137,14 @@ class NaiveNetwork:
         self.R = [int(v) for v in network.arena.registers[: at.REGISTERS]]
         self.lanes = [int(v) for v in network.arena.lanes]
         self.read = network.read_store().astype(int)
-        self.memory: list[list[list[int]]] = [[] for _ in range(self.classes)]
-        self.seen = [0] * self.classes
-        self.tick = self.label_since = self.pending = self.periods = self.period_ticks = 0
+        self.seen = network.arena.registers[at.REGISTERS :].tolist()
+        self.memory = [remembered(network, k, n) for k, n in enumerate(self.seen)]
+        self.periods = self.R[at.PERIODS]
+        self.tick = self.label_since = self.pending = self.period_ticks = 0
         self.label = -1
         self.learning = False
         self.dirty = False
+        self.slowest = 12
 
     def features(self) -> list[int]:
         flat = [int(f) for n in self.layers if n.spec.read for f in n.F.reshape(-1)]
@@ -139,8 +153,9 @@ class NaiveNetwork:
     def scores(self, f: list[int]) -> list[int]:
         return [sum((int(w) >> 8) * v for w, v in zip(row, f, strict=True)) for row in self.read]
 
-    def correct(self, f: list[int], label: int) -> None:
+    def correct(self, f: list[int], label: int, taught: int) -> None:
         R = self.R
+        shifts = naive.shifts(self.seen, taught, R[at.READ_SHIFT], bool(R[at.BATCHED]))
         for k, y in enumerate(self.scores(f)):
             e = (R[at.READ_TARGET] if k == label else 0) - y
             dead = R[at.READ_DEAD_ZONE]
@@ -148,8 +163,8 @@ class NaiveNetwork:
                 continue
             for i, v in enumerate(f):
                 if v:
-                    noise = self.draw(i % 64) % 2 ** R[at.READ_SHIFT]
-                    step = (e * v + noise) >> R[at.READ_SHIFT]
+                    noise = self.draw(i % 64) % 2 ** shifts[k]
+                    step = (e * v + noise) >> shifts[k]
                     self.read[k, i] = naive.clip(int(self.read[k, i]) + step, -32768, 32767)
 
     def draw(self, lane: int) -> int:
@@ -160,7 +175,7 @@ class NaiveNetwork:
         f = self.features()
         if not any(f):
             return
-        self.correct(f, label)
+        self.correct(f, label, label)
         if not self.R[at.SLOTS]:
             return
         for _ in range(self.R[at.REPLAYS]):
@@ -169,7 +184,7 @@ class NaiveNetwork:
                 break
             k = known[self.draw(0) % len(known)]
             past = self.memory[k][self.draw(0) % len(self.memory[k])]
-            self.correct(naive.recalled(past), k)
+            self.correct(naive.recalled(past), k, label)
         kept = naive.remembered(f)
         self.seen[label] += 1
         if len(self.memory[label]) < self.R[at.SLOTS]:
@@ -196,7 +211,9 @@ class NaiveNetwork:
             n.gb[:] = 0
 
     def regulate(self) -> None:
-        gain = min(8, 2 + self.periods // 16)
+        gain = min(
+            self.slowest, min(8, 2 + self.periods // 16) + (self.periods // 1024).bit_length()
+        )
         for n in self.layers:
             chances = n.units[0] * n.units[1] * self.period_ticks
             if n.spec.pool_kind == "sum":

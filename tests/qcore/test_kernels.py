@@ -458,9 +458,24 @@ def test_normalise_features(seed: int) -> None:
         assert abs(np.linalg.norm(f.astype(float)) - 1024) < 1024 / root + 1 + len(F) ** 0.5
 
 
-@given(SEEDS, st.integers(10, 20))
+@given(SEEDS, st.integers(1, 30), st.booleans())
 @FEW
-def test_delta_rule(seed: int, shift: int) -> None:
+def test_known_classes_are_corrected_gently(seed: int, shift: int, young: bool) -> None:
+    rng = np.random.default_rng(seed)
+    seen = rng.integers(0, 500, int(rng.integers(1, 12)))
+    if not young:
+        seen[:] = rng.choice([0, 511, 512, 672_000], len(seen))
+    taught, found = int(rng.integers(len(seen))), np.zeros(len(seen), np.int64)
+    _readout.choose_shifts(seen, taught, shift, found)
+    assert found.tolist() == naive.shifts(seen.tolist(), taught, shift, batched=False)
+    assert found[taught] == shift
+    if young:
+        assert (found == shift).all()
+
+
+@given(SEEDS)
+@FEW
+def test_delta_rule(seed: int) -> None:
     rng = np.random.default_rng(seed)
     classes, n = int(rng.integers(1, 5)), int(rng.integers(1, 130))
     f = rng.choice([0, 1, 40, 1024], n).astype(np.int16)
@@ -470,9 +485,10 @@ def test_delta_rule(seed: int, shift: int) -> None:
     assert y.tolist() == ((store.astype(int) >> 8) @ f.astype(int)).tolist()
     lanes = np.array(naive.splitmix_lanes(seed, 0, 64), np.uint32)
     states = [int(s) for s in lanes]
+    shifts = rng.choice([10, 14, 20, 23, 30], classes)
     label, target, dead = int(rng.integers(classes)), 2**18, 2**14
     want = store.astype(int)
-    for k in range(classes):
+    for k, shift in enumerate(shifts.tolist()):
         e = (target if k == label else 0) - int(y[k])
         if (k == label and e <= dead) or (k != label and e >= -dead):
             continue
@@ -481,7 +497,7 @@ def test_delta_rule(seed: int, shift: int) -> None:
                 states[i % 64] = naive.xorshift(states[i % 64])
                 step = (e * int(f[i]) + states[i % 64] % 2**shift) >> shift
                 want[k, i] = naive.clip(int(want[k, i]) + step, -32768, 32767)
-    _readout.delta_rule(y, label, target, f, store, lanes, shift, dead)
+    _readout.delta_rule(y, label, target, f, store, lanes, shifts, dead)
     assert (store == want).all()
     assert lanes.tolist() == states
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from naive_network import NaiveNetwork
 
 from qcore import Binned, ModelError, Network, NetworkSpec, SpecError, load_preset, preset_names
+from qcore import _layout as at
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -104,6 +105,38 @@ def test_the_engine_equals_its_naive_twin(seed: int, variant: str) -> None:
         assert (network.membrane(n) == layer.v).all()
         assert (network.gradient(n) == layer.g).all()
     assert (network.read_store() == twin.read).all()
+    assert network.arena.lanes.tolist() == twin.lanes
+
+
+def experience(network: Network, rng: np.random.Generator) -> None:
+    """Give a network long experience of two classes: lessons, memories, regulations."""
+    R = network.arena.registers
+    R[at.REGISTERS :] = (512, 511, 5000)
+    R[at.PERIODS] = int(rng.choice([1023, 1024, 4096, 10**6]))
+    n, rows = int(R[at.FEATURES]), 3 * int(R[at.SLOTS])
+    bits = rng.integers(0, 2, (rows, n)).astype(np.uint8)
+    packed = np.packbits(bits, axis=1, bitorder="little").reshape(-1).view(np.int8)
+    start = int(R[at.AT_SLOTS])
+    network.arena.i8[start : start + len(packed)] = packed
+
+
+@pytest.mark.slow
+@given(st.integers(0, 2**32 - 1), st.sampled_from([-1, 0, 1, 2]))
+@settings(max_examples=15, deadline=None)
+def test_experienced_networks_equal_their_twins(seed: int, label: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = build(seed)
+    network.read_store()[...] = rng.integers(-32768, 32768, network.read_store().shape)
+    experience(network, rng)
+    twin = NaiveNetwork(network)
+    events = draw(rng, range(80), 400, (8, 7))
+    steps = network.advance(events, 80, label=label, learn=True)
+    rows = twin.advance(tuples(events), 80, label, True)
+    assert list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True)) == rows
+    assert (network.read_store() == twin.read).all()
+    for n, layer in enumerate(twin.layers):
+        assert (network.table(n) == layer.table).all()
+    assert network.arena.registers[at.REGISTERS :].tolist() == twin.seen
     assert network.arena.lanes.tolist() == twin.lanes
 
 
