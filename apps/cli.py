@@ -46,6 +46,7 @@ from apps.bench import (
     simulator,
     soak,
     subscribers,
+    teachme,
     twin,
 )
 
@@ -95,6 +96,7 @@ bench.command()(soak.soak)
 bench.command()(dashboards.dashboards)
 bench.command()(twin.twin)
 bench.command()(fewshot.fewshot)
+bench.command()(teachme.teachme)
 app.add_typer(bench, name="bench")
 
 

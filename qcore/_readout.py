@@ -25,7 +25,7 @@ EXPERIENCED = 512
 GENTLER = 9
 """Bits by which a known class' step is smaller while another class is taught.
 
-Taught a new gesture for 5 s, the shipped network lost 2.0 points on eleven gestures of unseen people
+Taught a new gesture for 5 s, the shipped network lost 2.0 points on the eleven of unseen people
 with 0, 1.2 with 7, 0.5 with 8, none with 9 and 10; worst of 24 lessons 3.4, 3.8, 2.3, 1.1, 0.8.
 """
 

@@ -79,7 +79,7 @@ def plan_set(
     ]
 
 
-def _conditions(take: Take) -> Conditions:
+def room(take: Take) -> Conditions:
     """Draw a room for a take; the light decides what disturbs."""
     rng = np.random.default_rng([take.seed, take.subject, 0x11647])
     noise = float(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
@@ -96,7 +96,7 @@ def record_take(take: Take, folder: Path) -> int:
     The gestures follow each other in the order of their classes, as in the published set. A label
     begins when the hands have arrived.
     """
-    camera = Camera(seed=take.seed, subject=take.subject, conditions=_conditions(take))
+    camera = Camera(seed=take.seed, subject=take.subject, conditions=room(take))
     labels: list[tuple[str, int, int]] = []
     span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
 
