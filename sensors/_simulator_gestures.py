@@ -113,7 +113,7 @@ def _hand(
     bend: tuple[Any, Any, Any] = (0.0, 0.0, 0.0),
     palm: tuple[Any, Any, Any] = (0.0, 0.0, 1.0),
     spread: float = 0.3,
-    closed: float = 0.1,
+    closed: float | Floats = 0.1,
     elbow: float = 0.6,
 ) -> None:
     """Fill one hand's pose; x of place, bend and palm count outwards from the body's middle."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 # Results within this time after a change of gesture hold both: hands on their way, and memory.
 _SETTLED_US = 800_000
 _PAUSE_S = 1.0  # of stream time, between the end of a lesson and the next gesture
-_SPEED = 4
 _LIMIT_S = 900.0
 
 
@@ -67,12 +66,18 @@ class Rounds:
 
 
 async def live_lesson(
-    model: str, known: Sequence[str], gesture: str, seed: int, seconds: float
+    model: str,
+    known: Sequence[str],
+    gesture: str,
+    seed: int,
+    seconds: float,
+    speed: str = "4",
 ) -> dict[str, Any]:
     """Watch three rounds of all gestures, and teach the new one in the second.
 
-    Learning stays on throughout. The figures are the service's own decisions, result by result: the
-    first round's before, the third's after.
+    Learning stays on throughout, at ``speed`` times real time. Shown are the gestures ``known``,
+    all or some of the model's own, and the new one. The figures are the service's own decisions,
+    result by result: the first round's before, the third's after.
     """
     person = Person(seed, 1)
     shown = (*known, gesture)
@@ -80,7 +85,7 @@ async def live_lesson(
     source = f"sim:?seed={seed}&subject={person.subject}&classes={','.join(shown)}&hold={hold:g}"
     with trio.fail_after(_LIMIT_S):
         async with child(
-            "server", "apps", "run", "--json", "--source", f"{source}&speed={_SPEED}",
+            "server", "apps", "run", "--json", "--source", f"{source}&speed={speed}",
             "--model", model, "--classes", ",".join(known), "--port", "0",
         ) as server:  # fmt: skip
             hello = await server.read()

@@ -197,9 +197,9 @@ def _print(report: dict[str, Any]) -> None:
     out = console()
     out.print(table)
     out.print(
-        f"worst lesson: {report['recall_worst']:.0%} known again, {report['lost_points_worst']:.1f} "
-        f"points lost, {report['false_alarms_worst']:.1%} of the old taken for the new",
-        soft_wrap=True,
+        f"worst lesson: {report['recall_worst']:.0%} known again, "
+        f"{report['lost_points_worst']:.1f} points lost, "
+        f"{report['false_alarms_worst']:.1%} of the old taken for the new"
     )
 
 

@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from sensors import (
+    EXTRA_GESTURES,
     GESTURES,
     Events,
     Packet,
@@ -42,7 +43,7 @@ def test_how_a_stretch_is_cut_changes_no_event() -> None:
     assert (whole == np.concatenate(parts)).all()
 
 
-@pytest.mark.parametrize("gesture", GESTURES)
+@pytest.mark.parametrize("gesture", [*GESTURES, *EXTRA_GESTURES])
 def test_rates_and_statistics_are_those_of_a_camera(gesture: str) -> None:
     events = simulate(gesture, subject=2, duration_us=900_000)
     check_events(events, (128, 128))  # raises if anything is out of order or bounds
@@ -149,6 +150,14 @@ async def test_in_a_pause_the_arms_hang_and_nothing_is_the_truth() -> None:
         open_source("sim:?pause=-1")
 
 
+def test_extra_gestures_are_shown_only_when_asked_for() -> None:
+    assert not set(EXTRA_GESTURES) & set(GESTURES)
+    assert SimSource().classes == GESTURES
+    source = open_source("sim:?classes=throw,hand_clapping")
+    assert isinstance(source, SimSource)
+    assert source.classes == ("throw", "hand_clapping")
+
+
 async def test_a_class_shown_again_is_a_new_showing() -> None:
     packets: list[Packet] = []
 
@@ -213,6 +222,7 @@ async def test_options_of_the_name_reach_the_camera() -> None:
     ("uri", "says"),
     [
         ("sim:?classes=jump", "'jump' is no gesture; there are hand_clapping"),
+        ("sim:?classes=jump", "never shown unless asked for, both_hands_wave"),
         ("sim:?colour=1", "no setting 'colour'; it has seed"),
         ("sim:?hold=0", "hold is 0.0"),
         ("sim:?seed=x", "seed is 'x'"),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sensors import GESTURES, simulate
+from sensors import EXTRA_GESTURES, GESTURES, simulate
 from sensors._simulator_body import (
     FIELDS,
     PARTS,
@@ -51,7 +51,7 @@ def test_a_pose_between_knots_is_smooth_and_closed() -> None:
         assert pose[RIGHT, 0] == pytest.approx(0.25 * np.sin(2 * np.pi * phase), abs=1e-4)
 
 
-@pytest.mark.parametrize("gesture", GESTURES)
+@pytest.mark.parametrize("gesture", [*GESTURES, *EXTRA_GESTURES])
 def test_every_subject_and_gesture_can_be_laid_out(gesture: str) -> None:
     parts, pose = np.empty((PARTS, FIELDS)), np.empty((2, HAND))
     for number in range(40):
