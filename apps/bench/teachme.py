@@ -3,7 +3,7 @@
 Somebody shows it for five seconds, once, while the trained network runs and is told its name. Then
 it is judged, frozen: does it know the gesture again, from the same person in other rooms, and from
 other people; are the eleven gestures of unseen people still known, and how often are they taken for
-the new one. `--live` teaches a real service over its socket instead.
+the new one; and the same of the teacher's own, in the very room of the lesson. `--live` teaches a real service over its socket instead.
 """
 
 from __future__ import annotations
@@ -123,6 +123,12 @@ class _Bench:
     def _truth(self) -> Any:
         return np.tile(np.arange(len(self._known)), self.others)
 
+    def _own(self, network: Network, person: Person) -> tuple[float, float]:
+        """Of a person's own old gestures in the lesson's room: share right, share called new."""
+        clips = [person.clip(g, 0, network.spec) for g in self._known]
+        told = ask(network, clips, CLIP_MS)
+        return told.named(np.arange(len(clips))), float((told.clips >= len(clips)).mean())
+
     def _lesson(
         self,
         gesture: str,
@@ -139,6 +145,8 @@ class _Bench:
         strange = ask(taught, unlike, CLIP_MS)
         kept = ask(taught, old, CLIP_MS)
         after = kept.named(self._truth)
+        own_before, _ = self._own(self.network, person)
+        own_after, own_false = self._own(taught, person)
         figures = {
             "recall": own.named(new),
             "recall_by_result": own.named_by_result(new),
@@ -149,6 +157,9 @@ class _Bench:
             "lost_points": 100 * (before - after),
             "false_alarms": kept.named(new),
             "false_alarms_by_result": kept.named_by_result(new),
+            "own_before": own_before,
+            "own_after": own_after,
+            "own_false_alarms": own_false,
         }
         return {
             "gesture": gesture, "person": person.number,
@@ -184,7 +195,7 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _print(report: dict[str, Any]) -> None:
     table = Table(
-        "gesture", "known again", "by others", "old before", "old after", "lost", "false",
+        "gesture", "known again", "by others", "old before", "old after", "lost", "false", "own lost",
         title=f"shown for {report['seconds']:g} s by {report['people']} people each",
     )  # fmt: skip
     for column in table.columns[1:]:
@@ -205,8 +216,9 @@ def _print(report: dict[str, Any]) -> None:
 
 def _cells(figures: dict[str, Any]) -> list[str]:
     shares = (figures[n] for n in ("recall", "recall_others", "old_before", "old_after"))
+    own = 100 * (figures["own_before"] - figures["own_after"])
     return [*(f"{share:.1%}" for share in shares), f"{figures['lost_points']:.1f}",
-            f"{figures['false_alarms']:.1%}"]  # fmt: skip
+            f"{figures['false_alarms']:.1%}", f"{own:.1f}"]  # fmt: skip
 
 
 def _print_live(report: dict[str, Any]) -> None:
