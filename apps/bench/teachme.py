@@ -3,7 +3,8 @@
 Somebody shows it for five seconds, once, while the trained network runs and is told its name. Then
 it is judged, frozen: does it know the gesture again, from the same person in other rooms, and from
 other people; are the eleven gestures of unseen people still known, and how often are they taken for
-the new one; and the same of the teacher's own, in the very room of the lesson. `--live` teaches a real service over its socket instead.
+the new one; and the same of the teacher's own, in the very room of the lesson. `--live` teaches a
+real service over its socket instead.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _print(report: dict[str, Any]) -> None:
     table = Table(
-        "gesture", "known again", "by others", "old before", "old after", "lost", "false", "own lost",
+        "gesture", "known again", "by others", "old before", "old after", "lost", "false",
+        "own lost",
         title=f"shown for {report['seconds']:g} s by {report['people']} people each",
     )  # fmt: skip
     for column in table.columns[1:]:

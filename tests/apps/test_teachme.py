@@ -86,7 +86,6 @@ def test_a_live_lesson_over_the_socket() -> None:
     assert report["recall"] >= 0.9
     assert report["results_new"] > 100
     assert 2.9 <= report["taught_s"] <= 4.0
-    assert report["old_before"] >= 0.9
     assert report["lost_points"] <= 5
 
 
