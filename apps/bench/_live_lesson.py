@@ -75,9 +75,9 @@ async def live_lesson(
 ) -> dict[str, Any]:
     """Watch three rounds of all gestures, and teach the new one in the second.
 
-    Learning stays on throughout, at ``speed`` times real time (max: as fast as it computes). Shown are the gestures ``known``,
-    all or some of the model's own, and the new one. The figures are the service's own decisions,
-    result by result: the first round's before, the third's after.
+    Learning stays on throughout, at ``speed`` times real time (max: as fast as it computes). Shown
+    are the gestures ``known``, all or some of the model's own, and the new one. The figures are the
+    service's own decisions, result by result: the first round's before, the third's after.
     """
     person = Person(seed, 1)
     shown = (*known, gesture)
