@@ -280,16 +280,38 @@ def shown(dashboard: Callable[..., str], tmp_path_factory: pytest.TempPathFactor
     return dashboard("--source", source, "--checkpoint", folder, "--record-folder", folder)
 
 
+def lively(page: Any) -> bool:
+    """Whether the page is worth a picture: the class is right, and something moves."""
+    script = """() => {
+        const canvas = document.getElementById("events");
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let seen = 0;
+        for (let i = 0; i < data.length; i += 4) {
+            if (Math.abs(data[i] - data[i + 2]) > 60) seen++;
+        }
+        return seen;
+    }"""
+    right = "✓" in page.text_content("#truth") and "100 %" in page.text_content("#sure-text")
+    return right and page.evaluate(script) > 250
+
+
 def picture(page: Any, path: Path, device: str) -> None:
     until(page, "#uptime", "up (3. s|.* min)")
-    page.wait_for_timeout(12_000)
-    page.wait_for_selector("#truth:has-text('✓')")
-    if device == "desktop":
+    page.wait_for_timeout(15_000)
+    for _ in range(600):
+        page.wait_for_timeout(100)
+        if not lively(page):
+            continue
+        if device == "phone":
+            break
         name = page.get_attribute("#class", "data-class")
         box = page.locator(f'#buttons [data-class="{name}"]').bounding_box()
         page.mouse.move(box["x"] + 20, box["y"] + 20)
         page.mouse.down()
-        page.wait_for_timeout(1200)
+        page.wait_for_timeout(1500)
+        if lively(page):
+            break
+        page.mouse.up()
     page.screenshot(path=path)
     page.mouse.up()
     assert path.stat().st_size < 300_000
