@@ -139,11 +139,24 @@ readTheme();
 
 export const rgb = ([r, g, b], alpha = 1) => `rgba(${r},${g},${b},${alpha})`;
 
-/** Fit a canvas's pixels to its place on the screen; tells whether anything changed. */
+const sizes = new WeakMap();
+const watcher = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) sizes.set(target, contentRect);
+});
+
+/**
+ * Fit a canvas's pixels to its place on the screen; tells whether anything changed. To be asked in
+ * every frame: the place is watched, because reading it would lay the page out each time.
+ */
 export function fit(canvas) {
+  if (!sizes.has(canvas)) {
+    sizes.set(canvas, { width: canvas.clientWidth, height: canvas.clientHeight });
+    watcher.observe(canvas);
+  }
   const scale = Math.min(3, devicePixelRatio || 1);
-  const width = Math.max(1, Math.round(canvas.clientWidth * scale));
-  const height = Math.max(1, Math.round(canvas.clientHeight * scale));
+  const place = sizes.get(canvas);
+  const width = Math.max(1, Math.round(place.width * scale));
+  const height = Math.max(1, Math.round(place.height * scale));
   if (canvas.width === width && canvas.height === height) return false;
   canvas.width = width;
   canvas.height = height;

@@ -47,8 +47,8 @@ export class Raster {
 
   _shape(layers) {
     this.layers = layers.map(({ units, of }) => new Layer(units, of));
-    const total = this.layers.reduce((sum, layer) => sum + layer.height + GAP, -GAP);
-    this.canvas.style.height = `${total}px`;
+    this.total = this.layers.reduce((sum, layer) => sum + layer.height + GAP, -GAP);
+    this.canvas.style.height = `${this.total}px`;
     $("layers").replaceChildren(...this.layers.map((layer, index) => {
       layer.said = el("span", { textContent: `${layer.of} units` });
       const place = el("div", {}, el("b", { textContent: `layer ${index + 1}` }), layer.said);
@@ -114,7 +114,7 @@ export class Raster {
     if (this.fresh || this.repaint) this._paint();
     this.fresh = this.repaint = false;
     const { context, canvas } = this;
-    const scale = canvas.height / canvas.clientHeight;
+    const scale = canvas.height / this.total;
     context.imageSmoothingEnabled = false;
     context.clearRect(0, 0, canvas.width, canvas.height);
     const edge = this.shown / TICKS;

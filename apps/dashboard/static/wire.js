@@ -125,6 +125,7 @@ export class Wire {
 
   _is(state, sentence) {
     this.state = state;
+    this.sentence = sentence;
     this.handlers.state(state, sentence);
   }
 
@@ -259,9 +260,10 @@ export class Wire {
 
   _lost() {
     this._close();
+    const fresh = this.state === "connecting" || this.state === "live";
     const { state, sentence } = this.told ?? {
-      state: this.state === "connecting" || this.state === "live" ? "lost" : this.state,
-      sentence: "The connection is lost.",
+      state: fresh ? "lost" : this.state,
+      sentence: fresh ? "The connection is lost." : this.sentence, // the first reason tells most
     };
     this.told = null;
     this._is(state, sentence);
