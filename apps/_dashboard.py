@@ -59,6 +59,14 @@ def dashboard(
             "--source", "-s", help="Run a service on this source, too (as spikewire run does)."
         ),
     ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Of that service; 0 takes a free one (default: 7462, or a free one).",
+        ),
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", metavar="FILE|NAME", help="The network of that service.")
     ] = "gestures",
@@ -108,6 +116,7 @@ def dashboard(
             "checkpoint_folder": checkpoint,
             "record_folder": record_folder,
             "control_token": secret(control_token),
+            "port": port,
         },
     )
     with logging_to_person("warning", "text"):
@@ -165,14 +174,16 @@ def _service(
     filters: tuple[str, ...],
     seed: int,
     speed: str | None,
-    more: Mapping[str, Path | str | None],
+    more: Mapping[str, Path | str | int | None],
 ) -> Service:
     from runtime import DEFAULT_PORT, ONLY, PipelineConfig, Service, SettingsError, configure
 
     # What the source showed last stays to be looked at. Where the usual port is free, other
     # commands find this service without being told where it is.
     flags: dict[str, Any] = {"at_end": "stay", "port": free_port(DEFAULT_PORT)}
-    flags |= {name: str(value) for name, value in more.items() if value is not None}
+    for name, value in more.items():
+        if value is not None:
+            flags[name] = str(value) if isinstance(value, Path) else value
     try:
         settings = configure(None, flags=flags).settings
     except SettingsError as error:

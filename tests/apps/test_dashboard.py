@@ -498,7 +498,7 @@ def test_a_service_and_its_page_in_one(
     monkeypatch.setattr("apps._dashboard.serve_dashboard", look)
     file = tmp_path / "bar.csv"
     file.write_text("".join(f"{t},{t // 1000 % 30},5,1\n" for t in range(0, 20_000, 100)))
-    arguments = ["dashboard", "--source", f"file:{file}?size=32x32", "--http-port", "0", "--json"]
+    arguments = ["dashboard", "--source", f"file:{file}?size=32x32", "--port", "0", "--json"]
     assert cli.run(arguments) == 0
     (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert told["type"] == "serving"

@@ -69,4 +69,5 @@ def commands() -> Iterator[Commands]:
 @pytest.fixture(scope="module")
 def dashboard(commands: Commands) -> Callable[..., str]:
     """Starts `spikewire dashboard` with arguments; returns the page's address."""
-    return lambda *more: str(commands.start("dashboard", "--http-port", "0", *more)["url"])
+    own = ["dashboard", "--http-port", "0", "--port", "0"]
+    return lambda *more: str(commands.start(*own, *more)["url"])

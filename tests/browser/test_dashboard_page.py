@@ -297,7 +297,7 @@ def lively(page: Any) -> bool:
 
 def picture(page: Any, path: Path, device: str) -> None:
     until(page, "#uptime", "up (3. s|.* min)")
-    page.wait_for_timeout(15_000)
+    page.wait_for_timeout(20_000)
     for _ in range(600):
         page.wait_for_timeout(100)
         if not lively(page):
