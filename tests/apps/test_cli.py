@@ -55,7 +55,7 @@ def test_each_command_explains_itself(command: str) -> None:
         (["play", "a", "--speed", "fast"], "'fast' is not a speed"),
         (["learn", "maybe"], "'maybe'"),
         (["replay"], "files"),
-        (["replay", "x", "--learn"], "--labels or --label"),
+        (["replay", __file__, "--learn"], "--labels or --label"),
         (["replay", "x", "--label", "a", "--labels", "b.csv"], "not both"),
         (["demo", "--seconds", "-1"], "--seconds"),
         (["info"], "files"),
