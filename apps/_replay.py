@@ -18,7 +18,6 @@ from apps._options import (
     Columns,
     Filters,
     Json,
-    Model,
     Seed,
     Size,
     Start,
@@ -43,7 +42,14 @@ def replay(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Recordings, and folders of them.")
     ] = None,
-    model: Model = DEFAULT_MODEL,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="FILE|NAME",
+            help=f"As of `run` (default: {DEFAULT_MODEL}; a session's own with --session).",
+        ),
+    ] = None,
     classes: Classes = None,
     labels: Annotated[
         Path | None,
@@ -158,6 +164,10 @@ def replay(
     if out is not None:
         check_out(out, [*(one.path for one in what.excerpts), *([labels] if labels else [])])
     grow = learn or session is not None
+    if model is None:
+        model = what.model or DEFAULT_MODEL
+        # A network that was built for the session is built again the same way.
+        seed = seed or int(what.facts.get("seed", 0))
     network = _network(model, classes, what, seed, grow=grow, learn=learn)
     way = Way(factor, drop, tuple(filters or ()), learn, grow, wait=interactive)
     if interactive and factor is None:

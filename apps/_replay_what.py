@@ -26,11 +26,14 @@ class What:
         Whether a folder was named: its recordings are a set, and no story.
     facts
         A session's own facts; empty for anything else.
+    model
+        The network that a session was recorded with: a file, or a name.
     """
 
     excerpts: Sequence[Excerpt]
     folder: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,7 +51,11 @@ def _named(excerpt: Excerpt) -> Iterator[str]:
 def from_session(path: Path) -> What:
     """Take a recorded session; see :func:`apps._session.load_session` for what it raises."""
     excerpts, facts = load_session(path)
-    return What(excerpts, facts=facts)
+    model = facts.get("start") or facts.get("model")
+    if facts.get("start"):
+        # A recording that was begun while it ran: what the network knew lies beside it.
+        model = str(path.with_name(Path(str(facts["start"])).name))
+    return What(excerpts, facts=facts, model=None if model is None else str(model))
 
 
 def from_paths(

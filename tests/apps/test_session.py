@@ -118,7 +118,7 @@ def test_record_and_replay_from_the_command_line(
 
     live = tmp_path / "live.aedat4"
     command = ["record", str(live), "--source", uri, "--classes", "a,b", "--port", "0", "--json"]
-    assert run(command) == 0
+    assert run([*command, "--seed", "7"]) == 0
     recorded = json.loads(capsys.readouterr().out.splitlines()[-1])
     again = ["replay", "--session", recorded["recorded"]["session"], "--learn", "--json"]
     assert run(again) == 0
@@ -126,6 +126,12 @@ def test_record_and_replay_from_the_command_line(
     assert summary["events"] == recorded["events"]
     assert summary["results"] == recorded["results"]
     assert summary["tick"] == recorded["tick"]
+    # The network is the session's own, unless another one is named.
+    told = {}
+    for seed in ("", "7", "8"):
+        assert run([*again, *(["--seed", seed, "--model", "edge"] if seed else [])]) == 0
+        told[seed] = capsys.readouterr().out
+    assert told[""] == told["7"] != told["8"]
 
 
 def test_what_is_no_session_is_said(tmp_path: Path) -> None:
