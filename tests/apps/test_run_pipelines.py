@@ -162,7 +162,11 @@ def test_two_pipelines_of_one_service(tmp_path: Path) -> None:
     assert summaries[1]["events"] == 999
     for name in ("left", "right"):
         assert list((tmp_path / "saved" / name).glob("checkpoint-*.safetensors"))
-    log = [json.loads(line) for line in (tmp_path / "log").open() if line.startswith("{")]
+    log = [
+        json.loads(line)
+        for line in (tmp_path / "log").read_text().splitlines()
+        if line.startswith("{")
+    ]
     assert all({"time", "level", "logger", "pipeline", "message"} <= set(one) for one in log)
     failed = [one for one in log if one["message"].startswith("the source failed")]
     assert [one["pipeline"] for one in failed] == ["right"]
