@@ -15,7 +15,7 @@ def config(config: Config = None, as_json: Json = False) -> None:
     """Print every setting of a service: what a run would have, and where from.
 
     Defaults, then the file's table [service], then variables such as SPIKEWIRE_PORT, then flags
-    of `run`. Tokens are not shown.
+    of `run`. Tokens are not shown. Pipelines of the file follow, with what is their own.
     """
     load_kernels()
     from runtime import SettingsError, configure
@@ -25,8 +25,17 @@ def config(config: Config = None, as_json: Json = False) -> None:
     except SettingsError as error:
         raise UsageError(str(error)) from error
     shown = found.shown()
+    pipelines = {
+        one.name: {
+            "source": one.source, "model": one.model, "classes": list(one.classes),
+            "filters": list(one.filters), "seed": one.seed, "speed": one.speed,
+            **{name: getattr(one.settings, name) for name in sorted(one.own)},
+        }
+        for one in found.pipelines
+    }  # fmt: skip
     if as_json:
-        json_line({n: {"value": v, "from": found.origins[n]} for n, v in shown.items()})
+        settings = {n: {"value": v, "from": found.origins[n]} for n, v in shown.items()}
+        json_line({**settings, **({"pipelines": pipelines} if pipelines else {})})
         raise typer.Exit(DONE)
     table = Table("setting", "value", "from")
     for name, value in shown.items():
@@ -35,4 +44,7 @@ def config(config: Config = None, as_json: Json = False) -> None:
             name, "" if value is None else str(value), "" if origin == "default" else origin
         )
     console().print(table)
+    for name, own in pipelines.items():
+        told = ", ".join(f"{key} {value}" for key, value in own.items() if value not in ([], None))
+        console().print(f"pipeline {name}: {told}", markup=False, soft_wrap=True)
     raise typer.Exit(DONE)

@@ -62,6 +62,20 @@ def test_a_file_names_pipelines_and_what_is_their_own(tmp_path: Path) -> None:
     assert [one.settings.checkpoint_every_s for one in found.pipelines] == [9, 9]
 
 
+def test_config_shows_pipelines(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(FILE.format(folder="saved", recording="x.bin", beat=5, more=""))
+    done = CliRunner().invoke(cli.app, ["config", "--config", str(path), "--json"])
+    told = json.loads(done.stdout)
+    assert told["heartbeat_s"] == {"value": 5, "from": str(path)}
+    assert list(told["pipelines"]) == ["left", "right"]
+    assert told["pipelines"]["right"]["classes"] == ["a", "b"]
+    assert told["pipelines"]["right"]["learn"] is False
+    assert "learn" not in told["pipelines"]["left"]
+    done = CliRunner().invoke(cli.app, ["config", "--config", str(path)])
+    assert "pipeline right: source file:x.bin?speed=1, model edge" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
