@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from apps._errors import UsageError
 from apps._plot import new_figure
 
 _NONE = "none"
-_FORMATS = (".png", ".svg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +27,6 @@ class Panel:
 
     title: str
     counts: Mapping[tuple[str, str | None], int]
-
-
-def check_plot(path: Path) -> None:
-    """Refuse a figure's file before the work is done.
-
-    Raises
-    ------
-    UsageError
-        If its name says no format, it would lie in no folder, or matplotlib is not installed.
-    """
-    if path.suffix.lower() not in _FORMATS:
-        raise UsageError(f"--plot {path}: a plot ends in .png or .svg")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"--plot {path}: there is no folder {path.parent}")
-    new_figure(1, 1)
 
 
 def plot_confusion(panels: Sequence[Panel], classes: Sequence[str], title: str, path: Path) -> None:

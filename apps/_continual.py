@@ -14,7 +14,7 @@ from apps._errors import DONE, UsageError
 from apps._evaluate import DatasetPath, ShowFor
 from apps._open import load_kernels, shipped
 from apps._options import Json
-from apps._plot import new_figure
+from apps._plot import check_plot
 from apps._quantities import byte_count, names
 from apps._say import console, json_line, remarks
 from apps._strategies import JOINT, STRATEGIES, Settings
@@ -73,9 +73,7 @@ def continual(
         if name not in STRATEGIES:
             raise UsageError(f"--strategies: {name!r} is none of {', '.join(STRATEGIES)}")
     if plot is not None:
-        if not plot.absolute().parent.is_dir():
-            raise UsageError(f"--plot {plot}: there is no folder {plot.parent}")
-        new_figure(1, 1)  # before minutes of work, not after
+        check_plot(plot)
     load_kernels()
     from apps._study import Plan, Study
     from qcore import preset_names
@@ -142,7 +140,7 @@ def _print(report: dict[str, Any]) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for name, row in report["strategies"].items():
-        part = "" if report["ceiling"] is None else f"{row['of_joint']:.3f}"
+        part = "" if row["of_joint"] is None else f"{row['of_joint']:.3f}"
         spread = f" ± {row['average_accuracy_sd']:.3f}" if len(report["seeds"]) > 1 else ""
         moved = ("", "")
         if row["forgetting"] is not None:
@@ -157,7 +155,7 @@ def _print(report: dict[str, Any]) -> None:
     if best is None:
         return
     row = report["strategies"][best]
-    part = "" if report["ceiling"] is None else f"{row['of_joint']:.3f} of {report['ceiling']}, "
+    part = "" if row["of_joint"] is None else f"{row['of_joint']:.3f} of {report['ceiling']}, "
     out.print(
         f"best within {report['memory']:,} bytes: {best}, {part}"
         f"{100 * row['forgetting']:.1f} points forgotten"

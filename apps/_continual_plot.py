@@ -44,7 +44,7 @@ def plot_continual(
     lines.grid(alpha=0.3)
     lines.legend(fontsize=8)
     figure.suptitle(f"{title}; mean of {len(report['seeds'])} seeds")
-    figure.savefig(path, format="png", dpi=120)
+    figure.savefig(path, dpi=120)
 
 
 def _draw_matrix(axes: Any, matrix: Any, name: str, named: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ import trio
 import typer
 from rich.console import Console
 
-from apps._errors import DONE, CommandError
+from apps._errors import DONE, CommandError, UsageError
 from apps._follow import Follower
 from apps._open import free_port, load_kernels, open_network
 from apps._options import DEFAULT_MODEL, DEFAULT_PORT
@@ -66,8 +66,12 @@ def demo(
         bool, typer.Option("--untrained", help="Teach an untrained network first.")
     ] = False,
     lessons: Annotated[
-        float, typer.Option(min=1, help="With --untrained: simulated seconds of teaching.")
-    ] = _LESSONS_S,
+        float | None,
+        typer.Option(
+            min=1,
+            help=f"With --untrained: simulated seconds of teaching (default: {_LESSONS_S:g}).",
+        ),
+    ] = None,
     page: Annotated[
         bool, typer.Option("--page/--no-page", help="Serve the dashboard (needs spikewire[http]).")
     ] = True,
@@ -77,9 +81,15 @@ def demo(
     ] = None,
 ) -> None:
     """Watch a network recognise gestures, and teach it in the browser. No camera needed."""
+    if lessons is not None and not untrained:
+        raise UsageError("--lessons is for --untrained: the trained network needs none")
+    if untrained and lessons is None:
+        lessons = _LESSONS_S
+    if record is not None and not record.absolute().parent.is_dir():
+        raise UsageError(f"--record {record}: there is no folder {record.parent}")
     try:
         load_kernels()
-        trio.run(partial(_demo, seconds, lessons if untrained else None, page, seed, record))
+        trio.run(partial(_demo, seconds, lessons, page, seed, record))
     except KeyboardInterrupt:
         # Before the service listens for Ctrl-C itself there is nothing to put in order.
         pass

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+FORMATS = (".png", ".svg")
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure of so many inches, drawn without a display.
 
@@ -27,6 +30,21 @@ def new_figure(width: float, height: float) -> Figure:
             "plots need matplotlib: pip install 'spikewire[plot]', or leave --plot out"
         ) from None
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def check_plot(path: Path) -> None:
+    """Refuse a figure's file before the work is done that it would show.
+
+    Raises
+    ------
+    UsageError
+        If its name says no format, it would lie in no folder, or matplotlib is not installed.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"--plot {path}: a plot ends in .png or .svg")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--plot {path}: there is no folder {path.parent}")
+    new_figure(1, 1)
 
 
 def plot_curve(curve: Sequence[dict[str, Any]], title: str, path: Path) -> None:

@@ -88,6 +88,10 @@ def host_port(text: str) -> tuple[str, int]:
     host, colon, port = text.strip().rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise typer.BadParameter(f"{text!r} is not HOST:PORT with a port from 1 to 65535")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise typer.BadParameter(f"{host!r} in {text!r} is no name of a host") from None
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apps import _cluster as cluster
-from apps._confusion_plot import check_plot, plot_confusion
+from apps._confusion_plot import plot_confusion
 from apps._errors import DONE, FAILED, CommandError, UsageError
 from apps._evaluate import Trials
 from apps._open import load_kernels, open_network
@@ -24,6 +24,7 @@ from apps._options import (
     Stop,
     Unit,
 )
+from apps._plot import check_plot
 from apps._quantities import names, sensor_size, speed_factor
 from apps._replay_account import Account
 from apps._replay_by_hand import Hands, by_hand, check_terminal
@@ -111,7 +112,8 @@ def replay(
     --cluster all recordings, each start from the network as it was loaded.
     """
     files = files or []
-    if session is not None and (files or labels or label or start or stop):
+    told = (files, labels, label, start, stop, trials, size, columns, unit)
+    if session is not None and any(told):
         raise UsageError("--session says what is replayed, and what it is called: give it alone")
     if session is None and not files:
         raise UsageError("give files to replay, or --session JSON")

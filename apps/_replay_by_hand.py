@@ -81,9 +81,9 @@ def _slower(speed: float | None) -> float:
 
 
 class _Noting:
-    """A source that notes which file each of its segments is of."""
+    """A source that notes which recording each of its segments is of."""
 
-    def __init__(self, inside: Source, files: dict[int, str]) -> None:
+    def __init__(self, inside: Source, files: dict[int, int]) -> None:
         self._inside, self._files = inside, files
         self.name, self.live, self.size = inside.name, inside.live, inside.size
 
@@ -93,7 +93,7 @@ class _Noting:
 
     async def run(self, deliver: Callable[[Packet], Awaitable[None]]) -> None:
         async def note(packet: Packet) -> None:
-            self._files.setdefault(packet.segment, self._inside.replay["file"])  # type: ignore[attr-defined]
+            self._files.setdefault(packet.segment, self._inside.replay["number"])  # type: ignore[attr-defined]
             await deliver(packet)
 
         await self._inside.run(note)
@@ -107,7 +107,7 @@ class Hands(View):
     left
         Whether it was ended by its key.
     files
-        The file's name by segment.
+        Which of the recordings each segment is of.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Hands(View):
     ) -> None:
         super().__init__(account, total, console)
         self.left = False
-        self.files: dict[int, str] = {}
+        self.files: dict[int, int] = {}
         self._keyboard = Keyboard() if keyboard is None else keyboard
         self._source: Controlled | None = None
         self._note = ""
@@ -197,14 +197,11 @@ def by_hand(
     """
     from apps._replay_one import run_one
 
-    paths = {one.path.name: str(one.path) for one in excerpts}
-
     def take(result: dict[str, Any]) -> None:
         played = sink.account.played
         number = result["segment"]
         if not played or played[-1].segment != number:
-            name = show.files.get(number, excerpts[0].path.name)
-            sink.account.begin(paths.get(name, name), number)
+            sink.account.begin(str(excerpts[show.files.get(number, 0)].path), number)
         sink.take(result)
         show.take(result)
 

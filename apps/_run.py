@@ -23,7 +23,6 @@ from apps._options import (
     Config,
     Filters,
     Json,
-    Model,
     Seed,
 )
 from apps._quantities import duration_us, names
@@ -43,7 +42,14 @@ def run(
             help="file:PATH, udp://HOST:PORT?size=WxH, camera:, stdin:, shelf:DIR, sim: ...",
         ),
     ] = None,
-    model: Model = DEFAULT_MODEL,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="FILE|NAME",
+            help=f"A model file or a name ({DEFAULT_MODEL}).",
+        ),
+    ] = None,
     classes: Classes = None,
     host: Annotated[str | None, typer.Option(help="Where to listen (default: 127.0.0.1).")] = None,
     port: Annotated[
@@ -150,9 +156,16 @@ def run(
     if source is not None:
         if wanted:
             raise UsageError(f"give --source, or the pipelines in {config}, not both")
-        wanted = (_one(source, model, names(classes), filters, seed, speed, settings),)
+        wanted = (
+            _one(source, model or DEFAULT_MODEL, names(classes), filters, seed, speed, settings),
+        )
     elif not wanted:
         raise UsageError("give --source, or --config with a table [pipelines.NAME]")
+    elif model is not None or classes or filters or seed or speed:
+        raise UsageError(
+            "--model, --classes, --filter, --seed and --speed go with --source: the pipelines in "
+            f"{config} have their own"
+        )
     if record is not None and len(wanted) > 1:
         raise UsageError("--record writes one pipeline down; set record_folder, and ask each")
     with logging_to_person(settings.log_level, settings.log_format) as log:
@@ -227,7 +240,8 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
                 nursery.start_soon(_stop_after, service, for_us)
     except BaseException as error:
         # The service has said already why its source failed; once is enough.
-        if not all(any(str(leaf) in said for said in log.said) for leaf in leaves(error)):
+        words = [str(leaf) for leaf in leaves(error)]
+        if not all(word and any(word in said for said in log.said) for word in words):
             raise
     finally:
         for name, pipeline in service.pipelines.items():

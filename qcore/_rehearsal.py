@@ -71,10 +71,10 @@ class DeltaReadout:
             return
         y = np.zeros(len(self._store), np.int32)
         read_scores(self._store, f, y)
+        shifts = np.full(len(self._store), self.shift, np.int64)
         delta_rule(
-            y, label, self.spec.target, f, self._store, self._lanes, self.shift,
-            self.spec.dead_zone,
-        )  # fmt: skip
+            y, label, self.spec.target, f, self._store, self._lanes, shifts, self.spec.dead_zone
+        )
 
     def scores(self, features: npt.NDArray[np.int16]) -> npt.NDArray[np.int32]:
         """Score an example: int32[classes]."""

@@ -272,6 +272,7 @@ class FileSource:
         """How and where it stands; the duration is None until it is known."""
         return {
             "file": self._excerpts[self._shown].path.name,
+            "number": self._shown,
             "paused": self._pacer.paused,
             "loop": self._loop,
             "speed": self._pacer.speed,
@@ -291,28 +292,30 @@ class FileSource:
         Raises
         ------
         SourceError
-            If a position lies outside the recording, or a speed cannot be.
+            If a position lies outside the recording, or a speed cannot be. A position outside the
+            excerpt is moved to its edge.
         """
         if "speed" in changes:
             check_speed(changes["speed"])
         position = changes.get("position_us")
         if position is not None:
-            await self._check_position(position)
+            position = await self._placed(position)
         self._loop = changes.get("loop", self._loop)
         self._pacer.change(
             speed=changes.get("speed", "same"), paused=changes.get("paused"), wanted_us=position
         )
 
-    async def _check_position(self, position_us: int) -> None:
+    async def _placed(self, position_us: int) -> int:
+        """A position within the excerpt, for one within its recording."""
         excerpt = self._excerpts[self._shown]
-        stop = await self._duration(self._shown)
-        if excerpt.stop_us is not None:
-            stop = min(stop, excerpt.stop_us)
-        if not excerpt.start_us <= position_us <= stop:
+        end = await self._duration(self._shown)
+        if not 0 <= position_us <= end:
             raise SourceError(
-                f"{excerpt.path.name} has no position {position_us / 1e6:g} s; allowed are "
-                f"{excerpt.start_us / 1e6:g} to {stop / 1e6:g} s."
+                f"{excerpt.path.name} has no position {position_us / 1e6:g} s; allowed are 0 to "
+                f"{end / 1e6:g} s."
             )
+        stop = end if excerpt.stop_us is None else min(end, excerpt.stop_us)
+        return max(excerpt.start_us, min(position_us, stop))
 
     async def _duration(self, number: int) -> int:
         """How long a recording is; it is read through, once."""
@@ -321,14 +324,19 @@ class FileSource:
             self._durations[number] = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
         return self._durations[number]
 
+    async def _measure(self) -> None:
+        for number in range(len(self._excerpts)):
+            await self._duration(number)
+
     async def run(self, deliver: Deliver) -> None:
         """Stream every file; a damaged one raises after its last whole event was delivered."""
-        if not self._wait:
+        if self._pacer.speed is None and not self._wait:
+            # Nobody steers what rushes by: reading it twice would be waste.
             await self._run(deliver)
             return
         failed: Exception | None = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._duration, 0)
+            nursery.start_soon(self._measure)
             try:
                 await self._run(deliver)
             except Exception as error:

@@ -19,7 +19,7 @@ from apps._decide import NORMAL, OFF, STRICT, Rules
 from apps._errors import DONE, CommandError
 from apps._open import load_kernels
 from apps._options import Json
-from apps._plot import new_figure
+from apps._plot import check_plot, new_figure
 from apps._say import console, json_line, remarks
 from apps.bench import _decide_streams as streams
 from apps.bench._decide_measure import answers, measure
@@ -70,7 +70,7 @@ def decide(
     if clips is not None and not found:
         raise CommandError(f"{clips} holds no class_NN.bin")
     if plot is not None:
-        new_figure(1, 1)
+        check_plot(plot)
     load_kernels()
     numbers = range(seed, seed + people)
     shown = [
@@ -90,12 +90,12 @@ def decide(
         },
         "clips": [_clip(path) for path in found],
     }  # fmt: skip
-    if plot is not None:
-        _draw(report, plot)
     if as_json:
         json_line(report)
     else:
         _print(report)
+    if plot is not None:
+        _draw(report, plot)
     raise typer.Exit(DONE)
 
 
@@ -159,7 +159,7 @@ def _draw(report: Mapping[str, Any], path: Path) -> None:
         axes.grid(alpha=0.3)
     right.legend(loc="lower left")
     figure.suptitle("what steadiness costs: numbers are --steady in ms")
-    figure.savefig(path, format="png", dpi=120)
+    figure.savefig(path, dpi=120)
 
 
 def _print(report: Mapping[str, Any]) -> None:

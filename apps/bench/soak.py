@@ -19,7 +19,7 @@ import typer
 from apps._errors import DONE, CommandError
 from apps._open import load_kernels
 from apps._options import Json
-from apps._plot import new_figure
+from apps._plot import check_plot, new_figure
 from apps._say import console, json_line, remarks
 from apps.bench._machine import machine
 from apps.bench._processes import Child, child, descriptors, resident, udp_service
@@ -41,19 +41,19 @@ def soak(
 ) -> None:
     """Measure what a long run does to a service's memory, descriptors and latency."""
     if plot is not None:
-        new_figure(1, 1)
+        check_plot(plot)
     load_kernels()
     found = trio.run(partial(_run, minutes * 60, rate, seed, quiet=as_json))
     report = {
         "bench": "soak", "machine": machine(), "minutes": minutes, "rate": rate, **found,
         "targets": TARGETS,
     }  # fmt: skip
-    if plot is not None:
-        _plot(report, plot)
     if as_json:
         json_line(report)
     else:
         _print(report)
+    if plot is not None:
+        _plot(report, plot)
     raise typer.Exit(DONE)
 
 
@@ -120,10 +120,12 @@ def _compared(
     """The first stretch after the warm-up beside the last one, and all stretches in between."""
     stretches = 20
     ages: list[list[int]] = [[] for _ in range(stretches)]
-    start = heard["times"][0]
+    at_us, before = 0, heard["times"][0]
     for t, age in zip(heard["times"], heard["ages"], strict=True):
-        at = ((t - start) & 0xFFFFFFFF) / 1e6
-        ages[min(stretches - 1, int(at / seconds * stretches))].append(age)
+        # The low 32 bits of a time come round every 71.6 minutes; results are closer than that.
+        at_us += (t - before) & 0xFFFFFFFF
+        before = t
+        ages[min(stretches - 1, int(at_us / 1e6 / seconds * stretches))].append(age)
     # What the end of the stream completed, and not an event, waited for that end.
     ages[-1] = ages[-1][:-2]
     by = [_percentiles(part) for part in ages]
@@ -172,7 +174,7 @@ def _plot(report: dict[str, Any], path: Path) -> None:
         axes.grid(alpha=0.3)
     who = sum(report["clients"].values())
     figure.suptitle(f"{report['sent_per_s']:,} events/s, learning; {who:,} clients came and went")
-    figure.savefig(path, format="png", dpi=110)
+    figure.savefig(path, dpi=110)
 
 
 def _print(report: dict[str, Any]) -> None:

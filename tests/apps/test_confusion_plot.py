@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from apps._confusion_plot import Panel, check_plot, plot_confusion
+from apps._confusion_plot import Panel, plot_confusion
 from apps._errors import UsageError
+from apps._plot import check_plot
 
 COUNTS: dict[tuple[str, str | None], int] = {
     ("hand_clap", "hand_clap"): 41, ("hand_clap", "wave"): 17, ("wave", None): 5, ("$x", "wave"): 3,

@@ -138,3 +138,23 @@ async def test_a_damaged_file_says_so_while_it_waits(
     source = open_source(f"file:{path}?wait=1")
     with pytest.raises(Exception, match="byte"):
         await source.run(Taker())
+
+
+async def test_a_position_outside_the_excerpt_is_moved_to_its_edge(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    path = write(tmp_path / "a.bin", TIMES)
+    source = FileSource([Excerpt(path, 200_000, 800_000)], speed=1.0)
+    taker = Taker()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(source.run, taker)
+        await trio.sleep(0.1)
+        # The length of what is shown is known before anybody asks for a place in it.
+        assert source.replay["duration_us"] == TIMES[-1] - TIMES[0]
+        await source.control(position_us=0)
+        await trio.sleep(0.01)
+        assert source.replay["position_us"] == pytest.approx(200_000, abs=10_000)
+        nursery.cancel_scope.cancel()
+    assert taker.times()[0] == 205_000
+    again = [p for p in taker.packets if p.segment == 1]
+    assert int(again[0].events["t"][0]) == 205_000
