@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from runtime._retry import Retry
     from runtime._service import Service, serve
     from runtime._settings import DEFAULT_PORT, Settings
+    from runtime._web import WebServer, address_of
 
 # The only fields of a result that depend on the clock on the wall, not on the events.
 WALL_CLOCK_FIELDS = frozenset({"latency_us"})
@@ -65,6 +66,8 @@ _HOME = {
     "SettingsError": "_errors",
     "Summary": "_pipeline",
     "TOPICS": "_messages",
+    "WebServer": "_web",
+    "address_of": "_web",
     "configure": "_config",
     "connect": "_client",
     "converse": "_client",
@@ -102,6 +105,8 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Summary",
+    "WebServer",
+    "address_of",
     "configure",
     "connect",
     "converse",

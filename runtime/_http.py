@@ -6,8 +6,6 @@ Starlette answers, under Hypercorn's trio worker; both are the extra ``http``.
 from __future__ import annotations
 
 import itertools
-import logging
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ import trio
 
 from runtime._errors import ServiceError
 from runtime._meter import LATENCY_BOUNDS_US
+from runtime._web import WebServer, address_of
 
 if TYPE_CHECKING:
     from runtime._pipeline import Pipeline
@@ -192,29 +191,10 @@ async def serve_http(
         The extra is not installed, or the port cannot be had.
     """
     app = make_app(service)
-    from hypercorn.config import Config
-    from hypercorn.trio import serve
-
-    class Bounded(Config):
-        """Hypercorn waits for ever for those who do not read, even while it is stopped."""
-
-        def create_sockets(self) -> Any:
-            sockets = super().create_sockets()
-            for one in sockets.insecure_sockets if hasattr(socket, "TCP_USER_TIMEOUT") else ():
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * PATIENCE_S)
-            return sockets
-
-    config = Bounded()
-    config.bind = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
-    config.accesslog = None
-    config.errorlog = logging.getLogger("spikewire.http")
-    config.graceful_timeout = 0.5
-    config.read_timeout = PATIENCE_S
     try:
-        async with trio.open_nursery() as nursery:
-            binds = await nursery.start(serve, app, config)
-            task_status.started(str(binds[0]))
-    except* OSError as group:
-        error = group.exceptions[0]
-        reason = getattr(error, "strerror", None) or str(error)
+        listeners = await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise ServiceError(f"Cannot listen on {host}, port {port}: {reason}.") from None
+    task_status.started(address_of(host, listeners[0]))
+    await WebServer(app, read_s=PATIENCE_S).serve(listeners, 1000 * PATIENCE_S)

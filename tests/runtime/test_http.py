@@ -75,3 +75,25 @@ async def test_without_the_extra_it_is_named(fakes, monkeypatch):
         pytest.RaisesExc(ServiceError, match=r"spikewire\[http\]"), flatten_subgroups=True
     ):
         await Service(fakes.Source(), fakes.Network(), settings).serve(signals=False)
+
+
+UPGRADE = (
+    b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "said", [UPGRADE + b"\xff" * 40, UPGRADE, b"GET / HTTP/9.9\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n"]
+)
+async def test_a_peer_that_breaks_http_costs_its_own_connection(said, fakes, serving):
+    async with serving(fakes.Source(), fakes.Network()) as service:
+        host, port = service.http_address.removeprefix("http://").split(":")
+        for _ in range(3):
+            async with await trio.open_tcp_stream(host, int(port)) as stream:
+                await stream.send_all(said)
+                with trio.move_on_after(0.2):
+                    while await stream.receive_some(4096):
+                        pass
+        assert (await get(service, "/healthz"))[0] == 200
+        assert service.first.state == "running"

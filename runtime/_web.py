@@ -1,0 +1,124 @@
+"""An ASGI application over HTTP, whose server neither a peer's fault nor a peer's silence holds up.
+
+Hypercorn speaks the protocols, under trio, but only its worker for one connection is used: its own
+server lets what a worker raises end it (half a WebSocket handshake is enough), and shields what it
+sends from cancellation, so that it would wait forever for a peer that does not read.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Any
+
+import trio
+
+_FAREWELL_S = 0.6
+_MOST = 64
+
+log = logging.getLogger("spikewire.http")
+
+
+class WebServer:
+    """Serves the connections of one application.
+
+    Parameters
+    ----------
+    app
+        An ASGI application.
+    closing
+        Set when the server ends; the application may wait for it.
+    websocket_bytes
+        The longest message that a WebSocket may send.
+    read_s
+        How long a peer may take to send its request; None: for ever.
+    most
+        Connections at a time; more are closed as they come.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        closing: trio.Event | None = None,
+        *,
+        websocket_bytes: int = 1024,
+        read_s: int | None = None,
+        most: int = _MOST,
+    ) -> None:
+        from hypercorn.app_wrappers import ASGIWrapper
+        from hypercorn.config import Config
+        from hypercorn.trio.worker_context import WorkerContext
+
+        self._app = ASGIWrapper(app)
+        self._config = Config()
+        self._config.accesslog = None
+        self._config.errorlog = log
+        self._config.include_server_header = False
+        self._config.websocket_max_message_size = websocket_bytes
+        self._config.read_timeout = read_s
+        self._context = WorkerContext(None)
+        self._closing = trio.Event() if closing is None else closing
+        self._most = most
+        self._open: dict[trio.SocketStream, trio.CancelScope] = {}
+        self._left = trio.Event()
+
+    async def serve(self, listeners: list[trio.SocketListener], dead_ms: int) -> None:
+        """Serve until cancelled, and then for as long as last words take: under a second.
+
+        Parameters
+        ----------
+        listeners
+            Where connections come from.
+        dead_ms
+            After this time without a sign of life, a peer's connection ends.
+        """
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            for listener in listeners:
+                # Connections inherit it.
+                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, dead_ms)
+        async with trio.open_nursery() as handlers:
+            try:
+                await trio.serve_listeners(self._handle, listeners, handler_nursery=handlers)
+            finally:
+                handlers.start_soon(self._end)
+
+    async def _handle(self, stream: trio.SocketStream) -> None:
+        """Serve one connection; being cancelled, it has until :meth:`_end` says so."""
+        from hypercorn.trio.tcp_server import TCPServer
+        from hypercorn.typing import ConnectionState
+
+        if self._closing.is_set() or len(self._open) >= self._most:
+            await trio.aclose_forcefully(stream)
+            return
+        with trio.CancelScope(shield=True) as scope:
+            self._open[stream] = scope
+            try:
+                worker: Any = TCPServer
+                await worker(self._app, self._config, self._context, ConnectionState({}), stream)
+            except Exception as error:
+                # Hypercorn raises what a peer did wrong: its connection ends, and no other.
+                log.info("a connection ended by its peer's fault: %r", error)
+                await trio.aclose_forcefully(stream)
+            finally:
+                del self._open[stream]
+                self._left.set()
+
+    async def _end(self) -> None:
+        """Let the connections say their last words, for a moment at most, and close them."""
+        self._closing.set()
+        with trio.move_on_after(_FAREWELL_S, shield=True):
+            await self._context.terminated.set()
+            while self._open:
+                self._left = trio.Event()
+                await self._left.wait()
+        for stream, scope in self._open.items():
+            scope.cancel()
+            stream.socket.close()
+
+
+def address_of(host: str, listener: trio.SocketListener) -> str:
+    """The address of a page, as a browser on this machine would write it."""
+    port = listener.socket.getsockname()[1]
+    # A browser on this machine cannot go to "all addresses".
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
