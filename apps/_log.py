@@ -73,20 +73,15 @@ def logging_to_person(level: str, style: str) -> Iterator[Log]:
 
     Parameters
     ----------
-    level : what is said, at least; `set_level` changes it.
+    level : what is said, at least.
     style : `text` or `json`.
     """
     log, logger = Log(style == "json"), logging.getLogger("spikewire")
     before = logger.level
     logger.addHandler(log)
-    set_level(level)
+    logger.setLevel(level.upper())
     try:
         yield log
     finally:
         logger.removeHandler(log)
         logger.setLevel(before)
-
-
-def set_level(level: str) -> None:
-    """Say from now on what is at least so bad."""
-    logging.getLogger("spikewire").setLevel(level.upper())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 from apps._build import build
 from apps._door import secret
 from apps._errors import DONE, FAILED, UsageError, leaves
-from apps._log import Log, logging_to_person, set_level
+from apps._log import Log, logging_to_person
 from apps._open import load_kernels
 from apps._options import (
     DEFAULT_ADDRESS,
@@ -137,8 +138,8 @@ def run(
         "port": port,
         "public": public or None,
         "unix_path": unix,
-        "control_token": secret(control_token),
-        "watch_token": secret(watch_token),
+        "control_token": control_token,
+        "watch_token": watch_token,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "http_port": http,
@@ -172,28 +173,52 @@ def run(
         from runtime import Service
 
         pipelines = {one.name: build(one, resume, record) for one in wanted}
-        service = Service.of(pipelines, settings, reload=partial(_reload, config, flags))
+        service = Service.of(
+            pipelines, settings, reload=partial(_reload, config, flags, found.pipelines)
+        )
         raise typer.Exit(trio.run(_run, service, as_json, log, for_us))
 
 
 def _configured(config: Path | None, flags: Mapping[str, Any]) -> Configured:
     from runtime import SettingsError, configure
 
-    said = {name: value for name, value in flags.items() if value is not None}
     try:
-        return configure(config, flags=said)
+        return configure(config, flags=_said(flags))
     except SettingsError as error:
         raise UsageError(str(error)) from error
 
 
-def _reload(config: Path | None, flags: Mapping[str, Any]) -> Settings:
-    from runtime import configure
+def _said(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given, secrets as their files hold them now."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {n: secret(v) if n.endswith("_token") else v for n, v in given.items()}
 
-    settings = configure(
-        config, flags={name: value for name, value in flags.items() if value is not None}
-    ).settings
-    set_level(settings.log_level)
-    return settings
+
+def _reload(
+    config: Path | None, flags: Mapping[str, Any], began_with: Sequence[PipelineConfig]
+) -> Settings:
+    from runtime import ServiceError, configure
+
+    try:
+        found = configure(config, flags=_said(flags))
+    except UsageError as error:
+        raise ServiceError(f"{error}.") from None
+    if config is not None and _tables(found.pipelines) != _tables(began_with):
+        logging.getLogger("spikewire.runtime").warning(
+            "the pipelines in %s have changed, which needs a restart", config
+        )
+    return found.settings
+
+
+def _tables(pipelines: Sequence[PipelineConfig]) -> list[Any]:
+    """What the pipelines' own tables say."""
+    return [
+        (
+            one.name, one.source, one.model, one.classes, one.filters, one.seed, one.speed,
+            {name: getattr(one.settings, name) for name in one.own},
+        )
+        for one in pipelines
+    ]  # fmt: skip
 
 
 def _one(

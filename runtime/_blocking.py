@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
@@ -99,6 +100,7 @@ class BlockingClient:
         self._outages = Outages(reconnect if isinstance(reconnect, Retry) else Retry())
         self._reconnects = bool(reconnect)
         self._lost: ServiceError | None = None
+        self._socket: socket.socket | None = None
         self.hello: dict[str, Any] = {}
         self.goodbye: dict[str, Any] | None = None
         try:
@@ -135,7 +137,8 @@ class BlockingClient:
 
     def close(self) -> None:
         """Leave."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self.messages()
@@ -324,6 +327,7 @@ class BlockingClient:
                     self._kept.put(one)
 
     def _send(self, message: dict[str, Any]) -> None:
+        assert self._socket is not None
         try:
             self._socket.sendall(encode(message))
         except (BrokenPipeError, ConnectionResetError):
@@ -332,6 +336,7 @@ class BlockingClient:
             raise ConnectionLost(f"The connection broke: {error.strerror or error}.") from error
 
     def _receive(self) -> dict[str, Any]:
+        assert self._socket is not None
         while (payload := self._framer.take()) is None:
             try:
                 data = self._socket.recv(64 * 1024)

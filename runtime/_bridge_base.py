@@ -174,7 +174,8 @@ class BrokerBridge(ABC):
             pause = min(2 * pause, LONGEST_PAUSE_S)
             try:
                 await self._link.connect()
-            except BrokerError as error:
+            except SensorError as error:
+                # A certificate's file may be missing for a while, too.
                 reason = str(error)
                 continue
             self._say("nats", "connected", waiting=self.waiting, lost=self._outbox.lost)

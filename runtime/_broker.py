@@ -120,7 +120,7 @@ class Broker:
         seen = last_seq if same_run and last_seq <= self.seq[topic] else 0
         kept = self._history[topic].after(seen) if topic in self._history else []
         first = kept[0][0] if kept else self.seq[topic] + 1
-        if first == seen + 1 and same_run:
+        if first == seen + 1:
             return {"resumed": len(kept)}, kept
         return {"gap": {"first": seen + 1, "last": first - 1}, "resumed": len(kept)}, kept
 
@@ -145,3 +145,4 @@ class Broker:
         self._last = encode(message)
         for box in list(self._outboxes):
             box.finish(self._last)
+            box.hurry()

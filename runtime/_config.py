@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -135,6 +135,7 @@ def configure(
         pipelines = tuple(
             _pipeline(name, table, settings, origins, str(file)) for name, table in tables.items()
         )
+        _check_folders(pipelines, str(file))
         return Configured(settings, origins, pipelines)
     except SettingsError as error:
         if (origin := origins.get(error.setting, "default")) == "default":
@@ -200,6 +201,19 @@ def _pipeline(
         name, said.source, said.model, said.classes, said.filters, said.seed, speed,
         settings, frozenset(own),
     )  # fmt: skip
+
+
+def _check_folders(pipelines: Sequence[PipelineConfig], file: str) -> None:
+    """Refuse a folder of checkpoints that two pipelines would write to."""
+    owners: dict[Path, str] = {}
+    for one in pipelines:
+        folder = one.settings.checkpoint_folder
+        if folder is None:
+            continue
+        other = owners.setdefault(Path(folder).absolute(), one.name)
+        if other != one.name:
+            allowed = f"another folder than that of the pipeline {other} (in {file})"
+            raise SettingsError("checkpoint_folder", folder, allowed)
 
 
 def _from_text(name: str, text: str, default: Any) -> Any:

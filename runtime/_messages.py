@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -58,8 +57,10 @@ def _check_topics(patterns: list[str]) -> None:
 
 
 def _check_speed(speed: float) -> None:
-    if not (math.isfinite(speed) and speed > 0):
-        raise ValueError("speed is a number above 0, or nil for as fast as possible")
+    if not 1e-3 <= speed <= 1e6:
+        raise ValueError(
+            "speed is a number from 0.001 to 1,000,000, or nil for as fast as possible"
+        )
 
 
 class _Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):

@@ -140,6 +140,11 @@ class Outbox:
         self._ready.set()
         self._taken.set()
 
+    def hurry(self) -> None:
+        """Give the peer a limited time to take what waits."""
+        if self._on_cut is not None:
+            self._on_cut()
+
     async def take(self) -> bytes | None:
         """The next frame to send, or None at the end."""
         while True:

@@ -69,6 +69,10 @@ class Owner:
         As they stand; plain values that any task may read.
     busy_since
         When the batch that is computing began (trio's clock); infinite while none is.
+    broken
+        Whether a kernel failed, which leaves the network in no state worth saving.
+    applying
+        The request that is being applied.
     done
         Set when :meth:`run` has ended.
     """
@@ -98,6 +102,8 @@ class Owner:
         self.lessons = Lessons(broker, settings.undo_lessons, self._learning_facts)
         self.busy_since = math.inf
         self.segment: Segment | None = None
+        self.broken = False
+        self.applying: Asked | None = None
         self.on_finished: Callable[[int, Finished], None] = lambda number, finished: None
         self._inbox = inbox
         self._broker = broker
@@ -110,7 +116,7 @@ class Owner:
         self._saving = False
         self._save_for: list[Asked] = []
         self._save_wanted = False
-        self._saved_tick = self.tick
+        self._changes = self._captured = self._saved = 0
         self.done = trio.Event()
         self._result_every = max(1, int(network.spec.result_every))
         self._gap_ticks = -(-settings.gap_ms * 1000 // network.tick_us)
@@ -249,6 +255,7 @@ class Owner:
         except ModelError as error:
             return str(error)
         self.classes = self.network.classes
+        self._changes += 1
         self._changed()
         return None
 
@@ -262,6 +269,9 @@ class Owner:
         )  # fmt: skip
         try:
             steps: Worked = await self._in_thread(job)
+        except Exception:
+            self.broken = True
+            raise
         finally:
             self.busy_since = math.inf
         took = time.perf_counter_ns() - began
@@ -272,6 +282,7 @@ class Owner:
         self.meter.on_events += steps.on_events
         self.meter.compute_ns += took
         self.tick = piece.until
+        self._changes += 1
         self._note_counters()
         return steps
 
@@ -317,7 +328,9 @@ class Owner:
     async def _attend(self) -> None:
         """Apply what was asked; the network stands at a tick boundary."""
         while (asked := self._inbox.take_request()) is not None:
+            self.applying = asked
             await self._apply(asked)
+            self.applying = None
         if self._save_wanted and not self._saving:
             await self._begin_save()
 
@@ -393,6 +406,7 @@ class Owner:
         lesson, before = self.lessons.take_back()
         await self._in_thread(partial(self.network.go_back, before))
         self.classes = self.network.classes
+        self._changes += 1
         self._note_counters()
         self.lessons.publish()
         return {"ok": True, "label": lesson.label}
@@ -407,24 +421,29 @@ class Owner:
 
     @property
     def unsaved(self) -> bool:
-        """Whether anything was computed since the last checkpoint."""
-        return self.tick != self._saved_tick
+        """Whether anything was computed, or changed otherwise, since the last checkpoint."""
+        return self._changes != self._saved
+
+    def capture(self) -> None:
+        """What is saved now is the network as it stands."""
+        self._captured = self._changes
 
     def take_savers(self) -> list[Asked]:
         """Requests for a checkpoint that no save was begun for."""
         waiting, self._save_for = self._save_for, []
         return waiting
 
-    def saved(self, tick: int, done: bool) -> None:
+    def saved(self, done: bool) -> None:
         """The save that ``save`` was called for is over."""
         self._saving = False
         if done:
-            self._saved_tick = tick
+            self._saved = self._captured
         self._inbox.nudge()
 
     async def _begin_save(self) -> None:
         assert self._save is not None
         self._saving, self._save_wanted = True, False
+        self.capture()
         waiting = self.take_savers()
         data: bytes = await self._in_thread(self.network.to_bytes)
         self._save(data, self.tick, waiting)

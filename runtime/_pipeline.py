@@ -178,7 +178,8 @@ class Pipeline:
                 answer = await self.plays.play(request)
                 return {"tick": self.owner.tick, **answer}
             if isinstance(request, Replay):
-                return {"tick": self.owner.tick, **await self._control(request)}
+                answer = await self._control(request)
+                return {"tick": self.owner.tick, **answer}
             if self.state == "stopped":
                 return self._too_late()
             asked = Asked(request)
@@ -192,6 +193,8 @@ class Pipeline:
     async def _control(self, request: Replay) -> dict[str, Any]:
         if self._replays is None:
             return refusal("no_replay", "The source of this service cannot be told how to replay.")
+        if self.source_state not in ("running", "stalled"):
+            return refusal("replay_failed", "The source has ended: there is nothing to replay.")
         try:
             await self._replays.control(**request.changes())
         except SensorError as error:
@@ -250,9 +253,21 @@ class Pipeline:
             self._reason = "failed"
             self.source_state, self.source_error = "failed", str(self.failure)
             started(self)
+            await self._salvage()
         self.state = "stopped"
         await self._finish_requests()
         self._say_goodbye()
+
+    async def _salvage(self) -> None:
+        """Keep what was learned, if a fault elsewhere has ended this, and answer who asked."""
+        asked = self.owner.take_savers()
+        if self.owner.applying is not None:
+            asked.append(self.owner.applying)
+        for one in asked:
+            one.settle(self._too_late())
+        await self.owner.recordings.close()
+        if self.saver is not None and not self.owner.broken:
+            await self.saver.finish(self.network)
 
     async def _work(self, started: Callable[[Pipeline], None]) -> None:
         self.state = "running"

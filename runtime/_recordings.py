@@ -79,6 +79,7 @@ class Recordings:
             # A full disk ends the recording, not the service.
             log.error("the recording has ended: %s", error)
             self._recorder = self.path = None
+            self._whole = False
             self._changed()
 
     async def ask(self, on: bool, network: NetworkLike) -> dict[str, Any]:

@@ -19,10 +19,17 @@ RELOADABLE = frozenset(
 """Settings that are looked up when they are needed; a connection keeps those it began with."""
 
 
+def reloadable(now: Settings, wanted: Settings) -> frozenset[str]:
+    """What can change from ``now`` to ``wanted``: TLS cannot begin or end on an open port."""
+    if (now.tls_cert is None) != (wanted.tls_cert is None):
+        return RELOADABLE - {"tls_cert", "tls_key"}
+    return RELOADABLE
+
+
 def merged(now: Settings, wanted: Settings, overridden: Collection[str] = ()) -> Settings:
     """``now``, with what can change taken from ``wanted``, but for what is ``overridden``."""
-    taken = {name: getattr(wanted, name) for name in RELOADABLE if name not in overridden}
-    return msgspec.structs.replace(now, **taken)
+    names = reloadable(now, wanted) - frozenset(overridden)
+    return msgspec.structs.replace(now, **{name: getattr(wanted, name) for name in names})
 
 
 def changed(now: Settings, wanted: Settings) -> tuple[list[str], list[str]]:
@@ -32,4 +39,5 @@ def changed(now: Settings, wanted: Settings) -> tuple[list[str], list[str]]:
         for field in msgspec.structs.fields(Settings)
         if getattr(now, field.name) != getattr(wanted, field.name)
     ]
-    return [n for n in names if n in RELOADABLE], [n for n in names if n not in RELOADABLE]
+    can = reloadable(now, wanted)
+    return [n for n in names if n in can], [n for n in names if n not in can]

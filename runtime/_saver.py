@@ -63,6 +63,7 @@ class Saver:
         assert self._owner is not None
         waiting = self._owner.take_savers()
         if waiting or self._owner.unsaved:
+            self._owner.capture()
             data: bytes = await self._in_thread(network.to_bytes)
             await self._write(data, self._owner.tick, waiting)
 
@@ -80,7 +81,7 @@ class Saver:
         else:
             self.path, self.tick, self.error = str(path), tick, None
             answer = {"ok": True, "path": str(path), "bytes": len(data)}
-        self._owner.saved(tick, self.error is None)
+        self._owner.saved(self.error is None)
         for one in asked:
             one.settle({"tick": tick, **answer})
         self._changed()

@@ -357,6 +357,8 @@ class Service:
             return
         taken, kept = changed(self.settings, wanted)
         self.settings = settings
+        if "log_level" in taken:
+            logging.getLogger("spikewire").setLevel(settings.log_level.upper())
         for pipeline in self.pipelines.values():
             pipeline.take_settings(merged(pipeline.settings, wanted, overridden=pipeline.own))
         log.warning("read the settings anew: %s", ", ".join(taken) or "nothing has changed")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import trio
 
-from sensors._errors import SourceError
+from sensors._errors import SensorError, SourceError
 from sensors._events import Deliver, Events, Packet
 from sensors._nats_address import BrokerError, NatsServer
 from sensors._nats_link import NatsLink, need_nats
@@ -161,7 +161,7 @@ class NatsSource:
                 await trio.sleep(pause)
                 try:
                     await self._subscribe()
-                except BrokerError:
+                except SensorError:
                     pause = min(2 * pause, LONGEST_PAUSE_S)
                 else:
                     pause = FIRST_PAUSE_S

@@ -30,11 +30,12 @@ class Pacer:
         self.wanted_us: int | None = None
         self._at = 0.0
         self._at_us = 0
+        self._awaited_us = 0
         self._changed = trio.Event()
 
     def begin(self, position_us: int) -> None:
         """The replay goes on from here, now."""
-        self.position_us = self._at_us = position_us
+        self.position_us = self._at_us = self._awaited_us = position_us
         self._at = trio.current_time()
 
     def change(
@@ -46,9 +47,11 @@ class Pacer:
     ) -> None:
         """Change what is given; a speed of None is as fast as possible."""
         if self.speed is not None and not self.paused:
-            # Between two packets time has gone on.
+            # Between two packets time has gone on, but not beyond what is due next: a replay that
+            # lags behind is not to rush through what it missed.
             passed = (trio.current_time() - self._at) * 1e6 * self.speed
-            self._at_us += round(passed)
+            most = max(self._awaited_us, self.position_us)
+            self._at_us = round(min(self._at_us + passed, most))
         if not isinstance(speed, str):
             self.speed = speed
         if paused is not None:
@@ -69,6 +72,7 @@ class Pacer:
 
     async def until(self, position_us: int) -> bool:
         """Wait until a time is due; False if the replay shall go on elsewhere."""
+        self._awaited_us = position_us
         while self.wanted_us is None:
             if self.paused:
                 await self._changed.wait()

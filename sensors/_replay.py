@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -26,6 +25,9 @@ from sensors._recording import Recording, open_recording
 
 PACED_US = 4_000
 """Length of a paced packet, in microseconds of event time."""
+
+SLOWEST, FASTEST = 1e-3, 1e6
+"""Speeds of a replay, in times real time."""
 
 FAST_EVENTS = 1 << 16
 """Most events of a packet where nothing is paced: 0.8 MiB."""
@@ -69,9 +71,11 @@ class Excerpt:
 
 
 def check_speed(speed: float | None) -> float | None:
-    """Refuse a speed that is no positive number; None is as fast as possible."""
-    if speed is not None and not (math.isfinite(speed) and speed > 0):
-        raise SourceError(f"speed is {speed}; allowed are positive numbers, or max.")
+    """Refuse a speed that nobody could follow; None is as fast as possible."""
+    if speed is not None and not (SLOWEST <= speed <= FASTEST):
+        raise SourceError(
+            f"speed is {speed}; allowed are positive numbers, {SLOWEST:g} to {FASTEST:g}, or max."
+        )
     return speed
 
 
@@ -208,9 +212,10 @@ class _Stream:
                 return
         if first is None or what.end_us is None:
             return
+        low = first + what.start_us
         for since, label in changes[next_change:]:
             if since < what.end_us:
-                yield _Piece(no_events(), label, since, first, since)
+                yield _Piece(no_events(), label, since, low, max(since, low))
 
 
 class FileSource:

@@ -30,7 +30,6 @@ DATAGRAM = 1 << 16
 BATCH = 256
 """Most datagrams taken per wake-up: bounds the time until the next await."""
 
-QUIET_S = 0.02
 RESTART_US = 1_000_000
 """A step back further than this is a sender that started again, not a datagram out of order."""
 
@@ -280,13 +279,8 @@ class UdpSource:
         segment = 0
         with self._socket:
             while True:
-                ready = False
-                with trio.move_on_after(QUIET_S):
-                    await trio.lowlevel.wait_readable(self._socket)
-                    ready = True
+                await trio.lowlevel.wait_readable(self._socket)
                 now = time.monotonic_ns()
-                if not ready:
-                    continue
                 for events, restarted in self._drain((now - began) // 1000):
                     segment += restarted
                     if len(events) == 0:

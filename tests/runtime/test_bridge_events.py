@@ -199,6 +199,8 @@ async def test_what_is_wrong_is_counted_and_never_delivered(server):
         before = source.counters["messages"]
         await link.publish(batch)
         await until(lambda: source.counters["messages"] == before + len(batch))
+        # Counted as they are read, then delivered one by one.
+        await until(lambda: sum(len(packet.events) for packet in taken) >= 40)
         nursery.cancel_scope.cancel()
     await link.aclose()
     heard = source.counters
