@@ -151,7 +151,7 @@ async def test_a_damaged_file_delivers_what_is_before_the_damage(
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])
 def test_impossible_speeds_are_refused(speed: float, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="allowed are positive numbers, 0.001 to"):
+    with pytest.raises(SourceError, match=r"allowed are positive numbers, 0\.001 to"):
         FileSource([Excerpt(write(tmp_path / "a.bin", [0]))], speed=speed)
 
 
