@@ -14,7 +14,7 @@ from apps._say import console, json_line
 def config(config: Config = None, as_json: Json = False) -> None:
     """Print every setting of a service: what a run would have, and where from.
 
-    Defaults, then the file's table [service], then variables such as SPIKEWIRE_PORT, then flags
+    Defaults, then the file's table \\[service], then variables such as SPIKEWIRE_PORT, then flags
     of `run`. Tokens are not shown. Pipelines of the file follow, with what is their own.
     """
     load_kernels()

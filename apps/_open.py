@@ -83,7 +83,8 @@ def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = 
 
     Parameters
     ----------
-    model : a preset's name, ``gestures`` (the network that comes with spikewire), or a path.
+    model : a preset's name, a TOML file that is written like one, ``gestures`` (the network that
+        comes with spikewire), or the path of a trained one.
     classes : names the network must know. A loaded network keeps its own and gains the others.
     seed : of an untrained network's weights; a loaded one has its own.
     grow : whether a loaded network gains the classes that it lacks.
@@ -95,12 +96,13 @@ def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = 
     qcore.ModelError
         The file is no model, or is damaged.
     """
-    from qcore import Network, load_preset, preset_names
+    from apps._vary import open_spec
+    from qcore import Network, preset_names
 
-    if model in preset_names():
+    if model in preset_names() or model.endswith(".toml"):
         if not classes:
             raise UsageError("a new network needs its classes: give --classes a,b,c")
-        return Network.build(load_preset(model), classes, seed)
+        return Network.build(open_spec(model), classes, seed)
     path = shipped(model) or Path(model)
     if not path.is_file():
         presets = ", ".join([*SHIPPED, *preset_names()])

@@ -75,7 +75,7 @@ def run(
     http: Annotated[
         int | None,
         typer.Option(
-            metavar="PORT", help="Serve /metrics and /healthz there (needs spikewire[http])."
+            metavar="PORT", help="Serve /metrics and /healthz there (needs spikewire\\[http])."
         ),
     ] = None,
     learn: Annotated[

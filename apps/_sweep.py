@@ -80,7 +80,7 @@ def sweep(
     """Train a network at many widths, and draw accuracy against bits of memory.
 
     Each result is on the disk when it is there: the same command again computes what is missing.
-    Needs spikewire[cluster].
+    Needs spikewire\\[cluster].
     """
     _check_usage(out, scheduler, workers)
     cluster.require()

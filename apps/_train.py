@@ -69,7 +69,7 @@ def train(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="PNG", help="Draw accuracy and activity (needs spikewire[plot])."),
+        typer.Option(metavar="PNG", help="Draw accuracy and activity (needs spikewire\\[plot])."),
     ] = None,
     as_json: Json = False,
 ) -> None:

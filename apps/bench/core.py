@@ -63,7 +63,7 @@ def core(
     ] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and spikes.")] = 0,
     plot: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Draw the figures (needs spikewire[plot]).")
+        Path | None, typer.Option(metavar="PNG", help="Draw the figures (needs spikewire\\[plot]).")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="JSON", help="Write the result here.")] = None,
     as_json: Json = False,
@@ -71,7 +71,7 @@ def core(
     """Time a tick of schaefer2020 and of edge, one core, beside the float twin.
 
     The networks learn first, so that they fire as trained ones do. Then all sides are timed in
-    turns; a side's figure is its best round. Without spikewire[twin] the twin is left out.
+    turns; a side's figure is its best round. Without spikewire\\[twin] the twin is left out.
     """
     for name, target in (("--out", out), ("--plot", plot)):
         if target is not None and not target.absolute().parent.is_dir():

@@ -58,7 +58,7 @@ def decide(
     people: Annotated[int, typer.Option(min=1, max=500, help="Simulated people.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Number of the first of them.")] = _FIRST,
     plot: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Draw the curve (needs spikewire[plot]).")
+        Path | None, typer.Option(metavar="PNG", help="Draw the curve (needs spikewire\\[plot]).")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -67,7 +67,7 @@ def decode(
     rounds: Annotated[int, typer.Option(min=1, max=100, help="The fastest of so many.")] = 5,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="PNG", help="Draw what each filter does (needs spikewire[plot])."),
+        typer.Option(metavar="PNG", help="Draw what each filter does (needs spikewire\\[plot])."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -45,7 +45,7 @@ def simulator(
     ],
     people: Annotated[int, typer.Option(min=2, max=200, help="Simulated per clip.")] = 12,
     plot: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Draw it (needs spikewire[plot]).")
+        Path | None, typer.Option(metavar="PNG", help="Draw it (needs spikewire\\[plot]).")
     ] = None,
     as_json: Json = False,
 ) -> None:

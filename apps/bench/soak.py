@@ -35,7 +35,7 @@ def soak(
     rate: Annotated[float, typer.Option(min=1e3, max=1e7, help="Events per second.")] = 200_000,
     seed: Annotated[int, typer.Option(min=0, help="Of those who come and go.")] = 0,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw it (needs spikewire[plot]).")
+        Path | None, typer.Option(metavar="FILE.png", help="Draw it (needs spikewire\\[plot]).")
     ] = None,
     as_json: Json = False,
 ) -> None:
