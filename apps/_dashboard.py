@@ -78,6 +78,9 @@ def dashboard(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where Save puts the learner.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, if there is one.")
+    ] = False,
     record_folder: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where Record puts recordings.")
     ] = None,
@@ -118,6 +121,7 @@ def dashboard(
             "control_token": secret(control_token),
             "port": port,
         },
+        resume,
     )
     with logging_to_person("warning", "text"):
         trio.run(_serve_both, service, page)
@@ -175,6 +179,7 @@ def _service(
     seed: int,
     speed: str | None,
     more: Mapping[str, Path | str | int | None],
+    resume: bool,
 ) -> Service:
     from runtime import DEFAULT_PORT, ONLY, PipelineConfig, Service, SettingsError, configure
 
@@ -191,7 +196,7 @@ def _service(
     wanted = PipelineConfig(
         ONLY, source, model, classes, filters, seed, speed, settings, frozenset()
     )
-    return Service.of({ONLY: build(wanted, resume=False)}, settings)
+    return Service.of({ONLY: build(wanted, resume)}, settings)
 
 
 async def _serve_both(service: Service, page: _Page) -> None:
