@@ -18,11 +18,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SHELL = ("", "sh", "bash", "shell", "console")
-LIMIT_S = 180
+LIMIT_S = 120
 ENDLESS = ("run", "dashboard", "gesture", "watch", "bridge", "demo", "record")
 READY = re.compile(
-    r"listening on |dashboard at |others see it with|^recording |publishing|Server is ready|"
-    r"recognised|^recognises|to NATS",
+    r"listening on |dashboard at |others see it with|^recording |there; publishing|recognised|"
+    r'Server is ready|"type": ?"(listening|serving|hello|recording)"',
     re.MULTILINE,
 )
 
@@ -100,7 +100,7 @@ class Service:
     log: Path
 
     def said(self) -> str:
-        return self.log.read_text(errors="replace")
+        return self.log.read_text(errors="replace")[-4000:]
 
 
 @dataclass
@@ -123,7 +123,10 @@ class Stage:
         programs = self.folder / ".bin"
         programs.mkdir()
         program = programs / "spikewire"
-        program.write_text(f"#!{sys.executable}\nfrom apps._start import main\nmain()\n")
+        program.write_text(
+            f"#!{sys.executable}\nfrom apps._start import main\n\n"
+            'if __name__ == "__main__":\n    main()\n'
+        )
         program.chmod(0o755)
         beside = [str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]
         self._environment = {
@@ -184,14 +187,15 @@ class Stage:
                 text = re.sub(rf"\bspikewire {name}\b", rf"\g<0>{where}", text)
         if self.services:
             text = text.replace("$!", str(self.services[-1].process.pid))
-        if re.match(r"spikewire record .*--(model|classes)", text) and "--port" not in text:
-            text += f" --port {self.port}"
+        serving = re.compile(r"\bspikewire (record(?=.* --model)|dashboard(?=.* --source))\b")
+        if "--port" not in text:
+            text = serving.sub(rf"\g<0> --port {self.port}", text)
         return text
 
     @staticmethod
     def _endless(text: str) -> bool:
         named = commands_in(text)
-        bounded = re.search(r" --(for|seconds|once|speed max)\b", text) or "duration=" in text
+        bounded = re.search(r" --(for|once|speed max|seconds [1-9])\b", text) or "duration=" in text
         return bool(named) and named[0] in ENDLESS and not bounded
 
     def _start(self, line: Line, text: str) -> None:
@@ -207,4 +211,3 @@ class Stage:
         while not READY.search(service.said()) and process.poll() is None:
             assert time.monotonic() < until, f"{service.told}\nsays nothing\n{service.said()}"
             time.sleep(0.05)
-        # A teacher in the background has its lesson; a service goes on.

@@ -9,19 +9,12 @@ from typer.testing import CliRunner
 from apps import cli
 
 ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "docs").glob("*.md")
 
 
 def examples() -> list[tuple[str, str]]:
     found = []
-    for name in (
-        "README.md",
-        "CONTRIBUTING.md",
-        "docs/training.md",
-        "docs/benchmarks.md",
-        "docs/gesture.md",
-        "docs/replay.md",
-        "docs/dashboard.md",
-    ):
+    for name in ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in DOCS)]:
         text = (ROOT / name).read_text(encoding="utf-8")
         found += [(name, line) for line in re.findall(r"spikewire [a-z]+[^`\n#]*", text)]
     return found
