@@ -113,10 +113,13 @@ class Stage:
         Where it happens.
     port
         Of the services that say nothing of a port, and so of their clients.
+    nats
+        Of the NATS server.
     """
 
     folder: Path
     port: int
+    nats: int = 4222
     services: list[Service] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -132,7 +135,8 @@ class Stage:
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("SPIKEWIRE_")},
             "PATH": os.pathsep.join(beside), "PYTHONPATH": str(ROOT), "COLUMNS": "120",
-            "SPIKEWIRE_PORT": str(self.port), "TERM": "dumb",
+            "SPIKEWIRE_PORT": str(self.port), "SPIKEWIRE_NATS": f"nats://127.0.0.1:{self.nats}",
+            "TERM": "dumb",
         }  # fmt: skip
 
     def do(self, line: Line, text: str) -> None:
@@ -189,7 +193,9 @@ class Stage:
             text = text.replace("$!", str(self.services[-1].process.pid))
         serving = re.compile(r"\bspikewire (record(?=.* --model)|dashboard(?=.* --source))\b")
         if "--port" not in text:
-            text = serving.sub(rf"\g<0> --port {self.port}", text)
+            # Where it is taken, a person gets another one, too.
+            taken = any("spikewire" in service.told for service in self.services)
+            text = serving.sub(rf"\g<0> --port {0 if taken else self.port}", text)
         return text
 
     @staticmethod

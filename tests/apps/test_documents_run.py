@@ -21,6 +21,7 @@ NOT_RUN = {
     "python3 -m venv .venv": "there is an environment already",
     "source .venv/bin/activate": "there is an environment already",
     "pip install": "tests install nothing",
+    "nats-server &": "it is there before: BEFORE",
     "sudo ": "a test is no administrator",
     "journalctl": "it has no service of the system's",
     "podman ": "there are no containers here; test_deploy.py runs what they start",
@@ -39,7 +40,7 @@ INSTEAD = {
     # There is no camera here.
     "camera:": "sim:",
     "make demo": "spikewire demo --seconds 0",
-    "nats-server &": "nats-server --addr 127.0.0.1 --port 4222 &",
+    '.spif?size=346x260" --model gestures': '.spif?size=346x260" --model gestures --port 0',
     # Minutes of showing and learning.
     "--subjects 29 --seconds 6": "--subjects 2 --train 1 --lights natural --seconds 0.2",
     "DATA --model edge --passes 4": "DATA --model edge --passes 1",
@@ -69,9 +70,10 @@ MATERIAL = {
 """What a document takes for granted: files and folders of these names."""
 
 BEFORE = {
+    "docs/nats.md": "nats-server --addr 127.0.0.1 --port 4222 &",
     "docs/gesture.md": "spikewire run --source sim: --model gestures &",
 }
-"""What has to go on, or to be done, before a document's first line."""
+"""What goes on already when a section of a document begins."""
 
 OWN_TEST = {
     "bench core": "test_core_bench.py",
@@ -90,7 +92,7 @@ OWN_TEST = {
 """Measurements named in running text, which take minutes, and the tests that run them small."""
 
 KNOWN = {
-    "spikewire", "SPIKEWIRE_STALL_S=30", "make", "nats-server",
+    "spikewire", "SPIKEWIRE_STALL_S=30", "make",
     "mkdir", "cp", "mv", "sed", "kill", "curl", "for",
 }  # fmt: skip
 """First words of lines that are run as they stand."""
@@ -142,19 +144,19 @@ def test_every_command_of(document: str, material: Path, tmp_path: Path) -> None
             (tmp_path / name).symlink_to(thing.resolve())
         elif thing.exists():
             shutil.copy(thing, tmp_path)
-    stage = Stage(tmp_path, int(ports["7462"]))
+    stage = Stage(tmp_path, int(ports["7462"]), int(ports["4222"]))
     real = (material / "nmnist").exists()
     skipped: list[str] = []
     try:
         if document in BEFORE:
             first = Line(document, 0, 0, BEFORE[document])
-            stage.do(first, first.text)
+            stage.do(first, replaced(first.text, ports))
         section = None
         for line in lines_of(document):
             if line.section != section and section is not None:
                 stage.end()
                 if document in BEFORE:
-                    stage.do(first, first.text)
+                    stage.do(first, replaced(first.text, ports))
             section = line.section
             if "--dataset nmnist" in line.text and not real:
                 skipped.append(f"{line}: set SPIKEWIRE_DATA to real recordings to run it")
