@@ -53,7 +53,7 @@ def lines_of(document: str) -> list[Line]:
     name, section, held, began = "", 0, "", 0
     for number, raw in enumerate((ROOT / document).read_text(encoding="utf-8").splitlines(), 1):
         if fence is None:
-            section += bool(re.match(r"#+ ", raw))
+            section += bool(re.match(r"##? ", raw))
             if given := re.match(r"<!-- file: (\S+) -->", raw):
                 name = given[1]
             elif opened := re.match(r"```(\w*)", raw):

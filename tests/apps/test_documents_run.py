@@ -35,8 +35,8 @@ INSTEAD = {
     # A folder of the data that is at hand.
     "--task wave,clap --task rest": "--task arm_roll,air_drums --task hand_clapping",
     "docs/continual.png": "continual.png",
-    "continual DATA": "continual DATA --seed 0",
-    "--strategies online,replay,prototypes,joint": "--strategies online,prototypes",
+    " --strategies online,replay,prototypes,joint": "",
+    "continual DATA": "continual DATA --seed 0 --strategies online,prototypes",
     # There is no camera here.
     "camera:": "sim:",
     "make demo": "spikewire demo --seconds 0",
@@ -45,8 +45,12 @@ INSTEAD = {
     "--subjects 29 --seconds 6": "--subjects 2 --train 1 --lights natural --seconds 0.2",
     "DATA --model edge --passes 4": "DATA --model edge --passes 1",
     "--for 30s": "--for 2s",
-    "--for 12s": "--for 4s",
-    "--vary trace=6-12 --vary weight=2-8": "--vary trace=12",
+    "--for 12s": "--for 2s",
+    "--for 5s": "--for 1s",
+    "--for 4s": "--for 2s",
+    "for n in 1 2 3 4 5;": "for n in 1 2;",
+    "--vary trace=6-12 --vary weight=2-8": "--vary weight=8 --workers 1",
+    "--workers 4": "--workers 1",
     "--dataset nmnist --recordings 300 --passes 3": "--dataset nmnist --recordings 20 --passes 1",
     # Other machines cannot reach the loopback.
     "--host 0.0.0.0": "--host 127.0.0.1",
