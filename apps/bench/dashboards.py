@@ -21,6 +21,7 @@ from apps._open import load_kernels
 from apps._options import Json
 from apps._say import console, json_line, remarks
 from apps.bench._machine import machine
+from apps.bench._percentiles import percentiles
 from apps.bench._processes import child, udp_service
 
 _LIMIT_S = 600.0
@@ -41,13 +42,13 @@ def dashboards(
         for count in (0, pages):
             phases.append(trio.run(partial(_phase, count, seconds, rate, quiet=as_json)))
     ages = {
-        name: sorted(age for one in phases if bool(one["pages"]) is some for age in one["ages"])
+        name: [age for one in phases if bool(one["pages"]) is some for age in one["ages"]]
         for name, some in (("alone", False), ("open", True))
     }
     report: dict[str, Any] = {
         "bench": "dashboards", "machine": machine(), "pages": pages, "rate": rate,
         "rounds": [{k: v for k, v in one.items() if k != "ages"} for one in phases],
-        "age_us": {name: _percentiles(values) for name, values in ages.items()},
+        "age_us": {name: percentiles(values) for name, values in ages.items()},
     }  # fmt: skip
     alone, opened = report["age_us"]["alone"], report["age_us"]["open"]
     report["p99_ratio"] = round(opened["p99"] / alone["p99"], 3)
@@ -89,7 +90,7 @@ async def _phase(pages: int, seconds: float, rate: float, *, quiet: bool) -> dic
     if not ages or any(not one["messages"] for one in read):
         raise CommandError("a subscriber or a page got nothing")
     return {
-        "pages": pages, "ages": ages, "lost": heard["lost"], **_percentiles(sorted(ages)),
+        "pages": pages, "ages": ages, "lost": heard["lost"], **percentiles(ages),
         "page_bytes_per_s": round(sum(one["bytes"] for one in read) / max(1, pages) / seconds),
     }  # fmt: skip
 
@@ -104,11 +105,6 @@ async def _open(where: tuple[str, str], pages: int) -> AsyncGenerator[Any]:
         async with child("browsers", "apps.bench._browsers", url, str(pages)) as browsers:
             await browsers.read()
             yield browsers
-
-
-def _percentiles(ordered: list[int]) -> dict[str, int]:
-    at = {"p50": 0.5, "p99": 0.99}
-    return {name: ordered[min(len(ordered) - 1, int(q * len(ordered)))] for name, q in at.items()}
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from apps._open import load_kernels
 from apps._options import Json
 from apps._say import console, json_line, remarks
 from apps.bench._machine import machine
+from apps.bench._percentiles import percentiles
 from apps.bench._processes import Child, child, udp_service
 
 _LIMIT_S = 900.0
@@ -92,11 +93,15 @@ async def _measure(rate: float, seconds: float, *, quiet: bool) -> dict[str, Any
         "datagrams_accounted_for": arrived == sent["datagrams"],
         "events_accounted_for": words == summary["events"] + sum(summary["drops"].values()),
         "results": len(ages), "results_lost": heard["lost"],
-        "age_us": _percentiles(ages), "inside_us": _percentiles(inside),
+        "age_us": _told(ages), "inside_us": _told(inside),
     }  # fmt: skip
 
 
 _LOSSES = ("kernel_drops", "time_backwards", "out_of_bounds", "stale_tail", "time_missing")
+
+
+def _told(values: list[int]) -> dict[str, int]:
+    return {**percentiles(values, ("p50", "p90", "p99")), "max": max(values)}
 
 
 async def _last(server: Child) -> dict[str, Any]:
@@ -106,13 +111,6 @@ async def _last(server: Child) -> dict[str, Any]:
     if summary.get("type") != "summary":
         raise CommandError("the server ended without its last words")
     return summary
-
-
-def _percentiles(values: list[int]) -> dict[str, int]:
-    ordered = sorted(values)
-    at = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-    found = {name: ordered[min(len(ordered) - 1, int(q * len(ordered)))] for name, q in at.items()}
-    return {**found, "max": ordered[-1]}
 
 
 def _replay() -> dict[str, Any]:

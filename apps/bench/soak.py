@@ -22,6 +22,7 @@ from apps._options import Json
 from apps._plot import check_plot, new_figure
 from apps._say import console, json_line, remarks
 from apps.bench._machine import machine
+from apps.bench._percentiles import percentiles
 from apps.bench._processes import Child, child, descriptors, resident, udp_service
 
 _LIMIT_S = 600.0
@@ -128,7 +129,7 @@ def _compared(
         ages[min(stretches - 1, int(at_us / 1e6 / seconds * stretches))].append(age)
     # What the end of the stream completed, and not an event, waited for that end.
     ages[-1] = ages[-1][:-2]
-    by = [_percentiles(part) for part in ages]
+    by = [percentiles(part) for part in ages]
     first, last = by[int(_WARM_SHARE * stretches)], by[-1]
     warm = [one["resident"] for one in samples if one["at_s"] >= _WARM_SHARE * seconds]
     edge = max(1, len(warm) // 9)
@@ -140,14 +141,6 @@ def _compared(
         },
         "resident": {"early": round(early), "late": round(late)},
         "memory_growth": round(late / early - 1, 4),
-    }
-
-
-def _percentiles(values: list[int]) -> dict[str, int]:
-    ordered = sorted(values) or [0]
-    return {
-        name: ordered[min(len(ordered) - 1, int(q * len(ordered)))]
-        for name, q in (("p50", 0.5), ("p99", 0.99))
     }
 
 
