@@ -145,7 +145,7 @@ def state(pid: int, http: str) -> dict[str, float]:
         "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
         "threads": len(os.listdir(f"/proc/{pid}/task")),
         "connections": float(told["spikewire_connections"]),
-        "subscribers": float(told["spikewire_subscribers"]),
+        "subscribers": float(told['spikewire_subscribers{pipeline="main"}']),
     }
 
 
