@@ -193,8 +193,9 @@ class Stage:
             text = text.replace("$!", str(self.services[-1].process.pid))
         serving = re.compile(r"\bspikewire (record(?=.* --model)|dashboard(?=.* --source))\b")
         if "--port" not in text:
-            # Where it is taken, a person gets another one, too.
-            taken = any("spikewire" in service.told for service in self.services)
+            # Where it is taken, a person gets another one, too. The demo takes its own.
+            ours = re.compile(r"ran as: spikewire (run|record|dashboard .*--source)\b")
+            taken = any(ours.search(service.told) for service in self.services)
             text = serving.sub(rf"\g<0> --port {0 if taken else self.port}", text)
         return text
 
