@@ -48,7 +48,7 @@ INSTEAD = {
     "--for 12s": "--for 2s",
     "--for 5s": "--for 1s",
     "--for 4s": "--for 2s",
-    "for n in 1 2 3 4 5;": "for n in 1 2;",
+    "for n in 1 2 3 4 5;": "for n in 1 2 3;",
     "--vary trace=6-12 --vary weight=2-8": "--vary weight=8 --workers 1",
     "--workers 4": "--workers 1",
     "--dataset nmnist --recordings 300 --passes 3": "--dataset nmnist --recordings 20 --passes 1",
