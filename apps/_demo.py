@@ -211,6 +211,6 @@ def _conclude(stage: _Stage, out: Console, record: Path | None) -> None:
         f"The network was right {share(tally.right, tally.judged)} of the time"
         f" ({tally.judged} answers, latency {say_us(late) if late is not None else '-'})."
     )
-    out.print("Now with your own events: spikewire run --help, or README.md.")
+    out.print("Now with your own events: docs/tutorial.md, or spikewire --help.")
     if record is not None:
         save_picture(record, stage.follower.scene(footer=stage.footer), stage.tap.image)
