@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 DONE, FAILED, USAGE = 0, 1, 2
 
 
@@ -11,6 +13,24 @@ class CommandError(Exception):
 
 class UsageError(Exception):
     """The command was asked for wrongly; the message says what is allowed (exit code 2)."""
+
+
+def refuse(given: Mapping[str, object], why: str) -> None:
+    """Refuse options that mean nothing beside the others: dropped silently they would mislead.
+
+    Parameters
+    ----------
+    given : what each of them was given, by its name without dashes; None or False: it was not.
+    why : what follows the first name that was given, in the message.
+
+    Raises
+    ------
+    UsageError
+        One was given.
+    """
+    for name, value in given.items():
+        if value is not None and value is not False:
+            raise UsageError(f"--{name} {why}")
 
 
 def leaves(error: BaseException) -> list[BaseException]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ import typer
 from apps._build import open_source_at
 from apps._decide import NORMAL, OFF, STRICT, Rules
 from apps._door import door
-from apps._errors import DONE, UsageError, leaves
+from apps._errors import DONE, UsageError, leaves, refuse
 from apps._gesture_live import Session, serve, watch
 from apps._gesture_say import JsonTeller, LineTeller, ScreenTeller, Teller
 from apps._gesture_view import GestureScreen
@@ -84,6 +84,8 @@ def gesture(
     """
     rules = _rules(steady, unknown, still)
     if connect is None:
+        theirs = {"tls": tls, "ca": ca, "token-file": token_file, "pipeline": pipeline}
+        refuse(theirs, "is about a running service: give --connect, or leave it out")
         load_kernels()
         opened = open_source_at(_SOURCE if source is None else source, speed, filters)
         network = open_network(_MODEL if model is None else model, (), 0)
@@ -91,7 +93,7 @@ def gesture(
         _run(seen, as_json, lambda s: trio.run(serve, s, opened, network, port or 0, for_us))
     else:
         ours = {"source": source, "model": model, "filter": filters, "speed": speed, "port": port}
-        _refuse([name for name, value in ours.items() if value is not None])
+        refuse(ours, "is the service's own where --connect watches one: leave one of them out")
         service = door(connect, tls, ca, token_file, pipeline)
         seen = Recogniser(service.shown, rules)
         _run(seen, as_json, lambda s: run_until_interrupted(partial(watch, s, service, for_us)))
@@ -106,13 +108,6 @@ def _rules(steady: int | None, unknown: str, still: int) -> Rules:
     # Who wants no average wants no delay either.
     hold = Rules().hold_us if steady else 0
     return Rules(steady_us=steady, hold_us=hold, strictness=_UNKNOWN[unknown], still=still)
-
-
-def _refuse(ours: Sequence[str]) -> None:
-    if ours:
-        raise UsageError(
-            f"--{ours[0]} is the service's own where --connect watches one: leave one of them out"
-        )
 
 
 def _run(seen: Recogniser, as_json: bool, work: Callable[[Session], object]) -> None:

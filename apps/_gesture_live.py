@@ -144,8 +144,10 @@ async def serve(
             await client.subscribe("result", "stats")
             await nursery.start(run)
             host, number = service.addresses[0]
-            session.footer = f"Ctrl-C ends; others: spikewire watch -c {host}:{number}"
-            session.teller.begin(_hello("listening", {"host": host, "port": number}, client))
+            where = f"{host}:{number}"
+            session.footer = f"Ctrl-C ends; others: spikewire watch -c {where}"
+            place = {"host": host, "port": number}
+            session.teller.begin(_hello("listening", place, client), where)
             async with trio.open_nursery() as meanwhile:
                 if for_us is not None:
                     meanwhile.start_soon(_stop_after, service, for_us)
@@ -183,7 +185,7 @@ async def watch(session: Session, service: Door, for_us: int | None) -> None:
             # It may stop at this very moment: a goodbye is an ordinary end.
             if client.goodbye is None:
                 raise
-        session.teller.begin(_hello("watching", service.options, client))
+        session.teller.begin(_hello("watching", service.options, client), service.shown)
         with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
             await session.follow(client)
     session.seen.follower.missed += client.missed

@@ -19,8 +19,16 @@ class Teller(Protocol):
     draws: bool
     """Whether it wants to be asked to redraw."""
 
-    def begin(self, hello: Mapping[str, Any]) -> None:
-        """What is watched, and where: ``type``, ``host``, ``port``, ``source``, ``classes``."""
+    def begin(self, hello: Mapping[str, Any], where: str) -> None:
+        """Something is watched from now on.
+
+        Parameters
+        ----------
+        hello
+            ``type``, ``source``, ``classes``, and ``host`` and ``port``, or ``unix_path``.
+        where
+            The service's address, as ``--connect`` takes it.
+        """
 
     def changed(
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
@@ -39,7 +47,7 @@ class JsonTeller:
 
     draws = False
 
-    def begin(self, hello: Mapping[str, Any]) -> None:
+    def begin(self, hello: Mapping[str, Any], where: str) -> None:
         """Print what is watched."""
         json_line(hello)
 
@@ -77,9 +85,8 @@ class LineTeller:
     def __init__(self) -> None:
         self._out = console()
 
-    def begin(self, hello: Mapping[str, Any]) -> None:
+    def begin(self, hello: Mapping[str, Any], where: str) -> None:
         """Say what is watched, and how others can."""
-        where = f"{hello['host']}:{hello['port']}"
         text = f"{hello['source']} at {where}; others see it with: spikewire watch -c {where}"
         remarks().print(text, markup=False, soft_wrap=True)
 
@@ -108,7 +115,7 @@ class ScreenTeller:
     def __init__(self, screen: GestureScreen) -> None:
         self._screen = screen
 
-    def begin(self, hello: Mapping[str, Any]) -> None:
+    def begin(self, hello: Mapping[str, Any], where: str) -> None:
         """Nothing: the frame says it."""
 
     def changed(

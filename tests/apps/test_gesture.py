@@ -136,6 +136,11 @@ def test_a_damaged_recording_is_told_after_what_it_held(
         (["-c", "nowhere"], "not HOST:PORT"),
         (["-c", "127.0.0.1:7462", "--source", "sim:"], "leave one of them out"),
         (["-c", "127.0.0.1:7462", "--filter", "hot"], "leave one of them out"),
+        (["-c", "127.0.0.1:7462", "--port", "0"], "leave one of them out"),
+        (["--tls"], "--tls is about a running service: give --connect, or leave it out"),
+        (["--ca", "some.pem"], "--ca is about a running service"),
+        (["--token-file", "secret"], "--token-file is about a running service"),
+        (["--pipeline", "left"], "--pipeline is about a running service"),
     ],
 )
 def test_wrong_usage_is_one_sentence(
@@ -170,6 +175,19 @@ def test_a_running_service_is_watched_until_it_stops(
     assert told[0]["classes"] == ["left", "right"]
     assert told[-1]["reason"] == "stopped"
     assert told[-1]["results"] > 10
+
+
+def test_a_unix_socket_is_named_in_a_pipe(
+    serving: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = f"unix:{tmp_path / 's.sock'}"
+    with serving(unix_path=path.removeprefix("unix:")):
+        assert cli.run(["gesture", "-c", path, "--for", "100ms"]) == 0
+        told = capsys.readouterr().err
+        assert f"at {path}; others see it with: spikewire watch -c {path}" in told
+        assert cli.run(["gesture", "-c", path, "--for", "100ms", "--json"]) == 0
+        first = lines(capsys.readouterr().out)[0]
+        assert (first["type"], first["unix_path"]) == ("watching", path.removeprefix("unix:"))
 
 
 def dying(door: socket.socket) -> None:
