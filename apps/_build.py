@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from apps._errors import UsageError
 from apps._open import behind, open_network
@@ -19,13 +20,19 @@ if TYPE_CHECKING:
     from sensors import Source
 
 
-def build(wanted: PipelineConfig, resume: bool, record: Path | None = None) -> Pipeline:
+def build(
+    wanted: PipelineConfig,
+    resume: bool,
+    record: Path | None = None,
+    for_files: Mapping[str, Any] | None = None,
+) -> Pipeline:
     """Open a pipeline's source and its network.
 
     Parameters
     ----------
     resume : go on from the newest checkpoint, if there is one.
     record : write the whole run down in this file.
+    for_files : as of :func:`open_source_at`.
 
     Raises
     ------
@@ -34,7 +41,7 @@ def build(wanted: PipelineConfig, resume: bool, record: Path | None = None) -> P
     """
     from runtime import Pipeline
 
-    source = open_source_at(wanted.source, wanted.speed, wanted.filters)
+    source = open_source_at(wanted.source, wanted.speed, wanted.filters, for_files)
     folder = wanted.settings.checkpoint_folder
     if resume and folder is None:
         raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
@@ -55,16 +62,44 @@ def build(wanted: PipelineConfig, resume: bool, record: Path | None = None) -> P
     )  # fmt: skip
 
 
-def open_source_at(uri: str, speed: str | None, filters: Sequence[str] | None = None) -> Source:
-    """Open a source, behind filters; what is wrong with their names is wrong usage."""
+def open_source_at(
+    uri: str,
+    speed: str | None,
+    filters: Sequence[str] | None = None,
+    for_files: Mapping[str, Any] | None = None,
+) -> Source:
+    """Open a source, behind filters; what is wrong with their names is wrong usage.
+
+    Parameters
+    ----------
+    uri : the source's name, as of `sensors.open_source`.
+    speed : `max` or a factor; None: as the name says.
+    filters : their names, in order.
+    for_files : settings of a `file:` source that hold where its name says nothing else.
+
+    Raises
+    ------
+    UsageError
+        A name or a setting is not understood.
+    """
     from sensors import SensorError, open_source
 
-    options: dict[str, Any] = {} if speed is None else {"speed": speed_factor(speed)}
+    options = _unsaid(uri, for_files or {})
+    if speed is not None:
+        options["speed"] = speed_factor(speed)
     try:
         source = open_source(uri, **options)
     except SensorError as error:
         raise UsageError(str(error)) from error
     return behind(source, filters)
+
+
+def _unsaid(uri: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    scheme, _, rest = uri.partition(":")
+    if scheme != "file":
+        return {}
+    said = {name for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)}
+    return {name: value for name, value in settings.items() if name not in said}
 
 
 def source_classes(source: Source) -> tuple[str, ...]:

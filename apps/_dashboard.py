@@ -16,11 +16,11 @@ import typer
 from apps._build import build
 from apps._door import door as service_door
 from apps._door import secret
-from apps._errors import DONE, UsageError
+from apps._errors import DONE, UsageError, refuse
 from apps._interrupt import run_until_interrupted
 from apps._log import logging_to_person
 from apps._open import free_port, load_kernels
-from apps._options import DEFAULT_ADDRESS, Ca, Classes, Filters, Json, Seed, Tls
+from apps._options import DEFAULT_ADDRESS, Ca, Classes, Filters, Json, Tls
 from apps._quantities import names
 from apps._say import json_line, remarks
 from apps._start import loaded
@@ -28,6 +28,10 @@ from apps.dashboard import DASHBOARD_PORT, Door, serve_dashboard
 
 if TYPE_CHECKING:
     from runtime import Service
+
+_MODEL = "gestures"
+# A recording is shown as it was, and stays to be sought in.
+_FOR_FILES = {"wait": True, "speed": 1.0}
 
 
 def dashboard(
@@ -68,12 +72,16 @@ def dashboard(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option("--model", metavar="FILE|NAME", help="The network of that service.")
-    ] = "gestures",
+        str | None,
+        typer.Option(
+            "--model", metavar="FILE|NAME", help="The network of that service (default: gestures)."
+        ),
+    ] = None,
     classes: Classes = None,
     filters: Filters = None,
     speed: Annotated[
-        str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
+        str | None,
+        typer.Option(metavar="FACTOR|max", help="Of a file (default: 1) or the simulator."),
     ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where Save puts the learner.")
@@ -88,7 +96,9 @@ def dashboard(
         Path | None,
         typer.Option(metavar="FILE", help="The secret that the service of --source wants."),
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of a new network's weights (default: 0).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Serve a page that shows a running service and teaches it, until Ctrl-C.
@@ -103,6 +113,12 @@ def dashboard(
         )
     page = _Page(host, http_port, public, open_browser, as_json)
     if source is None:
+        theirs = {
+            "port": port, "model": model, "classes": classes, "filter": filters, "speed": speed,
+            "checkpoint": checkpoint, "record-folder": record_folder,
+            "control-token": control_token, "seed": seed,
+        }  # fmt: skip
+        refuse(theirs, "is for a service that the dashboard runs: give --source, or leave it out")
         where = Door(**service_door(connect or DEFAULT_ADDRESS, tls, ca, None).options)
         loaded()
         run_until_interrupted(partial(page.serve, where))
@@ -110,10 +126,10 @@ def dashboard(
     load_kernels()
     service = _service(
         source,
-        model,
+        model or _MODEL,
         names(classes),
         tuple(filters or ()),
-        seed,
+        seed or 0,
         speed,
         {
             "checkpoint_folder": checkpoint,
@@ -196,7 +212,7 @@ def _service(
     wanted = PipelineConfig(
         ONLY, source, model, classes, filters, seed, speed, settings, frozenset()
     )
-    return Service.of({ONLY: build(wanted, resume)}, settings)
+    return Service.of({ONLY: build(wanted, resume, for_files=_FOR_FILES)}, settings)
 
 
 async def _serve_both(service: Service, page: _Page) -> None:

@@ -63,6 +63,9 @@ class Door:
             reason = getattr(error.__cause__, "verify_message", "") or str(error.__cause__ or error)
         except OSError as error:
             reason = _reason(error)
+        except ValueError:
+            # What IDNA cannot encode, or TLS cannot ask for: a..b, .b, a name of 64 letters.
+            reason = "that is no name of a machine"
         raise UnreachableError(f"Cannot reach a service at {self}: {reason}.")
 
     async def lets_anybody_in(self) -> bool:
@@ -71,7 +74,8 @@ class Door:
         Raises
         ------
         UnreachableError
-            As for :meth:`open`, or whoever answers does not speak protocol 1.
+            As for :meth:`open`, or whoever answers does not speak protocol 1, or turns the
+            dashboard away for a reason of another kind: nothing is known then.
         """
         hello = {"type": "hello", "protocol": 1, "client": "dashboard"}
         cutter = Cutter(_ANSWER_BYTES)
@@ -85,7 +89,12 @@ class Door:
             answer = msgspec.msgpack.decode(payload, type=dict[str, Any])
         except (trio.BrokenResourceError, trio.TooSlowError, FrameError, msgspec.MsgspecError):
             raise UnreachableError(f"What answers at {self} is no service of protocol 1.") from None
-        return answer.get("type") == "hello"
+        if answer.get("type") == "hello":
+            return True
+        if answer.get("type") == "error" and answer.get("code") == "wrong_token":
+            return False
+        said = str(answer.get("message") or answer.get("code") or "it said neither yes nor no")
+        raise UnreachableError(f"The service at {self} does not let the dashboard in: {said}")
 
     async def _open(self) -> trio.abc.Stream:
         if self.unix_path is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +23,9 @@ _CHUNK = 256 * 1024
 # at 30 Hz or more; a service publishes 160 messages a second, each of which would wake both sides.
 _GATHER_S = 0.02
 _FAREWELL_S = 0.2
+# A page with a last will repeats it each second. A phone that lost its Wi-Fi ends no connection:
+# TCP finds out after 20 s, and whatever is shown meanwhile would be taught.
+SILENCE_S = 3.0
 
 NORMAL, GOING_AWAY, TRY_LATER = 1000, 1001, 1013
 
@@ -31,8 +35,8 @@ class Relay:
 
     A binary WebSocket message from the browser is one message of protocol 1; one to the browser
     is one or more, back to back. A text message from the browser is its last will: a message of
-    protocol 1, in hexadecimal digits, that the service is sent if the browser vanishes. An empty
-    one takes it back.
+    protocol 1, in hexadecimal digits, that the service is sent if the browser vanishes, or says
+    nothing for three seconds: it repeats its will while that holds. An empty one takes it back.
 
     A browser that does not read stops the reading from the service, whose own policies act then.
 
@@ -71,7 +75,7 @@ class Relay:
 
     async def _to_service(self, stream: trio.abc.Stream, scope: trio.CancelScope) -> None:
         try:
-            while (said := await self._websocket.receive())["type"] == "websocket.receive":
+            while (said := await self._hear(stream))["type"] == "websocket.receive":
                 if (payload := said.get("bytes")) is not None:
                     await stream.send_all(frame(payload))
                 else:
@@ -80,6 +84,16 @@ class Relay:
             # What the service had to say about it may still be on its way to the browser.
             return
         scope.cancel()
+
+    async def _hear(self, stream: trio.abc.Stream) -> MutableMapping[str, Any]:
+        if self._will:
+            with trio.move_on_after(SILENCE_S):
+                return await self._websocket.receive()
+            # Nobody is there, or nobody who knows what is being done. The connection stays: a
+            # browser that comes back is told by the service how things stand.
+            await stream.send_all(frame(self._will))
+            self._will = b""
+        return await self._websocket.receive()
 
     async def _to_browser(self, stream: trio.abc.Stream, scope: trio.CancelScope) -> None:
         cutter = Cutter(FROM_SERVICE_BYTES)

@@ -61,7 +61,9 @@ async def _check_door(door: Door) -> None:
     try:
         anybody = await door.lets_anybody_in()
     except UnreachableError as error:
-        raise CommandError(f"{error} A public page needs one that runs already.") from None
+        raise CommandError(
+            f"{error} A public page needs one that runs already, to see that it wants a token."
+        ) from None
     if anybody:
         raise CommandError(
             f"The service at {door} wants no token: whoever reaches a public page could teach it."

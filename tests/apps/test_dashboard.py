@@ -11,11 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import msgpack
 import pytest
 import trio
+import trio.testing
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
@@ -28,12 +31,14 @@ from wsproto.events import (
 )
 
 from apps import cli
+from apps._build import open_source_at
 from apps._errors import CommandError
 from apps.dashboard import Door, serve_dashboard
 from apps.dashboard._app import static_files
 from apps.dashboard._door import UnreachableError
 from apps.dashboard._frames import Cutter, FrameError, frame
 from apps.dashboard._guard import host_allowed, origin_allowed, own_names
+from apps.dashboard._relay import Relay
 
 STATIC = Path(__file__).parents[2] / "apps" / "dashboard" / "static"
 
@@ -97,6 +102,26 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
         assert link in files, link
     # The policy allows no script and no style in the page itself.
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out_in_both_themes(theme: str) -> None:
+    light, dark = (
+        static_files()["style.css"].decode().split("@media (prefers-color-scheme: dark)")[:2]
+    )
+    told = {"light": light, "dark": dark.partition("}")[0]}[theme]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", told))
+    for ink in ("ink", "dim", "faint"):
+        for ground in ("panel", "page", "sunk"):
+            low, high = sorted(luminance(colours[name]) for name in (ink, ground))
+            contrast = (high + 0.05) / (low + 0.05)
+            assert contrast >= 4.5, f"{ink} on {ground}: {contrast:.2f}"  # WCAG 1.4.3
 
 
 def test_every_part_that_the_scripts_name_is_on_the_page() -> None:
@@ -361,6 +386,50 @@ async def test_when_the_page_vanishes_its_last_will_is_done() -> None:
         assert heard == frame(b"x")
 
 
+class Phone:
+    """The end of a WebSocket that the relay sees, without a network."""
+
+    def __init__(self) -> None:
+        self.says, self._heard = trio.open_memory_channel[dict[str, Any]](100)
+        self.client_state = self.application_state = None
+        self.receive = self._heard.receive
+
+    async def say(self, data: bytes | str) -> None:
+        kind = "bytes" if isinstance(data, bytes) else "text"
+        await self.says.send({"type": "websocket.receive", kind: data})
+
+
+async def test_a_phone_that_falls_silent_while_it_teaches_teaches_no_more(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    door = SimpleNamespace(open=AsyncMock(return_value=ours))
+    phone: Any = Phone()
+    will = b"teach nothing".hex()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Relay(phone, door, trio.Event()).run)  # type: ignore[arg-type]
+        await phone.say(will)
+        await phone.say(b"teach")
+        assert await theirs.receive_some() == frame(b"teach")
+        for _ in range(20):
+            await trio.sleep(1)
+            await phone.say(will)
+        with trio.move_on_after(2.9) as held:
+            await theirs.receive_some()
+        assert held.cancelled_caught
+        with trio.fail_after(0.2):
+            assert await theirs.receive_some() == frame(b"teach nothing")
+        # Once; and who comes back is listened to, and may be silent when nothing is taught.
+        await trio.sleep(60)
+        await phone.say(b"hello again")
+        assert await theirs.receive_some() == frame(b"hello again")
+        await phone.say(will)
+        await phone.say("")
+        await trio.sleep(60)
+        await phone.says.send({"type": "websocket.disconnect"})
+        assert await theirs.receive_some() == b""
+
+
 @pytest.mark.slow
 async def test_a_browser_that_does_not_read_stops_the_service_being_read() -> None:
     sent = 0
@@ -454,9 +523,23 @@ async def test_a_public_page_needs_a_service_with_a_token() -> None:
     ):
         async with serving(public=True):
             pass
+    # It may want no token from those whom it has room for.
+    full = answers({"type": "error", "code": "too_many_connections", "message": "All are in use."})
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(CommandError, match="does not let the dashboard in: All are in use."),
+        flatten_subgroups=True,
+    ):
+        async with serving(full, public=True):
+            pass
     refuses = answers({"type": "error", "code": "wrong_token", "message": "No."})
     async with serving(refuses, public=True) as url:
         assert (await get(url, "/"))[0] == 200
+
+
+@pytest.mark.parametrize("host", ["a..b", ".b", "x" * 64, "a" * 63 + ".." + "b"])
+async def test_a_name_that_cannot_be_is_told(host: str) -> None:
+    with pytest.raises(UnreachableError, match="that is no name of a machine"):
+        await Door(host, 7462).open()
 
 
 # -- the command -----------------------------------------------------------------------------------
@@ -468,6 +551,15 @@ async def test_a_public_page_needs_a_service_with_a_token() -> None:
         (["--host", "0.0.0.0"], "say --public"),
         (["--source", "sim:", "--connect", "127.0.0.1:1"], "leave out --connect"),
         (["--connect", "here"], "HOST:PORT"),
+        (["--port", "0"], "--port is for a service that the dashboard runs: give --source"),
+        (["--model", "edge"], "--model is for a service"),
+        (["--classes", "a,b"], "--classes is for a service"),
+        (["--filter", "hot"], "--filter is for a service"),
+        (["--speed", "1"], "--speed is for a service"),
+        (["--checkpoint", "there"], "--checkpoint is for a service"),
+        (["--record-folder", "there"], "--record-folder is for a service"),
+        (["--control-token", "there"], "--control-token is for a service"),
+        (["--seed", "0"], "--seed is for a service"),
     ],
 )
 def test_wrong_usage(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -486,11 +578,24 @@ def test_without_the_extra_it_is_named(
 def test_a_service_and_its_page_in_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    # The source is over at once; --source stays for those who look, so the test ends it.
+    found: list[Any] = []
+
+    # The service stays for those who look, so the test ends it.
     async def look(door: Door, *_: Any, task_status: Any, **__: Any) -> None:
+        from runtime import connect
+
         task_status.started("http://127.0.0.1:1")
-        stream = await door.open()
-        await stream.aclose()
+        async with connect(door.host, door.port) as client:
+            await trio.sleep(0.1)  # several times as long as the recording
+            found.append((await client.status())["status"]["source"])
+            await client.replay(position_us=0, paused=True)
+            with trio.fail_after(20):
+                while True:
+                    now = (await client.status())["status"]["source"]["replay"]
+                    if now["position_us"] == 0:
+                        break
+                    await trio.sleep(0.01)
+                found.append(now)
         signal = __import__("signal")
         signal.raise_signal(signal.SIGINT)
         await trio.sleep_forever()
@@ -502,3 +607,24 @@ def test_a_service_and_its_page_in_one(
     assert cli.run(arguments) == 0
     (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert told["type"] == "serving"
+    source, sought = found
+    # At the speed of life, and waiting: what the page's buttons ask for is done.
+    assert source["state"] == "running"
+    assert source["replay"]["speed"] == 1.0
+    assert sought["paused"]
+
+
+def test_what_a_source_says_of_itself_goes_before_what_files_get(tmp_path: Path) -> None:
+    file = tmp_path / "bar.csv"
+    file.write_text("0,1,5,1\n100,2,5,1\n")
+    defaults = {"wait": True, "speed": 1.0}
+
+    def opened(more: str, speed: str | None = None) -> tuple[Any, Any]:
+        source: Any = open_source_at(f"file:{file}?size=32x32{more}", speed, None, defaults)
+        return source._wait, source.speed
+
+    assert opened("") == (True, 1.0)
+    assert opened("&wait=0&speed=max") == (False, None)
+    assert opened("&speed=2", "4") == (True, 4.0)
+    assert opened("", "max") == (True, None)
+    assert open_source_at("sim:", None, None, defaults).name.startswith("sim:")

@@ -69,5 +69,9 @@ def commands() -> Iterator[Commands]:
 @pytest.fixture(scope="module")
 def dashboard(commands: Commands) -> Callable[..., str]:
     """Starts `spikewire dashboard` with arguments; returns the page's address."""
-    own = ["dashboard", "--http-port", "0", "--port", "0"]
-    return lambda *more: str(commands.start(*own, *more)["url"])
+
+    def start(*more: str) -> str:
+        own = ["--port", "0"] if "--source" in more else []
+        return str(commands.start("dashboard", "--http-port", "0", *own, *more)["url"])
+
+    return start

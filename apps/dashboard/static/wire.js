@@ -5,6 +5,8 @@ import { decodeAll, encode } from "./msgpack.js";
 const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 5000;
 const SILENT_BEATS = 3;
+// The page's server takes a label back whose page says nothing for three seconds.
+const STILL_THERE_MS = 1000;
 const OWES = "spikewire.owes";
 const TOKEN = "spikewire.token";
 
@@ -29,7 +31,7 @@ const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2,
 
 /**
  * @param {object} handlers
- *   `state(name, sentence)`: `connecting`, `live`, `lost`, `unreachable`, `ended`, `token`, `refused`;
+ *   `state(name, sentence)`: `connecting`, `live`, `lost`, `unreachable`, `ended`, `token`;
  *   `hello(message, again)`; `message(message)`; `resumed(topic, count)`: how many of the next
  *   messages of that topic are old ones.
  */
@@ -112,15 +114,25 @@ export class Wire {
 
   /** Name what is shown from now on; null: nothing. */
   teach(label) {
-    if (this.live) {
-      // If this page vanishes while it teaches, its server takes the label back.
-      const will = label === null ? "" : hex(encode({ type: "teach", label: null }));
-      this.socket.send(will);
-    }
+    // If this page vanishes while it teaches, its server takes the label back.
+    this._will(label === null ? "" : hex(encode({ type: "teach", label: null })));
     if (label !== null) sessionStorage.setItem(OWES, "1");
     const reply = this.request("teach", { label });
     if (label === null) reply.then(() => sessionStorage.removeItem(OWES)).catch(() => {});
     return reply;
+  }
+
+  /** What was taught has ended without this page: it owes nothing any more. */
+  release() {
+    this._will("");
+    sessionStorage.removeItem(OWES);
+  }
+
+  _will(text) {
+    clearInterval(this.stillThere);
+    if (!this.live) return;
+    this.socket.send(text);
+    if (text) this.stillThere = setInterval(() => this.socket.send(text), STILL_THERE_MS);
   }
 
   _is(state, sentence) {
@@ -135,6 +147,7 @@ export class Wire {
 
   _close() {
     clearTimeout(this.patience);
+    clearInterval(this.stillThere);
     const socket = this.socket;
     this.socket = null;
     if (socket) socket.close();
