@@ -1,6 +1,6 @@
 // How a recording is replayed: pause, position, speed, loop.
 
-import { $, allow, el, permits, sayClock, toast } from "./page.js";
+import { $, allow, allowed, el, permits, sayClock, toast } from "./page.js";
 
 const SPEEDS = [["0.1", "0.1×"], ["0.25", "0.25×"], ["0.5", "0.5×"], ["1", "1×"], ["2", "2×"], ["4", "4×"], ["10", "10×"], ["max", "max"]];
 
@@ -19,17 +19,23 @@ export class Replay {
       this._ask($("speed"), { speed: value === "max" ? null : Number(value) });
     });
     $("seek").addEventListener("input", () => {
+      if (!this._known) return;
       this.seeking = true;
       this._say(this._sought());
     });
     $("seek").addEventListener("change", () => {
       this.seeking = false;
-      this._ask($("seek"), { position_us: this._sought() });
+      if (this._known) this._ask($("seek"), { position_us: this._sought() });
     });
   }
 
+  // Until the recording has been measured nothing says where in it the bar stands.
+  get _known() {
+    return this.state?.duration_us != null;
+  }
+
   _sought() {
-    return Math.round((Number($("seek").value) / Number($("seek").max)) * (this.state?.duration_us ?? 0));
+    return Math.round((Number($("seek").value) / Number($("seek").max)) * this.state.duration_us);
   }
 
   _ask(control, fields) {
@@ -57,14 +63,18 @@ export class Replay {
     const file = state.file.split("/").at(-1);
     $("file").textContent = file;
     $("file").title = state.file;
-    $("duration").textContent = sayClock(state.duration_us);
+    $("duration").textContent = this._known ? sayClock(state.duration_us) : "–";
     this.rules();
   }
 
   rules() {
     const why = this.refusal("replay");
-    for (const id of ["pause", "loop", "speed", "seek"]) allow($(id), why);
-    $("speed").disabled = $("seek").disabled = Boolean(why);
+    for (const id of ["pause", "loop", "speed"]) allow($(id), why);
+    allow($("seek"), why || (this._known ? "" : "The recording’s length is being measured."));
+    $("speed").disabled = Boolean(why);
+    $("seek").disabled = !allowed($("seek"));
+    // A bar that is disabled while it is moved never says `change`.
+    if ($("seek").disabled) this.seeking = false;
   }
 
   _say(position) {
@@ -79,7 +89,7 @@ export class Replay {
     const { paused, speed, position_us, duration_us } = this.state;
     // Between two reports the bar moves on by itself.
     let at = position_us + (paused || speed === null ? 0 : (now - this.at) * 1000 * speed);
-    at = Math.min(at, duration_us);
+    if (this._known) at = Math.min(at, duration_us);
     this._say(at);
     const value = String(duration_us ? Math.round((at / duration_us) * Number($("seek").max)) : 0);
     if ($("seek").value !== value) $("seek").value = value;

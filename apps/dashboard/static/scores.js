@@ -27,7 +27,7 @@ function argmax(values) {
 
 export class Scores {
   constructor() {
-    this.table = $("scores");
+    this.table = $("rows");
     this.strip = $("strip");
     this.context = this.strip.getContext("2d");
     this.grain = document.createElement("canvas");
@@ -40,8 +40,9 @@ export class Scores {
     this.high = 1;
     this.last = null;
     this.lastAt = -Infinity;
+    this.winner = null;
     this.foot = el("p", { className: "ends" }, el("span", { textContent: "30 s ago" }), el("span", { textContent: "now" }));
-    this.table.append(this.foot);
+    $("scores").append(this.foot);
     onTheme(() => { this.stale = true; });
   }
 
@@ -57,6 +58,10 @@ export class Scores {
       column.truth = from(column.truth);
     }
     this.classes = [...classes];
+    // A class that was taken back has no score, no vote and no name on the page any more.
+    for (const name of this.tops.keys()) if (!classes.includes(name)) this.tops.delete(name);
+    this.votes = this.votes.filter(([, name]) => classes.includes(name));
+    if (!classes.includes(this.winner)) this.winner = null;
     for (const row of this.rows.values()) row.element.remove();
     this.rows.clear();
     classes.forEach((name, index) => {

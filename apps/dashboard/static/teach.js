@@ -1,9 +1,11 @@
 // Teaching by hand: a class is taught for as long as its button or its key is held.
 
-import { $, allow, allowed, count, el, permits, pretty, toast } from "./page.js";
+import { $, allow, allowed, count, el, memory, permits, pretty, toast } from "./page.js";
 
 const ENOUGH_MS = 5000;
 const TOO_SHORT_MS = 250;
+// A click this soon after a hold is the hold's own.
+const ITS_CLICK_MS = 400;
 // What the service refuses in a label: everything that has no shape of its own, but for spaces.
 const UNPRINTABLE = /[^\P{C}]|[^\P{Z} ]/u;
 const KEYS = "123456789abcdefghijklmnopqrstuvwxyz";
@@ -13,7 +15,9 @@ const typing = (target) => target instanceof HTMLElement && (target.matches("inp
 export class Teaching {
   constructor(wire) {
     this.wire = wire;
-    this.held = null; // { label, button, by, began }
+    this.held = null; // { label, button, by, began, known }; known: the service has answered
+    this.heldAt = -Infinity; // when a pointer or a key held a button last
+    this.keys = memory.get("keys", true) !== false;
     this.classes = [];
     this.buttons = new Map();
     this.learning = null;
@@ -22,6 +26,8 @@ export class Teaching {
     $("new").addEventListener("submit", (event) => event.preventDefault());
     $("new-name").addEventListener("input", () => this._rules());
     $("learn").addEventListener("click", () => this._switch());
+    $("keys").addEventListener("click", () => this._switchKeys());
+    $("keys").setAttribute("aria-checked", String(this.keys));
     $("undo").addEventListener("click", () => this._undo());
     document.addEventListener("keydown", (event) => this._key(event));
     document.addEventListener("keyup", (event) => {
@@ -57,14 +63,22 @@ export class Teaching {
         this._hold(button, () => name);
         this.buttons.set(name, button);
       }
-      const key = KEYS[index] ?? "";
+      $("buttons").append(button);
+    });
+    this._nameKeys();
+    this._rules();
+  }
+
+  _nameKeys() {
+    this.classes.forEach((name, index) => {
+      const button = this.buttons.get(name);
+      const key = this.keys ? KEYS[index] ?? "" : "";
       button.querySelector("kbd").textContent = key;
       button.querySelector("kbd").hidden = !key;
       button.setAttribute("aria-label", `Hold to teach ${pretty(name)}${key ? `, key ${key}` : ""}`);
       if (key) button.setAttribute("aria-keyshortcuts", key);
-      $("buttons").append(button);
+      else button.removeAttribute("aria-keyshortcuts");
     });
-    this._rules();
   }
 
   setStatus(status) {
@@ -76,7 +90,19 @@ export class Teaching {
   setLearning(learning) {
     this.learning = learning;
     this._rules();
+    this._overtaken();
     this._show();
+  }
+
+  // The service has one label. What it says of it leaves in order: all that comes with or after
+  // the answer to this page's request knows of that request.
+  _overtaken() {
+    const { held, learning } = this;
+    if (!held?.known || !learning || learning.label === held.label) return;
+    this._drop();
+    this.wire.release();
+    toast(learning.label === null ? `The lesson of ${pretty(held.label)} was ended elsewhere.`
+      : `Somebody else teaches ${pretty(learning.label)} now.`);
   }
 
   /** The connection came or went. */
@@ -118,7 +144,7 @@ export class Teaching {
     allow($("learn"), this.refusal("learn"));
     const undoable = this.learning ? this.learning.undo : null;
     allow($("undo"), this.refusal("undo") || (undoable == null ? "There is no lesson to take back." : ""));
-    $("teach-why").textContent = off || "Hold a gesture’s button, or its key, while you show it: five seconds are enough.";
+    $("teach-why").textContent = off || `Hold a gesture’s button${this.keys ? ", or its key," : ""} while you show it: five seconds are enough.`;
     if (this.held && off) this.stop();
   }
 
@@ -144,10 +170,28 @@ export class Teaching {
       event.preventDefault();
       if (!event.repeat) this.start(label(), button, event.code);
     });
+    // Some browsers click when the space bar is let go, whatever its keydown was told.
+    button.addEventListener("keyup", (event) => { if (event.key === " ") event.preventDefault(); });
+    button.addEventListener("click", (event) => {
+      if (event.detail === 0) this._activate(label(), button);
+    });
+    button.setAttribute("aria-description", "Activating it teaches for five seconds.");
+  }
+
+  // Speech control and screen readers click without holding anything: that is a lesson of five
+  // seconds, or its end.
+  _activate(label, button) {
+    if (this.held) {
+      if (this.held.by === "click" && this.held.button === button) this.stop();
+      return;
+    }
+    if (performance.now() - this.heldAt < ITS_CLICK_MS || !this.start(label, button, "click")) return;
+    const { held } = this;
+    setTimeout(() => { if (this.held === held) this.stop(); }, ENOUGH_MS);
   }
 
   _key(event) {
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (!this.keys || event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     const index = KEYS.indexOf(event.key.toLowerCase());
     const button = index < 0 ? undefined : this.buttons.get(this.classes[index]);
     if (!button) return;
@@ -166,12 +210,18 @@ export class Teaching {
       if (button.id === "new-hold") $("new-name").focus();
       return false;
     }
-    const held = { label, button, by, began: performance.now(), isNew: button.id === "new-hold" };
+    const held = { label, button, by, began: performance.now(), isNew: button.id === "new-hold", known: false };
     this.held = held;
     button.classList.add("held");
     button.setAttribute("aria-pressed", "true");
-    this.wire.teach(label).catch((error) => {
-      if (this.held === held) this._drop();
+    this.wire.teach(label).then(() => {
+      held.known = true;
+      if (this.held === held) this._overtaken();
+    }).catch((error) => {
+      if (this.held === held) {
+        this._drop();
+        this.wire.release();
+      }
       toast(error.message, true);
     });
     return true;
@@ -194,6 +244,7 @@ export class Teaching {
     const { held } = this;
     this.held = null;
     if (held) {
+      if (held.by !== "click") this.heldAt = performance.now();
       held.button.classList.remove("held");
       held.button.removeAttribute("aria-pressed");
       held.button.querySelector(".fill").style.transform = "";
@@ -210,9 +261,18 @@ export class Teaching {
     this.wire.request("learn", { on: !this.on }).catch((error) => toast(error.message, true));
   }
 
+  // Letters anywhere are in the way of those who speak to their machine, or miss a key.
+  _switchKeys() {
+    this.keys = !this.keys;
+    memory.set("keys", this.keys);
+    $("keys").setAttribute("aria-checked", String(this.keys));
+    this._nameKeys();
+    this._rules();
+  }
+
   _undo() {
     if (!permits($("undo"))) return;
-    this._drop();
+    this.stop();
     this.wire.request("undo").then((reply) => {
       toast(`The lesson of ${pretty(reply.label ?? "")} is taken back.`);
     }).catch((error) => toast(error.message, true));
