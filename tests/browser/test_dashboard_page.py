@@ -142,7 +142,7 @@ def test_teach_undo_record_and_replay(
         page.click("#record")
         page.wait_for_selector("text=/Recorded in .*recorded/")
     (file,) = (tmp_path / "recorded").glob("*.aedat4")
-    replay(browser, dashboard("--source", f"file:{file}?wait=1&loop=1", "--speed", "1"))
+    replay(browser, dashboard("--source", f"file:{file}?loop=1"))
 
 
 def replay(browser: Any, url: str) -> None:
@@ -211,6 +211,133 @@ def test_a_lesson_never_stays_on(browser: Any, dashboard: Callable[..., str]) ->
         witness.wait_for_selector(taught, state="detached")
 
 
+def test_a_lesson_that_others_end_is_not_shown_on(
+    browser: Any, dashboard: Callable[..., str]
+) -> None:
+    url = dashboard("--source", "sim:?classes=arm_roll&hold=600")
+    mine, theirs = ('[data-class="arm_roll"]', '[data-class="air_guitar"]')
+    with looking(browser, url) as other, looking(browser, url) as page:
+        button = page.wait_for_selector(f"#buttons {mine}")
+        page.wait_for_selector('#learn[aria-checked="true"]')
+        other.wait_for_selector('#learn[aria-checked="true"]')
+        box = button.bounding_box()
+        page.mouse.move(box["x"] + 20, box["y"] + 20)
+        page.mouse.down()
+        # It is held for longer than the server waits for a sign of life.
+        other.wait_for_selector(f"#buttons .elsewhere{mine}")
+        page.wait_for_timeout(4000)
+        assert page.is_visible(f"#buttons .held{mine}")
+        assert other.is_visible(f"#buttons .elsewhere{mine}")
+
+        other.focus(f"#buttons {theirs}")
+        other.keyboard.down("Space")
+        page.wait_for_selector("text=Somebody else teaches air guitar now.")
+        assert page.locator("#buttons .held").count() == 0
+        page.mouse.up()
+        page.wait_for_timeout(500)
+        assert page.is_visible(f"#buttons .elsewhere{theirs}")  # letting go ends nothing of theirs
+        other.keyboard.up("Space")
+        page.wait_for_selector("#buttons .elsewhere", state="detached")
+        other.wait_for_timeout(600)
+        assert other.locator("#buttons .held").count() == 0
+
+        # A page that is held up for seconds is as good as a phone without a network.
+        page.mouse.down()
+        other.wait_for_selector(f"#buttons .elsewhere{mine}")
+        page.evaluate("""setTimeout(() => {
+            const end = performance.now() + 8000;
+            while (performance.now() < end);
+        })""")
+        other.wait_for_selector("#buttons .elsewhere", state="detached", timeout=6000)
+        page.wait_for_selector("text=The lesson of arm roll was ended elsewhere.")
+        assert page.locator("#buttons .held").count() == 0
+        page.mouse.up()
+
+
+def test_teaching_without_holding_anything(browser: Any, dashboard: Callable[..., str]) -> None:
+    url = dashboard("--source", "sim:?classes=arm_roll&hold=600")
+    held = '#buttons .held[data-class="arm_roll"]'
+    with looking(browser, url) as page:
+        page.wait_for_selector('#learn[aria-checked="true"]')
+        button = page.locator('#buttons [data-class="arm_roll"]')
+        key = button.get_attribute("aria-keyshortcuts")
+        page.keyboard.down(key)
+        page.wait_for_selector(held)
+        page.keyboard.up(key)
+        page.click("#keys")
+        page.wait_for_selector('#keys[aria-checked="false"]')
+        page.reload()
+        page.wait_for_selector('#keys[aria-checked="false"]')
+        page.wait_for_selector('#learn[aria-checked="true"]')
+        assert button.get_attribute("aria-keyshortcuts") is None
+        assert button.locator("kbd").is_hidden()
+        page.keyboard.down(key)
+        page.wait_for_timeout(300)
+        assert page.locator(held).count() == 0
+        page.keyboard.up(key)
+        page.click("#keys")
+        assert button.get_attribute("aria-keyshortcuts") == key
+
+        # What a screen reader does: a click of which no pointer and no key knows.
+        button.evaluate("button => button.click()")
+        page.wait_for_selector(held)
+        page.wait_for_timeout(1000)
+        button.evaluate("button => button.click()")
+        page.wait_for_selector(held, state="detached")
+        button.evaluate("button => button.click()")
+        page.wait_for_selector(held)
+        page.wait_for_timeout(3500)
+        assert page.is_visible(held)
+        page.wait_for_selector(held, state="detached", timeout=5000)
+        until(page, "#lesson", r"arm roll · [45]\.\d s.*")
+
+
+def test_what_is_gone_and_what_is_not_known_yet(
+    browser: Any, dashboard: Callable[..., str]
+) -> None:
+    with looking(browser, dashboard("--connect", "127.0.0.1:1")) as page:
+        page.wait_for_selector('body[data-state="unreachable"]')
+        scores = """async () => {
+            const { Scores } = await import(`${location.origin}/scores.js`);
+            const scores = new Scores();
+            const now = performance.now();
+            scores.setClasses(["wave", "salute"]);
+            const result = { scores: { wave: 1, salute: 900 }, class: "salute", teaching: false, label: null };
+            scores.take(result, now);
+            scores.draw(now);
+            const before = scores.winner;
+            scores.setClasses(["wave"]);
+            return [before, scores.winner, [...scores.tops.keys()], scores.votes.length];
+        }"""  # noqa: E501
+        assert page.evaluate(scores) == ["salute", None, ["wave"], 0]
+        replay = """async () => {
+            const { Replay } = await import(`${location.origin}/replay.js`);
+            const asked = [];
+            let why = "";
+            const wire = { request: (type, fields) => { asked.push(fields); return new Promise(() => {}); } };
+            const replay = new Replay(wire, () => why);
+            const state = { file: "a", paused: true, loop: false, speed: 1, position_us: 0, duration_us: null };
+            const seek = document.getElementById("seek");
+            const move = (kind) => { seek.value = "500"; seek.dispatchEvent(new Event(kind)); };
+            replay.take(state);
+            move("input");
+            move("change");
+            const unknown = [seek.disabled, replay.seeking, asked.length];
+            replay.take({ ...state, duration_us: 4000000 });
+            move("change");
+            move("input");
+            const known = [seek.disabled, replay.seeking, asked];
+            why = "There is no connection to the service.";
+            replay.rules();
+            return { unknown, known, lost: [seek.disabled, replay.seeking] };
+        }"""  # noqa: E501
+        assert page.evaluate(replay) == {
+            "unknown": [True, False, 0],
+            "known": [False, True, [{"position_us": 2_000_000}]],
+            "lost": [True, False],
+        }
+
+
 def test_the_page_is_never_blank(browser: Any, dashboard: Callable[..., str]) -> None:
     url = dashboard("--connect", "127.0.0.1:1")
     with looking(browser, url) as page:
@@ -263,6 +390,9 @@ def test_it_looks_right(
         page.wait_for_selector("#hero:not(.quiet)")
         wide, there = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= there  # nothing sticks out
+        parts = "all => [...new Set(all.map(part => part.getAttribute('role')))]"
+        assert page.eval_on_selector_all('[role="table"] > *', parts) == ["row"]
+        assert page.eval_on_selector_all('[role="row"] > *', parts) == ["cell"]
         if device == "phone":
             sizes = page.eval_on_selector_all(
                 "#buttons .hold", "all => all.map(b => b.getBoundingClientRect().height)"
