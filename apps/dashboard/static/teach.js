@@ -4,6 +4,8 @@ import { $, allow, allowed, count, el, memory, permits, pretty, toast } from "./
 
 const ENOUGH_MS = 5000;
 const TOO_SHORT_MS = 250;
+// A lesson that takes another's place begins this soon after it.
+const SUCCESSOR_MS = 300;
 // A click this soon after a hold is the hold's own.
 const ITS_CLICK_MS = 400;
 // What the service refuses in a label: everything that has no shape of its own, but for spaces.
@@ -101,8 +103,12 @@ export class Teaching {
     if (!held?.known || !learning || learning.label === held.label) return;
     this._drop();
     this.wire.release();
-    toast(learning.label === null ? `The lesson of ${pretty(held.label)} was ended elsewhere.`
-      : `Somebody else teaches ${pretty(learning.label)} now.`);
+    // A service says first that the old lesson is over, then that a new one has begun.
+    setTimeout(() => {
+      const now = this.learning?.label ?? null;
+      toast(now === null || now === held.label ? `The lesson of ${pretty(held.label)} was ended elsewhere.`
+        : `Somebody else teaches ${pretty(now)} now.`);
+    }, SUCCESSOR_MS);
   }
 
   /** The connection came or went. */
