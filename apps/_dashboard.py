@@ -116,7 +116,7 @@ def dashboard(
         theirs = {
             "port": port, "model": model, "classes": classes, "filter": filters, "speed": speed,
             "checkpoint": checkpoint, "record-folder": record_folder,
-            "control-token": control_token, "seed": seed,
+            "control-token": control_token, "seed": seed, "resume": resume or None,
         }  # fmt: skip
         refuse(theirs, "is for a service that the dashboard runs: give --source, or leave it out")
         where = Door(**service_door(connect or DEFAULT_ADDRESS, tls, ca, None).options)

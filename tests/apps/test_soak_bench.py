@@ -21,7 +21,8 @@ def test_a_short_soak(tmp_path):
     assert report["results"] > 300
     assert report["clients"]["subscribers"] > 0
     assert set(report["clients"]) <= {"subscribers", "askers", "vandals", "BrokenResourceError"}
-    assert abs(report["descriptors"]["after"] - report["descriptors"]["before"]) <= 1
+    # The first passers-by were there already when it was looked at before.
+    assert report["descriptors"]["after"] <= report["descriptors"]["before"]
     assert len(report["latency_us"]) == 20
     assert all(one["resident"] > 5e7 for one in report["samples"])
     assert plot.read_bytes().startswith(b"\x89PNG")
