@@ -38,6 +38,9 @@ _LINGER_S = 0.5
 _LINGER_BYTES = 1024 * 1024
 
 
+# What is handed to the kernel in one go. What was handed over is out of the policies' reach.
+_JOINED_BYTES = 16 * 1024
+_GATHERED_BYTES = 256 * 1024
 Allowed = Literal["watch", "control"]
 _IDS = 1024  # ids of a connection's last requests, none of which may come again
 
@@ -72,6 +75,8 @@ class Connection:
         self._with: Pipeline | None = None
         self._ids: deque[int | str] = deque(maxlen=_IDS)
         self._name = "a connection"
+        self._every_s = 0.0
+        self._sent_at = -math.inf
         self._outbox = Outbox(
             settings.subscriber_messages, settings.subscriber_bytes, self._hurry_writer
         )
@@ -219,6 +224,8 @@ class Connection:
             else:
                 added += [topic] if topic not in self._outbox.topics else []
                 self._outbox.subscribe(topic, said.policy)
+        if isinstance(said, Subscribe) and said.every_ms is not None:
+            self._every_s = said.every_ms / 1000
         answer: dict[str, Any] = {
             "ok": True,
             "tick": pipeline.owner.tick,
@@ -260,7 +267,8 @@ class Connection:
         try:
             with self._writer_scope:
                 while (frame := await self._next()) is not None:
-                    await self._stream.send_all(frame)
+                    await self._stream.send_all(self._with_more(frame))
+                    self._sent_at = trio.current_time()
                 await end_sending(self._stream)
                 connection.deadline = trio.current_time() + _LINGER_S
                 if self._reading:
@@ -273,12 +281,25 @@ class Connection:
 
     async def _next(self) -> bytes | None:
         """The next frame to send; a heartbeat when there has been none for a while."""
-        pause = self._desk.settings.heartbeat_s
-        if not pause or not self._greeted or self._with is None:
-            return await self._outbox.take()
-        with trio.move_on_after(pause):
-            return await self._outbox.take()
-        return encode({"type": "beat", "tick": self._with.owner.tick})
+        silence = self._desk.settings.heartbeat_s
+        beats = silence and self._greeted and self._with is not None
+        with trio.move_on_after(silence if beats else math.inf) as scope:
+            await self._outbox.ready()
+        if scope.cancelled_caught and self._with is not None:
+            return encode({"type": "beat", "tick": self._with.owner.tick})
+        if self._every_s:
+            with trio.move_on_at(self._sent_at + self._every_s):
+                await self._outbox.pressing()
+        return self._outbox.pop()
+
+    def _with_more(self, frame: bytes) -> bytes:
+        """This frame and those that wait behind it: one send for many costs little more."""
+        parts, size = [frame], len(frame)
+        most = _GATHERED_BYTES if self._every_s else _JOINED_BYTES
+        while size < most and (more := self._outbox.pop()) is not None:
+            parts.append(more)
+            size += len(more)
+        return b"".join(parts) if len(parts) > 1 else frame
 
     async def _drain(self) -> None:
         """Read and forget, until the peer has closed too."""

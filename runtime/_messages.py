@@ -83,6 +83,7 @@ class Subscribe(_Said, tag="subscribe", kw_only=True):
     policy: Policy = "drop_oldest"
     last_seq: Annotated[dict[_Topic, _Seq], msgspec.Meta(max_length=16)] | None = None
     run: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    every_ms: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
 
     def __post_init__(self) -> None:
         _check_topics(self.topics)

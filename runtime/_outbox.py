@@ -58,6 +58,7 @@ class Outbox:
         self._ended = False
         self._ready = trio.Event()
         self._taken = trio.Event()
+        self._pressing = trio.Event()
         self.dropped = 0
         self.superseded = 0
         self.cut = False
@@ -119,6 +120,7 @@ class Outbox:
             return
         self._answers.append((self._next_order(), frame))
         self._ready.set()
+        self._pressing.set()
         for topic in dict.fromkeys(topic for topic, _, _ in then):
             held = self._topics.get(topic)
             if held is None:
@@ -138,6 +140,7 @@ class Outbox:
             self._answers.append((self._next_order(), frame))
         self._ended = True
         self._ready.set()
+        self._pressing.set()
         self._taken.set()
 
     def hurry(self) -> None:
@@ -147,16 +150,28 @@ class Outbox:
 
     async def take(self) -> bytes | None:
         """The next frame to send, or None at the end."""
-        while True:
-            frame = self._pop()
-            if frame is not None:
-                self._taken.set()
-                self._taken = trio.Event()
-                return frame
-            if self._ended:
-                return None
+        await self.ready()
+        return self.pop()
+
+    async def ready(self) -> None:
+        """Wait until there is a frame to send, or no more will come."""
+        while not (self._ended or self._answers or any(t.waiting for t in self._topics.values())):
             self._ready = trio.Event()
             await self._ready.wait()
+
+    async def pressing(self) -> None:
+        """Wait until something waits that is not to be kept waiting: an answer, or the end."""
+        while not (self._ended or self._answers):
+            self._pressing = trio.Event()
+            await self._pressing.wait()
+
+    def pop(self) -> bytes | None:
+        """The next frame to send, if there is one now."""
+        frame = self._pop()
+        if frame is not None:
+            self._taken.set()
+            self._taken = trio.Event()
+        return frame
 
     def _pop(self) -> bytes | None:
         first: _Topic | None = None

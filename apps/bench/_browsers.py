@@ -34,7 +34,12 @@ async def _browse(url: str, mine: dict[str, Any], ready: trio.Event) -> None:
                 if isinstance(event, AcceptConnection):
                     for said in (
                         {"type": "hello", "protocol": 1, "client": "a browser"},
-                        {"type": "subscribe", "topics": _TOPICS, "policy": "latest"},
+                        {
+                            "type": "subscribe",
+                            "topics": _TOPICS,
+                            "policy": "latest",
+                            "every_ms": 40,
+                        },
                     ):
                         packed = msgspec.msgpack.encode(said)
                         await stream.send_all(protocol.send(BytesMessage(packed)))

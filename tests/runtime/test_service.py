@@ -572,3 +572,37 @@ async def test_a_batch_that_does_not_come_back_is_noticed(fakes, running, autoju
         assert not run.service.first.watchdog.network_stalled
         run.service.stop()
     assert [r.getMessage() for r in caplog.records if "one batch" in r.getMessage()]
+
+
+async def test_a_subscriber_can_have_what_waits_gathered(fakes, running, autojump_clock):
+    source = fakes.Source()
+    async with running(source) as run:
+        stream = run.connect()
+        await stream.send_all(HELLO)
+        said = {"type": "subscribe", "topics": ["result"], "every_ms": 200}
+        await stream.send_all(encode(said))
+        framer, came = Framer(10**7), []
+
+        async def read():
+            while data := await stream.receive_some():
+                framer.feed(data)
+                while (payload := framer.take()) is not None:
+                    came.append((trio.current_time(), decode(payload)))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            for start in range(0, 1_000_000, 10_000):
+                source.push(fakes.packet(range(start, start + 10_000, 500)))
+                await trio.sleep(0.01)
+            asked = trio.current_time()
+            await stream.send_all(encode({"type": "status", "id": 7}))
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+        results = [(at, m["seq"]) for at, m in came if m.get("topic") == "result"]
+        assert [seq for _, seq in results] == list(range(1, len(results) + 1))
+        assert len(results) >= 98
+        # Five goes a second, one of them with the answer, which does not wait.
+        assert len({round(at, 3) for at, _ in results}) <= 8
+        (answered,) = [at for at, m in came if m.get("id") == 7]
+        assert answered - asked < 0.05
+        await stream.aclose()
