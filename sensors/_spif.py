@@ -11,7 +11,8 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import numba
 import numpy as np
@@ -30,6 +31,7 @@ DATAGRAM = 1 << 16
 BATCH = 256
 """Most datagrams taken per wake-up: bounds the time until the next await."""
 
+_MOST_UNREAD = 1 << 17
 RESTART_US = 1_000_000
 """A step back further than this is a sender that started again, not a datagram out of order."""
 
@@ -277,7 +279,7 @@ class UdpSource:
         """Receive until cancelled."""
         began = time.monotonic_ns()
         segment = 0
-        with self._socket:
+        with self._socket, self._counting_the_rest():
             while True:
                 await trio.lowlevel.wait_readable(self._socket)
                 now = time.monotonic_ns()
@@ -288,21 +290,36 @@ class UdpSource:
                     self._received["events"] += len(events)
                     await deliver(Packet(events, self.size, int(events["t"][-1]), now, segment))
 
+    def _receive(self) -> bytes:
+        data, ancillary, _, _ = self._socket.recvmsg(DATAGRAM, 64)
+        for level, kind, value in ancillary:
+            if level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL and len(value) >= 4:
+                self._kernel_drops = int(struct.unpack("=I", value[:4])[0])
+        return data
+
+    @contextmanager
+    def _counting_the_rest(self) -> Iterator[None]:
+        """Count what has arrived and was not read when this ended: nothing is lost in silence."""
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                for _ in range(_MOST_UNREAD):
+                    self._receive()
+                    self._received["unread_datagrams"] += 1
+
     def _drain(self, arrived_us: int) -> list[tuple[Events, bool]]:
         """Take up to ``BATCH`` waiting datagrams; joins those of one segment."""
         runs: list[tuple[list[Events], bool]] = [([], False)]
         for _ in range(BATCH):
             try:
-                data, ancillary, _, _ = self._socket.recvmsg(DATAGRAM, 64)
+                data = self._receive()
             except BlockingIOError:
                 break
             except OSError as error:
                 if error.errno == errno.ECONNREFUSED:
                     continue
                 raise SourceError(f"{self.name} broke: {error.strerror}.") from None
-            for level, kind, value in ancillary:
-                if level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL and len(value) >= 4:
-                    self._kernel_drops = int(struct.unpack("=I", value[:4])[0])
             self._received["datagrams"] += 1
             self._received["bytes"] += len(data)
             events, restarted = self._decoder.decode(data, arrived_us)

@@ -84,7 +84,9 @@ async def _measure(rate: float, seconds: float, *, quiet: bool) -> dict[str, Any
     source = summary["source"]
     words = int(source["events"])
     dropped = {**summary["drops"], **{k: v for k, v in source.items() if k in _LOSSES and v}}
-    arrived = int(source["datagrams"]) + int(source.get("kernel_drops", 0))
+    arrived = sum(
+        int(source.get(name, 0)) for name in ("datagrams", "kernel_drops", "unread_datagrams")
+    )
     return {
         "rate": rate, "seconds": seconds, "sent_events": sent["events"],
         "sent_datagrams": sent["datagrams"], "sent_per_s": round(sent["events"] / sent["took_s"]),
@@ -97,7 +99,14 @@ async def _measure(rate: float, seconds: float, *, quiet: bool) -> dict[str, Any
     }  # fmt: skip
 
 
-_LOSSES = ("kernel_drops", "time_backwards", "out_of_bounds", "stale_tail", "time_missing")
+_LOSSES = (
+    "kernel_drops",
+    "unread_datagrams",
+    "time_backwards",
+    "out_of_bounds",
+    "stale_tail",
+    "time_missing",
+)
 
 
 def _told(values: list[int]) -> dict[str, int]:

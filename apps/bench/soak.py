@@ -151,11 +151,11 @@ def _plot(report: dict[str, Any], path: Path) -> None:
     at = [one["at_s"] / 60 for one in samples]
     memory.plot(at, [one["resident"] / 1e6 for one in samples], color="#0072B2")
     memory.set(ylabel="resident memory (MB)")
-    memory.set_ylim(bottom=0)
+    memory.set_ylim(0, 1.3 * max(one["resident"] for one in samples) / 1e6)
     open_files = memory.twinx()
     open_files.plot(at, [one["descriptors"] for one in samples], color="#D55E00", alpha=0.6)
     open_files.set(ylabel="descriptors (orange)")
-    open_files.set_ylim(bottom=0)
+    open_files.set_ylim(0, 4 * max(one["descriptors"] for one in samples))
     by = report["latency_us"]
     middle = [(n + 0.5) * minutes / len(by) for n in range(len(by))]
     for name, colour in (("p50", "#0072B2"), ("p99", "#D55E00")):

@@ -205,3 +205,22 @@ async def test_the_real_sender_arrives_whole_and_nothing_is_counted_twice(data_d
         "datagrams": 3_678, "bytes": 3_677 * 256 + 48, "events": 117_667, "stale_tail": 3,
         "datagrams_partly": 1,
     }  # fmt: skip
+
+
+async def test_what_had_come_when_it_was_stopped_is_counted() -> None:
+    source = UdpSource("127.0.0.1", 0, size=(16, 16))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.connect(("127.0.0.1", int(source.name.rpartition(":")[2])))
+        with trio.CancelScope() as scope:
+
+            async def stop(_: object) -> None:
+                for _ in range(7):
+                    out.send(struct.pack("<I", 1 << 31))
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+
+            out.send(struct.pack("<I", 1 << 31))
+            await source.run(stop)
+    counts = source.counters
+    assert counts["datagrams"] + counts["unread_datagrams"] == 8
+    assert counts["unread_datagrams"] >= 7
