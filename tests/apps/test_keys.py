@@ -44,7 +44,7 @@ async def test_a_terminal_is_left_as_it_was() -> None:
 
     with contextlib.suppress(KeyError), Keyboard(program) as keyboard, trio.fail_after(5):
         flags = termios.tcgetattr(program)[3]
-        # Not before: what was typed before the terminal was taken is thrown away, or not, by chance.
+        # Not before: what was typed before the terminal was taken is lost, or not, by chance.
         os.write(person, b" \x1b[")
         await keyboard.listen(press)
     assert not flags & (termios.ICANON | termios.ECHO)
