@@ -19,6 +19,7 @@ from rich.console import Console
 
 from apps._errors import DONE, CommandError, UsageError
 from apps._follow import Follower
+from apps._interrupt import stop_after
 from apps._open import free_port, load_kernels, open_network
 from apps._options import DEFAULT_MODEL, DEFAULT_PORT
 from apps._present import REDRAW_S, Presenter, presenter
@@ -169,7 +170,7 @@ async def _show(
                 await _serve_page(stage, host, port, onlookers)
             onlookers.start_soon(_redraw, stage, shown)
             if seconds:
-                onlookers.start_soon(_stop_after, service, seconds)
+                onlookers.start_soon(stop_after, service, seconds, "the demo is over")
             async for message in client:
                 stage.follower.take(message)
             onlookers.cancel_scope.cancel()
@@ -197,11 +198,6 @@ async def _redraw(stage: _Stage, shown: Presenter) -> None:
         shown.show(scene, stage.tap.image.render())
         stage.tap.image.fade()
         await trio.sleep(REDRAW_S)
-
-
-async def _stop_after(service: Service, seconds: float) -> None:
-    await trio.sleep(seconds)
-    service.stop("the demo is over")
 
 
 def _conclude(stage: _Stage, out: Console, record: Path | None) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from apps._door import Door
 from apps._gesture_say import Teller
 from apps._image import EventImage
+from apps._interrupt import stop_after
 from apps._present import REDRAW_S
 from apps._recognise import Recogniser
 from apps._tap import Tap
@@ -150,17 +151,12 @@ async def serve(
             session.teller.begin(_hello("listening", place, client), where)
             async with trio.open_nursery() as meanwhile:
                 if for_us is not None:
-                    meanwhile.start_soon(_stop_after, service, for_us)
+                    meanwhile.start_soon(stop_after, service, for_us / 1e6)
                 await session.follow(client)
                 meanwhile.cancel_scope.cancel()
     session.seen.follower.missed += client.missed
     if failed is not None:
         raise failed
-
-
-async def _stop_after(service: Service, for_us: int) -> None:
-    await trio.sleep(for_us / 1e6)
-    service.stop()
 
 
 async def watch(session: Session, service: Door, for_us: int | None) -> None:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import trio
 
 from apps._errors import leaves
+
+if TYPE_CHECKING:
+    from runtime import Service
+
+
+async def stop_after(service: Service, seconds: float, reason: str = "stopped") -> None:
+    """Stop a service in order once this time is over."""
+    await trio.sleep(seconds)
+    service.stop(reason)
 
 
 def run_until_interrupted(work: Callable[[], Awaitable[None]]) -> bool:

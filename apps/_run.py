@@ -15,6 +15,7 @@ import typer
 from apps._build import build
 from apps._door import secret
 from apps._errors import DONE, FAILED, UsageError, leaves
+from apps._interrupt import stop_after
 from apps._log import Log, logging_to_person
 from apps._open import load_kernels
 from apps._options import (
@@ -262,7 +263,7 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
             await nursery.start(serve)
             _announce(service, as_json)
             if for_us is not None:
-                nursery.start_soon(_stop_after, service, for_us)
+                nursery.start_soon(stop_after, service, for_us / 1e6)
     except BaseException as error:
         # The service has said already why its source failed; once is enough.
         words = [str(leaf) for leaf in leaves(error)]
@@ -275,11 +276,6 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
     for name, pipeline in service.pipelines.items():
         _conclude(pipeline, as_json, recorded.get(name), several=len(service.pipelines) > 1)
     return DONE if served else FAILED
-
-
-async def _stop_after(service: Service, for_us: int) -> None:
-    await trio.sleep(for_us / 1e6)
-    service.stop()
 
 
 def _announce(service: Service, as_json: bool) -> None:

@@ -23,6 +23,7 @@ from runtime._messages import (
     Subscribe,
     Unsubscribe,
     matching,
+    refusal,
     understand,
 )
 from runtime._outbox import Outbox
@@ -194,8 +195,8 @@ class Connection:
             case Subscribe() | Unsubscribe():
                 await self._set_topics(said, pipeline)
             case _:
-                refusal = self._refusal(said, pipeline)
-                answer = refusal if refusal is not None else await pipeline.ask(said)
+                refused = self._refusal(said, pipeline)
+                answer = refused if refused is not None else await pipeline.ask(said)
                 await self._reply(said, answer)
 
     def _refusal(self, said: Request, pipeline: Pipeline) -> dict[str, Any] | None:
@@ -211,9 +212,7 @@ class Connection:
             return None
         log.warning("%s: %s refused: %s", self._name, type(said).__name__.lower(), fault[1])
         self._desk.refused_requests += 1
-        return {
-            "ok": False, "tick": pipeline.owner.tick, "code": fault[0], "message": fault[1],
-        }  # fmt: skip
+        return {"tick": pipeline.owner.tick, **refusal(*fault)}
 
     async def _set_topics(self, said: Subscribe | Unsubscribe, pipeline: Pipeline) -> None:
         broker = pipeline.broker

@@ -13,6 +13,7 @@ from runtime._checkpoints import CheckpointStore
 from runtime._contracts import NetworkLike
 from runtime._errors import CheckpointError
 from runtime._inbox import Asked
+from runtime._messages import refusal
 from runtime._owner import InThread, Owner
 
 log = logging.getLogger("spikewire.runtime")
@@ -77,7 +78,7 @@ class Saver:
             self.error = str(error)
             self.failures += 1
             log.error("%s", error)
-            answer = {"ok": False, "code": "checkpoint_failed", "message": str(error)}
+            answer = refusal("checkpoint_failed", str(error))
         else:
             self.path, self.tick, self.error = str(path), tick, None
             answer = {"ok": True, "path": str(path), "bytes": len(data)}
