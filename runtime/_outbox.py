@@ -37,6 +37,10 @@ class Outbox:
         Bounds of what waits, for each topic.
     on_cut
         Called once when a ``disconnect`` topic overflows.
+    straight
+        Sends a frame past this queue, at once, while nothing waits in it and whoever empties it is
+        waiting in :meth:`ready`; gives how many of the frame's bytes were taken, 0 if none can be
+        now. The rest is queued. It must not wait, and must not raise.
 
     Attributes
     ----------
@@ -47,11 +51,18 @@ class Outbox:
     """
 
     def __init__(
-        self, most_messages: int, most_bytes: int, on_cut: Callable[[], None] | None = None
+        self,
+        most_messages: int,
+        most_bytes: int,
+        on_cut: Callable[[], None] | None = None,
+        straight: Callable[[bytes], int] | None = None,
     ) -> None:
         self._most_messages = most_messages
         self._most_bytes = most_bytes
         self._on_cut = on_cut
+        self._straight = straight
+        self._idle = False
+        self._rest = b""  # of a frame that was sent in part
         self._topics: dict[str, _Topic] = {}
         self._answers: deque[tuple[int, bytes]] = deque()
         self._order = 0
@@ -88,6 +99,14 @@ class Outbox:
         held = self._topics.get(topic)
         if held is None or self._ended or self.cut:
             return
+        if self._idle and self._straight is not None:
+            sent = self._straight(frame)
+            if sent == len(frame):
+                return
+            if sent:
+                self._rest = frame[sent:]
+                self._wake()
+                return
         if held.policy == "latest":
             order = self._next_order()
             if held.waiting:
@@ -106,7 +125,7 @@ class Outbox:
                 self._make_room(held, len(frame))
             held.waiting.append((self._next_order(), seq, frame))
             held.size += len(frame)
-        self._ready.set()
+        self._wake()
 
     async def answer(self, frame: bytes, then: Sequence[tuple[str, int, bytes]] = ()) -> None:
         """Queue an answer, after waiting until the peer has taken enough of the former ones.
@@ -119,7 +138,7 @@ class Outbox:
         if self._ended:
             return
         self._answers.append((self._next_order(), frame))
-        self._ready.set()
+        self._wake()
         self._pressing.set()
         for topic in dict.fromkeys(topic for topic, _, _ in then):
             held = self._topics.get(topic)
@@ -139,7 +158,7 @@ class Outbox:
         if frame is not None:
             self._answers.append((self._next_order(), frame))
         self._ended = True
-        self._ready.set()
+        self._wake()
         self._pressing.set()
         self._taken.set()
 
@@ -148,16 +167,25 @@ class Outbox:
         if self._on_cut is not None:
             self._on_cut()
 
-    async def take(self) -> bytes | None:
-        """The next frame to send, or None at the end."""
-        await self.ready()
-        return self.pop()
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to do: a frame to send, or the end."""
+        return bool(
+            self._ended
+            or self._rest
+            or self._answers
+            or any(topic.waiting for topic in self._topics.values())
+        )
 
     async def ready(self) -> None:
         """Wait until there is a frame to send, or no more will come."""
-        while not (self._ended or self._answers or any(t.waiting for t in self._topics.values())):
-            self._ready = trio.Event()
-            await self._ready.wait()
+        try:
+            while not self.waiting:
+                self._ready = trio.Event()
+                self._idle = True
+                await self._ready.wait()
+        finally:
+            self._idle = False
 
     async def pressing(self) -> None:
         """Wait until something waits that is not to be kept waiting: an answer, or the end."""
@@ -173,7 +201,15 @@ class Outbox:
             self._taken = trio.Event()
         return frame
 
+    def _wake(self) -> None:
+        # From here on frames queue: what came first leaves first.
+        self._idle = False
+        self._ready.set()
+
     def _pop(self) -> bytes | None:
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
         first: _Topic | None = None
         name = ""
         least = self._answers[0][0] if self._answers else self._order + 1

@@ -9,6 +9,11 @@ from runtime._frames import decode
 from runtime._outbox import Outbox
 
 
+async def take(box):
+    await box.ready()
+    return box.pop()
+
+
 def offer(box, topic, *numbers):
     for seq in numbers:
         box.offer(topic, seq, b"%s%d" % (topic.encode(), seq))
@@ -17,7 +22,7 @@ def offer(box, topic, *numbers):
 async def drain(box):
     box.finish()
     got = []
-    while (frame := await box.take()) is not None:
+    while (frame := await take(box)) is not None:
         got.append(decode(frame[4:]) if frame[:1] == b"\0" else frame.decode())
     return got
 
@@ -85,7 +90,7 @@ async def test_who_does_not_read_answers_gets_no_more():
             nursery.start_soon(box.answer, b"a")
         await trio.testing.wait_all_tasks_blocked()
         assert len(nursery.child_tasks) == 1
-        await box.take()
+        await take(box)
         await trio.testing.wait_all_tasks_blocked()
         assert len(nursery.child_tasks) == 0
 
@@ -120,6 +125,71 @@ def test_received_and_lost_add_up(actions, most):
 
     trio.run(play)
     assert got == {topic: list(range(1, last + 1)) for topic, last in seq.items()}
+
+
+@given(
+    st.lists(st.sampled_from(["offer", "answer", "write", "room", "none"]), max_size=60),
+    st.integers(0, 9),
+)
+def test_what_goes_straight_keeps_the_order_whatever_fits(actions, fits):
+    out = bytearray()
+    room = fits
+
+    def straight(frame):
+        nonlocal room
+        sent = min(room, len(frame))
+        room -= sent
+        out.extend(frame[:sent])
+        return sent
+
+    async def play():
+        nonlocal room
+        box = Outbox(100, 10_000, straight=straight)
+        box.subscribe("result", "drop_oldest")
+        said = []
+
+        async def write():
+            while (frame := await take(box)) is not None:
+                out.extend(frame)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write)
+            for number, action in enumerate(actions):
+                if action == "offer":
+                    said.append(b"result%d." % number)
+                    box.offer("result", number, said[-1])
+                elif action == "answer":
+                    said.append(b"answer%d." % number)
+                    await box.answer(said[-1])
+                elif action == "write":
+                    await trio.testing.wait_all_tasks_blocked()
+                else:
+                    room = 50 if action == "room" else 0
+            box.finish()
+        assert bytes(out) == b"".join(said)
+
+    trio.run(play)
+
+
+async def test_while_it_is_written_nothing_goes_straight():
+    past = []
+
+    def straight(frame):
+        past.append(frame)
+        return len(frame)
+
+    box = Outbox(10, 1000, straight=straight)
+    box.subscribe("result", "drop_oldest")
+    offer(box, "result", 1)  # nobody waits for it yet
+    assert await take(box) == b"result1"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take, box)
+        await trio.testing.wait_all_tasks_blocked()
+        offer(box, "result", 2)  # straight
+        await box.answer(b"answer")
+        offer(box, "result", 3)  # behind the answer
+    assert past == [b"result2"]
+    assert box.pop() == b"result3"
 
 
 async def test_an_unsubscribed_topic_is_forgotten():
