@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,9 @@ def load_kernels() -> None:
         from runtime import Service
 
         del qcore, sensors, Service
+    # What is loaded by now stays: a full collection took 15 to 65 ms over its 130,000
+    # objects, in which no event is heard and no result sent.
+    gc.freeze()
     loaded()
 
 

@@ -6,6 +6,7 @@ Starlette answers, under Hypercorn's trio worker; both are the extra ``http``.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from runtime._web import WebServer, address_of
 if TYPE_CHECKING:
     from runtime._pipeline import Pipeline
     from runtime._service import Service
+
+log = logging.getLogger("spikewire.runtime")
 
 PATIENCE_S = 5
 """How long a peer may take to send the rest of a request, and to read an answer."""
@@ -145,6 +148,12 @@ _GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
 )
 
 
+def _bearer(authorization: str | None) -> str | None:
+    """The token of an ``Authorization`` header (RFC 6750, section 2.1)."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 def make_app(service: Service) -> Any:
     """Make the ASGI application of a service's two pages.
 
@@ -166,11 +175,28 @@ def make_app(service: Service) -> Any:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collector(service))
 
-    async def metrics(_: Request) -> Response:
+    def admitted(request: Request) -> bool:
+        return service.admit(_bearer(request.headers.get("authorization"))) is not None
+
+    async def metrics(request: Request) -> Response:
+        if not admitted(request):
+            log.warning("a request for /metrics was refused: it brought no right token")
+            return Response(
+                "This service wants a token: Authorization: Bearer TOKEN\n",
+                status_code=401,
+                media_type="text/plain",
+                headers={"WWW-Authenticate": 'Bearer realm="spikewire"'},
+            )
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    async def healthz(_: Request) -> Response:
+    async def healthz(request: Request) -> Response:
         well, told = health(service)
+        # What keeps a service alive often cannot bring a token: it learns whether all is well, and
+        # no more. So nothing is refused here, or counted.
+        if service.settings.wants_token and (
+            "authorization" not in request.headers or not admitted(request)
+        ):
+            told = {"ok": well}
         return JSONResponse(told, status_code=200 if well else 503)
 
     return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz)])

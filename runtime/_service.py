@@ -169,7 +169,7 @@ class Service:
     def admit(self, token: str | None) -> Literal["watch", "control"] | None:
         """What a peer may do that brings this token; None: nothing."""
         watch, control = self.settings.watch_token, self.settings.control_token
-        if watch is None and control is None:
+        if not self.settings.wants_token:
             return "control"
         given = (token or "").encode()
         # Both are compared always, each in constant time: the answer's delay tells nothing.

@@ -23,8 +23,9 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     public
         Allow a host that other machines can reach. It needs a ``control_token``.
     watch_token, control_token
-        Secrets that a hello has to bring: the first allows to watch, the second everything. With
-        neither, everybody who reaches the service may do everything.
+        Secrets that a hello, or a request for ``/metrics``, has to bring: the first allows to
+        watch, the second everything. With neither, everybody who reaches the service may do
+        everything.
     unix_path
         A Unix socket to listen on as well, for this user only.
     http_port
@@ -122,6 +123,11 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     stall_s: float = 5.0
     drain_s: float = 10.0
     goodbye_s: float = 2.0
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether peers have to bring a token."""
+        return self.watch_token is not None or self.control_token is not None
 
     def __post_init__(self) -> None:
         _one_of("labels", self.labels, ("client", "source"))

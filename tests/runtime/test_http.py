@@ -17,10 +17,11 @@ def serving(on_tcp):
     return lambda source, network, **settings: on_tcp(source, network, http_port=0, **settings)
 
 
-async def get(service, page):
+async def get(service, page, **headers):
     def fetch():
+        request = urllib.request.Request(f"{service.http_address}{page}", headers=headers)
         try:
-            with urllib.request.urlopen(f"{service.http_address}{page}", timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -66,6 +67,28 @@ async def test_health_says_why_not(fakes, serving):
         code, text = await get(service, "/healthz")
         assert code == 503
         assert json.loads(text)["faults"] == ["the source failed: The cable was pulled."]
+
+
+async def test_with_tokens_the_pages_want_one(fakes, serving, caplog):
+    watch, control = "w" * 16, "c" * 16
+    tokens = {"watch_token": watch, "control_token": control}
+    async with serving(fakes.Source(), fakes.Network(), **tokens) as service:
+        for authorization in ({}, {"Authorization": f"Bearer {watch}x"},
+                              {"Authorization": f"Basic {watch}"}, {"Authorization": watch},
+                              {"Authorization": "Bearer"}):  # fmt: skip
+            code, text = await get(service, "/metrics", **authorization)
+            assert (code, "spikewire_" in text) == (401, False)
+        assert service.refused_tokens == 5
+        assert "/metrics was refused" in caplog.text
+        assert await get(service, "/healthz") == (200, '{"ok":true}')
+        assert service.refused_tokens == 5
+        for token in (watch, control):
+            bearer = {"Authorization": f"bearer {token}"}
+            code, text = await get(service, "/metrics", **bearer)
+            assert code == 200
+            assert 'spikewire_refused_total{what="tokens"} 5.0' in text
+            assert "faults" in json.loads((await get(service, "/healthz", **bearer))[1])
+        assert watch not in caplog.text
 
 
 async def test_without_the_extra_it_is_named(fakes, monkeypatch):
