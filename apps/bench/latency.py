@@ -35,7 +35,7 @@ def latency(
     rate: Annotated[float, typer.Option(min=1e3, max=1e7, help="Events per second.")] = 200_000,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 20.0,
     overload: Annotated[
-        float, typer.Option(min=0, max=1e7, help="Events per second of an overload; 0: none.")
+        float, typer.Option(min=0, max=1e8, help="Events per second of an overload; 0: none.")
     ] = 4_000_000,
     as_json: Json = False,
 ) -> None:
