@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import webbrowser
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,7 @@ from apps._door import secret
 from apps._errors import DONE, UsageError, refuse
 from apps._interrupt import run_until_interrupted
 from apps._log import logging_to_person
-from apps._open import free_port, load_kernels
+from apps._open import beside, free_port, load_kernels
 from apps._options import DEFAULT_ADDRESS, Ca, Classes, Filters, Json, Tls
 from apps._quantities import names
 from apps._say import json_line, remarks
@@ -139,6 +139,7 @@ def dashboard(
         },
         resume,
     )
+    page = replace(page, beside=port is None and service.settings.port == 0)
     with logging_to_person("warning", "text"):
         trio.run(_serve_both, service, page)
     raise typer.Exit(DONE)
@@ -153,6 +154,7 @@ class _Page:
     public: bool
     open: bool
     as_json: bool
+    beside: bool = False  # the service is ours, and not where other commands look for one
 
     async def serve(self, door: Door) -> None:
         """Serve it until cancelled, and say where it is."""
@@ -178,6 +180,8 @@ class _Page:
             out.print(f"port {DASHBOARD_PORT} is in use; another one was taken", markup=False)
         out.print(f"dashboard at [link={address}]{address}[/]", soft_wrap=True)
         out.print(f"showing the service at {door}; Ctrl-C ends", markup=False, soft_wrap=True)
+        if self.beside:
+            out.print(beside(str(door)), markup=False, soft_wrap=True)
 
 
 def _loopback(host: str) -> bool:

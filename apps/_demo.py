@@ -20,7 +20,7 @@ from rich.console import Console
 from apps._errors import DONE, CommandError, UsageError
 from apps._follow import Follower
 from apps._interrupt import stop_after
-from apps._open import free_port, load_kernels, open_network
+from apps._open import beside, free_port, load_kernels, open_network
 from apps._options import DEFAULT_MODEL, DEFAULT_PORT
 from apps._present import REDRAW_S, Presenter, presenter
 from apps._quantities import say_us
@@ -190,6 +190,8 @@ async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery
         return
     stage.footer = f"see it and teach it: {address}   Ctrl-C ends"
     remarks().print(f"dashboard at {address}", markup=False, soft_wrap=True)
+    if stage.port == 0:
+        remarks().print(beside(f"{host}:{port}"), markup=False, soft_wrap=True)
 
 
 async def _redraw(stage: _Stage, shown: Presenter) -> None:

@@ -73,6 +73,11 @@ def free_port(wanted: int) -> int:
     return wanted
 
 
+def beside(door: str) -> str:
+    """What to tell a person whose service is not where other commands look for one."""
+    return f"another service has the usual port: other commands find this one with -c {door}"
+
+
 SHIPPED = ("gestures",)
 """Trained networks that come with spikewire."""
 

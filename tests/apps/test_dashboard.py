@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import struct
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -596,7 +597,6 @@ def test_a_service_and_its_page_in_one(
                         break
                     await trio.sleep(0.01)
                 found.append(now)
-        signal = __import__("signal")
         signal.raise_signal(signal.SIGINT)
         await trio.sleep_forever()
 
@@ -628,3 +628,21 @@ def test_what_a_source_says_of_itself_goes_before_what_files_get(tmp_path: Path)
     assert opened("&speed=2", "4") == (True, 4.0)
     assert opened("", "max") == (True, None)
     assert open_source_at("sim:", None, None, defaults).name.startswith("sim:")
+
+
+@pytest.mark.parametrize("own", [(), ("--port", "0")])
+def test_where_the_usual_port_is_taken_the_page_says_how_to_find_its_service(
+    own: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def look(door: Door, *_: Any, task_status: Any, **__: Any) -> None:
+        task_status.started(f"http://service-at-{door.port}")
+        signal.raise_signal(signal.SIGINT)
+        await trio.sleep_forever()
+
+    monkeypatch.setattr("apps._dashboard.serve_dashboard", look)
+    monkeypatch.setattr("apps._dashboard.free_port", lambda _: 0)
+    assert cli.run(["dashboard", "--source", "sim:", *own]) == 0
+    said = capsys.readouterr().err
+    (port,) = set(re.findall(r"service-at-(\d+)", said))
+    told = f"other commands find this one with -c 127.0.0.1:{port}\n"
+    assert (told in said) == (not own)
