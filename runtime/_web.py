@@ -49,7 +49,7 @@ class WebServer:
         from hypercorn.config import Config
         from hypercorn.trio.worker_context import WorkerContext
 
-        self._app = ASGIWrapper(app)
+        self._app = ASGIWrapper(_calm(app))
         self._config = Config()
         self._config.accesslog = None
         self._config.errorlog = log
@@ -114,6 +114,23 @@ class WebServer:
         for stream, scope in self._open.items():
             scope.cancel()
             stream.socket.close()
+
+
+def _calm(app: Any) -> Any:
+    """Keep out of the log how a peer broke the protocol while it was answered.
+
+    Hypercorn answers a broken handshake, and then lets the application answer again.
+    """
+    from h11 import LocalProtocolError as HttpError
+    from wsproto.utilities import LocalProtocolError as WebSocketError
+
+    async def calm(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except (HttpError, WebSocketError) as error:
+            log.info("a peer broke the protocol: %s", error)
+
+    return calm
 
 
 def address_of(host: str, listener: trio.SocketListener) -> str:

@@ -297,8 +297,10 @@ def _end(process: subprocess.Popen[str], folder: Path) -> list[str]:
     process.communicate(timeout=60)
     said = (folder / "stderr").read_text()
     wrong = [] if process.returncode == 0 else [f"the exit code was {process.returncode}"]
-    if "Traceback" in said or "unforeseen" in said:
-        wrong.append("a traceback: " + said[max(0, said.find("unforeseen")) :][:1000])
+    for sign in ("Traceback", "unforeseen"):
+        if (at := said.find(sign)) >= 0:
+            wrong.append("a traceback: " + said[max(0, at - 200) : at + 2000])
+            break
     return wrong
 
 

@@ -109,7 +109,7 @@ UPGRADE = (
 @pytest.mark.parametrize(
     "said", [UPGRADE + b"\xff" * 40, UPGRADE, b"GET / HTTP/9.9\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n"]
 )
-async def test_a_peer_that_breaks_http_costs_its_own_connection(said, fakes, serving):
+async def test_a_peer_that_breaks_http_costs_its_own_connection(said, fakes, serving, caplog):
     async with serving(fakes.Source(), fakes.Network()) as service:
         host, port = service.http_address.removeprefix("http://").split(":")
         for _ in range(3):
@@ -120,3 +120,4 @@ async def test_a_peer_that_breaks_http_costs_its_own_connection(said, fakes, ser
                         pass
         assert (await get(service, "/healthz"))[0] == 200
         assert service.first.state == "running"
+    assert not [record for record in caplog.records if record.exc_info]
