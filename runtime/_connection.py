@@ -56,6 +56,7 @@ class Desk(Protocol):
     refused_requests: int
     refused_handshakes: int
 
+    def next_phase(self) -> float: ...
     def find(self, name: str | None) -> Pipeline | None: ...
     def hello(self, pipeline: Pipeline, may: Allowed) -> dict[str, Any]: ...
     def admit(self, token: str | None) -> Allowed | None: ...
@@ -80,6 +81,7 @@ class Connection:
         self._ids: deque[int | str] = deque(maxlen=_IDS)
         self._name = "a connection"
         self._every_s = 0.0
+        self._phase = desk.next_phase()
         self._sent_at = -math.inf
         self._outbox = Outbox(
             settings.subscriber_messages,
@@ -303,9 +305,6 @@ class Connection:
 
     async def _next(self) -> bytes | None:
         """The next frame to send; a heartbeat when there has been none for a while."""
-        if self._every_s:
-            with trio.move_on_at(self._sent_at + self._every_s):
-                await self._outbox.pressing()
         silence = self._desk.settings.heartbeat_s
         begun = trio.current_time()
         while not self._outbox.waiting:
@@ -315,7 +314,20 @@ class Connection:
                 return encode({"type": "beat", "tick": self._with.owner.tick})
             with trio.move_on_at(due):
                 await self._outbox.ready()
+        if self._every_s:
+            with trio.move_on_at(self._next_turn()):
+                await self._outbox.pressing()
         return self._outbox.pop()
+
+    def _next_turn(self) -> float:
+        """When what was gathered is sent next: each connection has moments of its own.
+
+        Ten pages that are sent 33 kB each at the same moment hold everything up for a
+        millisecond; one after the other they are not noticed.
+        """
+        every = self._every_s
+        earliest = max(trio.current_time(), self._sent_at + every / 2)
+        return (math.ceil(earliest / every - self._phase) + self._phase) * every
 
     def _with_more(self, frame: bytes) -> bytes:
         """This frame and those that wait behind it: one send for many costs little more."""

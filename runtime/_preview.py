@@ -46,54 +46,55 @@ class Raster:
     ----------
     first, stop
         The ticks that are covered: [first, stop).
-    ticks, rows
-        For each layer a spike's tick, and its row in the raster.
+    fired
+        For each layer who fired when: int8[ticks, rows].
     """
 
     first: int
     stop: int
-    ticks: list[list[npt.NDArray[np.int64]]] = field(default_factory=list)
-    rows: list[list[npt.NDArray[np.int64]]] = field(default_factory=list)
+    fired: list[npt.NDArray[np.int8]] = field(default_factory=list)
+    _maps: list[tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]] = field(default_factory=list)
 
     def note(self, tick: int, network: NetworkLike) -> None:
-        """Take the spikes of the tick that the network has just computed."""
-        layers = len(network.spec.layers)
-        if not self.ticks:
-            self.ticks = [[] for _ in range(layers)]
-            self.rows = [[] for _ in range(layers)]
-        for n in range(layers):
-            units = network.spikes(n).reshape(-1)
-            fired = np.flatnonzero(units[picked(units.size)])
-            self.rows[n].append(fired)
-            self.ticks[n].append(np.full(fired.size, tick, np.int64))
+        """Take the spikes of the tick that the network has just computed.
+
+        All ticks are of one batch: the maps stay where they are for as long as that takes.
+        """
+        if not self._maps:
+            for n in range(len(network.spec.layers)):
+                units = network.spikes(n).reshape(-1)
+                rows = picked(units.size)
+                self._maps.append((units, rows))
+                self.fired.append(np.zeros((self.stop - self.first, rows.size), np.int8))
+        for (units, rows), fired in zip(self._maps, self.fired, strict=True):
+            units.take(rows, out=fired[tick - self.first], mode="clip")
 
     def join(self, later: Raster) -> Raster:
         """This raster, then a later one, as far back as a raster goes."""
-        if later.first != self.stop or not self.ticks or not later.ticks:
+        if later.first != self.stop or not self.fired or not later.fired:
             return later
-        both = Raster(
-            max(self.first, later.stop - MOST_TICKS), later.stop,
-            [a + b for a, b in zip(self.ticks, later.ticks, strict=True)],
-            [a + b for a, b in zip(self.rows, later.rows, strict=True)],
-        )  # fmt: skip
-        return both
+        first = max(self.first, later.stop - MOST_TICKS)
+        ticks = later.stop - first
+        both = [np.concatenate(pair)[-ticks:] for pair in zip(self.fired, later.fired, strict=True)]
+        return Raster(first, later.stop, both)
 
     def body(self, units: list[int]) -> dict[str, Any]:
         """The fields of a ``spikes`` message; ``units`` are the layers' sizes."""
         layers = []
         for n, of in enumerate(units):
-            tick = np.concatenate(self.ticks[n]) if self.ticks else np.zeros(0, np.int64)
-            row = np.concatenate(self.rows[n]) if self.rows else np.zeros(0, np.int64)
-            shown = tick >= self.first
+            tick, row = np.nonzero(self.fired[n]) if self.fired else (_NOBODY, _NOBODY)
             layers.append(
                 {
                     "units": min(of, MOST_ROWS),
                     "of": of,
-                    "tick": (tick[shown] - self.first).astype(np.uint8).tobytes(),
-                    "unit": row[shown].astype(np.uint8).tobytes(),
+                    "tick": tick.astype(np.uint8).tobytes(),
+                    "unit": row.astype(np.uint8).tobytes(),
                 }
             )
         return {"first_tick": self.first, "ticks": self.stop - self.first, "layers": layers}
+
+
+_NOBODY = np.zeros(0, np.int64)
 
 
 def picked(units: int) -> npt.NDArray[np.int64]:

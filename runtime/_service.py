@@ -27,6 +27,8 @@ from runtime._settings import Settings
 
 log = logging.getLogger("spikewire.runtime")
 
+# Steps of the golden ratio leave no two of any number of connections close to each other.
+_GOLDEN = (5**0.5 - 1) / 2
 # Peers that are being told, at one time, that there is no room for them.
 _MOST_REFUSING = 64
 
@@ -111,6 +113,7 @@ class Service:
         self._reload = reload
         self._context: ssl.SSLContext | None = None
         self._refusing = 0
+        self._phase = 0.0
         self._left = trio.Event()
         for pipeline in pipelines.values():
             pipeline.facts = self._facts
@@ -121,6 +124,11 @@ class Service:
     def first(self) -> Pipeline:
         """The pipeline of connections that name none."""
         return next(iter(self.pipelines.values()))
+
+    def next_phase(self) -> float:
+        """Where in an interval a new connection has its turn: far from the others (0 to 1)."""
+        self._phase = (self._phase + _GOLDEN) % 1.0
+        return self._phase
 
     def find(self, name: str | None) -> Pipeline | None:
         """The pipeline of that name, or the first."""

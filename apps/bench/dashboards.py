@@ -91,6 +91,7 @@ async def _phase(pages: int, seconds: float, rate: float, *, quiet: bool) -> dic
         raise CommandError("a subscriber or a page got nothing")
     return {
         "pages": pages, "ages": ages, "lost": heard["lost"], **percentiles(ages),
+        "inside_us": percentiles(heard["inside"][:-2]),
         "page_bytes_per_s": round(sum(one["bytes"] for one in read) / max(1, pages) / seconds),
     }  # fmt: skip
 
