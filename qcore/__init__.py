@@ -25,6 +25,7 @@ from qcore._spec import (
     load_preset,
     preset_names,
 )
+from qcore._watch import Watch
 
 __all__ = [
     "KERNELS",
@@ -49,6 +50,7 @@ __all__ = [
     "SpecError",
     "Steps",
     "TrainingSpec",
+    "Watch",
     "Widths",
     "bin_events",
     "connection_sparsity",

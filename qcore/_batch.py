@@ -20,6 +20,7 @@ from qcore._binning import Binned
 from qcore._engine import advance, apply_layers, regulate_layers
 from qcore._local import local_readout
 from qcore._network import Network
+from qcore._watch import nobody
 
 # What every recording has for itself, by arena; everything else is shared.
 _OWN_I32 = (at.AT_U, at.AT_V, at.AT_R)
@@ -245,7 +246,7 @@ class Batch:
             net._spikes, net._spill, net._scratch,
             sample.tick[part], sample.x[part], sample.y[part], sample.p[part],
             until, int(R[at.LABEL]), int(R[at.LEARNING]),
-            rows, scores, spikes,
+            rows, scores, spikes, *nobody(len(net.spec.layers)),
         )  # fmt: skip
         memory[:] = R[at.REGISTERS :]
         late = rows[:found] >= net.spec.learning.burn_in

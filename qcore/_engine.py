@@ -375,13 +375,13 @@ def read_features(R, i8, i16, y, lanes, label):
     "int64(int64[::1], int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1],"
     " int16[:, ::1], int32[::1], int32[::1],"
     " int64[::1], uint16[::1], uint16[::1], uint8[::1], int64, int64, int64,"
-    " int64[::1], int32[:, ::1], int64[:, ::1])"
+    " int64[::1], int32[:, ::1], int64[:, ::1], int64[:, ::1], int8[:, :, ::1])"
 )
 def advance(
     R, layers, i8, i16, i32, lanes,
     spikes, spill, scratch,
     tick, x, y, p, until, label, learn,
-    out_tick, out_scores, out_spikes,
+    out_tick, out_scores, out_spikes, watched, fired,
 ):  # fmt: skip
     """Compute ticks up to ``until`` (exclusive), taking in every event on the way.
 
@@ -405,6 +405,10 @@ def advance(
         The true class or -1, and whether to learn from it.
     out_tick, out_scores, out_spikes
         Result rows: int64[m], int32[m, classes], int64[m, layers] (spikes since the row before).
+    watched
+        int64[layers, units]: where the output spikes that are asked for lie in ``i8``.
+    fired
+        int8[layers, ticks, units], zeroed: takes them, for the last so many ticks.
 
     Returns
     -------
@@ -432,6 +436,7 @@ def advance(
                 i16[layers[n, AT_P] + i] = np.int16(0)
             layers[n, TRACE_LIVE] = 0
     teaching = learn != 0 and label >= 0
+    look_from = until - fired.shape[1]
     in_rows = layers[0, IN_ROWS]
     in_columns = layers[0, IN_COLUMNS]
     in_channels = layers[0, IN_CHANNELS]
@@ -530,6 +535,10 @@ def advance(
                 out_spikes[rows_out, n] = layers[n, SPIKES] - layers[n, SPIKES_TOLD]
                 layers[n, SPIKES_TOLD] = layers[n, SPIKES]
             rows_out += 1
+        if now >= look_from:
+            for n in range(n_layers):
+                for k in range(watched.shape[1]):
+                    fired[n, now - look_from, k] = i8[watched[n, k]]
         now += 1
         R[TICKS_RUN] += 1
     R[TICK] = now

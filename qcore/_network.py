@@ -21,6 +21,7 @@ from qcore._modelfile import from_bytes, to_bytes
 from qcore._random import fill_lanes, fill_uniform
 from qcore._snapshot import Snapshot, go_back, take
 from qcore._spec import NetworkSpec, per_channel
+from qcore._watch import Watch, nobody
 
 MOST_CLASSES = 1024
 
@@ -30,12 +31,14 @@ class Steps:
     """What a call of :meth:`Network.advance` computed: one row per result tick with activity.
 
     ``tick`` int64[m]; ``scores`` int32[m, classes]; ``spikes`` int64[m, layers], counted since the
-    row before.
+    row before. ``fired`` has the spikes of the units that were watched, for each layer
+    int8[ticks, units], up to the last tick; it is empty if none were.
     """
 
     tick: npt.NDArray[np.int64]
     scores: npt.NDArray[np.int32]
     spikes: npt.NDArray[np.int64]
+    fired: tuple[npt.NDArray[np.int8], ...] = ()
 
 
 class Network:
@@ -380,7 +383,15 @@ class Network:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def advance(self, events: Binned, until: int, *, label: int = -1, learn: bool = False) -> Steps:
+    def advance(
+        self,
+        events: Binned,
+        until: int,
+        *,
+        label: int = -1,
+        learn: bool = False,
+        watch: Watch | None = None,
+    ) -> Steps:
         """Compute every tick before ``until``, with the events that fall into them.
 
         Parameters
@@ -393,11 +404,14 @@ class Network:
             Index of the true class, or -1.
         learn
             Whether to learn from the label.
+        watch
+            Whose spikes are wanted.
 
         Raises
         ------
         ValueError
-            If an event lies outside those ticks or the plane, or the label is no class.
+            If an event lies outside those ticks or the plane, the label is no class, or a unit to
+            be watched is none.
         """
         if not -1 <= label < len(self.classes):
             raise ValueError(f"Label {label} is none of the {len(self.classes)} classes.")
@@ -423,14 +437,20 @@ class Network:
         rows = np.zeros(most, np.int64)
         scores = np.zeros((most, len(self.classes)), np.int32)
         spikes = np.zeros((most, len(self.spec.layers)), np.int64)
+        watched, fired = nobody(len(self.spec.layers))
+        if watch is not None:
+            watched = watch.places(self.arena.layers)
+            seen = min(watch.ticks, until - self.tick)
+            fired = np.zeros((watched.shape[0], seen, watched.shape[1]), np.int8)
         a = self.arena
         m = advance(
             a.registers, a.layers, a.i8, a.i16, a.i32, a.lanes,
             self._spikes, self._spill, self._scratch,
             events.tick, events.x, events.y, events.p, until, label, int(learn),
-            rows, scores, spikes,
+            rows, scores, spikes, watched, fired,
         )  # fmt: skip
-        return Steps(rows[:m], scores[:m], spikes[:m])
+        seen_spikes = () if watch is None else watch.cut(fired)
+        return Steps(rows[:m], scores[:m], spikes[:m], seen_spikes)
 
     def apply(self) -> int:
         """Step all plastic layers by their collected gradients; returns weights in reach."""

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from qcore import Watch
+
 
 class Steps(Protocol):
     """What one call of `advance` computed: a row for each result tick with activity."""
@@ -23,6 +25,8 @@ class Steps(Protocol):
     def scores(self) -> npt.NDArray[np.int32]: ...
     @property
     def spikes(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def fired(self) -> Sequence[npt.NDArray[np.int8]]: ...
 
 
 class Spec(Protocol):
@@ -53,7 +57,14 @@ class NetworkLike(Protocol):
     def synaptic_ops(self) -> int: ...
 
     def advance(
-        self, events: Any, until: int, /, *, label: int = -1, learn: bool = False
+        self,
+        events: Any,
+        until: int,
+        /,
+        *,
+        label: int = -1,
+        learn: bool = False,
+        watch: Watch | None = None,
     ) -> Steps: ...
 
     def add_class(self, name: str, /) -> object: ...

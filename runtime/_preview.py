@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import trio
 
+from qcore import Watch
 from runtime._broker import Broker
 from runtime._contracts import NetworkLike
 from runtime._timeline import Columns
@@ -38,7 +39,7 @@ def count_cells(events: Columns, size: tuple[int, int]) -> npt.NDArray[np.int64]
     return counts.reshape(2, rows, columns)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Raster:
     """Who fired in some ticks, for each layer.
 
@@ -52,26 +53,11 @@ class Raster:
 
     first: int
     stop: int
-    fired: list[npt.NDArray[np.int8]] = field(default_factory=list)
-    _maps: list[tuple[npt.NDArray[np.int8], npt.NDArray[np.int64]]] = field(default_factory=list)
-
-    def note(self, tick: int, network: NetworkLike) -> None:
-        """Take the spikes of the tick that the network has just computed.
-
-        All ticks are of one batch: the maps stay where they are for as long as that takes.
-        """
-        if not self._maps:
-            for n in range(len(network.spec.layers)):
-                units = network.spikes(n).reshape(-1)
-                rows = picked(units.size)
-                self._maps.append((units, rows))
-                self.fired.append(np.zeros((self.stop - self.first, rows.size), np.int8))
-        for (units, rows), fired in zip(self._maps, self.fired, strict=True):
-            units.take(rows, out=fired[tick - self.first], mode="clip")
+    fired: list[npt.NDArray[np.int8]]
 
     def join(self, later: Raster) -> Raster:
         """This raster, then a later one, as far back as a raster goes."""
-        if later.first != self.stop or not self.fired or not later.fired:
+        if later.first != self.stop:
             return later
         first = max(self.first, later.stop - MOST_TICKS)
         ticks = later.stop - first
@@ -82,7 +68,7 @@ class Raster:
         """The fields of a ``spikes`` message; ``units`` are the layers' sizes."""
         layers = []
         for n, of in enumerate(units):
-            tick, row = np.nonzero(self.fired[n]) if self.fired else (_NOBODY, _NOBODY)
+            tick, row = np.nonzero(self.fired[n])
             layers.append(
                 {
                     "units": min(of, MOST_ROWS),
@@ -94,13 +80,16 @@ class Raster:
         return {"first_tick": self.first, "ticks": self.stop - self.first, "layers": layers}
 
 
-_NOBODY = np.zeros(0, np.int64)
-
-
 def picked(units: int) -> npt.NDArray[np.int64]:
     """Units that a raster shows of so many: int64[rows]."""
     rows = min(units, MOST_ROWS)
     return np.arange(rows, dtype=np.int64) * units // max(rows, 1)
+
+
+def watch_of(network: NetworkLike) -> Watch:
+    """Whom a network has to watch for a raster."""
+    units = (network.spikes(n).size for n in range(len(network.spec.layers)))
+    return Watch(tuple(picked(of) for of in units), MOST_TICKS)
 
 
 class Previews:

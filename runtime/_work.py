@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from qcore import Binned, bin_events
-from runtime._contracts import NetworkLike, Steps
-from runtime._preview import MOST_TICKS, Raster, count_cells
+from qcore import bin_events
+from runtime._contracts import NetworkLike
+from runtime._preview import MOST_TICKS, Raster, count_cells, watch_of
 from runtime._timeline import Piece, Segment
 
 
@@ -54,8 +53,7 @@ def work(
     label
         Index of the class that is shown, or -1.
     picture, raster
-        Whether to count the events per cell, and to note who fired: then the last ticks are
-        computed one by one, which changes nothing in them.
+        Whether to count the events per cell, and to note who fired in the last ticks.
     """
     events = piece.events
     binned = bin_events(
@@ -69,42 +67,17 @@ def work(
         origin_tick=segment.origin_tick if segment is not None else 0,
         tick_us=network.tick_us,
     )
-    noted: Raster | None = None
-    if raster:
-        noted = Raster(max(network.tick, piece.until - MOST_TICKS), piece.until)
-        parts = _one_by_one(network, binned, noted, label, learn)
-    else:
-        parts = [network.advance(binned, piece.until, label=label, learn=learn)]
+    watch = watch_of(network) if raster else None
+    first = max(network.tick, piece.until - MOST_TICKS)
+    steps = network.advance(binned, piece.until, label=label, learn=learn, watch=watch)
     counts = None
     if picture and segment is not None and len(events):
         counts = count_cells(events, segment.size)
-    one = len(parts) == 1
     return Worked(
-        parts[0].tick if one else np.concatenate([part.tick for part in parts]),
-        parts[0].scores if one else np.concatenate([part.scores for part in parts]),
-        parts[0].spikes if one else np.concatenate([part.spikes for part in parts]),
+        steps.tick,
+        steps.scores,
+        steps.spikes,
         int(np.count_nonzero(events.p)),
         counts,
-        noted,
+        Raster(first, piece.until, list(steps.fired)) if raster else None,
     )
-
-
-def _one_by_one(
-    network: NetworkLike, binned: Any, noted: Raster, label: int, learn: bool
-) -> list[Steps]:
-    edges = np.searchsorted(binned.tick, np.arange(noted.first, noted.stop + 1))
-    parts: list[Steps] = []
-    if network.tick < noted.first:
-        early = _cut(binned, 0, int(edges[0]))
-        parts.append(network.advance(early, noted.first, label=label, learn=learn))
-    for n in range(noted.stop - noted.first):
-        now = _cut(binned, int(edges[n]), int(edges[n + 1]))
-        tick = noted.first + n
-        parts.append(network.advance(now, tick + 1, label=label, learn=learn))
-        noted.note(tick, network)
-    return parts
-
-
-def _cut(binned: Any, start: int, stop: int) -> Binned:
-    part = slice(start, stop)
-    return Binned(binned.tick[part], binned.x[part], binned.y[part], binned.p[part])

@@ -72,11 +72,20 @@ class FakeNetwork:
         self.classes += (name,)
         self.taught.append(0)
 
-    def advance(self, events: Any, until: int, /, *, label: int = -1, learn: bool = False) -> Any:
+    def advance(
+        self,
+        events: Any,
+        until: int,
+        /,
+        *,
+        label: int = -1,
+        learn: bool = False,
+        watch: Any = None,
+    ) -> Any:
         assert until > self.tick
         assert not len(events) or self.tick <= events.tick[0] <= events.tick[-1] < until
         self.calls.append((self.tick, until, label, learn))
-        ticks, scores, spikes = [], [], []
+        ticks, scores, spikes, fired = [], [], [], []
         place = zip(
             events.tick.tolist(), events.x.tolist(), events.y.tolist(), events.p.tolist(),
             strict=True,
@@ -97,11 +106,14 @@ class FakeNetwork:
                 scores.append([self.mixed % (7 + k) + n for k, n in enumerate(self.taught)])
                 spikes.append([self.dirty])
                 self.dirty = 0
+            if watch is not None:
+                fired.append(self.fired.reshape(-1)[watch.units[0]].copy())
         self.tick = until
         return SimpleNamespace(
             tick=np.array(ticks, np.int64),
             scores=np.array(scores, np.int32).reshape(len(ticks), len(self.classes)),
             spikes=np.array(spikes, np.int64).reshape(len(ticks), 1),
+            fired=() if watch is None else (np.array(fired[-watch.ticks :]),),
         )
 
     def to_bytes(self) -> bytes:

@@ -131,21 +131,15 @@ def test_a_raster_changes_nothing_and_names_who_fired():
 
 
 def test_rasters_join_as_far_back_as_one_goes():
-    network = SimpleNamespace(
-        spec=SimpleNamespace(layers=(None,)), spikes=lambda n: np.ones((1, 1, 2), np.int8)
-    )
     whole = None
     for first in range(0, 100, 10):
-        part = Raster(first, first + 10)
-        for tick in range(first, first + 10):
-            part.note(tick, network)
+        part = Raster(first, first + 10, [np.full((10, 2), first > 50, np.int8)])
         whole = part if whole is None else whole.join(part)
     body = whole.body([2])
     assert (body["first_tick"], body["ticks"]) == (36, 64)
-    assert list(body["layers"][0]["tick"]) == [n for n in range(64) for _ in range(2)]
+    assert list(body["layers"][0]["tick"]) == [n for n in range(24, 64) for _ in range(2)]
     # After a stretch that was not looked at, it begins anew.
-    later = Raster(500, 501)
-    later.note(500, network)
+    later = Raster(500, 501, [np.ones((1, 2), np.int8)])
     assert whole.join(later).first == 500
 
 
