@@ -59,6 +59,7 @@ class Network:
         )
         self._spikes = np.zeros((biggest, 3), np.int16)
         self._spill = np.zeros(biggest, np.int32)
+        self._looked: tuple[Watch, Arena, npt.NDArray[np.int64]] | None = None
         self._make_scratch()
 
     def _make_scratch(self) -> None:
@@ -439,7 +440,7 @@ class Network:
         spikes = np.zeros((most, len(self.spec.layers)), np.int64)
         watched, fired = nobody(len(self.spec.layers))
         if watch is not None:
-            watched = watch.places(self.arena.layers)
+            watched = self._places_of(watch)
             seen = min(watch.ticks, until - self.tick)
             fired = np.zeros((watched.shape[0], seen, watched.shape[1]), np.int8)
         a = self.arena
@@ -451,6 +452,13 @@ class Network:
         )  # fmt: skip
         seen_spikes = () if watch is None else watch.cut(fired)
         return Steps(rows[:m], scores[:m], spikes[:m], seen_spikes)
+
+    def _places_of(self, watch: Watch) -> npt.NDArray[np.int64]:
+        # Asked for in every call, and the same for as long as the arena is.
+        kept = self._looked
+        if kept is None or kept[0] is not watch or kept[1] is not self.arena:
+            kept = self._looked = watch, self.arena, watch.places(self.arena.layers)
+        return kept[2]
 
     def apply(self) -> int:
         """Step all plastic layers by their collected gradients; returns weights in reach."""

@@ -213,9 +213,9 @@ class Owner:
             self._preview(segment, steps, first)
 
     def _preview(self, segment: Segment, steps: Worked, first: int) -> None:
-        if steps.counts is not None:
+        if steps.picture is not None:
             self.previews.add_picture(
-                steps.counts, segment.size, tick=self.tick - 1, segment=segment.number,
+                steps.picture, tick=self.tick - 1, segment=segment.number,
                 start_us=segment.time_after(first - 1), t_us=segment.time_after(self.tick - 1),
             )  # fmt: skip
         if steps.raster is not None:
@@ -265,7 +265,7 @@ class Owner:
         previews = self.previews
         job = partial(
             work, self.network, segment, piece, label, self.learning,
-            previews.pictures, previews.rasters,
+            previews.pictures, previews.watch,
         )  # fmt: skip
         try:
             steps: Worked = await self._in_thread(job)

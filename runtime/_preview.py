@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,15 +30,56 @@ def cell_size(size: tuple[int, int]) -> int:
     return -(-max(size) // MOST_CELLS)
 
 
-def count_cells(events: Columns, size: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Count events per cell: int64[2, rows, columns], OFF first."""
-    scale = cell_size(size)
-    columns, rows = -(-size[0] // scale), -(-size[1] // scale)
-    # Unsigned 16 bits would wrap: a picture has up to 2 x 16,384 cells.
-    place = events.y.astype(np.int64) // scale * columns + events.x // scale
-    place += events.p.astype(np.int64) * (rows * columns)
-    counts = np.bincount(place, minlength=2 * rows * columns)
-    return counts.reshape(2, rows, columns)
+class Picture:
+    """Events per cell, of some ticks.
+
+    Counting at once would touch every cell for a handful of events: their places are kept, until
+    there are enough of them.
+
+    Parameters
+    ----------
+    events
+        Whose places they are, in pixels.
+    size
+        (width, height) of the sensor.
+    """
+
+    def __init__(self, events: Columns, size: tuple[int, int]) -> None:
+        scale = cell_size(size)
+        columns, rows = -(-size[0] // scale), -(-size[1] // scale)
+        self.size = size
+        self._shape = 2, rows, columns
+        # Unsigned 16 bits would wrap: a picture has up to 2 x 16,384 cells.
+        place = events.y.astype(np.int64) // scale * columns + events.x // scale
+        place += events.p.astype(np.int64) * (rows * columns)
+        self._places, self._kept = [place], len(place)
+        self._counts: npt.NDArray[np.int64] | None = None
+        if self._kept > _MOST_PLACES:
+            self._fold()
+
+    def join(self, later: Picture) -> None:
+        """Take the events of a later picture of the same sensor in, too."""
+        if later._counts is not None:
+            self._counts = later._counts if self._counts is None else self._counts + later._counts
+        self._places += later._places
+        self._kept += later._kept
+        if self._kept > _MOST_PLACES:
+            self._fold()
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Events per cell: int64[2, rows, columns], OFF first."""
+        return self._fold().reshape(self._shape)
+
+    def _fold(self) -> npt.NDArray[np.int64]:
+        cells = math.prod(self._shape)
+        counts = np.bincount(np.concatenate(self._places), minlength=cells)
+        self._counts = counts if self._counts is None else self._counts + counts
+        self._places, self._kept = [_NOWHERE], 0
+        return self._counts
+
+
+_NOWHERE = np.zeros(0, np.int64)
+_MOST_PLACES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +123,11 @@ class Raster:
         return {"first_tick": self.first, "ticks": self.stop - self.first, "layers": layers}
 
 
+@cache
 def picked(units: int) -> npt.NDArray[np.int64]:
     """Units that a raster shows of so many: int64[rows]."""
     rows = min(units, MOST_ROWS)
     return np.arange(rows, dtype=np.int64) * units // max(rows, 1)
-
-
-def watch_of(network: NetworkLike) -> Watch:
-    """Whom a network has to watch for a raster."""
-    units = (network.spikes(n).size for n in range(len(network.spec.layers)))
-    return Watch(tuple(picked(of) for of in units), MOST_TICKS)
 
 
 class Previews:
@@ -106,15 +144,19 @@ class Previews:
 
     Attributes
     ----------
-    pictures, rasters
+    pictures
         Whether anybody wants them.
+    watch
+        Whom the network has to watch for a raster; None while nobody wants one.
     """
 
     def __init__(self, broker: Broker, network: NetworkLike, per_s: Callable[[], float]) -> None:
-        self.pictures = self.rasters = False
+        self.pictures = False
+        self.watch: Watch | None = None
+        units = (network.spikes(n).size for n in range(len(network.spec.layers)))
+        self._everybody = Watch(tuple(picked(of) for of in units), MOST_TICKS)
         self._broker, self._network, self._per_s = broker, network, per_s
-        self._counts: npt.NDArray[np.int64] | None = None
-        self._size = (0, 0)
+        self._picture: Picture | None = None
         self._facts: dict[str, int] = {}
         self._told: tuple[int, int] | None = None  # segment and time of the last picture's end
         self._raster: Raster | None = None
@@ -123,26 +165,21 @@ class Previews:
         """Publish what was collected, until cancelled."""
         while True:
             self.pictures = self._broker.wanted("events")
-            self.rasters = self._broker.wanted("spikes")
+            self.watch = self._everybody if self._broker.wanted("spikes") else None
             await trio.sleep(1.0 / self._per_s())
             self.publish()
 
     def add_picture(
-        self,
-        counts: npt.NDArray[np.int64],
-        size: tuple[int, int],
-        *,
-        tick: int,
-        start_us: int,
-        t_us: int,
-        segment: int,
+        self, picture: Picture, *, tick: int, start_us: int, t_us: int, segment: int
     ) -> None:
         """Take the events of some ticks that end with ``tick``, at ``t_us``."""
-        if self._counts is None or self._size != size or self._facts["segment"] != segment:
-            self._counts, self._size = np.zeros_like(counts), size
+        kept = self._picture
+        if kept is None or kept.size != picture.size or self._facts["segment"] != segment:
+            self._picture = picture
             since = self._told[1] if self._told and self._told[0] == segment else start_us
             self._facts = {"since": since}
-        self._counts += counts
+        else:
+            kept.join(picture)
         self._facts |= {"tick": tick, "t_us": t_us, "segment": segment}
 
     def add_raster(self, raster: Raster) -> None:
@@ -151,9 +188,9 @@ class Previews:
 
     def publish(self) -> None:
         """Publish what there is."""
-        counts, raster = self._counts, self._raster
-        self._counts = self._raster = None
-        if counts is not None and counts.any():
+        picture, raster = self._picture, self._raster
+        self._picture = self._raster = None
+        if picture is not None and (counts := picture.counts()).any():
             _, rows, columns = counts.shape
             off, on = np.minimum(counts, 255).astype(np.uint8)
             facts = self._facts
@@ -162,7 +199,7 @@ class Previews:
                 "events",
                 {
                     "tick": facts["tick"], "t_us": facts["t_us"], "segment": facts["segment"],
-                    "span_us": facts["t_us"] - facts["since"], "size": list(self._size),
+                    "span_us": facts["t_us"] - facts["since"], "size": list(picture.size),
                     "shape": [columns, rows], "on": on.tobytes(), "off": off.tobytes(),
                     "on_events": int(counts[1].sum()), "off_events": int(counts[0].sum()),
                 },

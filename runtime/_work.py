@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qcore import bin_events
+from qcore import Watch, bin_events
 from runtime._contracts import NetworkLike
-from runtime._preview import MOST_TICKS, Raster, count_cells, watch_of
+from runtime._preview import MOST_TICKS, Picture, Raster
 from runtime._timeline import Piece, Segment
 
 
@@ -23,8 +23,8 @@ class Worked:
         As :class:`runtime._contracts.Steps` has them.
     on_events
         Events of polarity 1.
-    counts
-        Events per cell of the picture, if one was wanted.
+    picture
+        Events per cell, if that was wanted.
     raster
         Who fired, if that was wanted.
     """
@@ -33,7 +33,7 @@ class Worked:
     scores: npt.NDArray[np.int32]
     spikes: npt.NDArray[np.int64]
     on_events: int
-    counts: npt.NDArray[np.int64] | None
+    picture: Picture | None
     raster: Raster | None
 
 
@@ -44,7 +44,7 @@ def work(
     label: int,
     learn: bool,
     picture: bool = False,
-    raster: bool = False,
+    watch: Watch | None = None,
 ) -> Worked:
     """Compute a piece; blocking, without the GIL where it matters.
 
@@ -52,8 +52,10 @@ def work(
     ----------
     label
         Index of the class that is shown, or -1.
-    picture, raster
-        Whether to count the events per cell, and to note who fired in the last ticks.
+    picture
+        Whether to make one of the events.
+    watch
+        Whose spikes are wanted, of the last ticks.
     """
     events = piece.events
     binned = bin_events(
@@ -67,17 +69,16 @@ def work(
         origin_tick=segment.origin_tick if segment is not None else 0,
         tick_us=network.tick_us,
     )
-    watch = watch_of(network) if raster else None
     first = max(network.tick, piece.until - MOST_TICKS)
     steps = network.advance(binned, piece.until, label=label, learn=learn, watch=watch)
-    counts = None
+    seen: Picture | None = None
     if picture and segment is not None and len(events):
-        counts = count_cells(events, segment.size)
+        seen = Picture(events, segment.size)
     return Worked(
         steps.tick,
         steps.scores,
         steps.spikes,
         int(np.count_nonzero(events.p)),
-        counts,
-        Raster(first, piece.until, list(steps.fired)) if raster else None,
+        seen,
+        None if watch is None else Raster(first, piece.until, list(steps.fired)),
     )

@@ -66,3 +66,18 @@ def test_units_that_are_none_are_refused(change, says) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         network.advance(nothing, 5, watch=Watch(tuple(change(everyone(network))), 5))
     assert network.tick == 0
+
+
+def test_the_same_are_watched_after_a_class_was_added() -> None:
+    network, twin = build(3), build(3)
+    watch = Watch(tuple(everyone(network)), 20)
+    rng = np.random.default_rng(3)
+    for start in (0, 20):
+        events = draw(rng, range(start, start + 20), 200, (8, 7))
+        fired = network.advance(events, start + 20, watch=watch).fired
+        again = twin.advance(events, start + 20, watch=Watch(watch.units, 20)).fired
+        for one, other in zip(fired, again, strict=True):
+            assert one.any()
+            assert (one == other).all()
+        for one in (network, twin):
+            one.add_class(f"another {start}")

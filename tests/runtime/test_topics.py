@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import trio
 
-from qcore import Network, load_preset
+from qcore import Network, Watch, load_preset
 from runtime import RequestRefused
-from runtime._preview import Raster, count_cells, picked
+from runtime._preview import Picture, Raster, picked
 from runtime._timeline import Piece, columns
 from runtime._work import work
 from sensors import simulate
@@ -40,13 +40,26 @@ def test_a_picture_counts_every_event_in_its_cell(size, shape):
     events = np.zeros(5000, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
     events["x"], events["y"] = rng.integers(0, size[0], 5000), rng.integers(0, size[1], 5000)
     events["p"] = rng.integers(0, 2, 5000)
-    counts = count_cells(columns(events), size)
+    counts = Picture(columns(events), size).counts()
     scale = -(-max(size) // 128)
     naive = np.zeros((2, shape[1], shape[0]), np.int64)
     for x, y, p in zip(*(events[n].tolist() for n in "xyp"), strict=True):
         naive[p, y // scale, x // scale] += 1
     assert counts.shape == (2, shape[1], shape[0])
     assert np.array_equal(counts, naive)
+
+
+@pytest.mark.parametrize("portion", [1, 700, 9_000, 20_000])
+def test_pictures_join_however_they_are_cut(portion):
+    rng = np.random.default_rng(2)
+    events = np.zeros(40_000, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
+    events["x"], events["y"] = rng.integers(0, 346, 40_000), rng.integers(0, 260, 40_000)
+    joined = Picture(columns(events[:0]), (346, 260))
+    for start in range(0, 40_000 if portion > 1 else 500, portion):
+        joined.join(Picture(columns(events[start : start + portion]), (346, 260)))
+    whole = Picture(columns(events[: 40_000 if portion > 1 else 500]), (346, 260))
+    assert np.array_equal(joined.counts(), whole.counts())
+    assert np.array_equal(joined.counts(), whole.counts())  # to look changes nothing
 
 
 async def test_pictures_hold_all_events_and_are_made_only_if_wanted(fakes, running, autojump_clock):
@@ -106,7 +119,8 @@ def test_a_raster_changes_nothing_and_names_who_fired():
     segment = SimpleNamespace(size=(128, 128), origin_us=0, origin_tick=0)
     plain, watched, slow = (Network.build(load_preset("edge"), ("a", "b"), 3) for _ in range(3))
     first = work(plain, segment, piece, 1, True)
-    seen = work(watched, segment, piece, 1, True, raster=True)
+    watch = Watch(tuple(picked(slow.spikes(n).size) for n in range(3)), 64)
+    seen = work(watched, segment, piece, 1, True, watch=watch)
     assert plain.to_bytes() == watched.to_bytes()
     for name in ("tick", "scores", "spikes"):
         assert np.array_equal(getattr(first, name), getattr(seen, name))
