@@ -52,6 +52,7 @@ class _Stage:
     labels: Literal["client", "source"]
     learn: bool
     port: int = 0
+    public: bool = False  # others are to find its service
 
 
 def demo(
@@ -142,6 +143,7 @@ def _live_stage(tap: Tap, seconds: float) -> _Stage:
         labels="client",
         learn=True,
         port=free_port(DEFAULT_PORT),
+        public=True,
     )
 
 
@@ -162,6 +164,8 @@ async def _show(
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
         host, port = service.addresses[0]
+        if stage.public and stage.port == 0:
+            remarks().print(beside(f"{host}:{port}"), markup=False, soft_wrap=True)
         async with (
             connect(host, port, name="demo", subscribe=["result", "stats"]) as client,
             trio.open_nursery() as onlookers,
@@ -190,8 +194,6 @@ async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery
         return
     stage.footer = f"see it and teach it: {address}   Ctrl-C ends"
     remarks().print(f"dashboard at {address}", markup=False, soft_wrap=True)
-    if stage.port == 0:
-        remarks().print(beside(f"{host}:{port}"), markup=False, soft_wrap=True)
 
 
 async def _redraw(stage: _Stage, shown: Presenter) -> None:

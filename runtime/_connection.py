@@ -43,6 +43,9 @@ _LINGER_BYTES = 1024 * 1024
 # What is handed to the kernel in one go. What was handed over is out of the policies' reach.
 _JOINED_BYTES = 16 * 1024
 _GATHERED_BYTES = 256 * 1024
+# What follows so soon is sent by the writer, many in one go: 200 subscribers take 100 results of a
+# fast replay in 23 ms, in turns with others; one call for each would be 39 ms in one turn.
+_BURST_S = 0.001
 # Elsewhere a socket is no file that one can write to.
 _STRAIGHT = os.name == "posix"
 Allowed = Literal["watch", "control"]
@@ -82,6 +85,7 @@ class Connection:
         self._name = "a connection"
         self._every_s = 0.0
         self._phase = desk.next_phase()
+        self._silence = settings.heartbeat_s
         self._sent_at = -math.inf
         self._outbox = Outbox(
             settings.subscriber_messages,
@@ -223,6 +227,8 @@ class Connection:
         return {"tick": pipeline.owner.tick, **refusal(*fault)}
 
     async def _set_topics(self, said: Subscribe | Unsubscribe, pipeline: Pipeline) -> None:
+        # From here to the answer nothing else can run: what was missed goes before what comes now.
+        await self._outbox.room()
         broker = pipeline.broker
         added: list[str] = []
         for topic in matching(said.topics):
@@ -248,8 +254,6 @@ class Connection:
                         topic, said.last_seq[topic], said.run == pipeline.run_id
                     )
                     answer["resume"][topic] = told
-        # What is published while the answer waits comes after what was missed: both are put in
-        # line before anything else can run.
         lines = [(name, *kept) for name in added for kept in missed.get(name, ())]
         for name in added:
             if (kept := broker.retained(name)) is not None:
@@ -291,7 +295,11 @@ class Connection:
 
         To wake the writer for it costs a turn of the scheduler for each peer.
         """
-        if self._every_s or not self._greeted:
+        now = trio.current_time()
+        if self._every_s or not self._greeted or now - self._sent_at < _BURST_S:
+            return 0
+        if self._silence != self._desk.settings.heartbeat_s:
+            # The settings were read anew: the writer waits by the old ones.
             return 0
         assert isinstance(self._stream, trio.SocketStream)
         try:
@@ -300,12 +308,12 @@ class Connection:
         except OSError:
             # It is full, or broken: the writer waits, or finds out.
             return 0
-        self._sent_at = trio.current_time()
+        self._sent_at = now
         return sent
 
     async def _next(self) -> bytes | None:
         """The next frame to send; a heartbeat when there has been none for a while."""
-        silence = self._desk.settings.heartbeat_s
+        self._silence = silence = self._desk.settings.heartbeat_s
         begun = trio.current_time()
         while not self._outbox.waiting:
             beats = silence and self._greeted and self._with is not None

@@ -151,7 +151,10 @@ _GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
 def _bearer(authorization: str | None) -> str | None:
     """The token of an ``Authorization`` header (RFC 6750, section 2.1)."""
     scheme, _, token = (authorization or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    if scheme.lower() != "bearer":
+        return None
+    # A header comes as Latin-1; what is sent is the token's UTF-8.
+    return token.strip().encode("latin-1").decode("utf-8", "replace")
 
 
 def make_app(service: Service) -> Any:
@@ -176,11 +179,13 @@ def make_app(service: Service) -> Any:
     registry.register(Collector(service))
 
     def admitted(request: Request) -> bool:
-        return service.admit(_bearer(request.headers.get("authorization"))) is not None
+        if service.admit(_bearer(request.headers.get("authorization"))) is not None:
+            return True
+        log.warning("a request for %s was refused: it brought no right token", request.url.path)
+        return False
 
     async def metrics(request: Request) -> Response:
         if not admitted(request):
-            log.warning("a request for /metrics was refused: it brought no right token")
             return Response(
                 "This service wants a token: Authorization: Bearer TOKEN\n",
                 status_code=401,
@@ -192,7 +197,7 @@ def make_app(service: Service) -> Any:
     async def healthz(request: Request) -> Response:
         well, told = health(service)
         # What keeps a service alive often cannot bring a token: it learns whether all is well, and
-        # no more. So nothing is refused here, or counted.
+        # no more. That is no refusal; a wrong token is one.
         if service.settings.wants_token and (
             "authorization" not in request.headers or not admitted(request)
         ):

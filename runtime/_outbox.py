@@ -127,14 +127,18 @@ class Outbox:
             held.size += len(frame)
         self._wake()
 
+    async def room(self) -> None:
+        """Wait until the peer has taken enough of its former answers; at once if it has."""
+        while len(self._answers) >= _ANSWERS and not self._ended:
+            await self._taken.wait()
+
     async def answer(self, frame: bytes, then: Sequence[tuple[str, int, bytes]] = ()) -> None:
-        """Queue an answer, after waiting until the peer has taken enough of the former ones.
+        """Queue an answer, once there is :meth:`room` for it.
 
         ``then`` are messages (topic, seq, frame) that follow it. They go before those of their
         topics that came while this waited.
         """
-        while len(self._answers) >= _ANSWERS and not self._ended:
-            await self._taken.wait()
+        await self.room()
         if self._ended:
             return
         self._answers.append((self._next_order(), frame))

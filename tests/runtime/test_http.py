@@ -20,6 +20,8 @@ def serving(on_tcp):
 async def get(service, page, **headers):
     def fetch():
         request = urllib.request.Request(f"{service.http_address}{page}", headers=headers)
+        for name, value in headers.items():
+            request.add_header(name, value.encode().decode("latin-1"))  # as curl sends it
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read().decode()
@@ -70,7 +72,7 @@ async def test_health_says_why_not(fakes, serving):
 
 
 async def test_with_tokens_the_pages_want_one(fakes, serving, caplog):
-    watch, control = "w" * 16, "c" * 16
+    watch, control = "w" * 16, "für-alle-daheim-1"
     tokens = {"watch_token": watch, "control_token": control}
     async with serving(fakes.Source(), fakes.Network(), **tokens) as service:
         for authorization in ({}, {"Authorization": f"Bearer {watch}x"},
@@ -88,6 +90,9 @@ async def test_with_tokens_the_pages_want_one(fakes, serving, caplog):
             assert code == 200
             assert 'spikewire_refused_total{what="tokens"} 5.0' in text
             assert "faults" in json.loads((await get(service, "/healthz", **bearer))[1])
+        assert (await get(service, "/healthz", Authorization="Basic abc"))[1] == '{"ok":true}'
+        assert service.refused_tokens == 6
+        assert "/healthz was refused" in caplog.text
         assert watch not in caplog.text
 
 

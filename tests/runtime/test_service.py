@@ -606,3 +606,29 @@ async def test_a_subscriber_can_have_what_waits_gathered(fakes, running, autojum
         (answered,) = [at for at, m in came if m.get("id") == 7]
         assert answered - asked < 0.05
         await stream.aclose()
+
+
+async def test_what_was_missed_comes_first_even_while_answers_wait(fakes, running):
+    # Eight answers, the hello one of them, are as many as may wait; results come meanwhile.
+    for turns in [*range(12)] * 8:
+        async with running(fakes.Source()) as run:
+            broker = run.service.first.broker
+            for _ in range(3):
+                broker.publish("result", {})
+            stream, framer = run.connect(), Framer(10**7)
+            stats = encode({"type": "subscribe", "topics": ["stats"]})
+            name = run.service.first.run_id
+            resume = {"topics": ["result"], "last_seq": {"result": 1}, "run": name}
+            await stream.send_all(HELLO + 7 * stats + encode({"type": "subscribe", **resume}))
+            for _ in range(turns):
+                await trio.lowlevel.checkpoint()
+            broker.publish("result", {})
+            await trio.testing.wait_all_tasks_blocked()
+            framer.feed(await stream.receive_some())
+            seen = []
+            while (payload := framer.take()) is not None:
+                said = decode(payload)
+                seen += [said["seq"]] if said.get("topic") == "result" else []
+            assert seen == [2, 3, 4]
+            run.service.stop()
+            await stream.aclose()

@@ -2,6 +2,7 @@
 
 import socket
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -33,7 +34,9 @@ def publish(run, number, **more):
         broker.publish("result", {"tick": 0, **more})
 
 
-async def test_a_message_does_not_wake_the_writer_of_an_idle_connection(fakes, running, pair):
+async def test_a_message_does_not_wake_the_writer_of_an_idle_connection(
+    fakes, running, pair, autojump_clock
+):
     ours, theirs, sends = pair
     async with running(fakes.Source()) as run, trio.open_nursery() as nursery:
         nursery.start_soon(run.service.converse, ours)
@@ -41,15 +44,22 @@ async def test_a_message_does_not_wake_the_writer_of_an_idle_connection(fakes, r
             await client.subscribe("result")
             await trio.testing.wait_all_tasks_blocked()
             before = len(sends)
-            publish(run, 5)
-            assert [(await anext(client))["seq"] for _ in range(5)] == [1, 2, 3, 4, 5]
+            for seq in range(1, 6):
+                await trio.sleep(0.01)
+                publish(run, 1)
+                assert (await anext(client))["seq"] == seq
             assert len(sends) == before
+            # Of many at once the first goes straight, and the others together.
+            await trio.sleep(0.01)
+            publish(run, 50)
+            assert [(await anext(client))["seq"] for _ in range(50)] == list(range(6, 56))
+            assert len(sends) == before + 1
             # Whoever wants messages gathered has them from the writer, in one piece.
             await client.request("subscribe", topics=["result"], every_ms=10)
             await trio.testing.wait_all_tasks_blocked()
             before = len(sends)
             publish(run, 5)
-            assert [(await anext(client))["seq"] for _ in range(5)] == [6, 7, 8, 9, 10]
+            assert [(await anext(client))["seq"] for _ in range(5)] == [56, 57, 58, 59, 60]
             assert len(sends) == before + 1
         run.service.stop()
 
@@ -113,6 +123,27 @@ async def test_heartbeats_count_from_the_last_message(fakes, running, pair, auto
             assert len(sends) == before + 1
             await trio.sleep(2.0)
             assert len(sends) == before + 2
+        run.service.stop()
+
+
+async def test_a_heartbeat_that_was_switched_on_is_heard_on_old_connections(
+    fakes, running, pair, autojump_clock
+):
+    ours, theirs, sends = pair
+    async with (
+        running(fakes.Source(), heartbeat_s=0.0, stats_every_s=3600.0) as run,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(run.service.converse, ours)
+        async with converse(theirs) as client:
+            await client.subscribe("result")
+            await trio.sleep(60)
+            run.service.settings = msgspec.structs.replace(run.service.settings, heartbeat_s=2.0)
+            publish(run, 1)
+            await trio.sleep(1)
+            before = len(sends)
+            await trio.sleep(20)
+            assert len(sends) == before + 10
         run.service.stop()
 
 
