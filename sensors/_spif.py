@@ -24,7 +24,9 @@ from sensors._events import _EVENTS, EVENT_DTYPE, Deliver, Events, Packet, no_ev
 from sensors._jit import kernel
 
 DEFAULT_PORT = 3333
-SO_RXQ_OVFL = 40  # Linux: the kernel reports how many datagrams it dropped for want of room
+# Linux (since 4.12): nine counters of 32 bits, the last of which is how many datagrams it dropped
+# for want of room. SO_RXQ_OVFL says less: with a datagram, what was dropped before that one came.
+SO_MEMINFO, MEMINFO = 55, struct.Struct("=9I")
 SO_RCVBUFFORCE = 33  # Linux: past the system's limit, for those allowed to
 RECEIVE_BYTES = 1 << 25
 DATAGRAM = 1 << 16
@@ -246,7 +248,6 @@ class UdpSource:
             self._socket.setblocking(False)
             self._ask(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
             self._ask(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES)
-            self._ask(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
             self._socket.bind(address)
         except OSError as error:
             self._socket.close()
@@ -271,7 +272,7 @@ class UdpSource:
         """Received: datagrams, bytes, events. Dropped: by ``REASONS``, and ``kernel_drops``."""
         counts = Counter(self._received)
         counts.update(self._decoder.counters)
-        if self._kernel_drops:
+        if self._look_at_drops():
             counts["kernel_drops"] = self._kernel_drops
         return counts
 
@@ -290,12 +291,13 @@ class UdpSource:
                     self._received["events"] += len(events)
                     await deliver(Packet(events, self.size, int(events["t"][-1]), now, segment))
 
-    def _receive(self) -> bytes:
-        data, ancillary, _, _ = self._socket.recvmsg(DATAGRAM, 64)
-        for level, kind, value in ancillary:
-            if level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL and len(value) >= 4:
-                self._kernel_drops = int(struct.unpack("=I", value[:4])[0])
-        return data
+    def _look_at_drops(self) -> int:
+        """Datagrams that the kernel dropped so far, as far as it says so."""
+        with suppress(OSError):
+            told = self._socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
+            if len(told) == MEMINFO.size:
+                self._kernel_drops = MEMINFO.unpack(told)[-1]
+        return self._kernel_drops
 
     @contextmanager
     def _counting_the_rest(self) -> Iterator[None]:
@@ -305,15 +307,16 @@ class UdpSource:
         finally:
             with suppress(OSError):
                 for _ in range(_MOST_UNREAD):
-                    self._receive()
+                    self._socket.recv(1)
                     self._received["unread_datagrams"] += 1
+            self._look_at_drops()
 
     def _drain(self, arrived_us: int) -> list[tuple[Events, bool]]:
         """Take up to ``BATCH`` waiting datagrams; joins those of one segment."""
         runs: list[tuple[list[Events], bool]] = [([], False)]
         for _ in range(BATCH):
             try:
-                data = self._receive()
+                data = self._socket.recv(DATAGRAM)
             except BlockingIOError:
                 break
             except OSError as error:
