@@ -59,7 +59,7 @@ class Network:
         )
         self._spikes = np.zeros((biggest, 3), np.int16)
         self._spill = np.zeros(biggest, np.int32)
-        self._looked: tuple[Watch, Arena, npt.NDArray[np.int64]] | None = None
+        self._looked: tuple[Watch, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
         self._make_scratch()
 
     def _make_scratch(self) -> None:
@@ -454,10 +454,10 @@ class Network:
         return Steps(rows[:m], scores[:m], spikes[:m], seen_spikes)
 
     def _places_of(self, watch: Watch) -> npt.NDArray[np.int64]:
-        # Asked for in every call, and the same for as long as the arena is.
-        kept = self._looked
-        if kept is None or kept[0] is not watch or kept[1] is not self.arena:
-            kept = self._looked = watch, self.arena, watch.places(self.arena.layers)
+        # Asked for in every call, and the same for as long as the layer table is.
+        kept, layers = self._looked, self.arena.layers
+        if kept is None or kept[0] is not watch or kept[1] is not layers:
+            kept = self._looked = watch, layers, watch.places(layers)
         return kept[2]
 
     def apply(self) -> int:

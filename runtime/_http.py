@@ -154,7 +154,7 @@ def _bearer(authorization: str | None) -> str | None:
     if scheme.lower() != "bearer":
         return None
     # A header comes as Latin-1; what is sent is the token's UTF-8.
-    return token.strip().encode("latin-1").decode("utf-8", "replace")
+    return token.encode("latin-1").strip().decode("utf-8", "replace")
 
 
 def make_app(service: Service) -> Any:

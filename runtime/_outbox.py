@@ -125,6 +125,8 @@ class Outbox:
                 self._make_room(held, len(frame))
             held.waiting.append((self._next_order(), seq, frame))
             held.size += len(frame)
+            if self._half_full(held):
+                self._pressing.set()
         self._wake()
 
     async def room(self) -> None:
@@ -192,10 +194,17 @@ class Outbox:
             self._idle = False
 
     async def pressing(self) -> None:
-        """Wait until something waits that is not to be kept waiting: an answer, or the end."""
-        while not (self._ended or self._answers):
+        """Wait until something is not to be kept waiting: an answer, half a queue, or the end."""
+        while not (
+            self._ended or self._answers or any(map(self._half_full, self._topics.values()))
+        ):
             self._pressing = trio.Event()
             await self._pressing.wait()
+
+    def _half_full(self, held: _Topic) -> bool:
+        if held.policy == "latest":
+            return False
+        return 2 * len(held.waiting) > self._most_messages or 2 * held.size > self._most_bytes
 
     def pop(self) -> bytes | None:
         """The next frame to send, if there is one now."""

@@ -307,7 +307,7 @@ class UdpSource:
         finally:
             with suppress(OSError):
                 for _ in range(_MOST_UNREAD):
-                    self._socket.recv(1)
+                    self._socket.recv(DATAGRAM)
                     self._received["unread_datagrams"] += 1
             self._look_at_drops()
 

@@ -72,7 +72,7 @@ async def test_health_says_why_not(fakes, serving):
 
 
 async def test_with_tokens_the_pages_want_one(fakes, serving, caplog):
-    watch, control = "w" * 16, "für-alle-daheim-1"
+    watch, control = "w" * 16, "für-alle-daheim-à"
     tokens = {"watch_token": watch, "control_token": control}
     async with serving(fakes.Source(), fakes.Network(), **tokens) as service:
         for authorization in ({}, {"Authorization": f"Bearer {watch}x"},

@@ -171,6 +171,27 @@ def test_what_goes_straight_keeps_the_order_whatever_fits(actions, fits):
     trio.run(play)
 
 
+async def test_half_a_queue_does_not_wait_for_its_turn(autojump_clock):
+    box = Outbox(10, 1000)
+    box.subscribe("result", "disconnect")
+    box.subscribe("stats", "latest")
+    offer(box, "stats", *range(20))
+    offer(box, "result", *range(5))
+    began = trio.current_time()
+    with trio.move_on_after(1) as scope:
+        await box.pressing()
+    assert scope.cancelled_caught
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(box.pressing)
+        await trio.testing.wait_all_tasks_blocked()
+        offer(box, "result", 5)
+    assert trio.current_time() - began == 1
+    box = Outbox(100, 30)
+    box.subscribe("result", "drop_oldest")
+    offer(box, "result", 1, 2, 3)  # 7 bytes each
+    await box.pressing()
+
+
 async def test_while_it_is_written_nothing_goes_straight():
     past = []
 
