@@ -77,7 +77,10 @@ export class Wire {
     this.socket = socket;
     const mine = (work) => (event) => { if (this.socket === socket) work(event); };
     socket.onopen = mine(() => this._greet());
-    socket.onmessage = mine((event) => this._hear(event.data));
+    socket.onmessage = mine((event) => {
+      this._stillHere();
+      this._hear(event.data);
+    });
     socket.onclose = mine(() => this._lost());
     if (this.state !== "lost" && this.state !== "unreachable" && this.state !== "ended") {
       this._is("connecting", "Connecting to the service ...");
@@ -131,9 +134,21 @@ export class Wire {
 
   _will(text) {
     clearInterval(this.stillThere);
+    this.lastWill = "";
     if (!this.live) return;
+    this._repeat(text);
+    if (text) this.stillThere = setInterval(() => this._repeat(text), STILL_THERE_MS);
+  }
+
+  _repeat(text) {
     this.socket.send(text);
-    if (text) this.stillThere = setInterval(() => this.socket.send(text), STILL_THERE_MS);
+    this.lastWill = text;
+    this.repeated = performance.now();
+  }
+
+  // A machine with too much to do lets a page's timers wait behind its messages.
+  _stillHere() {
+    if (this.live && this.lastWill && performance.now() - this.repeated > STILL_THERE_MS) this._repeat(this.lastWill);
   }
 
   _is(state, sentence) {
@@ -149,6 +164,7 @@ export class Wire {
   _close() {
     clearTimeout(this.patience);
     clearInterval(this.stillThere);
+    this.lastWill = "";
     const socket = this.socket;
     this.socket = null;
     if (socket) socket.close();
