@@ -52,7 +52,7 @@ class _Stage:
     labels: Literal["client", "source"]
     learn: bool
     port: int = 0
-    public: bool = False  # others are to find its service
+    beside: bool = False  # others would look for its service where another one is
 
 
 def demo(
@@ -134,7 +134,7 @@ async def _teach(tap: Tap, network: Network, lessons: float, shown: Presenter) -
 
 
 def _live_stage(tap: Tap, seconds: float) -> _Stage:
-    began = trio.current_time()
+    began, port = trio.current_time(), free_port(DEFAULT_PORT)
     return _Stage(
         Follower("live"),
         tap,
@@ -142,8 +142,8 @@ def _live_stage(tap: Tap, seconds: float) -> _Stage:
         "nothing is told any more; Ctrl-C ends",
         labels="client",
         learn=True,
-        port=free_port(DEFAULT_PORT),
-        public=True,
+        port=port,
+        beside=port == 0,
     )
 
 
@@ -164,7 +164,7 @@ async def _show(
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
         host, port = service.addresses[0]
-        if stage.public and stage.port == 0:
+        if stage.beside:
             remarks().print(beside(f"{host}:{port}"), markup=False, soft_wrap=True)
         async with (
             connect(host, port, name="demo", subscribe=["result", "stats"]) as client,

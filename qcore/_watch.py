@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,7 @@ class Watch:
         return tuple(fired[n, :, : units.size] for n, units in enumerate(self.units))
 
 
+@cache
 def nobody(layers: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
     """What the engine is given where nobody is watched."""
     return np.zeros((layers, 0), np.int64), np.zeros((layers, 0, 0), np.int8)

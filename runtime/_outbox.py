@@ -137,8 +137,7 @@ class Outbox:
     async def answer(self, frame: bytes, then: Sequence[tuple[str, int, bytes]] = ()) -> None:
         """Queue an answer, once there is :meth:`room` for it.
 
-        ``then`` are messages (topic, seq, frame) that follow it. They go before those of their
-        topics that came while this waited.
+        ``then`` are messages (topic, seq, frame) that follow it.
         """
         await self.room()
         if self._ended:
@@ -146,16 +145,8 @@ class Outbox:
         self._answers.append((self._next_order(), frame))
         self._wake()
         self._pressing.set()
-        for topic in dict.fromkeys(topic for topic, _, _ in then):
-            held = self._topics.get(topic)
-            if held is None:
-                continue
-            late = [(seq, kept) for _, seq, kept in held.waiting]
-            held.waiting.clear()
-            held.size = 0
-            early = [(seq, kept) for name, seq, kept in then if name == topic]
-            for seq, kept in sorted({**dict(late), **dict(early)}.items()):
-                self.offer(topic, seq, kept)
+        for message in then:
+            self.offer(*message)
 
     def finish(self, frame: bytes | None = None) -> None:
         """Send what waits, then ``frame``, then end. Later messages are not taken."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from qcore import Watch, bin_events
 from runtime._contracts import NetworkLike
-from runtime._preview import MOST_TICKS, Picture, Raster
+from runtime._preview import Picture, Raster
 from runtime._timeline import Piece, Segment
 
 
@@ -69,8 +69,10 @@ def work(
         origin_tick=segment.origin_tick if segment is not None else 0,
         tick_us=network.tick_us,
     )
-    first = max(network.tick, piece.until - MOST_TICKS)
     steps = network.advance(binned, piece.until, label=label, learn=learn, watch=watch)
+    raster: Raster | None = None
+    if watch is not None:
+        raster = Raster(piece.until - len(steps.fired[0]), piece.until, list(steps.fired))
     seen: Picture | None = None
     if picture and segment is not None and len(events):
         seen = Picture(events, segment.size)
@@ -80,5 +82,5 @@ def work(
         steps.spikes,
         int(np.count_nonzero(events.p)),
         seen,
-        None if watch is None else Raster(first, piece.until, list(steps.fired)),
+        raster,
     )

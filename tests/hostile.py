@@ -38,10 +38,6 @@ WARM_UP = 3_000
 CROWD = 64
 QUIET_S = 10.0
 MOST_GROWTH = 0.02
-UPGRADE = (
-    b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 HTTP = (
     b"\0" * 100, b"GET /metrics", b"GET / HTTP/9.9\r\n\r\n", b"\xff\xfe\r\n\r\n",
     b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 200_000 + b"\r\n\r\n",
@@ -49,8 +45,9 @@ HTTP = (
     b"POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFF\r\n",
     b"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"GET /metrics HTTP/1.1\r\n\r\n" * 500, hostile_kinds.HELLO, b"",
-    UPGRADE, UPGRADE + b"\xff" * 40, UPGRADE + b"\x81\xfe\xff\xff" + b"\0" * 9_000,
-    UPGRADE.replace(b"13", b"99"),
+    hostile_kinds.UPGRADE, hostile_kinds.UPGRADE + b"\xff" * 40,
+    hostile_kinds.UPGRADE + b"\x81\xfe\xff\xff" + b"\0" * 9_000,
+    hostile_kinds.UPGRADE.replace(b"13", b"99"),
 )  # fmt: skip
 
 

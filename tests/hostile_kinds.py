@@ -53,6 +53,11 @@ def say(**fields: object) -> bytes:
 
 HELLO = say(type="hello", protocol=1)
 NONE = frozenset({""})
+# Half a WebSocket handshake, for the pages.
+UPGRADE = (
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 def _gets(code: str, data: bytes, end: End = "read", replies: int = 0) -> Attempt:

@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 import trio
+from hostile_kinds import UPGRADE
 
 from runtime import Service, ServiceError, Settings
 from sensors import SourceError
@@ -103,12 +104,6 @@ async def test_without_the_extra_it_is_named(fakes, monkeypatch):
         pytest.RaisesExc(ServiceError, match=r"spikewire\[http\]"), flatten_subgroups=True
     ):
         await Service(fakes.Source(), fakes.Network(), settings).serve(signals=False)
-
-
-UPGRADE = (
-    b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 @pytest.mark.parametrize(
