@@ -21,11 +21,11 @@ types: $(STAMP)
 
 unit: $(STAMP)
 	tests/system-packages.sh
-	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/end_to_end
+	$(BIN)/pytest tests/end_to_end
 
 boundscheck: $(STAMP)
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/boundscheck-cache $(BIN)/pytest tests/qcore tests/sensors
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/boundscheck-cache $(BIN)/pytest tests/unit/qcore tests/unit/sensors
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "spikewire needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 fuzz: $(STAMP)
-	$(BIN)/python tests/fuzz.py --count 100000
+	$(BIN)/python -m tests.robustness.fuzz --count 100000
 
 # The network in apps/models, from nothing but the simulated camera: 40 minutes on two cores.
 SIMULATED := $(VENV)/simulated

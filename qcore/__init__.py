@@ -4,18 +4,25 @@ Events in, class scores out, learning on the way, and not one floating-point num
 NumPy and Numba only: no files besides model files, no clocks, no tasks.
 """
 
-from qcore._batch import Batch, Shown
-from qcore._binning import Binned, bin_events
-from qcore._census import Census, connection_sparsity, take_census
-from qcore._errors import ModelError, SpecError
-from qcore._jit import KERNELS, WARM
-from qcore._lava import lava_settings, lava_weights
-from qcore._ledger import Arrays, Count, Item, counted, counted_by_paper, occupied
-from qcore._network import Network, Steps
-from qcore._prototypes import Prototypes
-from qcore._rehearsal import DeltaReadout, Memory
-from qcore._snapshot import Snapshot
-from qcore._spec import (
+from spikewire._jit import KERNELS as _KERNELS
+from spikewire.qcore.accounting.memory import (
+    Arrays,
+    Count,
+    Item,
+    counted,
+    counted_by_paper,
+    occupied,
+)
+from spikewire.qcore.accounting.operations import Census, connection_sparsity, take_census
+from spikewire.qcore.errors import ModelError, SpecError
+from spikewire.qcore.interop.lava import lava_settings, lava_weights
+from spikewire.qcore.kernels.binning import Binned, bin_events
+from spikewire.qcore.learners.prototypes import Prototypes
+from spikewire.qcore.learners.rehearsal import DeltaReadout, Memory
+from spikewire.qcore.network.batch import Batch, Shown
+from spikewire.qcore.network.network import Network, Steps
+from spikewire.qcore.network.snapshot import Snapshot
+from spikewire.qcore.network.spec import (
     LayerSpec,
     LearningSpec,
     NetworkSpec,
@@ -25,11 +32,12 @@ from qcore._spec import (
     load_preset,
     preset_names,
 )
-from qcore._watch import Watch
+from spikewire.qcore.network.spike_probe import Watch
+
+KERNELS = _KERNELS["qcore"]
 
 __all__ = [
     "KERNELS",
-    "WARM",
     "Arrays",
     "Batch",
     "Binned",

@@ -11,15 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime._blocking import BlockingClient
-    from runtime._bridge import Bridge
-    from runtime._bridge_base import BridgeOptions
-    from runtime._bridge_events import EventBridge
-    from runtime._checkpoints import CheckpointStore, resume
-    from runtime._client import Client, connect, converse
-    from runtime._config import Configured, PipelineConfig, configure
-    from runtime._contracts import RecordedPiece, Recorder
-    from runtime._errors import (
+    from spikewire.runtime.bridge.base import BridgeOptions
+    from spikewire.runtime.bridge.events import EventBridge
+    from spikewire.runtime.bridge.messages import Bridge
+    from spikewire.runtime.checkpoints import CheckpointStore, resume
+    from spikewire.runtime.client.blocking import BlockingClient
+    from spikewire.runtime.client.client import Client, connect, converse
+    from spikewire.runtime.client.reconnecting import Following, follow
+    from spikewire.runtime.client.retry import Retry
+    from spikewire.runtime.errors import (
         CheckpointError,
         ConnectionLost,
         ProtocolError,
@@ -27,53 +27,53 @@ if TYPE_CHECKING:
         ServiceError,
         SettingsError,
     )
-    from runtime._following import Following, follow
-    from runtime._messages import PROTOCOL, TOPICS
-    from runtime._pipeline import ONLY, PIPELINE, Pipeline, Summary
-    from runtime._retry import Retry
-    from runtime._service import Service, serve
-    from runtime._settings import DEFAULT_PORT, Settings
-    from runtime._web import WebServer, address_of
+    from spikewire.runtime.interfaces import RecordedPiece, Recorder
+    from spikewire.runtime.net.asgi_server import WebServer, address_of
+    from spikewire.runtime.pipeline.pipeline import ONLY, PIPELINE, Pipeline, Summary
+    from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
+    from spikewire.runtime.server.service import Service, serve
+    from spikewire.runtime.settings.load import Configured, PipelineConfig, configure
+    from spikewire.runtime.settings.settings import DEFAULT_PORT, Settings
 
 # The only fields of a result that depend on the clock on the wall, not on the events.
 WALL_CLOCK_FIELDS = frozenset({"latency_us"})
 
 _HOME = {
-    "BlockingClient": "_blocking",
-    "Bridge": "_bridge",
-    "BridgeOptions": "_bridge_base",
-    "CheckpointError": "_errors",
-    "CheckpointStore": "_checkpoints",
-    "Client": "_client",
-    "Configured": "_config",
-    "ConnectionLost": "_errors",
-    "DEFAULT_PORT": "_settings",
-    "EventBridge": "_bridge_events",
-    "Following": "_following",
-    "ONLY": "_pipeline",
-    "PIPELINE": "_pipeline",
-    "PROTOCOL": "_messages",
-    "Pipeline": "_pipeline",
-    "PipelineConfig": "_config",
-    "ProtocolError": "_errors",
-    "RecordedPiece": "_contracts",
-    "Recorder": "_contracts",
-    "RequestRefused": "_errors",
-    "Retry": "_retry",
-    "Service": "_service",
-    "ServiceError": "_errors",
-    "Settings": "_settings",
-    "SettingsError": "_errors",
-    "Summary": "_pipeline",
-    "TOPICS": "_messages",
-    "WebServer": "_web",
-    "address_of": "_web",
-    "configure": "_config",
-    "connect": "_client",
-    "converse": "_client",
-    "follow": "_following",
-    "resume": "_checkpoints",
-    "serve": "_service",
+    "BlockingClient": "client.blocking",
+    "Bridge": "bridge.messages",
+    "BridgeOptions": "bridge.base",
+    "CheckpointError": "errors",
+    "CheckpointStore": "checkpoints",
+    "Client": "client.client",
+    "Configured": "settings.load",
+    "ConnectionLost": "errors",
+    "DEFAULT_PORT": "settings.settings",
+    "EventBridge": "bridge.events",
+    "Following": "client.reconnecting",
+    "ONLY": "pipeline.pipeline",
+    "PIPELINE": "pipeline.pipeline",
+    "PROTOCOL": "protocol.messages",
+    "Pipeline": "pipeline.pipeline",
+    "PipelineConfig": "settings.load",
+    "ProtocolError": "errors",
+    "RecordedPiece": "interfaces",
+    "Recorder": "interfaces",
+    "RequestRefused": "errors",
+    "Retry": "client.retry",
+    "Service": "server.service",
+    "ServiceError": "errors",
+    "Settings": "settings.settings",
+    "SettingsError": "errors",
+    "Summary": "pipeline.pipeline",
+    "TOPICS": "protocol.messages",
+    "WebServer": "net.asgi_server",
+    "address_of": "net.asgi_server",
+    "configure": "settings.load",
+    "connect": "client.client",
+    "converse": "client.client",
+    "follow": "client.reconnecting",
+    "resume": "checkpoints",
+    "serve": "server.service",
 }
 
 __all__ = [

@@ -1,28 +1,34 @@
 """sensors: events in, checked once, from files, sockets and simulated cameras."""
 
-from sensors._camera_aestream import AestreamCamera
-from sensors._camera_usb import UsbCamera
-from sensors._csv import parse_columns
-from sensors._datasets import Dataset, Sample, open_dataset
-from sensors._errors import DecodeError, SensorError, SourceError
-from sensors._events import EVENT_DTYPE, Events, Packet, Source, check_events, no_events
-from sensors._filter_names import make_chain, make_filter
-from sensors._filtered import Filtered
-from sensors._filters import Chain, Filter
-from sensors._found import find_recordings
-from sensors._labels import Label, read_labels, write_labels
-from sensors._nats import NatsSource
-from sensors._nats_address import BrokerError, NatsServer, check_subject, nats_server, subject_name
-from sensors._nats_link import NatsLink
-from sensors._recording import Facts, Recording, inspect, open_recording
-from sensors._replay import Excerpt, FileSource, PlaySummary, ShelfSource
-from sensors._sequence import wrap_dataset
-from sensors._simulator import SimSource, simulate
-from sensors._simulator_gestures import EXTRA_GESTURES, GESTURES
-from sensors._spif import SpifDecoder, UdpSource, encode_spif
-from sensors._stdin import StdinSource
-from sensors._uri import open_source, parse_time
-from sensors._write import Aedat4Writer, write_events
+from spikewire.sensors.datasets.dataset import Dataset, Sample, open_dataset
+from spikewire.sensors.datasets.discovery import find_recordings
+from spikewire.sensors.datasets.external import wrap_dataset
+from spikewire.sensors.errors import DecodeError, SensorError, SourceError
+from spikewire.sensors.events import EVENT_DTYPE, Events, Packet, Source, check_events, no_events
+from spikewire.sensors.filters.filtered import Filtered
+from spikewire.sensors.filters.noise import Chain, Filter
+from spikewire.sensors.filters.parse import make_chain, make_filter
+from spikewire.sensors.formats.csv_layout import parse_columns
+from spikewire.sensors.recordings.labels import Label, read_labels, write_labels
+from spikewire.sensors.recordings.recording import Facts, Recording, inspect, open_recording
+from spikewire.sensors.recordings.writers import Aedat4Writer, write_events
+from spikewire.sensors.simulator.gestures import EXTRA_GESTURES, GESTURES
+from spikewire.sensors.sources.aestream_camera import AestreamCamera
+from spikewire.sensors.sources.files import Excerpt, FileSource, PlaySummary, ShelfSource
+from spikewire.sensors.sources.nats.address import (
+    BrokerError,
+    NatsServer,
+    check_subject,
+    nats_server,
+    subject_name,
+)
+from spikewire.sensors.sources.nats.link import NatsLink
+from spikewire.sensors.sources.nats.source import NatsSource
+from spikewire.sensors.sources.open import open_source, parse_time
+from spikewire.sensors.sources.simulated import SimSource, simulate
+from spikewire.sensors.sources.stdin import StdinSource
+from spikewire.sensors.sources.udp import SpifDecoder, UdpSource, encode_spif
+from spikewire.sensors.sources.usb_camera import UsbCamera
 
 __all__ = [
     "EVENT_DTYPE",

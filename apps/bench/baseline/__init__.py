@@ -1,0 +1,1 @@
+"""`bench twin`: the same network in floating point."""

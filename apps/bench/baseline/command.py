@@ -1,0 +1,220 @@
+"""`spikewire bench twin`: what the same network reaches in floating point.
+
+DECOLLE in PyTorch learns N-MNIST on the recordings, in the order and with the split that the
+integer network has, so that accuracies can stand side by side. PyTorch is an optional extra; it
+is imported when the command runs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from spikewire.apps.bench.machine import command_line, machine, now
+from spikewire.apps.cli.errors import DONE, CommandError, UsageError
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line, remarks
+
+if TYPE_CHECKING:
+    from spikewire.apps.bench.baseline.data import Recordings
+    from spikewire.apps.bench.baseline.decolle import Rule
+    from spikewire.apps.bench.baseline.training import Plan
+
+DEFAULT_ARCHITECTURE = "decolle"
+
+
+def twin(
+    dataset: Annotated[Path, typer.Argument(help="Folder of N-MNIST recordings.")],
+    architecture: Annotated[str, typer.Option(help="Shape of the layers.")] = DEFAULT_ARCHITECTURE,
+    passes: Annotated[int, typer.Option(min=1, max=1000, help="Over the training part.")] = 1,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Once for each network to train; 0 if none.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, max=1000, help="Recordings side by side.")] = 50,
+    rate: Annotated[
+        float, typer.Option(min=0.0, help="Largest step of a weight, relative to their RMS.")
+    ] = 1e-2,
+    every: Annotated[int, typer.Option(min=1, max=250, help="Ticks between two updates.")] = 5,
+    shift: Annotated[
+        int, typer.Option(min=0, max=8, help="Pixels to move training recordings by at random.")
+    ] = 0,
+    schedule: Annotated[str, typer.Option(help="Of the rate: constant or cosine.")] = "cosine",
+    threads: Annotated[int, typer.Option(min=1, help="Cores for PyTorch.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file for the result, written after every pass.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train the float twin on N-MNIST, 800 recordings to learn of 1,000, and judge it on 200.
+
+    Accuracy is of the last layer's fixed readout, summed over a recording; the result holds that
+    of every other way to read an answer as well.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise CommandError(
+            "the float twin needs PyTorch, which is an extra: pip install 'spikewire[twin]'"
+        )
+    if out is not None and not out.absolute().parent.is_dir():
+        raise CommandError(f"{out.parent} is not a folder to write {out.name} into")
+    _checked("schedule", schedule, ("constant", "cosine"))
+
+    from spikewire.apps.bench.baseline.data import load
+    from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, Rule
+    from spikewire.apps.bench.baseline.training import Plan
+    from spikewire.apps.training.split import nmnist_split
+
+    _checked("architecture", architecture, ARCHITECTURES)
+    learn, hold = nmnist_split(dataset)
+    seeds = list(dict.fromkeys(seed or [0]))
+    bench = _Bench(
+        rule=Rule(rate=rate, every=every),
+        plans=[Plan(passes, batch, one, shift, schedule) for one in seeds],
+        architecture=architecture,
+        out=out,
+        as_json=as_json,
+    )
+    report = bench.run(load(learn), load(hold), threads)
+    if not as_json:
+        _print(report)
+    raise typer.Exit(DONE)
+
+
+def _checked(name: str, value: str, allowed: Any) -> None:
+    if value not in allowed:
+        raise UsageError(f"{name} is {value!r}; allowed are {', '.join(allowed)}")
+
+
+class _Bench:
+    """Networks trained one after the other, and the report that grows with every pass."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        plans: list[Plan],
+        architecture: str,
+        out: Path | None,
+        as_json: bool,
+    ) -> None:
+        self._rule, self._plans = rule, plans
+        self._architecture, self._out, self._as_json = architecture, out, as_json
+
+    def run(self, train: Recordings, validation: Recordings, threads: int) -> dict[str, Any]:
+        """Train every network; returns the whole report."""
+        import torch
+
+        from spikewire.apps.bench.baseline.data import HEIGHT, POLARITIES, WIDTH
+        from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, Twin
+        from spikewire.apps.bench.baseline.training import Session, fit
+
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+        layers = ARCHITECTURES[self._architecture]
+        plan = self._plans[0]
+        runs: list[dict[str, Any]] = []
+        report: dict[str, Any] = {
+            "bench": "twin",
+            "command": command_line(),
+            "began": now(),
+            "machine": {**machine("torch", "numpy"), "threads": threads},
+            "recordings": {"train": len(train), "validation": len(validation)},
+            "architecture": {"name": self._architecture, "layers": [asdict(one) for one in layers]},
+            "rule": asdict(self._rule),
+            "plan": {key: value for key, value in asdict(plan).items() if key != "seed"},
+            "complete": False,
+            "runs": runs,
+            "log": [],
+        }
+        total = len(self._plans) * plan.passes
+        bar = Progress(
+            TextColumn("{task.description}"), BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(), TimeRemainingColumn(),
+            console=remarks(), disable=self._as_json,
+        )  # fmt: skip
+        with torch.no_grad(), bar:
+            task = bar.add_task("passes", total=total)
+            for plan in self._plans:
+                records: list[dict[str, Any]] = []
+                runs.append({"seed": plan.seed, "passes": records})
+
+                def say(record: dict[str, Any], run: dict[str, Any] = runs[-1]) -> None:
+                    run["passes"].append(record)
+                    run["accuracy"] = record["validation"]["accuracy"][_answer(len(layers))]
+                    line = _log_line(run["seed"], record, len(layers))
+                    report["log"].append(f"{now()} {line}")
+                    bar.print(line)
+                    bar.advance(task)
+                    if self._as_json:
+                        json_line({"event": "pass", "seed": run["seed"], **record})
+                    self._store(report)
+
+                network = Twin(layers, (POLARITIES, HEIGHT, WIDTH), 10, self._rule, plan.seed)
+                fit(Session(network), train, validation, plan, say)
+        reached = [run["accuracy"] for run in runs]
+        report |= {
+            "complete": True,
+            "ended": now(),
+            "accuracy": {
+                "readout": _answer(len(layers)),
+                "mean": round(statistics.fmean(reached), 4),
+                "least": min(reached),
+                "most": max(reached),
+            },
+        }
+        self._store(report)
+        if self._as_json:
+            json_line({"event": "result", **report})
+        return report
+
+    def _store(self, report: dict[str, Any]) -> None:
+        if self._out is None:
+            return
+        # A reader, and a kill, find the last whole result.
+        part = self._out.with_name(self._out.name + ".part")
+        part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, self._out)
+
+
+def _answer(layers: int) -> str:
+    return f"layer{layers}"
+
+
+def _log_line(seed: int, record: dict[str, Any], layers: int) -> str:
+    judged = record["validation"]
+    accuracy = judged["accuracy"]
+    trained = " ".join(f"{accuracy[f'trained{n + 1}']:.3f}" for n in range(layers))
+    own = " ".join(f"{accuracy[f'layer{n + 1}']:.3f}" for n in range(layers))
+    active = " ".join(f"{share:.1%}" for share in judged["activity"])
+    return (
+        f"seed {seed}, pass {record['pass']}: fixed readouts {own}, votes {accuracy['votes']:.3f}, "
+        f"trained readouts {trained}, active {active}, {record['train_s']:.0f} s"
+    )
+
+
+def _print(report: dict[str, Any]) -> None:
+    table = Table("seed", "accuracy", "votes", "all layers", "trained, last", "active")
+    depth = len(report["architecture"]["layers"])
+    for run in report["runs"]:
+        judged = run["passes"][-1]["validation"]
+        accuracy = judged["accuracy"]
+        table.add_row(
+            str(run["seed"]), f"{run['accuracy']:.3f}", f"{accuracy['votes']:.3f}",
+            f"{accuracy['layers']:.3f}", f"{accuracy[f'trained{depth}']:.3f}",
+            " ".join(f"{share:.1%}" for share in judged["activity"]),
+        )  # fmt: skip
+    out = console()
+    out.print(table)
+    reached = report["accuracy"]
+    out.print(
+        f"{reached['mean']:.4f} on average ({reached['least']:.3f} to {reached['most']:.3f}) after "
+        f"{report['plan']['passes']} passes over {report['recordings']['train']} recordings"
+    )

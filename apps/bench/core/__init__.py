@@ -1,0 +1,1 @@
+"""`bench core`: the cost of a tick, beside the float baseline."""

@@ -1,0 +1,58 @@
+"""The float side of `bench core`: the twin of schaefer2020, one sample at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+
+from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, Rule, Twin
+from spikewire.apps.bench.core.stream import Stream
+
+
+class TwinSide:
+    """A calibrated twin that is shown the first ticks of a stream.
+
+    Parameters
+    ----------
+    spec
+        The plane.
+    stream
+        What is shown, densely.
+    ticks
+        How many of its ticks: a dense network costs the same in each.
+    threads
+        Cores for PyTorch.
+    """
+
+    def __init__(self, spec: Any, stream: Stream, ticks: int, threads: int, seed: int) -> None:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+        self._planes = torch.from_numpy(stream.planes(spec, ticks)).to(torch.float32)
+        shape = (spec.polarities, spec.height, spec.width)
+        layers = ARCHITECTURES["schaefer2020"]
+        self._twin = Twin(layers, shape, len(stream.classes), Rule(every=1), seed)
+        self._twin.calibrate(self._planes)
+        self._target = torch.zeros(len(stream.classes), 1)
+        self._target[stream.labels[0]] = 1.0
+
+    def forward(self) -> float:
+        """Show it; returns seconds per tick."""
+        return self._timed(every=0)
+
+    def learning(self, every: int) -> float:
+        """Show it, learning every so many ticks; returns seconds per tick."""
+        return self._timed(every=every)
+
+    def _timed(self, *, every: int) -> float:
+        twin = self._twin
+        with torch.no_grad():
+            twin.start(1)
+            began = time.perf_counter()
+            for tick, plane in enumerate(self._planes):
+                twin.forward(plane)
+                if every and (tick + 1) % every == 0:
+                    reads = [layer.read() for layer in twin.layers]
+                    twin.learn(reads, self._target, apply=True, scale=1.0)
+            return (time.perf_counter() - began) / len(self._planes)

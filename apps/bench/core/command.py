@@ -1,0 +1,300 @@
+"""`spikewire bench core`: what a tick costs, beside the float twin, in one run."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from spikewire.apps.bench.machine import command_line, machine, now
+from spikewire.apps.cli.errors import DONE, UsageError
+from spikewire.apps.cli.figures import new_figure
+from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line, remarks
+
+if TYPE_CHECKING:
+    from spikewire.apps.bench.core.stream import Stream
+    from spikewire.qcore import Network
+
+NETWORK = "schaefer2020"
+FACTORS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.5, 0.25)
+# The published code of DECOLLE at this size, batch 1, two threads, on another day and machine.
+PUBLISHED = {"forward_ms": 3.0, "learning_ms": 11.0}
+
+TARGETS = {
+    "forward_ratio": 20.0,
+    "learning_ratio": 10.0,
+    "learning_real_time": 1.0,
+    "edge_learning_real_time": 40.0,
+    "scatter_fraction": 0.5,
+    "rate_r2": 0.98,
+}
+"""What each figure should be at least."""
+
+
+def core(
+    dataset: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATASET]",
+            help="Recordings to learn from and to show (default: the simulated camera).",
+        ),
+    ] = None,
+    lessons: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Parts that the networks learn first.")
+    ] = 400,
+    parts: Annotated[int, typer.Option(min=1, max=1000, help="Parts that are timed.")] = 10,
+    ticks: Annotated[
+        int, typer.Option(min=20, max=10_000, help="Length of a simulated part.")
+    ] = 300,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Times each side is timed.")] = 5,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Cores for the twin (default: 2).")
+    ] = None,
+    twin_ticks: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Ticks that the twin is timed over.")
+    ] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights and spikes.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Draw the figures (needs spikewire\\[plot]).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="JSON", help="Write the result here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Time a tick of schaefer2020 and of edge, one core, beside the float twin.
+
+    The networks learn first, so that they fire as trained ones do. Then all sides are timed in
+    turns; a side's figure is its best round. Without spikewire\\[twin] the twin is left out.
+    """
+    for name, target in (("--out", out), ("--plot", plot)):
+        if target is not None and not target.absolute().parent.is_dir():
+            raise UsageError(f"{name} {target}: there is no folder {target.parent}")
+    if plot is not None:
+        new_figure(1, 1)
+    load_kernels()
+    cores = len(os.sched_getaffinity(0))
+    bench = _Bench(lessons, parts, ticks, rounds, threads or min(2, cores), twin_ticks, seed)
+    report = bench.run(dataset)
+    if out is not None:
+        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if plot is not None:
+        draw(report, plot)
+    if as_json:
+        json_line(report)
+    else:
+        _print(report)
+    raise typer.Exit(DONE)
+
+
+class _Bench:
+    """The measurements, in order."""
+
+    def __init__(
+        self, lessons: int, parts: int, ticks: int, rounds: int, threads: int, twin_ticks: int,
+        seed: int,
+    ) -> None:  # fmt: skip
+        self._lessons, self._parts, self._ticks = lessons, parts, ticks
+        self._rounds, self._threads = rounds, threads
+        self._twin_ticks, self._seed = twin_ticks, seed
+
+    def run(self, dataset: Path | None) -> dict[str, Any]:
+        """Measure everything; returns the report."""
+        from spikewire.apps.bench.core.integer import by_activity, by_rate, settled
+        from spikewire.apps.bench.core.scatter import accumulate, scatter
+
+        has_twin = importlib.util.find_spec("torch") is not None
+        report: dict[str, Any] = {
+            "bench": "core", "command": command_line(), "began": now(),
+            "machine": machine(*(["torch"] if has_twin else []), "numpy", "numba"),
+            "twin_threads": self._threads if has_twin else None,
+            "data": "simulated camera" if dataset is None else dataset.name,
+            "rounds": self._rounds, "published_float_code": PUBLISHED,
+        }  # fmt: skip
+        if not has_twin:
+            remarks().print(
+                "the float twin is left out: pip install 'spikewire[twin]'", markup=False
+            )
+        with remarks().status("reading") as status:
+            network, stream = self._trained(NETWORK, dataset, status.update)
+            edge, gestures = self._trained("edge", None, status.update)
+            report |= self._sides(network, stream, edge, gestures, status.update, twin=has_twin)
+            status.update("activity")
+            curve = by_activity(network, stream, FACTORS, max(1, self._rounds // 2))
+            status.update("input rate")
+            rate = by_rate(settled(edge), gestures, self._rounds, self._seed)
+            status.update("scatter")
+            fastest = accumulate(self._rounds)
+            layers = scatter(settled(network), stream, self._rounds)
+        done = sum(one["synaptic_ops"] for one in layers)
+        per_s = done / sum(one["synaptic_ops"] / one["per_s"] for one in layers if one["per_s"])
+        report |= {
+            "by_activity": curve,
+            "by_rate": {"network": "edge", **rate},
+            "scatter": {
+                "layers": layers, "per_s": per_s, "accumulate_per_s": fastest["best"],
+                "fraction": per_s / fastest["best"], "accumulate": fastest,
+            },
+        }  # fmt: skip
+        report["targets"] = judge(report)
+        return report
+
+    def _trained(
+        self, name: str, dataset: Path | None, told: Callable[[str], None]
+    ) -> tuple[Network, Stream]:
+        from spikewire.apps.bench.core.integer import train
+        from spikewire.apps.bench.core.stream import recorded, simulated
+        from spikewire.qcore import load_preset
+
+        spec = load_preset(name)
+        if dataset is None:
+            told(f"simulating gestures for {name}")
+            stream = simulated(spec, self._ticks, max(self._parts, 11), self._seed)
+            # Shown again and again: what is timed is cost, not what is learned.
+            again = -(-self._lessons // len(stream.parts))
+            lessons = type(stream)(
+                stream.parts * again, stream.labels * again, stream.classes, stream.ticks
+            )
+        else:
+            told(f"reading {dataset.name}")
+            lessons, stream = recorded(dataset, spec, self._lessons, self._parts)
+        told(f"{name} learns {len(lessons.parts)} parts")
+        network = train(spec, lessons, self._seed, lambda n: told(f"{name} learns, portion {n}"))
+        return network, stream
+
+    def _sides(
+        self, network: Network, stream: Stream, edge: Network, gestures: Stream,
+        told: Callable[[str], None], *, twin: bool,
+    ) -> dict[str, Any]:  # fmt: skip
+        from spikewire.apps.bench.core.integer import interleave, run, settled
+
+        fixed, every_tick = settled(network), settled(network, cadence=1)
+        small = settled(edge)
+        sides: dict[str, Callable[[], float]] = {
+            "forward": lambda: run(fixed, stream, learn=False).tick_s,
+            "learning": lambda: run(fixed, stream, learn=True).tick_s,
+            "learning_every_tick": lambda: run(every_tick, stream, learn=True).tick_s,
+            "edge_forward": lambda: run(small, gestures, learn=False).tick_s,
+            "edge_learning": lambda: run(small, gestures, learn=True).tick_s,
+        }
+        cadence = network.spec.learning.cadence
+        if twin:
+            from spikewire.apps.bench.core.baseline import TwinSide
+
+            other = TwinSide(network.spec, stream, self._twin_ticks, self._threads, self._seed)
+            sides["twin_forward"] = other.forward
+            sides["twin_learning"] = lambda: other.learning(1)
+            sides["twin_learning_same_cadence"] = lambda: other.learning(cadence)
+        timed = interleave(sides, self._rounds, told)
+        shown, learned = run(fixed, stream, learn=False), run(fixed, stream, learn=True)
+        edge_shown = run(small, gestures, learn=True)
+        return {
+            "network": NETWORK, "cadence": cadence,
+            "activity": [round(share, 5) for share in shown.activity],
+            "learning_activity": [round(share, 5) for share in learned.activity],
+            "synaptic_ops_per_tick": shown.synaptic_ops,
+            "updates": learned.updates, "edge_updates": edge_shown.updates,
+            "edge_activity": [round(share, 5) for share in edge_shown.activity],
+            "sides": timed, **ratios(timed, network.spec.tick_us / 1e3),
+        }  # fmt: skip
+
+
+def ratios(sides: dict[str, dict[str, float]], tick_ms: float) -> dict[str, float | None]:
+    """Compare the sides by their best rounds; None where the twin was left out."""
+
+    def over(slow: str, fast: str) -> float | None:
+        if slow not in sides:
+            return None
+        return sides[slow]["best_ms"] / sides[fast]["best_ms"]
+
+    return {
+        "forward_ratio": over("twin_forward", "forward"),
+        "learning_ratio": over("twin_learning", "learning"),
+        "learning_ratio_same_cadence": over("twin_learning_same_cadence", "learning"),
+        "learning_ratio_every_tick": over("twin_learning", "learning_every_tick"),
+        "forward_real_time": tick_ms / sides["forward"]["best_ms"],
+        "learning_real_time": tick_ms / sides["learning"]["best_ms"],
+        "edge_forward_real_time": tick_ms / sides["edge_forward"]["best_ms"],
+        "edge_learning_real_time": tick_ms / sides["edge_learning"]["best_ms"],
+    }
+
+
+def judge(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Set each figure beside what it should be at least; ``met`` is None if it was not measured."""
+    found = {
+        **report,
+        "scatter_fraction": report["scatter"]["fraction"],
+        "rate_r2": report["by_rate"]["fit"]["r2"],
+    }
+    return {
+        name: {
+            "wanted": wanted,
+            "measured": found[name],
+            "met": None if found[name] is None else bool(found[name] >= wanted),
+        }
+        for name, wanted in TARGETS.items()
+    }
+
+
+def draw(report: dict[str, Any], path: Path) -> None:
+    """Draw sides, cost against activity and cost against input rate, as ``path`` (PNG)."""
+    figure = new_figure(13.0, 4.0)
+    bars, active, rate = figure.subplots(1, 3)
+    names = [name for name in report["sides"] if not name.startswith("edge")]
+    best = [report["sides"][name]["best_ms"] for name in names]
+    drawn = bars.barh([name.replace("_", " ") for name in names], best)
+    bars.bar_label(drawn, fmt="%.2f", padding=2)
+    bars.margins(x=0.12)
+    bars.set(xlabel="ms per tick of 1 ms", title=report["network"])
+    curve = report["by_activity"]
+    share = [100 * sum(one["activity"]) / len(one["activity"]) for one in curve]
+    active.plot(share, [one["forward_ms"] for one in curve], "o-", label="forward")
+    learned = [100 * sum(one["learning_activity"]) / len(one["activity"]) for one in curve]
+    active.plot(learned, [one["learning_ms"] for one in curve], "s-", label="learning")
+    active.set(xlabel="active units per tick, mean of layers (%)", ylabel="ms per tick")
+    active.set_title(f"{report['network']}: cost against activity")
+    active.legend()
+    points, fit = report["by_rate"]["points"], report["by_rate"]["fit"]
+    x = [one["spikes_per_tick"] for one in points]
+    rate.plot(x, [one["forward_ms"] for one in points], "o", label="measured")
+    ends = [0.0, max(x)]
+    rate.plot(ends, [fit["at_rest"] + fit["slope"] * at for at in ends], "-",
+              label=f"line, R² = {fit['r2']:.4f}")  # fmt: skip
+    rate.set(xlabel="input spikes per tick", ylabel="ms per tick")
+    rate.set_title("edge: cost against input rate")
+    rate.legend()
+    for axes in (bars, active, rate):
+        axes.grid(alpha=0.3)
+        axes.set_xlim(left=0)
+    for axes in (active, rate):
+        axes.set_ylim(bottom=0)
+    figure.savefig(path, format="png", dpi=120)
+
+
+def _print(report: dict[str, Any]) -> None:
+    table = Table("side", "best", "median", "worst", title="ms per tick")
+    for name, found in report["sides"].items():
+        cells = (f"{found[key]:.3f}" for key in ("best_ms", "median_ms", "worst_ms"))
+        table.add_row(name.replace("_", " "), *cells)
+    told = Table("figure", "measured", "wanted", "")
+    for name, one in report["targets"].items():
+        measured = "not measured" if one["measured"] is None else f"{one['measured']:.3g}"
+        verdict = {True: "met", False: "missed", None: ""}[one["met"]]
+        told.add_row(name.replace("_", " "), measured, f"{one['wanted']:g}", verdict)
+    out = console()
+    out.print(table)
+    out.print(told)
+    active = ", ".join(f"{share:.2%}" for share in report["activity"])
+    rates = [report["scatter"][key] / 1e9 for key in ("per_s", "accumulate_per_s")]
+    out.print(
+        f"{report['network']}: active units per tick by layer {active}; "
+        f"{report['synaptic_ops_per_tick']:,.0f} synaptic operations per tick, "
+        f"{rates[0]:.1f} billion per second; the fastest loop adds {rates[1]:.1f}",
+        markup=False,
+    )

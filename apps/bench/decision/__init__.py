@@ -1,0 +1,1 @@
+"""`bench decide`: accuracy and delay of temporal smoothing."""

@@ -1,0 +1,196 @@
+"""`spikewire bench decide`: how steady, how quick and how honest the decisions of `gesture` are.
+
+People whom neither the network nor the thresholds have seen make each gesture once, with pauses.
+The same results are decided without smoothing and with, at every strictness. Beside them stands
+what is no gesture, and real clips if a folder of them is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import track
+from rich.table import Table
+
+from spikewire.apps.bench.decision import streams
+from spikewire.apps.bench.decision.metrics import answers, measure
+from spikewire.apps.bench.decision.streams import Result
+from spikewire.apps.cli.errors import DONE, CommandError
+from spikewire.apps.cli.figures import check_plot, new_figure
+from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules
+
+RAW = Rules(steady_us=0, hold_us=0, strictness=OFF, still=0)
+MODES = {
+    "no smoothing": RAW,
+    "off": Rules(strictness=OFF),
+    "normal": Rules(strictness=NORMAL),
+    "strict": Rules(strictness=STRICT),
+}
+"""What is compared, by its name in the report."""
+
+CURVE_MS = (100, 200, 300, 400, 600, 800)
+_ROWS = (
+    ("gesture: right", "gesture", "right"),
+    ("wrong", "gesture", "wrong"),
+    ("unknown", "gesture", "unknown"),
+    ("nothing", "gesture", "nothing"),
+    ("1 s after its onset: right", "settled", "right"),
+    ("wrong", "settled", "wrong"),
+    ("other gesture: one of the ten", "other", "wrong"),
+    ("pause: nothing", "pause", "nothing"),
+    ("a gesture", "pause", "wrong"),
+)
+_FIRST = 3001
+_SECONDS = 10.0
+_SETTLED_US = 1_000_000
+
+
+def decide(
+    clips: Annotated[
+        Path | None, typer.Argument(help="Folder with class_01.bin ... (N-MNIST layout, 128x128).")
+    ] = None,
+    people: Annotated[int, typer.Option(min=1, max=500, help="Simulated people.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Number of the first of them.")] = _FIRST,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Draw the curve (needs spikewire\\[plot]).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure decisions on simulated people with pauses, on what is no gesture, and on real clips.
+
+    Takes 20 s for each person. Thresholds were chosen on people 2001 to 2010.
+    """
+    found = sorted(clips.glob("class_*.bin")) if clips is not None else []
+    if clips is not None and not found:
+        raise CommandError(f"{clips} holds no class_NN.bin")
+    if plot is not None:
+        check_plot(plot)
+    load_kernels()
+    numbers = range(seed, seed + people)
+    shown = [
+        streams.results(streams.person(n))
+        for n in track(numbers, "people", console=remarks(), transient=True, disable=as_json)
+    ]
+    report: dict[str, Any] = {
+        "bench": "decide", "people": people, "first": seed,
+        "modes": {name: measure(shown, rules).record() for name, rules in MODES.items()},
+        "curve": [_point(shown, name, ms) for name in list(MODES)[1:] for ms in CURVE_MS],
+        "no_gesture": {
+            name: _each_mode(told)
+            for name, told in track(
+                list(_no_gesture(numbers)), "no gestures", console=remarks(), transient=True,
+                disable=as_json,
+            )
+        },
+        "clips": [_clip(path) for path in found],
+    }  # fmt: skip
+    if as_json:
+        json_line(report)
+    else:
+        _print(report)
+    if plot is not None:
+        _draw(report, plot)
+    raise typer.Exit(DONE)
+
+
+def _point(shown: Sequence[Sequence[Result]], name: str, ms: int) -> dict[str, Any]:
+    rules = Rules(steady_us=ms * 1000, strictness=MODES[name].strictness)
+    return {"unknown": name, "steady_ms": ms, **measure(shown, rules).record()}
+
+
+def _no_gesture(numbers: Sequence[int]) -> Iterator[tuple[str, list[list[Result]]]]:
+    """What is no gesture of the eleven, with the results of every showing."""
+    few = numbers[:3]
+    yield "noise, 5 kev/s", [streams.results(streams.noise(n, _SECONDS, 5_000)) for n in few]
+    yield "noise, 50 kev/s", [streams.results(streams.noise(n, _SECONDS, 50_000)) for n in few]
+    yield "camera shaken", [streams.results(streams.shaken(n, _SECONDS)) for n in few]
+    yield "people walking through", [streams.results(streams.walkers(n, _SECONDS)) for n in few]
+    upside = [streams.results(streams.person(n, "flip:y")) for n in few]
+    yield "gestures upside down", [[r for r in told if r.truth is not None] for told in upside]
+
+
+def _each_mode(told: Sequence[Sequence[Result]]) -> dict[str, dict[str, float]]:
+    out = {}
+    for name, rules in MODES.items():
+        shares = [answers(stream, rules, _SETTLED_US) for stream in told]
+        out[name] = {n: round(sum(s[n] for s in shares) / len(shares), 4) for n in shares[0]}
+    return out
+
+
+def _clip(path: Path) -> dict[str, Any]:
+    from dataclasses import replace
+
+    from spikewire.sensors import GESTURES
+
+    truth = GESTURES[int(path.stem[-2:]) - 1]
+    told = [replace(result, truth=truth) for result in streams.results(streams.clip(path))]
+    found: dict[str, Any] = {"clip": path.stem, "gesture": truth}
+    for name, rules in MODES.items():
+        measured = measure([told], rules)
+        wait = measured.waits_us[0] / 1e6 if measured.waits_us else None
+        found[name] = {**measured.shares("gesture"), "wait_s": wait}
+    return found
+
+
+def _draw(report: Mapping[str, Any], path: Path) -> None:
+    figure = new_figure(10.0, 4.0)
+    wrong, right = figure.subplots(1, 2)
+    for name in list(MODES)[1:]:
+        points = [point for point in report["curve"] if point["unknown"] == name]
+        waits = [point["wait_s"]["median"] for point in points]
+        for axes, answer in ((wrong, "wrong"), (right, "right")):
+            shares = [100 * point["gesture"][answer] for point in points]
+            axes.plot(waits, shares, "o-", label=f"--unknown {name}")
+            for point, wait, share in zip(points, waits, shares, strict=True):
+                axes.annotate(
+                    str(point["steady_ms"]), (wait, share), fontsize=6, xytext=(3, 3),
+                    textcoords="offset points",
+                )  # fmt: skip
+    for axes, answer in ((wrong, "wrong"), (right, "right")):
+        axes.set(xlabel="from onset to the right name, median (s)")
+        axes.set_ylabel(f"{answer} (% of a gesture's time)")
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    right.legend(loc="lower left")
+    figure.suptitle("what steadiness costs: numbers are --steady in ms")
+    figure.savefig(path, dpi=120)
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    out = console()
+    title = f"{report['people']} simulated people, eleven gestures each"
+    table = Table("", *MODES, title=title)
+    found = report["modes"]
+    for what, shown, said in _ROWS:
+        table.add_row(what, *(_percent(found[name][shown][said]) for name in MODES))
+    table.add_row("changes per second", *(f"{found[name]['changes_per_s']:.2f}" for name in MODES))
+    for what, which in (("onset to right name, median", "median"), ("and p90", "p90")):
+        waits = [found[name]["wait_s"][which] for name in MODES]
+        table.add_row(what, *("-" if wait is None else f"{wait:.2f} s" for wait in waits))
+    missed = (f"{found[name]['missed']} of {found[name]['gestures']}" for name in MODES)
+    table.add_row("never named right", *missed)
+    out.print(table)
+    table = Table("no gesture", *MODES, title="named (unknown, nothing)")
+    for what, found in report["no_gesture"].items():
+        table.add_row(what, *(_three(found[name], "named") for name in MODES))
+    out.print(table)
+    if report["clips"]:
+        table = Table("real clip", *MODES, title="right (wrong, unknown, nothing)")
+        for found in report["clips"]:
+            table.add_row(found["gesture"], *(_three(found[name], "right") for name in MODES))
+        out.print(table)
+
+
+def _three(found: Mapping[str, Any], first: str) -> str:
+    rest = [name for name in ("wrong", "unknown", "nothing") if name in found]
+    return f"{_percent(found[first])} ({', '.join(_percent(found[name]) for name in rest)})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,114 @@
+"""How right, how steady and how quick decisions are, over streams whose truth is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spikewire.apps.bench.decision.streams import Result
+from spikewire.apps.gesture.decision import NOTHING, OTHER, UNKNOWN, Decider, Rules
+
+# The hands take 0.4 s to a gesture, and a gesture's cycle lasts up to a second.
+SETTLED_US = 1_000_000
+_ANSWERS = ("right", "wrong", "unknown", "nothing")
+
+
+@dataclass(slots=True)
+class Measured:
+    """What was counted.
+
+    Attributes
+    ----------
+    time
+        (what was shown, what was said) to a number of results: what was shown is ``gesture``,
+        ``settled`` (the same from a second after its onset), ``other`` or ``pause``.
+    waits_us
+        From each gesture's onset to its right name.
+    missed
+        Gestures that were not named right while they lasted.
+    changes
+        Changes of the answer.
+    span_us
+        Length of the streams.
+    """
+
+    time: Counter[tuple[str, str]] = field(default_factory=Counter)
+    waits_us: list[int] = field(default_factory=list)
+    missed: int = 0
+    changes: int = 0
+    span_us: int = 0
+
+    def shares(self, shown: str) -> dict[str, float]:
+        """Shares of time of each answer to what was shown."""
+        total = sum(self.time[shown, said] for said in _ANSWERS)
+        return {said: round(self.time[shown, said] / max(total, 1), 4) for said in _ANSWERS}
+
+    def record(self) -> dict[str, Any]:
+        """As plain data for a report."""
+        waits = sorted(self.waits_us)
+        return {
+            **{shown: self.shares(shown) for shown in ("gesture", "settled", "other", "pause")},
+            "changes_per_s": round(1e6 * self.changes / max(self.span_us, 1), 3),
+            "wait_s": {
+                name: round(waits[min(int(q * len(waits)), len(waits) - 1)] / 1e6, 3)
+                if waits
+                else None
+                for name, q in (("median", 0.5), ("p90", 0.9))
+            },
+            "gestures": len(waits) + self.missed,
+            "missed": self.missed,
+        }
+
+
+def measure(streams: Iterable[Sequence[Result]], rules: Rules) -> Measured:
+    """Decide over streams, and compare with the truth."""
+    out = Measured()
+    for stream in streams:
+        _add(out, stream, rules)
+    return out
+
+
+def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
+    decider = Decider(rules)
+    truth: str | None = None
+    segment, onset_us, before_us, waiting = -1, 0, 0, False
+    said_before = None
+    for result in stream:
+        fresh = result.segment != segment
+        if fresh or result.truth != truth:
+            out.missed += waiting
+            onset_us = result.t_us if fresh else before_us
+            segment, truth = result.segment, result.truth
+            waiting = truth is not None and truth not in OTHER
+        if not fresh:
+            out.span_us += result.t_us - before_us
+        before_us = result.t_us
+        decider.take(result.segment, result.t_us, result.scores, result.spikes)
+        assert decider.now is not None
+        said = decider.now.name
+        out.changes += said_before not in (None, said) and not fresh
+        said_before = said
+        if waiting and said == truth:
+            out.waits_us.append(result.t_us - onset_us)
+            waiting = False
+        answer = said if said in (UNKNOWN, NOTHING) else "right" if said == truth else "wrong"
+        shown = "pause" if truth is None else "other" if truth in OTHER else "gesture"
+        out.time[shown, answer] += 1
+        if shown == "gesture" and result.t_us - onset_us > SETTLED_US:
+            out.time["settled", answer] += 1
+    out.missed += waiting
+
+
+def answers(stream: Sequence[Result], rules: Rules, skip_us: int = 0) -> dict[str, float]:
+    """Shares of time of ``named``, ``unknown`` and ``nothing``, from ``skip_us`` into a stream."""
+    decider = Decider(rules)
+    said: Counter[str] = Counter()
+    for result in stream:
+        decider.take(result.segment, result.t_us, result.scores, result.spikes)
+        assert decider.now is not None
+        if result.t_us - stream[0].t_us >= skip_us:
+            said["named" if decider.now.gesture else decider.now.name] += 1
+    total = max(said.total(), 1)
+    return {name: round(said[name] / total, 4) for name in ("named", UNKNOWN, NOTHING)}

@@ -1,0 +1,1 @@
+"""`bench decode` and `bench simulator`: recordings in and out."""

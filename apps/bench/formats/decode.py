@@ -1,0 +1,239 @@
+"""`spikewire bench decode`: events per second of every decoder and filter, beside other libraries.
+
+One recording of the simulated camera is written in every format and read back whole: by this
+package (decoding and checking, from the file), by faery (its chunks, as they come) and by
+aestream (``load()``, timed inside the process that it needs). A reader that gives other events
+than were written is timed too, and called wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import track
+from rich.table import Table
+
+from spikewire.apps.bench.formats.encode import RECORDINGS
+from spikewire.apps.cli.errors import DONE
+from spikewire.apps.cli.figures import new_figure
+from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line, remarks
+
+if TYPE_CHECKING:
+    from spikewire.sensors import Events
+
+WANTED = 20e6
+FILTERS = (
+    "refractory:1ms", "background:5ms", "hot", "polarity:on", "crop:10,10,100x100",
+    "downsample:4", "flip:xy", "transpose", "rate:50k",
+)  # fmt: skip
+
+# Both in processes of their own: on what they cannot read they may crash, or panic.
+_CHILD = """
+import json, sys, time
+path, rounds = sys.argv[1], int(sys.argv[2])
+{imports}
+best = 1e9
+for _ in range(rounds):
+    began = time.perf_counter()
+    count = {count}
+    best = min(best, time.perf_counter() - began)
+print("\\ntimed", json.dumps([count, best]))
+"""
+_RIVALS = {
+    "faery": _CHILD.format(
+        imports="import faery",
+        count="sum(map(len, faery.events_stream_from_file(path, dimensions_fallback=(128, 128))))",
+    ),
+    "aestream": _CHILD.format(
+        imports="import aestream", count="len(aestream.FileInput(path, (128, 128)).load())"
+    ),
+}
+
+
+def decode(
+    events: Annotated[
+        int, typer.Option(min=10_000, max=8_000_000, help="Length of the recording.")
+    ] = 4_000_000,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="The fastest of so many.")] = 5,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Draw what each filter does (needs spikewire\\[plot])."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Time every decoder and filter, beside aestream and faery where they read the file right."""
+    if plot is not None:
+        new_figure(1, 1)  # before the work, not after
+    load_kernels()
+    truth = _recording(events)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (suffix, write) in track(
+            RECORDINGS.items(), "decoders", console=remarks(), transient=True, disable=as_json
+        ):
+            path = Path(folder) / f"recording{suffix}"
+            write(truth, path)
+            rows.append(_decoder(name, path, truth, rounds))
+            path.unlink()
+    filters = [_filter(name, truth, rounds) for name in FILTERS]
+    if plot is not None:
+        _draw(plot)
+    report = {
+        "bench": "decode", "events": len(truth), "wanted": WANTED, "decoders": rows,
+        "filters": filters,
+        "met": all(row["met"] for row in rows) and all(row["met"] for row in filters),
+    }  # fmt: skip
+    if as_json:
+        json_line(report)
+    else:
+        _print(report)
+    raise typer.Exit(DONE)
+
+
+def _recording(count: int) -> Events:
+    """Return a long recording: two seconds of the simulator, again and again."""
+    import numpy as np
+
+    from spikewire.sensors import simulate
+
+    part = simulate("air_drums", duration_us=2_000_000)
+    times = -(-count // len(part))
+    whole = np.concatenate([part] * times)[:count]
+    # Squeezed so that the times of all formats hold it, N-MNIST's 8.4 s.
+    span = 8_000_000 / times
+    whole["t"] = (np.arange(len(whole)) // len(part)) * span + whole["t"] * (span / 2_000_000)
+    return whole
+
+
+def _best(rounds: int, work: Callable[[], Any]) -> float:
+    best = float("inf")
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
+def _decoder(name: str, path: Path, truth: Events, rounds: int) -> dict[str, Any]:
+    from spikewire.sensors import open_recording
+
+    def ours() -> None:
+        for _ in open_recording(path, size=(128, 128)).chunks():
+            pass
+
+    row: dict[str, Any] = {"format": name, "bytes": path.stat().st_size}
+    row["exact"] = _same(path, truth, "spikewire")
+    row["spikewire"] = round(len(truth) / _best(rounds, ours))
+    for other in _RIVALS:
+        seconds = _rival(other, path, rounds)
+        right = seconds is not None and _same(path, truth, other)
+        row[f"{other}_right"] = right
+        row[other] = None if seconds is None else round(len(truth) / seconds)
+    rivals = [row[other] for other in _RIVALS if row[f"{other}_right"]]
+    row["times_the_next"] = round(row["spikewire"] / max(rivals), 2) if rivals else None
+    row["met"] = bool(
+        row["exact"] and row["spikewire"] >= WANTED and row["spikewire"] >= max(rivals, default=0)
+    )
+    return row
+
+
+def _same(path: Path, truth: Events, reader: Any) -> bool:
+    import numpy as np
+
+    from spikewire.sensors import SensorError, open_recording
+
+    try:
+        got = np.concatenate(
+            list(open_recording(path, size=(128, 128), reader=reader).chunks()) or [truth[:0]]
+        )
+    except SensorError:
+        return False
+    return len(got) == len(truth) and bool((got == truth).all())
+
+
+def _rival(name: str, path: Path, rounds: int) -> float | None:
+    """Time another library; None if it gives no events."""
+    command = [sys.executable, "-c", _RIVALS[name], str(path), str(rounds)]
+    done = subprocess.run(command, capture_output=True, timeout=600, check=False)
+    if done.returncode != 0:
+        return None
+    # They print what they like; the figures have a line of their own.
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    timed = next((line for line in lines if line.startswith("timed ")), None)
+    if timed is None:
+        return None
+    count, seconds = json.loads(timed.removeprefix("timed "))
+    return float(seconds) if count else None
+
+
+def _filter(name: str, truth: Events, rounds: int) -> dict[str, Any]:
+    from spikewire.sensors import make_chain
+
+    kept = 0
+
+    def run() -> None:
+        nonlocal kept
+        chain = make_chain([name], (128, 128))
+        kept = sum(len(chain.apply(truth[n : n + 8192])) for n in range(0, len(truth), 8192))
+
+    rate = round(len(truth) / _best(rounds, run))
+    return {
+        "filter": name, "events_per_s": rate, "kept": round(kept / len(truth), 4),
+        "met": rate >= WANTED,
+    }  # fmt: skip
+
+
+def _draw(path: Path) -> None:
+    """Draw 80 ms of a noisy camera, before and after each filter: ON white, OFF black."""
+    import numpy as np
+
+    from spikewire.sensors import make_chain
+    from spikewire.sensors.simulator.camera import Camera, Conditions
+
+    camera = Camera(seed=4, conditions=Conditions(noise=12.0))
+    seen = camera.see("right_hand_wave", 3_080_000)
+    names = ("", *FILTERS)
+    figure = new_figure(12, 5.4)
+    axes = figure.subplots(2, 5)
+    for name, axis in zip(names, axes.reshape(-1), strict=True):
+        chain = make_chain([name] if name else [], (128, 128))
+        out = chain.apply(seen)
+        late = out[out["t"] >= 3_000_000]
+        image = np.full(chain.size[::-1], 0.5)
+        image[late["y"], late["x"]] = late["p"]
+        axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.set_title(f"{name or 'before'}: {len(late):,}", fontsize=9)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.savefig(path, dpi=90)
+
+
+def _print(report: dict[str, Any]) -> None:
+    out = console()
+    table = Table("format", "spikewire", "faery", "aestream", "times the next", "met")
+    for row in report["decoders"]:
+        others = [
+            "-" if row[other] is None
+            else f"{row[other] / 1e6:.0f}" + ("" if row[f"{other}_right"] else " (wrong)")
+            for other in _RIVALS
+        ]  # fmt: skip
+        ahead = "-" if row["times_the_next"] is None else f"{row['times_the_next']:.1f}"
+        mine = f"{row['spikewire'] / 1e6:.0f}" + ("" if row["exact"] else " (wrong)")
+        table.add_row(row["format"], mine, *others, ahead, "yes" if row["met"] else "no")
+    out.print(table)
+    table = Table("filter", "events", "kept", "met")
+    for row in report["filters"]:
+        met = "yes" if row["met"] else "no"
+        table.add_row(row["filter"], f"{row['events_per_s'] / 1e6:.0f}", f"{row['kept']:.1%}", met)
+    out.print(table)
+    out.print(f"millions of events per second, {report['events']:,} events, one core")

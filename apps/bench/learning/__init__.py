@@ -1,0 +1,1 @@
+"""`bench gestures`, `fewshot` and `teachme`: learning measured."""

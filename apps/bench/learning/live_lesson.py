@@ -1,0 +1,134 @@
+"""One lesson to a real service, over its socket, while a simulated person gestures before it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import spikewire
+from spikewire.apps.bench.learning.people import Person
+from spikewire.apps.bench.load.child_process import child
+from spikewire.apps.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from spikewire.runtime import Client
+
+# Results within this time after a change of gesture hold both: hands on their way, and memory.
+_SETTLED_US = 800_000
+_PAUSE_S = 1.0  # of stream time, between the end of a lesson and the next gesture
+_LIMIT_S = 900.0
+
+
+@dataclass(slots=True)
+class Round:
+    """What was said while each gesture was shown once."""
+
+    said: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def right(self, names: Sequence[str]) -> float:
+        """Share of the results that were right, of those of the gestures ``names``."""
+        told = [truth == said for truth, said in self.said if truth in names]
+        return sum(told) / max(len(told), 1)
+
+    def called(self, name: str, names: Sequence[str]) -> float:
+        """Share of the results of the gestures ``names`` that said ``name``."""
+        told = [said == name for truth, said in self.said if truth in names]
+        return sum(told) / max(len(told), 1)
+
+
+class Rounds:
+    """Sorts results into rounds; what is said too soon after a change counts nowhere.
+
+    Parameters
+    ----------
+    gestures
+        How many are shown in a round.
+    hold_us
+        How long each, in stream time.
+    """
+
+    def __init__(self, gestures: int, hold_us: int) -> None:
+        self.rounds: list[Round] = [Round()]
+        self._gestures = gestures
+        self._hold_us = hold_us
+
+    def take(self, result: Mapping[str, Any]) -> int:
+        """Sort one result in; returns the number of its round, from 0."""
+        turn, into = divmod(int(result["t_us"]), self._hold_us)
+        number = turn // self._gestures
+        while len(self.rounds) <= number:
+            self.rounds.append(Round())
+        if result["truth"] is not None and into >= _SETTLED_US:
+            self.rounds[number].said.append((result["truth"], result["class"]))
+        return number
+
+
+async def live_lesson(
+    model: str,
+    known: Sequence[str],
+    gesture: str,
+    seed: int,
+    seconds: float,
+    speed: str = "max",
+) -> dict[str, Any]:
+    """Watch three rounds of all gestures, and teach the new one in the second.
+
+    Learning stays on throughout, at ``speed`` times real time (max: as fast as it computes). Shown
+    are the gestures ``known``, all or some of the model's own, and the new one. The figures are the
+    service's own decisions, result by result: the first round's before, the third's after.
+    """
+    person = Person(seed, 1)
+    shown = (*known, gesture)
+    hold = seconds + _PAUSE_S
+    source = f"sim:?seed={seed}&subject={person.subject}&classes={','.join(shown)}&hold={hold:g}"
+    with trio.fail_after(_LIMIT_S):
+        async with child(
+            "server", spikewire, "run", "--json", "--source", f"{source}&speed={speed}",
+            "--model", model, "--classes", ",".join(known), "--port", "0",
+        ) as server:  # fmt: skip
+            hello = await server.read()
+            from spikewire.runtime import connect
+
+            async with connect(hello["host"], int(hello["port"]), buffer=100_000) as client:
+                await client.subscribe("result")
+                rounds, taught_us = await _watch(
+                    client, Rounds(len(shown), round(1e6 * hold)), gesture, round(1e6 * seconds)
+                )
+                if client.missed:
+                    raise CommandError(f"{client.missed} results were lost")
+            server.interrupt()
+            await server.wait()
+    before, after = rounds[0], rounds[2]
+    return {
+        "bench": "teachme", "live": True, "model": model, "gesture": gesture, "seed": seed,
+        "taught_s": round(taught_us / 1e6, 2),
+        "recall": round(after.right((gesture,)), 4),
+        "results_new": sum(truth == gesture for truth, _ in after.said),
+        "old_before": round(before.right(known), 4),
+        "old_after": round(after.right(known), 4),
+        "lost_points": round(100 * (before.right(known) - after.right(known)), 2),
+        "false_alarms": round(after.called(gesture, known), 4),
+    }  # fmt: skip
+
+
+async def _watch(
+    client: Client, sorter: Rounds, gesture: str, lesson_us: int
+) -> tuple[list[Round], int]:
+    """Follow three rounds; returns them, and how long the lesson was in stream time."""
+    began = ended = -1
+    results: AsyncIterator[dict[str, Any]] = client.results()
+    async for result in results:
+        now = int(result["t_us"])
+        number = sorter.take(result)
+        if number == 3:
+            break
+        if began < 0 and number == 1 and result["truth"] == gesture:
+            await client.teach(gesture)
+            began = now
+        if began >= 0 > ended and now - began >= lesson_us:
+            await client.teach(None)
+            ended = now
+    return sorter.rounds[:3], ended - began

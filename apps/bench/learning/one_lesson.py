@@ -1,0 +1,236 @@
+"""`spikewire bench teachme`: a gesture that a network has never seen, learned from one showing.
+
+Somebody shows it for five seconds, once, while the trained network runs and is told its name. Then
+it is judged, frozen: does it know the gesture again, from the same person in other rooms, and from
+other people; are the eleven gestures of unseen people still known, and how often are they taken for
+the new one; and the same of the teacher's own, in the very room of the lesson. `--live` teaches a
+real service over its socket instead.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import trio
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from spikewire.apps.bench.learning.answers import ask
+from spikewire.apps.bench.learning.live_lesson import live_lesson
+from spikewire.apps.bench.learning.people import BEFORE_MS, CLIP_MS, Person
+from spikewire.apps.cli.errors import DONE, FAILED, UsageError
+from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line, remarks
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Binned, Network
+
+RECALL, POINTS = 0.9, 2.0
+"""Wanted: so many of the person's own clips known, so many points lost by the others at most."""
+
+_OWN = 4  # clips of the person who taught
+
+
+def teachme(
+    gesture: Annotated[
+        list[str] | None,
+        typer.Option("--gesture", "-g", metavar="NAME", help="May be repeated (default: all six)."),
+    ] = None,
+    people: Annotated[int, typer.Option(min=1, max=500, help="How many teach each.")] = 4,
+    others: Annotated[int, typer.Option(min=1, max=500, help="How many others judge it.")] = 8,
+    seconds: Annotated[float, typer.Option(min=0.2, max=60, help="How long it is shown.")] = 5.0,
+    seed: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Whose people; the network has seen those of 0.")
+    ] = 7,
+    model: Annotated[str, typer.Option(metavar="FILE|NAME", help="The trained network.")] = (
+        "gestures"
+    ),
+    live: Annotated[
+        bool, typer.Option("--live", help="One lesson, to a real service over its socket.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Teach a trained network a gesture that it has never seen, by showing it once.
+
+    Exit code 0 when, on average, at least 0.9 of the person's own fresh clips are known and the
+    other gestures lose at most 2 points, 1 otherwise.
+    """
+    load_kernels()
+    from spikewire.sensors import EXTRA_GESTURES
+
+    chosen = tuple(gesture or EXTRA_GESTURES)
+    for name in chosen:
+        if name not in EXTRA_GESTURES:
+            raise UsageError(f"--gesture {name} is none of {', '.join(EXTRA_GESTURES)}")
+    network = open_network(model, (), 0)
+    if live:
+        report = trio.run(live_lesson, model, network.classes, chosen[0], seed, seconds)
+    else:
+        bench = _Bench(network, seed, people, others)
+        runs = bench.run(chosen, seconds, quiet=as_json)
+        report = {
+            "bench": "teachme", "model": model, "seconds": seconds, "people": people,
+            "others": others, "seed": seed, **summary(runs), "runs": runs,
+        }  # fmt: skip
+    if as_json:
+        json_line(report)
+    elif live:
+        _print_live(report)
+    else:
+        _print(report)
+    good = report["recall"] >= RECALL and report["lost_points"] <= POINTS
+    raise typer.Exit(DONE if good else FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """A trained network, and the people who teach it and judge it; no one does both."""
+
+    network: Network
+    seed: int
+    people: int
+    others: int
+
+    def run(self, gestures: Sequence[str], seconds: float, *, quiet: bool) -> list[dict[str, Any]]:
+        """Teach copies of the network, one for each gesture and person; one record each."""
+        note = remarks()
+        strangers = [Person(self.seed, self.people + n) for n in range(1, self.others + 1)]
+        runs = []
+        with Progress(console=note, transient=True, disable=quiet or not note.is_terminal) as bar:
+            task = bar.add_task("teaching", total=1 + len(gestures) * (1 + self.people))
+            old = [p.clip(g, 1, self.network.spec) for p in strangers for g in self._known]
+            before = ask(self.network, old, CLIP_MS).named(self._truth)
+            bar.advance(task)
+            for gesture in gestures:
+                unlike = [p.clip(gesture, 1, self.network.spec) for p in strangers]
+                bar.advance(task)
+                for number in range(1, self.people + 1):
+                    person = Person(self.seed, number)
+                    runs.append(self._lesson(gesture, person, seconds, old, before, unlike))
+                    bar.advance(task)
+        return runs
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        return self.network.classes
+
+    @property
+    def _truth(self) -> Any:
+        return np.tile(np.arange(len(self._known)), self.others)
+
+    def _own(self, network: Network, person: Person) -> tuple[float, float]:
+        """Of a person's own old gestures in the lesson's room: share right, share called new."""
+        clips = [person.clip(g, 0, network.spec) for g in self._known]
+        told = ask(network, clips, CLIP_MS)
+        return told.named(np.arange(len(clips))), float((told.clips >= len(clips)).mean())
+
+    def _lesson(
+        self,
+        gesture: str,
+        person: Person,
+        seconds: float,
+        old: Sequence[Binned],
+        before: float,
+        unlike: Sequence[Binned],
+    ) -> dict[str, Any]:
+        taught = teach(self.network, gesture, person, seconds)
+        new = len(self._known)
+        spec = self.network.spec
+        own = ask(taught, [person.clip(gesture, n, spec) for n in range(1, _OWN + 1)], CLIP_MS)
+        strange = ask(taught, unlike, CLIP_MS)
+        kept = ask(taught, old, CLIP_MS)
+        after = kept.named(self._truth)
+        own_before, _ = self._own(self.network, person)
+        own_after, own_false = self._own(taught, person)
+        figures = {
+            "recall": own.named(new),
+            "recall_by_result": own.named_by_result(new),
+            "recall_others": strange.named(new),
+            "recall_others_by_result": strange.named_by_result(new),
+            "old_before": before,
+            "old_after": after,
+            "lost_points": 100 * (before - after),
+            "false_alarms": kept.named(new),
+            "false_alarms_by_result": kept.named_by_result(new),
+            "own_before": own_before,
+            "own_after": own_after,
+            "own_false_alarms": own_false,
+        }
+        return {
+            "gesture": gesture, "person": person.number,
+            **{name: round(value, 4) for name, value in figures.items()},
+        }  # fmt: skip
+
+
+def teach(network: Network, gesture: str, person: Person, seconds: float) -> Network:
+    """Return a copy that was shown the gesture once, running and learning, after something else."""
+    from spikewire.qcore import Network
+
+    taught = Network.from_bytes(network.to_bytes())
+    before = taught.classes[person.number % len(taught.classes)]
+    shown = person.lesson(before, gesture, seconds, taught.spec)
+    first, rest = shown.before(BEFORE_MS)
+    taught.advance(first, BEFORE_MS, learn=True)
+    label = taught.add_class(gesture)
+    taught.advance(rest, BEFORE_MS + round(1000 * seconds), label=label, learn=True)
+    return taught
+
+
+def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean of every figure, and the worst lesson's recall, loss and false alarms."""
+    names = [name for name in runs[0] if name not in ("gesture", "person")]
+    means = {name: round(statistics.mean(run[name] for run in runs), 4) for name in names}
+    return {
+        "lessons": len(runs), **means,
+        "recall_worst": min(run["recall"] for run in runs),
+        "lost_points_worst": max(run["lost_points"] for run in runs),
+        "false_alarms_worst": max(run["false_alarms"] for run in runs),
+    }  # fmt: skip
+
+
+def _print(report: dict[str, Any]) -> None:
+    table = Table(
+        "gesture", "known again", "by others", "old before", "old after", "lost", "false",
+        "own lost",
+        title=f"shown for {report['seconds']:g} s by {report['people']} people each",
+    )  # fmt: skip
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in dict.fromkeys(run["gesture"] for run in report["runs"]):
+        mine = [run for run in report["runs"] if run["gesture"] == name]
+        table.add_row(name, *_cells(summary(mine)))
+    table.add_section()
+    table.add_row("all", *_cells(report))
+    out = console()
+    out.print(table)
+    out.print(
+        f"worst lesson: {report['recall_worst']:.0%} known again, "
+        f"{report['lost_points_worst']:.1f} points lost, "
+        f"{report['false_alarms_worst']:.1%} of the old taken for the new"
+    )
+
+
+def _cells(figures: dict[str, Any]) -> list[str]:
+    shares = (figures[n] for n in ("recall", "recall_others", "old_before", "old_after"))
+    own = 100 * (figures["own_before"] - figures["own_after"])
+    return [*(f"{share:.1%}" for share in shares), f"{figures['lost_points']:.1f}",
+            f"{figures['false_alarms']:.1%}", f"{own:.1f}"]  # fmt: skip
+
+
+def _print_live(report: dict[str, Any]) -> None:
+    out = console()
+    out.print(
+        f"{report['gesture']}, taught for {report['taught_s']:.1f} s over the socket, then shown "
+        f"again: {report['recall']:.1%} of {report['results_new']} results named it"
+    )
+    out.print(
+        f"the others: {report['old_before']:.1%} of the results right before, "
+        f"{report['old_after']:.1%} after ({report['lost_points']:.1f} points lost); "
+        f"{report['false_alarms']:.1%} taken for the new one"
+    )

@@ -1,0 +1,66 @@
+"""Simulated people whom no network was trained on: what they show, binned for a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Binned, NetworkSpec
+
+CLIP_MS = 1500
+"""Length of a clip, as `spikewire evaluate` judges them."""
+
+BEFORE_MS = 1000
+"""How long something else is shown before a lesson begins."""
+
+_TRAINED_BELOW = 20_000
+_ROOMS = ("natural", "fluorescent", "led")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody, by number; each showing is in a room of its own.
+
+    Parameters
+    ----------
+    seed
+        Whose people: from 1, because the shipped network has seen those of 0.
+    number
+        Which of them, from 1.
+    """
+
+    seed: int
+    number: int
+
+    @property
+    def subject(self) -> int:
+        """The simulator's number: beyond those that `spikewire simulate --seed 0` draws."""
+        return 10_000 * (self.seed + 1) + self.number
+
+    def clip(self, gesture: str, showing: int, spec: NetworkSpec) -> Binned:
+        """One gesture, already under way."""
+        return self._see(((gesture, CLIP_MS),), showing, spec)
+
+    def lesson(self, before: str, gesture: str, seconds: float, spec: NetworkSpec) -> Binned:
+        """Something else for ``BEFORE_MS``, then the gesture, the hands' way to it included."""
+        return self._see(((before, BEFORE_MS), (gesture, round(1000 * seconds))), 0, spec)
+
+    def _see(self, shown: tuple[tuple[str, int], ...], showing: int, spec: NetworkSpec) -> Binned:
+        from spikewire.qcore import bin_events
+        from spikewire.sensors.simulator.camera import Camera
+        from spikewire.sensors.simulator.dataset import Take, room
+
+        assert self.subject > _TRAINED_BELOW
+        light = _ROOMS[(self.number + showing) % len(_ROOMS)]
+        seed = 1000 * self.subject + showing
+        conditions = room(Take(self.number, self.subject, light, 1.5, seed))
+        camera = Camera(seed=seed, subject=self.subject, conditions=conditions)
+        events = np.concatenate([camera.see(gesture, 1000 * ms) for gesture, ms in shown])
+        t, x, y, p = (np.ascontiguousarray(events[name]) for name in "txyp")
+        return bin_events(
+            t, x, y, p, sensor_size=(128, 128), input_size=(spec.width, spec.height),
+            origin_us=0, origin_tick=0, tick_us=spec.tick_us,
+        )  # fmt: skip

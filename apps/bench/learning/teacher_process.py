@@ -1,0 +1,38 @@
+"""The benchmark's teacher: a client in a process of its own, told what to do line by line.
+
+It reads JSON lines from standard input and answers each with one on standard output:
+`{"learn": false}` switches learning off; `{"label": ..., "play": NAME, "start_us": ..., "stop_us":
+...}` names what is shown, has it played, and takes the name back.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from spikewire.apps.cli.output import json_line
+from spikewire.apps.cli.units import host_port
+
+
+def main(address: str) -> None:
+    """Teach the service at HOST:PORT until standard input ends."""
+    from spikewire.runtime import BlockingClient
+
+    host, port = host_port(address)
+    with BlockingClient(host, port, name="teacher") as client:
+        json_line(client.hello)
+        for line in sys.stdin:
+            wanted = json.loads(line)
+            if "learn" in wanted:
+                json_line(client.learn(wanted["learn"]))
+                continue
+            client.teach(wanted["label"])
+            answer = client.play(
+                wanted["play"], start_us=wanted["start_us"], stop_us=wanted["stop_us"]
+            )
+            client.teach(None)
+            json_line(answer)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

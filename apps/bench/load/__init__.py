@@ -1,0 +1,1 @@
+"""`bench latency`, `subscribers`, `dashboards` and `soak`: a service under load."""

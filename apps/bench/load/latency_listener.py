@@ -1,0 +1,39 @@
+"""A subscriber that measures: how old is the newest event of a result when it arrives here?
+
+`python -m spikewire.apps.bench.load.latency_listener HOST PORT` teaches that all is "a", prints one
+JSON line when it is subscribed, then collects until the service says goodbye, and prints for each
+result the low 32 bits of its time and its ages, in microseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+
+def main(host: str, port: int) -> None:
+    """Listen until the goodbye."""
+    from spikewire.runtime import BlockingClient
+
+    ages: list[int] = []
+    inside: list[int] = []
+    times: list[int] = []
+    lost = 0
+    with BlockingClient(host, port, subscribe=["result"], buffer=100_000) as client:
+        client.teach("a")
+        print(json.dumps({"type": "subscribed"}), flush=True)
+        for message in client:
+            now = time.monotonic_ns() // 1000
+            if message["type"] == "gap":
+                lost += int(message["count"])
+            elif message["topic"] == "result":
+                times.append(int(message["t_us"]) & 0xFFFFFFFF)
+                ages.append((now - int(message["t_us"])) & 0xFFFFFFFF)
+                inside.append(int(message["latency_us"]))
+    heard = {"times": times, "ages": ages, "inside": inside, "lost": lost}
+    print(json.dumps({"type": "heard", **heard}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

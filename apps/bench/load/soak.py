@@ -1,0 +1,192 @@
+"""`spikewire bench soak`: a service left running, with clients coming and going.
+
+A sender of SPIF datagrams over UDP, a server with `edge` that learns, a subscriber that looks at
+the clock, and passers-by who subscribe, ask, hang up and break the protocol, each a process. While
+they do, the server's memory, descriptors and threads are looked at every few seconds; at the end
+the first stretch is compared with the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import trio
+import typer
+
+from spikewire.apps.bench.load import client_churn, latency_listener, udp_sender
+from spikewire.apps.bench.load.child_process import Child, child, descriptors, resident, udp_service
+from spikewire.apps.bench.load.percentiles import percentiles
+from spikewire.apps.bench.machine import machine
+from spikewire.apps.cli.errors import DONE, CommandError
+from spikewire.apps.cli.figures import check_plot, new_figure
+from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line, remarks
+
+_LIMIT_S = 600.0
+# What the first seconds allocate (buffers, code that runs for the first time) is no leak.
+_WARM_SHARE = 0.1
+TARGETS = {"memory_growth": 0.02, "descriptors": 0, "latency_ratio": 1.1}
+
+
+def soak(
+    minutes: Annotated[float, typer.Option(min=0.1, max=10_000, help="How long.")] = 30.0,
+    rate: Annotated[float, typer.Option(min=1e3, max=1e7, help="Events per second.")] = 200_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of those who come and go.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw it (needs spikewire\\[plot]).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what a long run does to a service's memory, descriptors and latency."""
+    if plot is not None:
+        check_plot(plot)
+    load_kernels()
+    found = trio.run(partial(_run, minutes * 60, rate, seed, quiet=as_json))
+    report = {
+        "bench": "soak", "machine": machine(), "minutes": minutes, "rate": rate, **found,
+        "targets": TARGETS,
+    }  # fmt: skip
+    if as_json:
+        json_line(report)
+    else:
+        _print(report)
+    if plot is not None:
+        _plot(report, plot)
+    raise typer.Exit(DONE)
+
+
+async def _run(seconds: float, rate: float, seed: int, *, quiet: bool) -> dict[str, Any]:
+    note = remarks()
+    note.quiet = quiet
+    samples: list[dict[str, Any]] = []
+    with trio.fail_after(_LIMIT_S + seconds):
+        async with (
+            udp_service() as (server, where, udp),
+            child("listener", latency_listener, *where) as listener,
+            child("passers-by", client_churn, *where, str(seed)) as churn,
+            child("sender", udp_sender, udp, str(rate), str(seconds)) as sender,
+        ):
+            for one in (listener, churn, sender):
+                await one.read()
+            before = descriptors(server.pid)
+            await sender.write({"go": True})
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_sample, server, samples, max(1.0, seconds / 180), note)
+                sent = await sender.read()
+                nursery.cancel_scope.cancel()
+            await churn.write({"stop": True})
+            clients = (await churn.read())["clients"]
+            await trio.sleep(1.0)
+            after = descriptors(server.pid)
+            server.interrupt()
+            heard = await listener.read()
+            summary: dict[str, Any] = {}
+            async for line in server.lines():
+                summary = line
+    if not heard["ages"]:
+        raise CommandError("the subscriber got no results")
+    return {
+        "sent_events": sent["events"], "sent_per_s": round(sent["events"] / sent["took_s"]),
+        "late_datagrams": sent["late"], "computed": summary["events"], "drops": summary["drops"],
+        "kernel_drops": summary["source"].get("kernel_drops", 0), "clients": clients,
+        "results": len(heard["ages"]), "results_lost": heard["lost"],
+        "descriptors": {"before": before, "after": after},
+        "samples": samples,
+        **_compared(samples, heard, seconds),
+    }  # fmt: skip
+
+
+async def _sample(server: Child, samples: list[dict[str, Any]], every_s: float, note: Any) -> None:
+    began = trio.current_time()
+    while True:
+        at = trio.current_time() - began
+        found = {
+            "at_s": round(at, 1), "resident": resident(server.pid),
+            "descriptors": descriptors(server.pid),
+        }  # fmt: skip
+        samples.append(found)
+        note.print(
+            f"{at:7.0f} s  {found['resident'] / 1e6:.1f} MB  {found['descriptors']} descriptors",
+            highlight=False,
+        )
+        await trio.sleep(every_s)
+
+
+def _compared(
+    samples: Sequence[dict[str, Any]], heard: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """The first stretch after the warm-up beside the last one, and all stretches in between."""
+    stretches = 20
+    ages: list[list[int]] = [[] for _ in range(stretches)]
+    at_us, before = 0, heard["times"][0]
+    for t, age in zip(heard["times"], heard["ages"], strict=True):
+        # The low 32 bits of a time come round every 71.6 minutes; results are closer than that.
+        at_us += (t - before) & 0xFFFFFFFF
+        before = t
+        ages[min(stretches - 1, int(at_us / 1e6 / seconds * stretches))].append(age)
+    # What the end of the stream completed, and not an event, waited for that end.
+    ages[-1] = ages[-1][:-2]
+    by = [percentiles(part) for part in ages]
+    first, last = by[int(_WARM_SHARE * stretches)], by[-1]
+    warm = [one["resident"] for one in samples if one["at_s"] >= _WARM_SHARE * seconds]
+    edge = max(1, len(warm) // 9)
+    early, late = sum(warm[:edge]) / edge, sum(warm[-edge:]) / edge
+    return {
+        "latency_us": by,
+        "latency_ratio": {
+            name: round(last[name] / first[name], 3) for name in ("p50", "p99") if first[name]
+        },
+        "resident": {"early": round(early), "late": round(late)},
+        "memory_growth": round(late / early - 1, 4),
+    }
+
+
+def _plot(report: dict[str, Any], path: Path) -> None:
+    figure = new_figure(9.0, 5.2)
+    memory, latency = figure.subplots(2, 1, sharex=True)
+    samples, minutes = report["samples"], report["minutes"]
+    at = [one["at_s"] / 60 for one in samples]
+    memory.plot(at, [one["resident"] / 1e6 for one in samples], color="#0072B2")
+    memory.set(ylabel="resident memory (MB)")
+    memory.set_ylim(0, 1.3 * max(one["resident"] for one in samples) / 1e6)
+    open_files = memory.twinx()
+    open_files.plot(at, [one["descriptors"] for one in samples], color="#D55E00", alpha=0.6)
+    open_files.set(ylabel="descriptors (orange)")
+    open_files.set_ylim(0, 4 * max(one["descriptors"] for one in samples))
+    by = report["latency_us"]
+    middle = [(n + 0.5) * minutes / len(by) for n in range(len(by))]
+    for name, colour in (("p50", "#0072B2"), ("p99", "#D55E00")):
+        latency.plot(middle, [one[name] / 1000 for one in by], "o-", label=name, color=colour)
+    latency.set(xlabel="minutes", ylabel="from event to subscriber (ms)")
+    latency.set_ylim(bottom=0)
+    latency.legend()
+    for axes in (memory, latency):
+        axes.grid(alpha=0.3)
+    who = sum(report["clients"].values())
+    figure.suptitle(f"{report['sent_per_s']:,} events/s, learning; {who:,} clients came and went")
+    figure.savefig(path, dpi=110)
+
+
+def _print(report: dict[str, Any]) -> None:
+    out = console()
+    told = ", ".join(f"{count:,} {name}" for name, count in report["clients"].items())
+    out.print(f"{report['sent_per_s']:,} events/s for {report['minutes']:g} min; {told}")
+    early, late = (report["resident"][name] / 1e6 for name in ("early", "late"))
+    out.print(
+        f"memory {early:.1f} -> {late:.1f} MB ({report['memory_growth']:+.2%}; wanted: under "
+        f"{TARGETS['memory_growth']:.0%})"
+    )
+    files = report["descriptors"]
+    out.print(f"descriptors {files['before']} -> {files['after']}")
+    ratio = report["latency_ratio"]
+    last = report["latency_us"][-1]
+    out.print(
+        f"latency at the end p50 {last['p50'] / 1000:.2f} ms, p99 {last['p99'] / 1000:.2f} ms: "
+        f"{ratio.get('p50')} and {ratio.get('p99')} times that at the start"
+    )
+    lost = ", ".join(f"{name} {count:,}" for name, count in report["drops"].items()) or "nothing"
+    out.print(f"computed {report['computed']:,} of {report['sent_events']:,}; dropped: {lost}")

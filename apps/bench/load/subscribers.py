@@ -1,0 +1,104 @@
+"""`spikewire bench subscribers`: a crowd, some of which never read.
+
+The same load twice, in one run: with the healthy subscribers alone, and with others beside them
+that subscribe and do not read. The healthy ones must get everything, as soon as before; what the
+others lose is counted by the service, and told to them exactly once they do read.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+import trio
+import typer
+from rich.table import Table
+
+from spikewire.apps.bench.load import slow_subscribers, udp_sender
+from spikewire.apps.bench.load.child_process import child, resident, udp_service
+from spikewire.apps.bench.machine import machine
+from spikewire.apps.cli.errors import DONE
+from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line, remarks
+
+_LIMIT_S = 600.0
+MOST_RATIO = 1.2
+
+
+def subscribers(
+    healthy: Annotated[int, typer.Option(min=1, max=1000, help="Who read.")] = 180,
+    deaf: Annotated[int, typer.Option(min=1, max=200, help="Who do not.")] = 20,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long, each time.")] = 20.0,
+    rate: Annotated[float, typer.Option(min=1e3, max=1e6, help="Events per second.")] = 50_000,
+    as_json: Json = False,
+) -> None:
+    """Measure what subscribers that never read do to those that do."""
+    load_kernels()
+    phases = []
+    for count in (0, deaf):
+        phases.append(trio.run(partial(_phase, healthy, count, seconds, rate, quiet=as_json)))
+    alone, crowd = phases
+    told = sum(one["lost"] for one in crowd["deaf"])
+    report = {
+        "bench": "subscribers", "machine": machine(), "healthy": healthy, "deaf": deaf,
+        "alone": alone, "crowd": crowd,
+        "p99_ratio": round(crowd["age_us"]["p99"] / alone["age_us"]["p99"], 3),
+        "everything_received": alone["whole"] == crowd["whole"] == healthy,
+        "lost_by_deaf": told, "counted_by_service": crowd["dropped"],
+        "counted_exactly": told == crowd["dropped"],
+    }  # fmt: skip
+    if as_json:
+        json_line(report)
+    else:
+        _print(report)
+    raise typer.Exit(DONE)
+
+
+async def _phase(
+    healthy: int, deaf: int, seconds: float, rate: float, *, quiet: bool
+) -> dict[str, Any]:
+    note = remarks()
+    note.quiet = quiet
+    note.print(f"{healthy} subscribers that read, {deaf} that do not, {seconds:g} s")
+    with trio.fail_after(_LIMIT_S + seconds):
+        async with udp_service() as (server, where, udp):
+            crowd = child("crowd", slow_subscribers, *where, str(healthy), str(deaf))
+            sender = child("sender", udp_sender, udp, str(rate), str(seconds))
+            async with crowd as people, sender as camera:
+                await people.read()
+                await camera.read()
+                memory = resident(server.pid)
+                await camera.write({"go": True})
+                await camera.read()
+                await trio.sleep(0.3)
+                dropped = (await _stats(where))["subscribers"]["dropped"]
+                grown = resident(server.pid) - memory
+                await people.write({"stop": True})
+                heard = await people.read()
+                server.interrupt()
+                await server.wait()
+    return {**heard, "dropped": dropped, "memory_grown_mb": round(grown / 1e6, 2)}
+
+
+async def _stats(where: tuple[str, str]) -> dict[str, Any]:
+    from spikewire.runtime import connect
+
+    async with connect(where[0], int(where[1]), subscribe=["stats"]) as client:
+        return await anext(client)
+
+
+def _print(report: dict[str, Any]) -> None:
+    out = console()
+    table = Table("", "got everything", "p50", "p99", "server grew by")
+    for name in ("alone", "crowd"):
+        row = report[name]
+        ages = [f"{row['age_us'][q] / 1000:.2f} ms" for q in ("p50", "p99")]
+        whole = f"{row['whole']} of {row['healthy']}"
+        table.add_row(name, whole, *ages, f"{row['memory_grown_mb']} MB")
+    out.print(table)
+    out.print(
+        f"p99 {report['p99_ratio']:g} times that without the deaf ones (wanted: at most "
+        f"{MOST_RATIO:g}); those lost {report['lost_by_deaf']:,} messages, the service counted "
+        f"{report['counted_by_service']:,}"
+    )

@@ -1,0 +1,87 @@
+"""What a running service says of its own accord: sentences for people, or a map a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from spikewire.apps.cli.output import complain
+
+_NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Log(logging.Handler):
+    """Prints a service's log on standard error, and remembers what it complained of.
+
+    Parameters
+    ----------
+    structured : a JSON map a line, with time, level, logger, pipeline and message; else sentences.
+    """
+
+    def __init__(self, structured: bool) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self._structured = structured
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.said.append(message)
+            del self.said[:-100]
+        if not self._structured:
+            pipeline = _pipeline()
+            told = message if pipeline in (None, "main") else f"{pipeline}: {message}"
+            complain(told)
+            if record.exc_info:
+                print(logging.Formatter().formatException(record.exc_info), file=sys.stderr)
+            return
+        print(
+            json.dumps(self._map(record, message), ensure_ascii=False), file=sys.stderr, flush=True
+        )
+
+    def _map(self, record: logging.LogRecord, message: str) -> dict[str, object]:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        told: dict[str, object] = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pipeline": _pipeline(),
+            "message": message,
+        }
+        if record.exc_info:
+            told["exception"] = logging.Formatter().formatException(record.exc_info)
+        extra = {k: v for k, v in vars(record).items() if k not in _NOT_EXTRA}
+        return told | {
+            k: v if isinstance(v, int | float | str) else str(v) for k, v in extra.items()
+        }
+
+
+def _pipeline() -> str | None:
+    from spikewire.runtime import PIPELINE
+
+    return PIPELINE.get()
+
+
+@contextmanager
+def logging_to_person(level: str, style: str) -> Iterator[Log]:
+    """Print the packages' log while the block lasts.
+
+    Parameters
+    ----------
+    level : what is said, at least.
+    style : `text` or `json`.
+    """
+    log, logger = Log(style == "json"), logging.getLogger("spikewire")
+    before = logger.level
+    logger.addHandler(log)
+    logger.setLevel(level.upper())
+    try:
+        yield log
+    finally:
+        logger.removeHandler(log)
+        logger.setLevel(before)

@@ -1,0 +1,1 @@
+"""`spikewire continual`: classes come in tasks, nothing is revisited."""

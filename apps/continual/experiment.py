@@ -1,0 +1,247 @@
+"""A continual-learning study: every strategy, every seed, on the same features."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import Progress
+
+from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.models import open_network, shipped
+from spikewire.apps.continual import metrics
+from spikewire.apps.continual.protocol import Rows, judge_tasks, run_tasks
+from spikewire.apps.continual.strategies import (
+    JOINT,
+    ONE_PASS,
+    Learner,
+    Settings,
+    learn_jointly,
+    make_learner,
+)
+from spikewire.apps.continual.tasks import Features, Parts, Tasks, extract, freeze
+from spikewire.apps.training.binned_dataset import Shows, judge
+
+if TYPE_CHECKING:
+    from spikewire.qcore import NetworkSpec
+    from spikewire.sensors import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is studied.
+
+    Attributes
+    ----------
+    model
+        A preset's name or a model file: whose features are frozen.
+    strategies
+        Of ``spikewire.apps.continual.strategies.STRATEGIES``.
+    seeds
+        Each draws weights, orders and foldings of its own.
+    tasks
+        Classes of each task.
+    settings
+        How strategies learn.
+    show_us
+        How long each recording is shown; None for what the data set suggests.
+    """
+
+    model: str
+    strategies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    tasks: Tasks
+    settings: Settings = field(default_factory=Settings)
+    show_us: int | None = None
+
+
+class Study:
+    """One data set, one plan.
+
+    Raises
+    ------
+    UsageError
+        If the memory is too small for a strategy.
+    """
+
+    def __init__(self, parts: Parts, plan: Plan) -> None:
+        from spikewire.qcore import Network
+
+        self.plan = plan
+        self._parts = parts
+        self._classes = tuple(name for task in plan.tasks for name in task)
+        self._tasks = [[self._classes.index(name) for name in task] for task in plan.tasks]
+        self._learn = self._of(parts.learn)
+        self._judge = self._of(parts.judge)
+        self._spec = _spec(plan.model)
+        self._maps = Network.build(self._spec, ("none",)).read_maps
+        self._shows = Shows(parts.dataset, self._spec, plan.show_us)
+        try:
+            for name in plan.strategies:
+                if name in ONE_PASS:
+                    self._learner(name, 0, grown=True)
+        except ValueError as error:
+            raise UsageError(f"--memory {plan.settings.memory}: {error}") from None
+
+    def _of(self, samples: Sequence[Sample]) -> list[Sample]:
+        return [sample for sample in samples if sample.label in self._classes]
+
+    def _learner(self, name: str, seed: int, *, grown: bool = False) -> Learner:
+        learner = make_learner(
+            name, self.plan.settings, self._spec.readout, self._maps, len(self._classes), seed
+        )
+        for _ in self._classes if grown else ():
+            learner.add_class()
+        return learner
+
+    def facts(self) -> dict[str, Any]:
+        """What a reader has to know before the results."""
+        from spikewire.qcore import preset_names
+
+        drawn = self.plan.model in preset_names()
+        return {
+            "model": self.plan.model,
+            "features": "random, as drawn; thresholds from the first task, without labels"
+            if drawn
+            else "a model file's, as it is",
+            "tasks": [list(task) for task in self.plan.tasks],
+            "seeds": list(self.plan.seeds), "learn": len(self._learn), "judge": len(self._judge),
+            "ticks": self._shows.ticks, **asdict(self.plan.settings),
+        }  # fmt: skip
+
+    def run(self, bar: Progress) -> Iterator[dict[str, Any]]:
+        """Yield a record per seed and strategy."""
+        plan = self.plan
+        count = len(self._learn) + len(self._judge)
+        on_features = [name for name in plan.strategies if name != "joint-network"]
+        for seed in plan.seeds:
+            if on_features:
+                task = bar.add_task(f"seed {seed}: features", total=count)
+                learn, held = self._extract(seed, partial(bar.advance, task))
+                for name in on_features:
+                    bar.update(task, description=f"seed {seed}: {name}")
+                    if name == "joint":
+                        yield self._joint_readout(seed, learn, held)
+                    else:
+                        yield self._one_pass(name, seed, learn, held)
+                bar.remove_task(task)
+            if "joint-network" in plan.strategies:
+                yield self._joint_network(seed, bar)
+
+    def _extract(self, seed: int, after_each: Callable[[], None]) -> tuple[Features, Features]:
+        network = freeze(self.plan.model, self._learn, self.plan.tasks[0], seed, self._shows)
+        learn, held = (
+            extract(network, self._shows, samples, self._classes, after_each)
+            for samples in (self._learn, self._judge)
+        )
+        return learn, held
+
+    def _one_pass(self, name: str, seed: int, learn: Features, held: Features) -> dict[str, Any]:
+        began = time.perf_counter()
+        learner = self._learner(name, seed)
+        rows = run_tasks(learner, learn, held, self._tasks, seed)
+        sizes = (learner.extra_bytes, learner.readout_bytes)
+        return _record(name, seed, rows, sizes, began)
+
+    def _joint_readout(self, seed: int, learn: Features, held: Features) -> dict[str, Any]:
+        """Train a readout anew on all tasks so far, in passes, after each task."""
+        began = time.perf_counter()
+        rows: Rows = []
+        for n in range(len(self._tasks)):
+            known = sum(len(task) for task in self._tasks[: n + 1])
+            mine = learn.labels < known
+            learner = learn_jointly(
+                list(learn.shown[mine]), learn.labels[mine].tolist(), self.plan.settings,
+                self._spec.readout, known, seed,
+            )  # fmt: skip
+            rows.append(judge_tasks(learner, held, self._tasks, n))
+        return _record("joint", seed, rows, (None, learner.readout_bytes), began)
+
+    def _joint_network(self, seed: int, bar: Progress) -> dict[str, Any]:
+        """Train the whole network on everything, layers and all, as `spikewire train` does."""
+        from spikewire.apps.training import trainer as _training
+        from spikewire.qcore import Batch
+
+        began = time.perf_counter()
+        network = open_network(self.plan.model, self._classes, seed)
+        plan = _training.Plan.best(network.spec, None, None, None, seed)
+        training = _training.Training(network, self._shows, self._learn, (), plan)
+        task = bar.add_task(f"seed {seed}: joint-network", total=plan.passes * training.portions)
+        training.run(
+            _training.Position(),
+            after_portion=lambda at: bar.advance(task),
+            after_pass=lambda record: None,
+        )
+        bar.remove_task(task)
+        batch = Batch(network, plan.batch)
+        row: list[float | None] = []
+        for group in self.plan.tasks:
+            mine = [sample for sample in self._judge if sample.label in group]
+            row.append(round(judge(batch, self._shows, mine).accuracy, 4))
+        return _record("joint-network", seed, [row], (None, None), began)
+
+    def summary(self, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Means over seeds, the ceiling, and the best strategy that keeps to the memory."""
+        found: dict[str, dict[str, Any]] = {}
+        for name in dict.fromkeys(run["strategy"] for run in runs):
+            mine = [run for run in runs if run["strategy"] == name]
+            accuracies = [run["average_accuracy"] for run in mine]
+            found[name] = {
+                "average_accuracy": round(statistics.fmean(accuracies), 4),
+                "average_accuracy_sd": round(statistics.pstdev(accuracies), 4),
+                **{key: _mean([run[key] for run in mine]) for key in _MOVED},
+                "extra_bytes": mine[0]["extra_bytes"],
+                "readout_bytes": mine[0]["readout_bytes"],
+            }
+
+        def accuracy(name: str) -> float:
+            return float(found[name]["average_accuracy"])
+
+        ceiling = max((n for n in found if n in JOINT), key=accuracy, default=None)
+        within = [n for n in found if n in ONE_PASS]
+        within = [n for n in within if found[n]["extra_bytes"] <= self.plan.settings.memory]
+        for name, row in found.items():
+            top = 0.0 if ceiling is None else accuracy(ceiling)
+            row["of_joint"] = round(accuracy(name) / top, 4) if top else None
+        return {
+            "type": "summary", "seeds": list(self.plan.seeds),
+            "memory": self.plan.settings.memory, "ceiling": ceiling,
+            "best": max(within, key=accuracy, default=None), "strategies": found,
+        }  # fmt: skip
+
+
+_MOVED = ("forgetting", "backward_transfer")
+
+
+def _spec(model: str) -> NetworkSpec:
+    from spikewire.qcore import Network, load_preset, preset_names
+
+    if model in preset_names():
+        return load_preset(model)
+    return Network.load(shipped(model) or model).spec
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(statistics.fmean(known), 4) if known else None
+
+
+def _record(
+    strategy: str, seed: int, rows: Rows, sizes: tuple[int | None, int | None], began: float
+) -> dict[str, Any]:
+    square = len(rows) == len(rows[0])
+    last = [value for value in rows[-1] if value is not None]
+    return {
+        "type": "run", "strategy": strategy, "seed": seed, "matrix": rows,
+        "average_accuracy": round(statistics.fmean(last), 4),
+        "accuracy_over_tasks":
+            [round(value, 4) for value in metrics.accuracy_over_tasks(rows)] if square else None,
+        "forgetting": round(metrics.forgetting(rows), 4) if square else None,
+        "backward_transfer": round(metrics.backward_transfer(rows), 4) if square else None,
+        "extra_bytes": sizes[0], "readout_bytes": sizes[1],
+        "seconds": round(time.perf_counter() - began, 2),
+    }  # fmt: skip

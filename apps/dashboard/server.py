@@ -1,0 +1,88 @@
+"""Serves a dashboard under Hypercorn's trio worker, and ends promptly."""
+
+from __future__ import annotations
+
+import errno
+
+import trio
+
+from spikewire.apps.cli.errors import CommandError
+from spikewire.apps.dashboard.address import Door, UnreachableError
+from spikewire.apps.dashboard.asgi import make_app
+from spikewire.apps.dashboard.websocket_relay import FROM_BROWSER_BYTES
+
+DASHBOARD_PORT = 7480
+_MOST = 256
+# A phone that fell asleep takes nothing and says nothing: its connection ends after this time.
+_DEAD_MS = 20_000
+
+
+async def serve_dashboard(
+    connect_to: Door,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    *,
+    public: bool = False,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve the page of a service until cancelled; started with the page's address.
+
+    Parameters
+    ----------
+    connect_to
+        Where the service is. It need not run yet: the page waits for it.
+    host
+        Where to listen.
+    port
+        0 takes a free one; None takes 7480, or a free one where that is in use.
+    public
+        Other machines may ask: this machine's name is answered to, too, and a service that wants
+        no token is refused, for whoever reached the page could teach it.
+
+    Raises
+    ------
+    CommandError
+        The extra ``http`` is not installed, the port cannot be had, or a public page's service
+        is not there or wants no token.
+    """
+    if public:
+        await _check_door(connect_to)
+    from spikewire.runtime import WebServer, address_of
+
+    closing = trio.Event()
+    app = make_app(connect_to, host, public=public, closing=closing)
+    listeners = await _listen(host, port)
+    task_status.started(address_of(host, listeners[0]))
+    pages = WebServer(app, closing, websocket_bytes=FROM_BROWSER_BYTES, most=_MOST)
+    await pages.serve(listeners, _DEAD_MS)
+
+
+async def _check_door(door: Door) -> None:
+    try:
+        anybody = await door.lets_anybody_in()
+    except UnreachableError as error:
+        raise CommandError(
+            f"{error} A public page needs one that runs already, to see that it wants a token."
+        ) from None
+    if anybody:
+        raise CommandError(
+            f"The service at {door} wants no token: whoever reaches a public page could teach it."
+            " Give it one with --control-token FILE."
+        )
+
+
+async def _listen(host: str, port: int | None) -> list[trio.SocketListener]:
+    try:
+        try:
+            listeners = await trio.open_tcp_listeners(
+                DASHBOARD_PORT if port is None else port, host=host
+            )
+        except OSError as error:
+            if port is not None or error.errno != errno.EADDRINUSE:
+                raise
+            listeners = await trio.open_tcp_listeners(0, host=host)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        at = DASHBOARD_PORT if port is None else port
+        raise CommandError(f"Cannot serve the page on {host}, port {at}: {reason}.") from None
+    return listeners

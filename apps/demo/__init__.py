@@ -1,0 +1,1 @@
+"""`spikewire demo`, and the picture of a terminal for documents."""

@@ -1,0 +1,216 @@
+"""`spikewire demo`: a simulated camera, a network that learns, and a watcher, in one terminal.
+
+The trained network recognises live, and a page in the browser shows it and teaches it. With
+`--untrained` nothing is prepared: an untrained network is taught by the simulator first, then
+recognises. Both go the real way: source, pipeline, TCP socket, subscriber.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import trio
+import typer
+from rich.console import Console
+
+from spikewire.apps.cli.errors import DONE, CommandError, UsageError
+from spikewire.apps.cli.models import beside, free_port, load_kernels, open_network
+from spikewire.apps.cli.options import DEFAULT_MODEL, DEFAULT_PORT
+from spikewire.apps.cli.output import console, remarks
+from spikewire.apps.cli.signals import stop_after
+from spikewire.apps.cli.units import say_us
+from spikewire.apps.demo.svg import save_picture
+from spikewire.apps.terminal.event_tap import Tap
+from spikewire.apps.terminal.live_state import Follower
+from spikewire.apps.terminal.scene import share
+from spikewire.apps.terminal.screen import REDRAW_S, Presenter, presenter
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Network
+    from spikewire.runtime import Service
+
+# Simulated time in which the untrained network is shown each of 11 gestures twice. Measured: right
+# 52 to 73 % of the time after one showing, 84 to 90 % after two.
+_LESSONS_S = 66.0
+
+
+@dataclass(slots=True)
+class _Stage:
+    """What is on show: redrawn by one task while another feeds it.
+
+    learn and labels are the service's; port is where others can watch and teach.
+    """
+
+    follower: Follower
+    tap: Tap
+    progress: Callable[[], float]
+    footer: str
+    labels: Literal["client", "source"]
+    learn: bool
+    port: int = 0
+    beside: bool = False  # others would look for its service where another one is
+
+
+def demo(
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Length of the live part; 0: until Ctrl-C, which is what a terminal gets by itself"
+            " (elsewhere 30).",
+        ),
+    ] = None,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Teach an untrained network first.")
+    ] = False,
+    lessons: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help=f"With --untrained: simulated seconds of teaching (default: {_LESSONS_S:g}).",
+        ),
+    ] = None,
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Serve the dashboard (needs spikewire[http]).")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the network and the simulation.")] = 4,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Save the last picture as SVG.")
+    ] = None,
+) -> None:
+    """Watch a network recognise gestures, and teach it in the browser. No camera needed."""
+    if lessons is not None and not untrained:
+        raise UsageError("--lessons is for --untrained: the trained network needs none")
+    if untrained and lessons is None:
+        lessons = _LESSONS_S
+    if record is not None and not record.absolute().parent.is_dir():
+        raise UsageError(f"--record {record}: there is no folder {record.parent}")
+    try:
+        load_kernels()
+        trio.run(partial(_demo, seconds, lessons, page, seed, record))
+    except KeyboardInterrupt:
+        # Before the service listens for Ctrl-C itself there is nothing to put in order.
+        pass
+    raise typer.Exit(DONE)
+
+
+async def _demo(
+    seconds: float | None, lessons: float | None, page: bool, seed: int, record: Path | None
+) -> None:
+    from spikewire.sensors import SimSource
+
+    out = console()
+    if seconds is None:
+        seconds = 0.0 if out.is_terminal else 30.0
+    with presenter(out) as shown:
+        if lessons is None:
+            network = open_network("gestures", (), seed)
+        else:
+            camera = SimSource(seed=seed, speed=None)
+            network = open_network(DEFAULT_MODEL, camera.classes, seed)
+            if await _teach(Tap(camera, until_us=round(lessons * 1e6)), network, lessons, shown):
+                return
+        # Another seed: the same person, but another order, other pixels and other noise.
+        stage = _live_stage(Tap(SimSource(seed=seed + 1, speed=1.0)), seconds)
+        await _show(stage, network, shown, seconds=seconds, page=page)
+    _conclude(stage, out, record)
+
+
+async def _teach(tap: Tap, network: Network, lessons: float, shown: Presenter) -> bool:
+    """Teach an untrained network; tells if Ctrl-C ended it."""
+    stage = _Stage(
+        Follower("teaching (1 of 2)"),
+        tap,
+        lambda: tap.seen_us / (lessons * 1e6),
+        f"an untrained network learns {len(network.classes)} gestures, faster than real time",
+        labels="source",
+        learn=True,
+    )
+    return await _show(stage, network, shown, seconds=0, page=False)
+
+
+def _live_stage(tap: Tap, seconds: float) -> _Stage:
+    began, port = trio.current_time(), free_port(DEFAULT_PORT)
+    return _Stage(
+        Follower("live"),
+        tap,
+        (lambda: (trio.current_time() - began) / seconds) if seconds else (lambda: 0.0),
+        "nothing is told any more; Ctrl-C ends",
+        labels="client",
+        learn=True,
+        port=port,
+        beside=port == 0,
+    )
+
+
+async def _show(
+    stage: _Stage, network: Network, shown: Presenter, *, seconds: float, page: bool
+) -> bool:
+    """Run a service over the stage's camera, watched over its socket; tells if Ctrl-C ended it."""
+    from spikewire.runtime import Service, Settings, connect
+
+    settings = Settings(port=stage.port, labels=stage.labels, learn=stage.learn, stats_every_s=0.5)
+    service = Service(stage.tap, network, settings)
+    reason = ""
+
+    async def serve(*, task_status: trio.TaskStatus[Service]) -> None:
+        nonlocal reason
+        reason = (await service.serve(task_status=task_status)).reason
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        host, port = service.addresses[0]
+        if stage.beside:
+            remarks().print(beside(f"{host}:{port}"), markup=False, soft_wrap=True)
+        async with (
+            connect(host, port, name="demo", subscribe=["result", "stats"]) as client,
+            trio.open_nursery() as onlookers,
+        ):
+            if page:
+                await _serve_page(stage, host, port, onlookers)
+            onlookers.start_soon(_redraw, stage, shown)
+            if seconds:
+                onlookers.start_soon(stop_after, service, seconds, "the demo is over")
+            async for message in client:
+                stage.follower.take(message)
+            onlookers.cancel_scope.cancel()
+    return reason == "stopped"
+
+
+async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery) -> None:
+    """Serve the dashboard and say where it is, or what it lacks."""
+    from spikewire.apps.dashboard import Door, serve_dashboard
+
+    try:
+        address = await nursery.start(serve_dashboard, Door(host, port))
+    except CommandError as error:
+        # The demo is worth seeing without it, too.
+        stage.footer = "no page: pip install 'spikewire[http]'; Ctrl-C ends"
+        remarks().print(f"no dashboard: {error}", markup=False, soft_wrap=True)
+        return
+    stage.footer = f"see it and teach it: {address}   Ctrl-C ends"
+    remarks().print(f"dashboard at {address}", markup=False, soft_wrap=True)
+
+
+async def _redraw(stage: _Stage, shown: Presenter) -> None:
+    while True:
+        scene = stage.follower.scene(progress=min(1.0, stage.progress()), footer=stage.footer)
+        shown.show(scene, stage.tap.image.render())
+        stage.tap.image.fade()
+        await trio.sleep(REDRAW_S)
+
+
+def _conclude(stage: _Stage, out: Console, record: Path | None) -> None:
+    tally = stage.follower.tally
+    late: Any = tally.latency_us()
+    out.print(
+        f"The network was right {share(tally.right, tally.judged)} of the time"
+        f" ({tally.judged} answers, latency {say_us(late) if late is not None else '-'})."
+    )
+    out.print("Now with your own events: docs/tutorial.md, or spikewire --help.")
+    if record is not None:
+        save_picture(record, stage.follower.scene(footer=stage.footer), stage.tap.image)

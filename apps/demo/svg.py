@@ -1,0 +1,22 @@
+"""The terminal's picture as a file."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from spikewire.apps.terminal.event_image import EventImage
+from spikewire.apps.terminal.scene import Scene, draw
+
+
+def save_picture(path: Path, scene: Scene, image: EventImage) -> None:
+    """Write what a terminal of 80 columns would show, as SVG that needs nothing else to be seen."""
+    console = Console(file=io.StringIO(), width=80, record=True, color_system="truecolor")
+    console.print(draw(scene, image.render()))
+    svg = console.export_svg(title="spikewire demo")
+    # rich names fonts to be fetched from the network; any monospaced one will do.
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    path.write_text(svg.replace("Fira Code, monospace", "monospace"), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""`spikewire gesture`: a steady answer, with `unknown` and `nothing`."""

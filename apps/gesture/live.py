@@ -1,0 +1,194 @@
+"""The two ways `gesture` gets results: from a service of its own, or from one that runs already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import trio
+from numpy.typing import NDArray
+
+from spikewire.apps.cli.address import Door
+from spikewire.apps.cli.signals import stop_after
+from spikewire.apps.gesture.recogniser import Recogniser
+from spikewire.apps.gesture.reporters import Teller
+from spikewire.apps.terminal.event_image import EventImage
+from spikewire.apps.terminal.event_tap import Tap
+from spikewire.apps.terminal.screen import REDRAW_S
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Network
+    from spikewire.runtime import Client, Service
+    from spikewire.sensors import Source
+
+# What may wait for a subscriber: at full speed a recording gives thousands of results a second.
+_WAITING, _BYTES = 100_000, 128 * 1024 * 1024
+# A cell of a picture that was hit often enough to be lit needs no more dots.
+_LIT = 4
+
+
+class Session:
+    """Messages in, words and pictures out.
+
+    Attributes
+    ----------
+    seen
+        What decides.
+    image
+        The picture of events, if there is one.
+    reason
+        Why it ended.
+    footer
+        What a screen says below.
+    """
+
+    def __init__(self, seen: Recogniser, teller: Teller) -> None:
+        self.seen, self.teller = seen, teller
+        self.image: EventImage | None = None
+        self.reason = "stopped"
+        self.footer = ""
+        self._heard = 0.0
+
+    async def follow(self, client: Client) -> None:
+        """Take messages until the goodbye, and redraw meanwhile."""
+        self._heard = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            if self.teller.draws:
+                nursery.start_soon(self._redraw)
+            async for message in client:
+                if message.get("topic") == "result":
+                    self._heard = trio.current_time()
+                self.take(message)
+            nursery.cancel_scope.cancel()
+        self.reason = (client.goodbye or {}).get("reason", self.reason)
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Take one message in, and tell what it changed."""
+        if message.get("topic") == "events":
+            self._picture(message)
+            return
+        before = self.seen.decider.now
+        ended = self.seen.take(message)
+        now = self.seen.decider.now
+        if ended is not None or (before is None and now is not None):
+            self.teller.changed(self.seen, ended, message)
+
+    def end(self) -> None:
+        """Nothing comes any more: the last decision is over."""
+        self.teller.changed(self.seen, self.seen.end(), None)
+
+    def _picture(self, message: Mapping[str, Any]) -> None:
+        columns, rows = message["shape"]
+        if self.image is None:
+            self.image = EventImage((columns, rows))
+        self.image.add(spread(message["on"], message["off"], columns))
+
+    async def _redraw(self) -> None:
+        while True:
+            image = self.image.render() if self.image is not None else None
+            quiet_s = trio.current_time() - self._heard
+            self.teller.redraw(self.seen, image, self.footer, quiet_s)
+            if self.image is not None:
+                self.image.fade()
+            await trio.sleep(REDRAW_S)
+
+
+def spread(on: bytes, off: bytes, columns: int) -> NDArray[np.void]:
+    """Events (fields x, y, p) from a picture's counts per cell, at most four of each."""
+    parts = []
+    for p, counts in enumerate((off, on)):
+        times = np.minimum(np.frombuffer(counts, np.uint8), _LIT)
+        cell = np.repeat(np.arange(len(times)), times)
+        part = np.zeros(len(cell), [("x", np.uint16), ("y", np.uint16), ("p", np.uint8)])
+        part["x"], part["y"], part["p"] = cell % columns, cell // columns, p
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+async def serve(
+    session: Session, source: Source, network: Network, port: int, for_us: int | None
+) -> None:
+    """Run a service on the source in this process, and watch it; others can, too.
+
+    Raises
+    ------
+    sensors.SensorError
+        The source failed; what it gave before has been told.
+    """
+    from spikewire.runtime import Service, Settings, converse
+
+    tap = Tap(source)
+    session.image = tap.image
+    settings = Settings(
+        port=port, learn=False, stats_every_s=0.5,
+        subscriber_messages=_WAITING, subscriber_bytes=_BYTES,
+    )  # fmt: skip
+    service = Service(tap, network, settings)
+    ours, theirs = (trio.SocketStream(end) for end in trio.socket.socketpair())
+    failed: Exception | None = None
+
+    async def run(*, task_status: trio.TaskStatus[Service]) -> None:
+        nonlocal failed
+        try:
+            await service.serve(task_status=task_status)
+        except Exception as error:
+            # The goodbye comes first; then the error is told.
+            failed = error
+            if not service.addresses:
+                raise
+
+    async with trio.open_nursery() as nursery:
+        # Subscribed before the first event: nothing is missed.
+        nursery.start_soon(service.converse, theirs)
+        async with converse(ours, name="gesture", buffer=_WAITING) as client:
+            await client.subscribe("result", "stats")
+            await nursery.start(run)
+            host, number = service.addresses[0]
+            where = f"{host}:{number}"
+            session.footer = f"Ctrl-C ends; others: spikewire watch -c {where}"
+            place = {"host": host, "port": number}
+            session.teller.begin(_hello("listening", place, client), where)
+            async with trio.open_nursery() as meanwhile:
+                if for_us is not None:
+                    meanwhile.start_soon(stop_after, service, for_us / 1e6)
+                await session.follow(client)
+                meanwhile.cancel_scope.cancel()
+    session.seen.follower.missed += client.missed
+    if failed is not None:
+        raise failed
+
+
+async def watch(session: Session, service: Door, for_us: int | None) -> None:
+    """Watch a running service until it says goodbye, or for a while.
+
+    Raises
+    ------
+    runtime.ConnectionLost
+        It ended without a goodbye.
+    """
+    from spikewire.runtime import ConnectionLost, connect
+
+    async with connect(**service.options, name="gesture") as client:
+        topics = ["result", "stats"]
+        if session.teller.draws and "events" in client.hello["topics"]:
+            topics.append("events")
+        session.seen.follower.title = f"{client.hello['source']} at {service.shown}"
+        session.footer = "Ctrl-C leaves; the service goes on"
+        try:
+            await client.subscribe(*topics)
+        except ConnectionLost:
+            # It may stop at this very moment: a goodbye is an ordinary end.
+            if client.goodbye is None:
+                raise
+        session.teller.begin(_hello("watching", service.options, client), service.shown)
+        with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
+            await session.follow(client)
+    session.seen.follower.missed += client.missed
+
+
+def _hello(kind: str, place: Mapping[str, Any], client: Client) -> dict[str, Any]:
+    hello = client.hello
+    known = {"source": hello["source"], "classes": list(hello["classes"])}
+    where = {name: place[name] for name in ("host", "port", "unix_path") if name in place}
+    return {"type": kind, **where, **known}

@@ -1,0 +1,122 @@
+"""What `gesture` draws: events, the decided gesture in large letters, the last gestures, scores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from spikewire.apps.gesture.decision import NOTHING, UNKNOWN
+from spikewire.apps.gesture.recogniser import Moment, lasted_us, told
+from spikewire.apps.terminal.big_text import ROWS, large
+from spikewire.apps.terminal.scene import Scene, bars, numbers, plain
+from spikewire.apps.terminal.screen import Screen
+
+_WIDEST = 100
+_PICTURE, _PICTURE_ROWS = 32, 16
+# The picture, and beside it letters enough for "counter".
+_WIDE = 72
+_FRAME, _MARGIN = 2, 4
+# "right arm counter clockwise" and its bar.
+_SCORES = 40
+_QUIET_S = 1.0
+_STYLES = {NOTHING: "dim", UNKNOWN: "yellow"}
+
+
+class GestureScreen(Screen):
+    """Redraws moments on a terminal, as large as it is at each."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._console = console
+
+    def show_moment(self, moment: Moment, image: Text | None = None) -> None:
+        """Redraw, at the terminal's size of this moment."""
+        width, height = self._console.size
+        self._live.update(draw_moment(moment, image, width, height), refresh=True)
+
+
+def draw_moment(moment: Moment, image: Text | None, width: int, height: int) -> RenderableType:
+    """The moment as one renderable that fits a terminal of so many columns and rows.
+
+    With 72 columns the picture is on the left; with less it is left out. Scores and gestures take
+    the rows that are left.
+    """
+    width = min(width, _WIDEST)
+    inside, rows = width - _MARGIN, height - _FRAME
+    if image is not None and width >= _WIDE and rows >= _PICTURE_ROWS:
+        parts = _beside(moment, image, inside, rows)
+    else:
+        parts = _below(moment, inside, rows)
+    title = Text(f" {moment.scene.title} ", "bold", no_wrap=True, overflow="ellipsis")
+    footer = Text(f" {moment.scene.footer} ", "dim") if moment.scene.footer else None
+    return Panel(Group(*parts), title=title, subtitle=footer, width=width, padding=(0, 1))
+
+
+def _beside(moment: Moment, image: Text, inside: int, rows: int) -> list[RenderableType]:
+    beside = inside - _PICTURE - 2
+    left = rows - _PICTURE_ROWS - 1
+    facts = _head(moment, beside, lines=3)
+    if left < 3:
+        facts.append(_scores(moment.scene, _PICTURE_ROWS - len(facts)))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(image, Group(*facts))
+    if left < 3:
+        return [grid]
+    below = Table.grid(padding=(0, 2))
+    below.add_row(_scores(moment.scene, left), _history(moment, left, inside - _SCORES - 2))
+    return [grid, Text(), below]
+
+
+def _below(moment: Moment, inside: int, rows: int) -> list[RenderableType]:
+    parts = _head(moment, inside, lines=max(1, (rows - 8) // ROWS))
+    left = rows - len(parts) - 1
+    scores = min(left // 2, len(moment.scene.scores))
+    history = _history(moment, left - scores, inside)
+    return [*parts, _scores(moment.scene, scores), Text(), history]
+
+
+def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
+    """The decision, since when, what is really shown, and the numbers: a line each."""
+    now = moment.now
+    if now is None:
+        return [Text("waiting for events", "dim", no_wrap=True), Text()]
+    if moment.quiet_s >= _QUIET_S:
+        # A source that sends nothing: what it showed last is no answer to what it shows now.
+        return [Text(f"no results for {moment.quiet_s:.0f} s", "dim", no_wrap=True), Text()]
+    style = _STYLES.get(now.name, "bold green")
+    words = plain(now.name)
+    set_large = large(words, width, lines) or [words]
+    parts: list[RenderableType] = [
+        Text(line, style, no_wrap=True, overflow="ellipsis") for line in set_large
+    ]
+    since = f"for {lasted_us(now, moment.t_us) / 1e6:.1f} s, {now.confidence} %"
+    parts.append(Text(since, no_wrap=True, overflow="ellipsis"))
+    if moment.scene.truth is not None:
+        shown = f"shown: {plain(moment.scene.truth)}"
+        parts.append(Text(shown, "dim", no_wrap=True, overflow="ellipsis"))
+    # Numbers that do not fit a narrow terminal are cut, not wrapped: the frame keeps its height.
+    numbered = numbers(moment.scene)
+    numbered.no_wrap, numbered.overflow = True, "ellipsis"
+    return [*parts, numbered, Text()]
+
+
+def _scores(scene: Scene, rows: int) -> RenderableType:
+    """Bars of the best classes, in their usual order, in up to so many rows."""
+    best = sorted(scene.scores, key=lambda name: -scene.scores[name])[: max(rows, 0)]
+    return bars(replace(scene, scores={n: s for n, s in scene.scores.items() if n in best}))
+
+
+def _history(moment: Moment, rows: int, width: int) -> RenderableType:
+    lines = []
+    for decision in moment.history[: max(rows, 0)]:
+        start, lasted, name, share = told(decision, moment.begin_us)
+        # Confidence is last: it is what a narrow terminal cuts first.
+        line = Text(f"{start:>8} {lasted:>7}  ", "dim", no_wrap=True)
+        line.append(name, "bold not dim").append(f"  {share}")
+        line.truncate(max(width, 1), overflow="ellipsis")
+        lines.append(line)
+    return Group(*lines)

@@ -1,0 +1,1 @@
+"""`spikewire info`, `convert` and `simulate`: recordings on disk."""

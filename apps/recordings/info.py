@@ -1,0 +1,95 @@
+"""`spikewire info`: what a recording holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from spikewire.apps.cli.errors import DONE, FAILED, sentence
+from spikewire.apps.cli.models import patience
+from spikewire.apps.cli.options import Columns, Size, Unit
+from spikewire.apps.cli.output import complain, console, json_line
+from spikewire.apps.cli.units import say_bytes, say_rate, say_us, sensor_size
+
+if TYPE_CHECKING:
+    from spikewire.sensors import Facts
+
+
+def info(
+    files: Annotated[list[Path], typer.Argument(help="Recordings to look into.")],
+    size: Size = None,
+    columns: Columns = None,
+    unit: Unit = None,
+    reader: Annotated[
+        Literal["spikewire", "aestream", "faery"],
+        typer.Option(help="Who decodes: another library, as it is, to compare with."),
+    ] = "spikewire",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
+) -> None:
+    """Say what a recording holds: format, size, events, times, and where it is damaged."""
+    how = {
+        "size": None if size is None else sensor_size(size),
+        "columns": columns,
+        "unit": unit,
+        "reader": reader,
+    }
+    codes = [_one(path, how, as_json, first=number == 0) for number, path in enumerate(files)]
+    raise typer.Exit(max(codes))
+
+
+def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
+    try:
+        with patience():
+            from spikewire.sensors import inspect
+        facts = inspect(path, **how)
+    except Exception as error:
+        told = sentence(error)
+        if told is None:
+            raise
+        complain(told[0])
+        return told[1]
+    record = dataclasses.asdict(facts)
+    if as_json:
+        json_line(record)
+    else:
+        _print(facts, first=first)
+    return FAILED if facts.damage is not None else DONE
+
+
+def _print(facts: Facts, *, first: bool) -> None:
+    out = console()
+    if not first:
+        out.print()
+    for name, value in _rows(facts):
+        out.print(f"[dim]{name:<9}[/]", end="")
+        out.print(value, markup=False, soft_wrap=True)
+
+
+def _rows(facts: Facts) -> list[tuple[str, str]]:
+    width, height = facts.size
+    guessed = " (the format does not say; from the events)" if facts.size_from == "events" else ""
+    rows = [
+        ("file", facts.path),
+        ("format", f"{facts.format}, {say_bytes(facts.bytes)}, read by {facts.reader}"),
+        *([("note", facts.note)] if facts.note else []),
+        ("sensor", f"{width} x {height}{guessed}"),
+        ("events", f"{facts.events:,} ({facts.on:,} ON, {facts.off:,} OFF)"),
+    ]
+    if facts.t_first is not None and facts.t_last is not None:
+        times = f"from {facts.t_first:,} us to {facts.t_last:,} us"
+        rows.append(("time", f"{say_us(facts.duration_us)}, {times}"))
+        rows.append(("rate", f"{say_rate(facts.rate)} on average"))
+    unusable = ", ".join(f"{name} {count:,}" for name, count in (facts.left_out or {}).items())
+    if unusable:
+        rows.append(("left out", unusable))
+    lost = ", ".join(f"{name} {count:,}" for name, count in facts.dropped.items() if count)
+    if lost:
+        rows.append(("dropped", lost))
+    if facts.damage is not None:
+        offset = facts.damage["offset"]
+        where = "" if offset is None else f"at byte {offset:,}: "
+        rows.append(("damage", where + str(facts.damage["reason"])))
+    return rows

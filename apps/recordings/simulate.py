@@ -1,0 +1,105 @@
+"""`spikewire simulate`: a labelled data set from the simulated camera."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from spikewire.apps.cli.errors import DONE, UsageError
+from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.options import Json, Seed
+from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.units import names
+
+if TYPE_CHECKING:
+    from spikewire.sensors.simulator.dataset import Take
+
+
+def simulate(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    subjects: Annotated[int, typer.Option(min=2, max=999, help="How many people.")] = 29,
+    train: Annotated[
+        int | None, typer.Option(min=1, help="Of whom so many are to train with (default: 4/5).")
+    ] = None,
+    lights: Annotated[
+        str, typer.Option(metavar="A,B", help="Recordings of each: natural, fluorescent, led.")
+    ] = "natural,fluorescent,led",
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=60, help="How long each gesture is shown.")
+    ] = 6.0,
+    seed: Seed = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes (default: one per core).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a data set of simulated people in the layout of DVS128 Gesture.
+
+    AEDAT 3.1 recordings userNN_LIGHT.aedat with their labels, and two lists of them that share no
+    person: trials_to_train.txt and trials_to_test.txt. The same settings give the same bytes.
+    """
+    load_kernels()
+    from spikewire.sensors import SensorError
+    from spikewire.sensors.simulator.dataset import plan_set, write_trials
+
+    first = max(1, subjects * 4 // 5) if train is None else train
+    if first >= subjects:
+        raise UsageError(f"--train {first} of {subjects} subjects leaves nobody to test with")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"--out {out}: there is something already")
+    try:
+        takes = plan_set(subjects, lights=names(lights), seconds=seconds, seed=seed)
+    except SensorError as error:
+        raise UsageError(str(error)) from error
+    out.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    events = _record(takes, out, jobs or os.cpu_count() or 1, quiet=as_json)
+    write_trials(out, takes, first)
+    took = time.perf_counter() - began
+    shown = len(takes) * 11 * seconds
+    if as_json:
+        json_line(
+            {
+                "type": "summary", "folder": str(out), "recordings": len(takes),
+                "subjects": subjects, "train": first, "gestures": 11 * len(takes),
+                "events": events, "shown_s": shown, "took_s": round(took, 1),
+            }
+        )  # fmt: skip
+    else:
+        console().print(
+            f"{out}: {len(takes)} recordings of {subjects} people ({first} to train with), "
+            f"{events:,} events; {shown:,.0f} s shown, simulated in {took:,.0f} s",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    raise typer.Exit(DONE)
+
+
+def _record(takes: list[Take], out: Path, jobs: int, *, quiet: bool) -> int:
+    from spikewire.sensors.simulator.dataset import record_take
+
+    events = 0
+    columns = (TextColumn("recording"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeRemainingColumn(), console=remarks(), disable=quiet) as progress:
+        bar = progress.add_task("", total=len(takes))
+        if jobs == 1:
+            for take in takes:
+                events += record_take(take, out)
+                progress.advance(bar)
+            return events
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(jobs, len(takes)), context) as pool:
+            try:
+                for done in as_completed([pool.submit(record_take, take, out) for take in takes]):
+                    events += done.result()
+                    progress.advance(bar)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return events

@@ -1,0 +1,1 @@
+"""`spikewire replay`: the network over recordings and folders."""

@@ -1,0 +1,152 @@
+"""Results into a file as they come: JSON lines, or a CSV table that gains columns with classes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from spikewire.apps.cli.errors import CommandError, UsageError
+
+FIELDS = ("file", "segment", "tick", "t_us", "class", "truth")
+"""Columns of the table before those of the scores, which are named ``score_CLASS``."""
+
+
+class Out(Protocol):
+    """Somewhere for results to go."""
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Write one result, whole."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+
+
+class _Lines:
+    """A file that grows by whole lines: what interrupts the program comes between two of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
+
+    def _line(self, text: str) -> None:
+        data = text.encode()
+        while data:
+            data = data[os.write(self._file, data) :]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._file)
+
+
+class JsonLines(_Lines):
+    """One JSON object for each result: what it holds does not depend on the others."""
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Write one result."""
+        self._line(json.dumps(result, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+class Table(_Lines):
+    """A CSV table, one row for each result.
+
+    A class that joins while the network runs becomes one more column, empty in the rows before: the
+    table is written anew and put in its place at once, so that it is whole at every instant.
+
+    Parameters
+    ----------
+    path
+        The file.
+    classes
+        Those known at the start.
+    """
+
+    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+        super().__init__(path)
+        self._classes = list(classes)
+        self._line(_row(self._header()))
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Write one result."""
+        scores = result["scores"]
+        new = [name for name in scores if name not in self._classes]
+        if new:
+            self._widen(new)
+        cells = [result[name] for name in FIELDS]
+        self._line(_row([*cells, *(scores.get(name) for name in self._classes)]))
+
+    def _header(self) -> list[str]:
+        return [*FIELDS, *(f"score_{name}" for name in self._classes)]
+
+    def _widen(self, new: Sequence[str]) -> None:
+        if not self.path.is_file():
+            raise CommandError(
+                f"class {new[0]} came while {self.path} was written, which is no file that could "
+                "gain a column: write .jsonl, or name all classes with --classes"
+            )
+        self._classes += new
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        try:
+            with (
+                open(self.path, newline="", encoding="utf-8") as before,
+                open(beside, "w", newline="", encoding="utf-8") as after,
+            ):
+                rows = csv.reader(before)
+                next(rows)
+                after.write(_row(self._header()))
+                for cells in rows:
+                    after.write(_row([*cells, *([None] * len(new))]))
+            beside.replace(self.path)
+        finally:
+            beside.unlink(missing_ok=True)
+        os.close(self._file)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+
+
+def _row(cells: Sequence[Any]) -> str:
+    told = io.StringIO()
+    csv.writer(told, lineterminator="\n").writerow(cells)
+    return told.getvalue()
+
+
+def check_out(path: Path, read: Sequence[Path]) -> None:
+    """Refuse a file for results before the work is done.
+
+    Raises
+    ------
+    UsageError
+        If its name says no format, it would lie in no folder, or it is what is replayed.
+    """
+    if path.suffix.lower() not in (".jsonl", ".csv"):
+        raise UsageError(f"--out {path}: a file for results ends in .jsonl or .csv")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--out {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"--out {path} is a folder")
+    if path.exists() and any(one.exists() and path.samefile(one) for one in read):
+        raise UsageError(f"--out {path} is read for this replay: give another name")
+
+
+def open_out(path: Path, classes: Sequence[str]) -> Out:
+    """Begin a file of results; what was there before is gone."""
+    return JsonLines(path) if path.suffix.lower() == ".jsonl" else Table(path, classes)

@@ -1,0 +1,227 @@
+"""Replaying by hand: keys that pause, seek, loop and change the speed of what is shown live."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import trio
+from rich.console import Console
+
+from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.units import say_us
+from spikewire.apps.replay.progress import View
+from spikewire.apps.replay.score import Account
+from spikewire.apps.terminal.event_tap import Tap
+from spikewire.apps.terminal.keyboard import Keyboard
+from spikewire.apps.terminal.scene import Scene
+
+if TYPE_CHECKING:
+    from spikewire.apps.replay.recording import Way
+    from spikewire.apps.replay.runner import Sink
+    from spikewire.qcore import Network
+    from spikewire.sensors import Excerpt, Packet, Source
+
+SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, None)
+"""What + and - step through; None is as fast as possible."""
+
+STEPS_US = {
+    "left": -1_000_000, "right": 1_000_000, "down": -10_000_000, "up": 10_000_000,
+    "shift-left": -10_000_000, "shift-right": 10_000_000,
+}  # fmt: skip
+"""How far a key seeks."""
+
+
+class Controlled(Protocol):
+    """A source that can be told how to replay."""
+
+    @property
+    def replay(self) -> Mapping[str, Any]:
+        """How and where it stands."""
+
+    async def control(self, **changes: Any) -> None:
+        """Change that."""
+
+
+async def obey(source: Controlled, key: str) -> None:
+    """Do what a key asks for: space, arrows, + and -, l. Others mean nothing.
+
+    Raises
+    ------
+    sensors.SourceError
+        If the recording cannot be replayed from there.
+    """
+    state = source.replay
+    if key == "space":
+        await source.control(paused=not state["paused"])
+    elif key == "l":
+        await source.control(loop=not state["loop"])
+    elif key in ("+", "="):
+        await source.control(speed=_faster(state["speed"]))
+    elif key in ("-", "_"):
+        await source.control(speed=_slower(state["speed"]))
+    elif key in STEPS_US:
+        wanted = max(state["position_us"] + STEPS_US[key], 0)
+        if state["duration_us"] is not None:
+            wanted = min(wanted, state["duration_us"])
+        await source.control(position_us=wanted)
+
+
+def _faster(speed: float | None) -> float | None:
+    if speed is None:
+        return None
+    return next((one for one in SPEEDS if one is None or one > speed), None)
+
+
+def _slower(speed: float | None) -> float:
+    slower = [one for one in SPEEDS if one is not None and (speed is None or one < speed)]
+    return slower[-1] if slower else SPEEDS[0] or 0.1
+
+
+class _Noting:
+    """A source that notes which recording each of its segments is of."""
+
+    def __init__(self, inside: Source, files: dict[int, int]) -> None:
+        self._inside, self._files = inside, files
+        self.name, self.live, self.size = inside.name, inside.live, inside.size
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        return self._inside.counters
+
+    async def run(self, deliver: Callable[[Packet], Awaitable[None]]) -> None:
+        async def note(packet: Packet) -> None:
+            self._files.setdefault(packet.segment, self._inside.replay["number"])  # type: ignore[attr-defined]
+            await deliver(packet)
+
+        await self._inside.run(note)
+
+
+class Hands(View):
+    """The live view, with keys.
+
+    Attributes
+    ----------
+    left
+        Whether it was ended by its key.
+    files
+        Which of the recordings each segment is of.
+    """
+
+    def __init__(
+        self, account: Account, total: int, console: Console, keyboard: Keyboard | None = None
+    ) -> None:
+        super().__init__(account, total, console)
+        self.left = False
+        self.files: dict[int, int] = {}
+        self._keyboard = Keyboard() if keyboard is None else keyboard
+        self._source: Controlled | None = None
+        self._note = ""
+        self._end = trio.Event()
+
+    def __enter__(self) -> Self:
+        self._keyboard.__enter__()
+        try:
+            return super().__enter__()
+        except BaseException:
+            self._keyboard.__exit__(None, None, None)
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            self._keyboard.__exit__(kind, error, trace)
+
+    def look(self, source: Source) -> Source:
+        self._source = source  # type: ignore[assignment]
+        self._tap = Tap(_Noting(source, self.files))
+        return self._tap
+
+    async def measure(self) -> None:
+        """Nothing: the source itself knows how long its recordings are."""
+
+    async def beside(self) -> None:
+        """Redraw, and listen to keys."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keyboard.listen, self.press)
+            await super().beside()
+
+    async def until(self) -> None:
+        """Wait for the key that ends it."""
+        await self._end.wait()
+
+    async def press(self, key: str) -> None:
+        """Do what a key asks for."""
+        from spikewire.sensors import SensorError
+
+        self._note = ""
+        if key == "q":
+            self.left = True
+            self._end.set()
+        elif self._source is not None:
+            try:
+                await obey(self._source, key)
+            except SensorError as error:
+                self._note = str(error)
+
+    def scene(self) -> Scene:
+        scene = super().scene()
+        if self._source is None:
+            return scene
+        state = self._source.replay
+        scene.title = f"{state['file']} • space ←→ ↑↓ + - l q"
+        speed = "full speed" if state["speed"] is None else f"{state['speed']:g}x"
+        parts = [say_us(state["position_us"]), speed]
+        if state["duration_us"]:
+            scene.progress = min(state["position_us"] / state["duration_us"], 1.0)
+            parts[0] += f" of {say_us(state['duration_us'])}"
+        parts += [name for name in ("paused", "loop") if state[name]]
+        scene.footer = self._note or ", ".join(parts)
+        return scene
+
+
+def by_hand(
+    network: Network, excerpts: Sequence[Excerpt], way: Way, sink: Sink, show: Hands
+) -> bool:
+    """Replay recordings as keys ask for; tells whether it was interrupted, by anything but its key.
+
+    Each stretch that is shown without a jump is a recording of its own to the sink.
+    """
+    from spikewire.apps.replay.recording import run_one
+
+    def take(result: dict[str, Any]) -> None:
+        played = sink.account.played
+        number = result["segment"]
+        if not played or played[-1].segment != number:
+            sink.account.begin(str(excerpts[show.files.get(number, 0)].path), number)
+        sink.take(result)
+        show.take(result)
+
+    show.begin(0, excerpts[0])
+    outcome = run_one(
+        network, excerpts, way, take, look=show.look, beside=show.beside, until=show.until
+    )
+    if not sink.account.played:
+        sink.begin(0, excerpts[0])
+    sink.end(outcome)
+    return outcome.stopped and not show.left
+
+
+def check_terminal(out: Console) -> None:
+    """Refuse to begin where there are no keys to press, or nothing to see.
+
+    Raises
+    ------
+    UsageError
+        If standard input or output is no terminal.
+    """
+    if not (sys.stdin.isatty() and out.is_terminal and not out.is_dumb_terminal):
+        raise UsageError("--interactive needs a terminal to listen to and to draw on")

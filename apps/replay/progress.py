@@ -1,0 +1,246 @@
+"""What a person sees while recordings are replayed: the live picture, a bar, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import trio
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from spikewire.apps.cli.units import say_us
+from spikewire.apps.replay.score import Account
+from spikewire.apps.terminal.event_tap import Tap
+from spikewire.apps.terminal.scene import Scene, share
+from spikewire.apps.terminal.screen import REDRAW_S, Screen
+
+if TYPE_CHECKING:
+    from spikewire.sensors import Excerpt, Source
+
+
+class Show:
+    """Shows nothing; the others show more.
+
+    Parameters
+    ----------
+    account
+        What was right so far.
+    total
+        How many recordings there are.
+    """
+
+    beside: Any = None
+
+    def __init__(self, account: Account, total: int) -> None:
+        self.account = account
+        self.total = total
+        self.number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def begin(self, number: int, excerpt: Excerpt) -> None:
+        """A recording begins."""
+        self.number = number
+
+    def look(self, source: Source) -> Source:
+        """Put an onlooker between the recording and the network."""
+        return source
+
+    def take(self, result: Mapping[str, Any]) -> None:
+        """The network said something."""
+
+    def finished(self, count: int) -> None:
+        """So many recordings are done, side by side."""
+
+
+class _Timed(Show):
+    """Knows how far the recording is, once its length has been read from the file."""
+
+    def __init__(self, account: Account, total: int) -> None:
+        super().__init__(account, total)
+        self._excerpt: Excerpt | None = None
+        self._span: tuple[int, int] | None = None
+        self._over = True
+        self._at: int | None = None
+
+    def begin(self, number: int, excerpt: Excerpt) -> None:
+        super().begin(number, excerpt)
+        self._excerpt, self._span, self._at = excerpt, None, None
+
+    def take(self, result: Mapping[str, Any]) -> None:
+        self._at = result["t_us"]
+
+    async def measure(self) -> None:
+        """Read the length of the recording, beside the replay."""
+        self._over = False
+        try:
+            excerpt = self._excerpt
+            assert excerpt is not None
+            self._span = await trio.to_thread.run_sync(
+                self._read_span, excerpt, abandon_on_cancel=True
+            )
+        finally:
+            self._over = True
+
+    def _read_span(self, excerpt: Excerpt) -> tuple[int, int] | None:
+        from spikewire.sensors import SensorError
+
+        first: int | None = None
+        last = 0
+        try:
+            for chunk in excerpt.open("drop").chunks():
+                if self._over:
+                    return None
+                first = int(chunk["t"][0]) if first is None else first
+                last = int(chunk["t"][-1])
+        except SensorError:
+            pass  # told by the replay itself; until there it is as long as that
+        if first is None:
+            return None
+        begin, end = first + excerpt.start_us, max(last, excerpt.end_us or last)
+        if excerpt.stop_us is not None:
+            end = min(end, first + excerpt.stop_us)
+        return (begin, end) if begin < end else None
+
+    @property
+    def progress(self) -> float | None:
+        """How much of the recording is over; None where that is not known."""
+        if self._span is None or self._at is None:
+            return None
+        begin, end = self._span
+        return min(max((self._at - begin) / (end - begin), 0.0), 1.0)
+
+    @property
+    def time(self) -> str:
+        """`1.20 s of 3.40 s`, as far as it is known."""
+        if self._span is None:
+            return ""
+        begin, end = self._span
+        return f"{say_us(max((self._at or begin) - begin, 0))} of {say_us(end - begin)}"
+
+
+class Bar(_Timed):
+    """A bar on standard error: recordings, the time within one, and how many were right."""
+
+    def __init__(self, account: Account, total: int, console: Console) -> None:
+        super().__init__(account, total)
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=console, transient=True)
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    async def beside(self) -> None:
+        """Measure the recording and move the bar."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.measure)
+            while True:
+                self._draw(self.number + (self.progress or 0.0))
+                await trio.sleep(REDRAW_S)
+
+    def finished(self, count: int) -> None:
+        self.number = count
+        self._draw(count)
+
+    def _draw(self, completed: float) -> None:
+        parts = [f"{self.number} of {self.total}"] if self.total > 1 else []
+        parts += [self.time] if self.time else []
+        tally = self.account.tally
+        parts += [f"right {share(tally.right, tally.judged)}"] if tally.judged else []
+        self._bar.update(self._task, completed=completed, description=", ".join(parts))
+
+
+class View(_Timed):
+    """The live view on a terminal: events, scores, what was right so far, and the time."""
+
+    def __init__(self, account: Account, total: int, console: Console) -> None:
+        super().__init__(account, total)
+        self._screen = Screen(console)
+        self._tap: Tap | None = None
+        self._result: Mapping[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._screen.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._screen.__exit__(kind, error, trace)
+
+    def begin(self, number: int, excerpt: Excerpt) -> None:
+        super().begin(number, excerpt)
+        self._result = {}
+
+    def look(self, source: Source) -> Source:
+        self._tap = Tap(source)
+        return self._tap
+
+    def take(self, result: Mapping[str, Any]) -> None:
+        super().take(result)
+        self._result = result
+
+    async def beside(self) -> None:
+        """Measure the recording and redraw."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.measure)
+            while True:
+                assert self._tap is not None
+                self._screen.show(self.scene(), self._tap.image.render())
+                self._tap.image.fade()
+                await trio.sleep(REDRAW_S)
+
+    def scene(self) -> Scene:
+        """The present moment."""
+        excerpt, result, tally = self._excerpt, self._result, self.account.tally
+        name = "" if excerpt is None else excerpt.path.name
+        if self.total > 1:
+            name += f" ({self.number + 1} of {self.total})"
+        return Scene(
+            name,
+            result.get("scores", {}),
+            recognised=result.get("class"),
+            truth=result.get("truth"),
+            teaching=result.get("label") if result.get("teaching") else None,
+            right=tally.right,
+            judged=tally.judged,
+            progress=self.progress,
+            footer=", ".join(part for part in (self.time, "Ctrl-C ends") if part),
+        )
+
+
+def choose_show(
+    account: Account, total: int, out: Console, notes: Console, *, live: bool, quiet: bool
+) -> Show:
+    """What fits: the live view if it is wanted and there is a terminal, a bar, or nothing."""
+    if quiet:
+        return Show(account, total)
+    if live and out.is_terminal and not out.is_dumb_terminal:
+        return View(account, total, out)
+    if notes.is_terminal:
+        return Bar(account, total, notes)
+    return Show(account, total)

@@ -1,0 +1,147 @@
+"""From a pipeline as a person asked for it to one that can run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.models import behind, open_network
+from spikewire.apps.cli.output import remarks
+from spikewire.apps.cli.units import speed_factor
+from spikewire.apps.service.session import Session
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Network
+    from spikewire.runtime import Pipeline, PipelineConfig, Recorder
+    from spikewire.sensors import Source
+
+
+def build(
+    wanted: PipelineConfig,
+    resume: bool,
+    record: Path | None = None,
+    for_files: Mapping[str, Any] | None = None,
+) -> Pipeline:
+    """Open a pipeline's source and its network.
+
+    Parameters
+    ----------
+    resume : go on from the newest checkpoint, if there is one.
+    record : write the whole run down in this file.
+    for_files : as of :func:`open_source_at`.
+
+    Raises
+    ------
+    UsageError
+        Something that was asked for cannot be.
+    """
+    from spikewire.runtime import Pipeline
+
+    source = open_source_at(wanted.source, wanted.speed, wanted.filters, for_files)
+    folder = wanted.settings.checkpoint_folder
+    if resume and folder is None:
+        raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
+    classes = wanted.classes or source_classes(source)
+    network = _resumed(folder, source) if resume and folder is not None else None
+    if network is None:
+        network = open_network(wanted.model, classes, wanted.seed)
+    facts = {"source": wanted.source, "model": wanted.model, "seed": wanted.seed}
+    session = None
+    if record is not None:
+        session = Session(record, {**facts, "classes": network.classes})
+    recorder = None
+    if wanted.settings.record_folder is not None:
+        recorder = _recorder(Path(wanted.settings.record_folder), wanted.name, facts)
+    return Pipeline(
+        wanted.name, source, network, wanted.settings,
+        record=session, recorder=recorder, own=wanted.own,
+    )  # fmt: skip
+
+
+def open_source_at(
+    uri: str,
+    speed: str | None,
+    filters: Sequence[str] | None = None,
+    for_files: Mapping[str, Any] | None = None,
+) -> Source:
+    """Open a source, behind filters; what is wrong with their names is wrong usage.
+
+    Parameters
+    ----------
+    uri : the source's name, as of `sensors.open_source`.
+    speed : `max` or a factor; None: as the name says.
+    filters : their names, in order.
+    for_files : settings of a `file:` source that hold where its name says nothing else.
+
+    Raises
+    ------
+    UsageError
+        A name or a setting is not understood.
+    """
+    from spikewire.sensors import SensorError, open_source
+
+    options = _unsaid(uri, for_files or {})
+    if speed is not None:
+        options["speed"] = speed_factor(speed)
+    try:
+        source = open_source(uri, **options)
+    except SensorError as error:
+        raise UsageError(str(error)) from error
+    return behind(source, filters)
+
+
+def _unsaid(uri: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    scheme, _, rest = uri.partition(":")
+    if scheme != "file":
+        return {}
+    said = {name for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)}
+    return {name: value for name, value in settings.items() if name not in said}
+
+
+def source_classes(source: Source) -> tuple[str, ...]:
+    """The classes that a source knows it will show (the simulator does); none otherwise."""
+    return tuple(getattr(source, "classes", ()))
+
+
+def _resumed(folder: str, source: Source) -> Network | None:
+    from spikewire.qcore import Network
+    from spikewire.runtime import CheckpointStore
+    from spikewire.sensors import Filtered
+
+    store = CheckpointStore(folder)
+    found = store.load_newest(Network.from_bytes)
+    if found is None:
+        return None
+    network, path = found
+    remembered = store.beside(path)
+    if remembered is not None and isinstance(source, Filtered):
+        source.restore(remembered)
+    remarks().print(f"going on from {path}", markup=False, soft_wrap=True)
+    return network
+
+
+def _recorder(folder: Path, name: str, facts: dict[str, Any]) -> Callable[[Any], Recorder]:
+    """Make recorders for those who ask for one while it runs."""
+
+    def begin(network: Network) -> Recorder:
+        from spikewire.runtime import ServiceError
+
+        stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            number = 1
+            while (path := folder / f"{stem}{'' if number == 1 else f'-{number}'}.aedat4").exists():
+                number += 1
+            # What the network knew when the recording began: a replay can begin with it.
+            start = path.with_suffix(".start.model")
+            network.save(start)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ServiceError(f"Nothing can be recorded in {folder}: {reason}.") from None
+        return Session(path, {**facts, "classes": network.classes, "start": start.name})
+
+    return begin

@@ -1,0 +1,50 @@
+"""`spikewire config`: every setting of a service, its value, and where that is from."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from spikewire.apps.cli.errors import DONE, UsageError
+from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.options import Config, Json
+from spikewire.apps.cli.output import console, json_line
+
+
+def config(config: Config = None, as_json: Json = False) -> None:
+    """Print every setting of a service: what a run would have, and where from.
+
+    Defaults, then the file's table \\[service], then variables such as SPIKEWIRE_PORT, then flags
+    of `run`. Tokens are not shown. Pipelines of the file follow, with what is their own.
+    """
+    load_kernels()
+    from spikewire.runtime import SettingsError, configure
+
+    try:
+        found = configure(config)
+    except SettingsError as error:
+        raise UsageError(str(error)) from error
+    shown = found.shown()
+    pipelines = {
+        one.name: {
+            "source": one.source, "model": one.model, "classes": list(one.classes),
+            "filters": list(one.filters), "seed": one.seed, "speed": one.speed,
+            **{name: getattr(one.settings, name) for name in sorted(one.own)},
+        }
+        for one in found.pipelines
+    }  # fmt: skip
+    if as_json:
+        settings = {n: {"value": v, "from": found.origins[n]} for n, v in shown.items()}
+        json_line({**settings, **({"pipelines": pipelines} if pipelines else {})})
+        raise typer.Exit(DONE)
+    table = Table("setting", "value", "from")
+    for name, value in shown.items():
+        origin = found.origins[name]
+        table.add_row(
+            name, "" if value is None else str(value), "" if origin == "default" else origin
+        )
+    console().print(table)
+    for name, own in pipelines.items():
+        told = ", ".join(f"{key} {value}" for key, value in own.items() if value not in ([], None))
+        console().print(f"pipeline {name}: {told}", markup=False, soft_wrap=True)
+    raise typer.Exit(DONE)

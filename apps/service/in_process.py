@@ -1,0 +1,126 @@
+"""A service without a door: one subscriber in the same process, who misses nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import trio
+
+from spikewire.apps.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Network
+    from spikewire.runtime import Summary
+    from spikewire.sensors import Source
+
+# What may wait between the service and its one subscriber: a service never waits for a
+# subscriber, so this is far more than one turn of the network can publish.
+_WAITING = 100_000
+_BYTES = 512 * 1024 * 1024
+# The subscriber is this program: it takes what is left however long that takes.
+_PATIENCE_S = 600.0
+
+
+async def compute(
+    source: Source,
+    network: Network,
+    take: Callable[[Mapping[str, Any]], None],
+    *,
+    learn: bool,
+    labels: Literal["client", "source"],
+    grow: bool = True,
+    signals: bool = True,
+    heard: list[int] | None = None,
+    until: Callable[[], Awaitable[None]] | None = None,
+) -> Summary:
+    """Run the network over a source to its end, and hand every result to `take`, in order.
+
+    Ctrl-C or SIGTERM ends it early and in order, and the summary's reason is then `stopped`, even
+    if the source was over already: whoever goes on to the next one has to know. A second one gives
+    up what is not computed yet.
+
+    Parameters
+    ----------
+    source, network, take
+        What is shown to which network, and who is given each result.
+    learn, labels
+        As in `runtime.Settings`.
+    grow
+        Whether labels that the network does not know become classes of it.
+    signals
+        Whether Ctrl-C is heard; in the main thread only.
+    heard
+        Takes the signals' numbers, for callers to whom an error comes instead of a summary.
+    until
+        Ends it in order when it returns.
+
+    Raises
+    ------
+    CommandError
+        A result was lost: the caller would have reported on part of them only.
+    SensorError
+        The source failed; results of all events before that have been taken.
+    """
+    from spikewire.runtime import Service, Settings, converse
+
+    settings = Settings(
+        learn=learn,
+        labels=labels,
+        add_classes=grow,
+        subscriber_messages=_WAITING,
+        subscriber_bytes=_BYTES,
+        goodbye_s=_PATIENCE_S,
+        drain_s=_PATIENCE_S,
+    )
+    service = Service(source, network, settings)
+    ours, theirs = (trio.SocketStream(end) for end in trio.socket.socketpair())
+    done: list[Summary] = []
+    heard = [] if heard is None else heard
+    failed: Exception | None = None
+
+    async def serve() -> None:
+        nonlocal failed
+        try:
+            done.append(await service.serve(listen=False, signals=False))
+        except Exception as error:
+            # The subscriber's goodbye comes first; then the error is told.
+            failed = error
+
+    async def obey(*, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            task_status.started()
+            async for number in received:
+                if heard:
+                    for pipeline in service.pipelines.values():
+                        pipeline.inbox.discard()
+                heard.append(number)
+                service.stop()
+
+    async def end() -> None:
+        if until is not None:
+            await until()
+            service.stop()
+
+    async with trio.open_nursery() as listening:
+        listening.start_soon(end)
+        if signals:
+            await listening.start(obey)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.converse, theirs)
+            async with converse(ours, name="replay", buffer=_WAITING) as client:
+                await client.subscribe("result")
+                nursery.start_soon(serve)
+                async for message in client:
+                    if message["type"] == "gap":
+                        raise CommandError(f"{message['count']} results were lost")
+                    take(message)
+                if client.missed:
+                    raise CommandError(f"{client.missed} results were lost")
+        listening.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+    [summary] = done
+    return replace(summary, reason="stopped") if heard else summary

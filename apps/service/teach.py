@@ -1,0 +1,180 @@
+"""`spikewire teach` and `spikewire play`: what is shown, and what it is called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import trio
+import typer
+
+from spikewire.apps.cli.address import Door, door
+from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
+from spikewire.apps.cli.options import (
+    DEFAULT_ADDRESS,
+    Ca,
+    Connect,
+    Json,
+    Pipeline,
+    Start,
+    Stop,
+    Tls,
+    TokenFile,
+)
+from spikewire.apps.cli.output import complain, console, json_line
+from spikewire.apps.cli.signals import run_until_interrupted
+from spikewire.apps.cli.units import duration_us, say_us, speed_factor
+
+if TYPE_CHECKING:
+    from spikewire.runtime import Client
+
+_FOR_US = 5_000_000
+
+
+def teach(
+    label: Annotated[str, typer.Argument(help="What is shown is called this.")],
+    for_us: Annotated[
+        int | None,
+        typer.Option("--for", metavar="TIME", parser=duration_us, help="How long; 5s if not said."),
+    ] = None,
+    play: Annotated[
+        str | None,
+        typer.Option("--play", metavar="NAME", help="Play this recording of the service's shelf."),
+    ] = None,
+    start: Start = None,
+    stop: Stop = None,
+    connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
+    pipeline: Pipeline = None,
+    as_json: Json = False,
+) -> None:
+    """Teach a running service: what its source shows now, or an excerpt that it plays.
+
+    Afterwards, and after Ctrl-C, nothing is taught any more. A name that the network does not
+    know becomes a new class.
+    """
+    if play is None and (start is not None or stop is not None):
+        raise UsageError("--start and --stop say what to play: give --play NAME too")
+    if play is not None and for_us is not None:
+        raise UsageError("give --for or --play, not both: an excerpt ends by itself")
+    service = door(connect, tls, ca, token_file, pipeline)
+    if play is None:
+        work = partial(_teach_for, service, label, _FOR_US if for_us is None else for_us, as_json)
+    else:
+        excerpt = {"start_us": start or 0, "stop_us": stop}
+        work = partial(_teach_play, service, label, play, excerpt, as_json)
+    _end(run_until_interrupted(work))
+
+
+def play(
+    name: Annotated[str, typer.Argument(help="A recording of the service's shelf.")],
+    start: Start = None,
+    stop: Stop = None,
+    speed: Annotated[
+        str, typer.Option("--speed", metavar="FACTOR|max", help="1 is real time.")
+    ] = "max",
+    connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
+    pipeline: Pipeline = None,
+    as_json: Json = False,
+) -> None:
+    """Play a recording of a running service's shelf, and say what was recognised in it."""
+    service = door(connect, tls, ca, token_file, pipeline)
+    excerpt = {"start_us": start or 0, "stop_us": stop, "speed": speed_factor(speed)}
+    _end(run_until_interrupted(partial(_play, service, name, excerpt, as_json)))
+
+
+def _end(interrupted: bool) -> None:
+    if interrupted:
+        complain("interrupted")
+    raise typer.Exit(FAILED if interrupted else DONE)
+
+
+@asynccontextmanager
+async def _lesson(client: Client, label: str) -> AsyncGenerator[dict[str, Any]]:
+    """Teach within the block, and nothing after it, however it ends."""
+    status = (await client.status())["status"]
+    if not status["learn"]:
+        raise CommandError("learning is off there; switch it on with: spikewire learn on")
+    began = await client.teach(label)
+    try:
+        yield began
+    finally:
+        with trio.move_on_after(2) as scope:
+            scope.shield = True
+            await client.teach(None)
+
+
+async def _teach_for(service: Door, label: str, for_us: int, as_json: bool) -> None:
+    from spikewire.runtime import connect
+
+    async with connect(**service.options, name="teach") as client:
+        async with _lesson(client, label) as began:
+            await trio.sleep(for_us / 1e6)
+        tick = (await client.status())["tick"]
+    ticks = tick - began["tick"]
+    tick_us = client.hello["tick_us"]
+    if not ticks:
+        raise CommandError("nothing was taught: the source showed no events meanwhile")
+    if as_json:
+        json_line({"label": label, "first_tick": began["tick"], "tick": tick, "tick_us": tick_us})
+        return
+    console().print(f"taught {label!r} on {say_us(ticks * tick_us)} of events", markup=False)
+
+
+async def _teach_play(
+    service: Door, label: str, name: str, excerpt: dict[str, Any], as_json: bool
+) -> None:
+    from spikewire.runtime import connect
+
+    async with connect(**service.options, name="teach") as client, _lesson(client, label):
+        reply = await client.play(name, **excerpt)
+    if as_json:
+        json_line({"label": label, "name": name, **_facts(reply)})
+        return
+    span = say_us((reply["tick"] - reply["first_tick"]) * client.hello["tick_us"])
+    told = f"taught {label!r} on {name}: {reply['events']} events, {span}"
+    console().print(told, markup=False)
+
+
+async def _play(service: Door, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
+    from spikewire.runtime import connect
+
+    said: list[tuple[int, str | None]] = []
+    reply: dict[str, Any] = {}
+    async with (
+        connect(**service.options, name="play", subscribe=["result"]) as client,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def play_to_the_end() -> None:
+            reply.update(await client.play(name, **excerpt))
+            # A new subscriber of this topic gets a message at once: it comes behind all results.
+            await client.subscribe("status")
+
+        nursery.start_soon(play_to_the_end)
+        async for message in client:
+            if message.get("topic") == "status":
+                break
+            if message.get("topic") == "result":
+                said.append((message["segment"], message["class"]))
+    answers = Counter(word for segment, word in said if segment == reply["segment"])
+    total = answers.total()
+    best, count = answers.most_common(1)[0] if total else (None, 0)
+    share = round(count / total, 3) if total else None
+    if as_json:
+        json_line({"name": name, **_facts(reply), "class": best, "share": share, "results": total})
+        return
+    told = f"{name}: {reply['events']} events, recognised {best or 'nothing'}"
+    console().print(f"{told} ({share or 0:.0%} of {total} results)", markup=False)
+
+
+def _facts(reply: dict[str, Any]) -> dict[str, Any]:
+    return {key: reply[key] for key in ("first_tick", "tick", "segment", "events")}

@@ -1,0 +1,122 @@
+"""`spikewire watch`: what a running service recognises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import trio
+import typer
+
+from spikewire.apps.cli.address import Door, door
+from spikewire.apps.cli.errors import DONE
+from spikewire.apps.cli.options import DEFAULT_ADDRESS, Ca, Connect, Json, Pipeline, Tls, TokenFile
+from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.signals import run_until_interrupted
+from spikewire.apps.terminal.live_state import Follower
+from spikewire.apps.terminal.screen import REDRAW_S, Presenter, presenter
+
+if TYPE_CHECKING:
+    from spikewire.runtime import Client, Following
+
+_FOOTER = "Ctrl-C leaves; the service goes on"
+_OVER = "source ended"
+
+
+def watch(
+    connect: Connect = DEFAULT_ADDRESS,
+    tls: Tls = False,
+    ca: Ca = None,
+    token_file: TokenFile = None,
+    pipeline: Pipeline = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when the service stops or the connection is lost.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a running service recognises, until its source ends or Ctrl-C.
+
+    A service that is lost or restarted is waited for. With --json the first line is the service's
+    hello, then one line per message; lines of the types lost and back tell of the connection.
+    """
+    service = door(connect, tls, ca, token_file, pipeline)
+    run_until_interrupted(partial(_print_json if as_json else _show, service, once))
+    raise typer.Exit(DONE)
+
+
+def _stream(
+    service: Door, once: bool, *topics: str
+) -> AbstractAsyncContextManager[Client | Following]:
+    from spikewire.runtime import connect, follow
+
+    if once:
+        return connect(**service.options, name="watch", subscribe=topics)
+    return follow(*topics, **service.options, name="watch", after_goodbye="wait", notices=True)
+
+
+def _last_words(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The goodbye in a notice, of a service that is not expected back."""
+    goodbye: Mapping[str, Any] = message.get("goodbye", {})
+    return goodbye if goodbye.get("reason") == _OVER else None
+
+
+async def _print_json(service: Door, once: bool) -> None:
+    async with _stream(service, once, "result", "stats", "status") as stream:
+        json_line(stream.hello)
+        async for message in stream:
+            if (goodbye := _last_words(message)) is not None:
+                json_line(goodbye)
+                return
+            json_line(message)
+        if stream.goodbye is not None:
+            json_line(stream.goodbye)
+
+
+async def _show(service: Door, once: bool) -> None:
+    async with _stream(service, once, "result", "stats") as stream:
+        watched = _Watched(service, stream.hello)
+        with presenter(console()) as shown:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watched.redraw, shown)
+                async for message in stream:
+                    watched.take(message)
+                    if (goodbye := _last_words(message)) is not None:
+                        break
+                else:
+                    goodbye = stream.goodbye
+                nursery.cancel_scope.cancel()
+    remarks().print(f"the service said goodbye: {(goodbye or {}).get('reason', '')}", markup=False)
+
+
+class _Watched:
+    """What is shown of a service: its present run, or that it is away."""
+
+    def __init__(self, service: Door, hello: Mapping[str, Any]) -> None:
+        self._service = service
+        self._begin(hello)
+
+    def _begin(self, hello: Mapping[str, Any]) -> None:
+        self._title = f"{hello['source']} at {self._service.shown}"
+        self._follower = Follower(self._title)
+        self._footer = _FOOTER
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Take a message or a notice in."""
+        if message["type"] == "lost":
+            self._follower.title = f"{self._title} is away"
+            self._footer = f"trying again: {message['reason']}"
+        elif message["type"] != "back":
+            self._follower.take(message)
+        elif message["new_run"]:
+            # Another run has another network: what the old one got right says nothing of it.
+            self._begin(message["hello"])
+        else:
+            self._follower.title, self._footer = self._title, _FOOTER
+
+    async def redraw(self, shown: Presenter) -> None:
+        """Show the present scene, over and over."""
+        while True:
+            shown.show(self._follower.scene(footer=self._footer))
+            await trio.sleep(REDRAW_S)

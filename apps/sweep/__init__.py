@@ -1,0 +1,1 @@
+"""`spikewire sweep`: accuracy against bits."""

@@ -1,0 +1,215 @@
+"""Which networks a sweep compares: one base, and some of its widths varied."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spikewire.apps.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from spikewire.qcore import NetworkSpec, Widths
+
+BASE = "base"
+"""The name of the setting that varies nothing."""
+
+TRACE = "trace"
+"""Both traces together: P has so many bits, Q follows."""
+
+_OF_LEARNING = (TRACE, "q", "p", "activation", "readout", "error")
+_LEAST_Q = 4
+_MOST_WEIGHT = 8
+_RANGE = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One network of a sweep.
+
+    Attributes
+    ----------
+    name, value
+        What is varied, and the bits it has; several of a grid are joined by commas.
+    spec
+        The whole network.
+    """
+
+    name: str
+    value: str
+    spec: NetworkSpec
+
+    def __str__(self) -> str:
+        names, values = self.name.split(","), self.value.split(",")
+        return ", ".join(
+            f"{name}={value}" if value else name for name, value in zip(names, values, strict=True)
+        )
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers from `2-8`, `2,4,8` or both, each once, in the order given.
+
+    Raises
+    ------
+    UsageError
+        Anything else, a range that runs backwards or has over 1,000 numbers, a number given twice.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None:
+            raise UsageError(f"{text!r} is neither a list such as 2,4,8 nor a range such as 2-8")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < first + 1000:
+            raise UsageError(f"{part.strip()!r} is no range: write the smaller number first")
+        found += range(first, last + 1)
+    for number in found:
+        if found.count(number) > 1:
+            raise UsageError(f"{text!r} names {number} twice")
+    return tuple(found)
+
+
+def read_vary(given: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """What each `WIDTH=BITS` varies, in the order given.
+
+    Raises
+    ------
+    UsageError
+        No such width, no such numbers, or one width given twice.
+    """
+    from spikewire.qcore import Widths
+
+    known = (TRACE, *(field.name for field in dataclasses.fields(Widths)))
+    varied: dict[str, tuple[int, ...]] = {}
+    for text in given:
+        name, equals, values = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise UsageError(f"--vary {text!r} is not WIDTH=BITS, such as weight=2-8")
+        if name not in known:
+            raise UsageError(f"--vary {name}: there is no such width; there are {', '.join(known)}")
+        if name in varied:
+            raise UsageError(f"--vary {name} is given twice; give all its bits at once")
+        try:
+            varied[name] = numbers(values)
+        except UsageError as error:
+            raise UsageError(f"--vary {name}: {error}") from None
+    return varied
+
+
+def settings(
+    base: NetworkSpec, varied: Mapping[str, Sequence[int]], *, grid: bool = False
+) -> list[Setting]:
+    """All networks of a sweep, the base first.
+
+    Parameters
+    ----------
+    base
+        The network whose widths are varied.
+    varied
+        Bits to try for each width, as :func:`read_vary` returns them.
+    grid
+        Combine all with all, instead of one width after the other with the others as in the base.
+
+    Raises
+    ------
+    UsageError
+        If one of them is impossible, or a width is varied that decides nothing in this network;
+        the sentence names it and what is allowed.
+    """
+    _check_matter(base, varied)
+    found = [Setting(BASE, "", base)]
+    if not grid:
+        return found + [
+            _setting(base, {name: bits}) for name, several in varied.items() for bits in several
+        ]
+    for part in ("p", "q"):
+        if TRACE in varied and part in varied:
+            raise UsageError(f"--grid: {TRACE} sets p and q, so {part} cannot be varied beside it")
+    return found + [
+        _setting(base, dict(zip(varied, bits, strict=True)))
+        for bits in itertools.product(*varied.values())
+    ]
+
+
+def _check_matter(base: NetworkSpec, varied: Iterable[str]) -> None:
+    """Refuse a sweep that would draw a flat line and mean nothing by it."""
+    for name in varied:
+        if name in _OF_LEARNING and not any(layer.plastic for layer in base.layers):
+            raise UsageError(
+                f"--vary {name}: no layer of {base.name} is plastic, so these bits decide nothing"
+            )
+        if name == "refractory" and not any(one.reset == "refractory" for one in base.layers):
+            raise UsageError(
+                f"--vary {name}: no layer of {base.name} has the reset 'refractory', so these bits "
+                "decide nothing"
+            )
+
+
+def _setting(base: NetworkSpec, bits: Mapping[str, int]) -> Setting:
+    from spikewire.qcore import SpecError
+
+    changes = dict(bits)
+    if TRACE in changes:
+        p = changes.pop(TRACE)
+        # Q keeps its distance to P: then the last bit of one is worth that of the other, as it is
+        # in the base, and only the resolution changes. Fewer than 4 bits of Q cannot be built.
+        changes |= {"p": p, "q": max(p - (base.widths.p - base.widths.q), _LEAST_Q)}
+    widths = dataclasses.replace(base.widths, **changes)
+    setting = Setting(
+        ",".join(bits),
+        ",".join(str(one) for one in bits.values()),
+        dataclasses.replace(base, widths=widths),
+    )
+    if widths.store < widths.weight <= _MOST_WEIGHT:  # a wider weight is refused as such, below
+        raise UsageError(
+            f"--vary {setting}: weights of {widths.weight} bits are kept and learned in a store of "
+            f"{widths.store}; store must be at least weight"
+        )
+    try:
+        setting.spec.check()
+    except SpecError as error:
+        raise UsageError(f"--vary {setting}: {error}") from None
+    return setting
+
+
+def widths_of(spec: NetworkSpec) -> dict[str, int]:
+    """All widths of a network, by name."""
+    widths: Widths = spec.widths
+    return dataclasses.asdict(widths)
+
+
+def digest(spec: NetworkSpec) -> str:
+    """A short name for all that a network is, other than its name and description."""
+    told = {k: v for k, v in spec.to_dict().items() if k not in ("name", "description")}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def open_spec(preset: str) -> NetworkSpec:
+    """Load a preset by its name, or a TOML file that is written like one.
+
+    Raises
+    ------
+    UsageError
+        Neither a preset nor a file, or a file that describes no network.
+    """
+    from spikewire.qcore import NetworkSpec, SpecError, load_preset, preset_names
+
+    if preset in preset_names():
+        return load_preset(preset)
+    path = Path(preset)
+    if not path.is_file():
+        raise UsageError(
+            f"{preset} is neither a preset ({', '.join(preset_names())}) nor a TOML file like one"
+        )
+    try:
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
+        return NetworkSpec.from_dict({"name": path.stem, **read})
+    except (SpecError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is no preset: {error}") from None

@@ -1,0 +1,145 @@
+"""The results of a sweep, one row per pass, on disk as soon as they are there."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from spikewire.apps.cli.errors import CommandError, UsageError
+
+WIDTHS = ("weight", "store", "q", "p", "refractory", "activation", "readout", "error")
+
+IDENTITY = ("network", "data", "seed", "passes", "batch", "shift", "show_us", "version")
+"""Columns that determine a point: two rows that agree in them and in ``pass`` agree in all that
+was measured but the seconds."""
+
+COLUMNS = (
+    "setting", "value", "pass", "accuracy", "local", "activity", "bits", "bits_32", "seconds",
+    "preset", *WIDTHS, "learn", "validate", *IDENTITY,
+)  # fmt: skip
+
+Row = dict[str, str]
+Key = tuple[str, ...]
+
+
+def key_of(row: Mapping[str, str]) -> Key:
+    """What determines a row's point."""
+    return tuple(row[name] for name in IDENTITY)
+
+
+class Results:
+    """A CSV file that grows by whole points, locked while it is open.
+
+    A point's rows are written and synced together. What a crash leaves of a point at the end of the
+    file is cut off when the file is opened again.
+
+    Parameters
+    ----------
+    path
+        The file; made if there is none.
+
+    Raises
+    ------
+    UsageError
+        If another sweep is writing it, or it is not a file of this version's results.
+    CommandError
+        If a line in it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"another sweep is writing {path}") from None
+            self.points: dict[tuple[str, str, Key], list[Row]] = {}
+            self._load()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._file)
+
+    def find(self, key: Key) -> list[Row] | None:
+        """The rows of a point, under whichever setting it was computed; None if it was not."""
+        return next((rows for (_, _, one), rows in self.points.items() if one == key), None)
+
+    def add(self, points: Sequence[Sequence[Row]]) -> None:
+        """Append whole points, so that they are on the disk when this returns."""
+        told = io.StringIO()
+        writer = csv.DictWriter(told, COLUMNS, lineterminator="\n")
+        for rows in points:
+            writer.writerows(rows)
+            self._remember(list(rows))
+        self._write(told.getvalue())
+
+    def _remember(self, rows: list[Row]) -> None:
+        self.points[rows[0]["setting"], rows[0]["value"], key_of(rows[0])] = rows
+
+    def _write(self, text: str) -> None:
+        data = text.encode()
+        while data:
+            data = data[os.write(self._file, data) :]
+        os.fsync(self._file)
+
+    def _load(self) -> None:
+        data = self.path.read_bytes()
+        header = ",".join(COLUMNS) + "\n"
+        if header.encode().startswith(data):  # empty, or torn in its first line
+            os.ftruncate(self._file, 0)
+            self._write(header)
+            return
+        if not data.startswith(header.encode()):
+            raise UsageError(
+                f"{self.path} does not have the columns of this version: give another --out"
+            )
+        whole = at = len(header)
+        gathered: list[Row] = []
+        for number, line in enumerate(data[at:].splitlines(keepends=True), 2):
+            if not line.endswith(b"\n"):
+                break
+            at += len(line)
+            row = self._row(line, number)
+            # A point's rows count its passes; a row that does not go on begins the next point.
+            if row["pass"] != str(len(gathered) + 1) or (
+                gathered and key_of(row) != key_of(gathered[0])
+            ):
+                gathered = []
+            if row["pass"] == str(len(gathered) + 1):
+                gathered.append(row)
+            if gathered and len(gathered) == int(row["passes"]):
+                self._remember(gathered)
+                gathered = []
+                whole = at
+        if whole < len(data):
+            os.ftruncate(self._file, whole)
+            os.fsync(self._file)
+
+    def _row(self, line: bytes, number: int) -> Row:
+        try:
+            [values] = csv.reader([line.decode()])
+            row = dict(zip(COLUMNS, values, strict=True))
+            float(row["accuracy"]), float(row["seconds"])
+            for name in ("pass", "passes", "bits"):
+                int(row[name])
+        except ValueError:
+            raise CommandError(
+                f"line {number} of {self.path} is damaged; without it its point is computed anew"
+            ) from None
+        return row

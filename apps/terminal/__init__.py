@@ -1,0 +1,1 @@
+"""Live state, scenes and pictures for a terminal."""

@@ -1,0 +1,63 @@
+"""From a service's messages to scenes: what `watch` and `demo` keep between two pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spikewire.apps.terminal.accuracy import Tally
+from spikewire.apps.terminal.scene import Scene
+
+
+class Follower:
+    """Takes messages of protocol 1 in and tells the present scene.
+
+    Attributes
+    ----------
+    tally : what was right, over all results so far that were not lessons.
+    missed : messages that the service dropped because they were not read in time.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.tally = Tally()
+        self.missed = 0
+        self._result: Mapping[str, Any] = {}
+        self._rate: float | None = None
+        self._dropped = 0
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Take one message in: results, stats, gaps; anything else is of no interest here."""
+        if message["type"] == "gap":
+            self.missed += message["count"]
+        elif message.get("topic") == "result":
+            self._result = message
+            # What is being taught is no question; only what was asked can be right or wrong.
+            truth = None if message["teaching"] else message["truth"]
+            self.tally.add(message["class"], truth, message["latency_us"])
+        elif message.get("topic") == "stats":
+            self._rate = message["events_per_s"]
+            self._dropped = sum(message["drops"].values())
+
+    @property
+    def t_us(self) -> int:
+        """Event time of the last result, in microseconds."""
+        return int(self._result.get("t_us", 0))
+
+    def scene(self, **more: Any) -> Scene:
+        """The present scene; `more` overrides or adds fields of it."""
+        result = self._result
+        teaching = result.get("label") if result.get("teaching") else None
+        fields: dict[str, Any] = {
+            "title": self.title,
+            "scores": result.get("scores", {}),
+            "recognised": result.get("class"),
+            "truth": result.get("truth"),
+            "teaching": teaching,
+            "rate": self._rate,
+            "latency_us": self.tally.latency_us(),
+            "dropped": self._dropped + self.missed,
+            "right": self.tally.right,
+            "judged": self.tally.judged,
+        }
+        return Scene(**{**fields, **more})

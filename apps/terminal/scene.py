@@ -1,0 +1,118 @@
+"""What `demo` and `watch` draw: the picture, the classes with their scores, the numbers below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from spikewire.apps.cli.units import say_rate, say_us
+
+_BAR = 12
+# In characters: what fits a terminal of 80 with a picture of 32, and without one.
+_WIDTH, _WIDTH_WITHOUT = 80, 48
+RIGHT_STYLE, WRONG_STYLE = "bold green", "bold red"
+
+
+@dataclass(slots=True)
+class Scene:
+    """One moment of a live stream, as a person should see it.
+
+    scores maps each class to the network's integer score; truth is what is really shown, where
+    the source knows; right and judged count results that could be compared with it.
+    """
+
+    title: str
+    scores: Mapping[str, int] = field(default_factory=dict)
+    recognised: str | None = None
+    truth: str | None = None
+    teaching: str | None = None
+    rate: float | None = None
+    latency_us: float | None = None
+    dropped: int = 0
+    right: int = 0
+    judged: int = 0
+    progress: float | None = None
+    footer: str = ""
+
+
+def share(right: int, judged: int) -> str:
+    """`87 %`, or a dash before anything could be judged."""
+    return f"{100 * right / judged:.0f} %" if judged else "-"
+
+
+def draw(scene: Scene, image: Text | None = None) -> RenderableType:
+    """The scene as one renderable, 80 columns wide with a picture and 48 without."""
+    facts = Group(_headline(scene), Text(), bars(scene), Text(), numbers(scene))
+    body: RenderableType = facts
+    if image is not None:
+        body = Table.grid(padding=(0, 2))
+        body.add_row(image, facts)
+    parts: list[RenderableType] = [body]
+    if scene.progress is not None:
+        parts.append(ProgressBar(total=1.0, completed=scene.progress))
+    title = Text(f" {scene.title} ", "bold")
+    subtitle = Text(f" {scene.footer} " if scene.footer else "", "dim")
+    # A width of its own keeps the frame still while its content changes.
+    width = _WIDTH if image is not None else _WIDTH_WITHOUT
+    return Panel(Group(*parts), title=title, subtitle=subtitle, width=width, padding=(0, 1))
+
+
+def _headline(scene: Scene) -> RenderableType:
+    lines = Table.grid(padding=(0, 1))
+    if scene.truth is not None:
+        lines.add_row(Text("shown", "dim"), Text(plain(scene.truth), "bold"))
+    if scene.teaching is not None:
+        lines.add_row(Text("teaching", "dim"), Text(plain(scene.teaching), "bold yellow"))
+    lines.add_row(Text("recognised", "dim"), _recognised(scene))
+    return lines
+
+
+def _recognised(scene: Scene) -> Text:
+    if scene.recognised is None:
+        return Text("-", "dim")
+    name = plain(scene.recognised)
+    if scene.truth is None or scene.teaching is not None:
+        return Text(name, "bold")
+    if scene.recognised == scene.truth:
+        return Text(f"{name} \N{CHECK MARK}", RIGHT_STYLE)
+    return Text(f"{name} \N{BALLOT X}", WRONG_STYLE)
+
+
+def bars(scene: Scene) -> RenderableType:
+    """A bar for every class's score, the recognised one bright."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    # Scores are signed integers without a fixed range: the longest bar is the largest of now.
+    longest = max([1, *(abs(score) for score in scene.scores.values())])
+    for name, score in scene.scores.items():
+        chosen = name == scene.recognised
+        cells = round(_BAR * max(0, score) / longest)
+        bar = Text("\N{FULL BLOCK}" * cells, "cyan" if chosen else "bright_black")
+        bar.append("\N{BOX DRAWINGS LIGHT TRIPLE DASH HORIZONTAL}" * (_BAR - cells), "bright_black")
+        table.add_row(Text(plain(name), "bold" if chosen else ""), bar)
+    return table
+
+
+def plain(name: str) -> str:
+    """A class's name as one reads it."""
+    return name.replace("_", " ")
+
+
+def numbers(scene: Scene) -> Text:
+    """Rate, latency, losses and how often it was right, in a line."""
+    parts = []
+    if scene.rate is not None:
+        parts.append(say_rate(scene.rate))
+    if scene.latency_us is not None:
+        parts.append(f"latency {say_us(scene.latency_us)}")
+    if scene.dropped:
+        parts.append(f"{scene.dropped} dropped")
+    if scene.judged:
+        parts.append(f"right {share(scene.right, scene.judged)}")
+    return Text("  ".join(parts))

@@ -1,0 +1,96 @@
+"""Showing scenes as they come: redrawn in place on a terminal, line by line elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from spikewire.apps.cli.units import say_rate, say_us
+from spikewire.apps.terminal.scene import Scene, draw
+
+# Ten pictures a second look live; more only heat the terminal.
+REDRAW_S = 0.1
+
+
+class Presenter(Protocol):
+    """Something that shows scenes to a person."""
+
+    def show(self, scene: Scene, image: Text | None = None) -> None:
+        """Show this scene in place of the one before."""
+
+
+class Screen:
+    """Redraws on a terminal, on its alternate screen, which is left as it was found."""
+
+    def __init__(self, console: Console) -> None:
+        # auto_refresh would draw from a thread of its own; here the caller says when.
+        self._live = Live(console=console, auto_refresh=False, screen=True)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def show(self, scene: Scene, image: Text | None = None) -> None:
+        """Redraw, at the terminal's size of this moment."""
+        self._live.update(draw(scene, image), refresh=True)
+
+
+class Lines:
+    """Prints a plain line when the answer or the question changes, and otherwise now and then."""
+
+    def __init__(self, console: Console, every: int = round(2.0 / REDRAW_S)) -> None:
+        self._console = console
+        self._every = every
+        self._since = 0
+        self._last: tuple[str | None, ...] | None = None
+
+    def show(self, scene: Scene, image: Text | None = None) -> None:
+        """Print the scene if it says something new."""
+        del image
+        now = (scene.title, scene.truth, scene.teaching, scene.recognised)
+        self._since += 1
+        if now == self._last and self._since < self._every:
+            return
+        self._last, self._since = now, 0
+        self._console.print(line(scene), markup=False, soft_wrap=True)
+
+
+def line(scene: Scene) -> str:
+    """The scene in one line of plain text."""
+    parts = [scene.title]
+    if scene.progress is not None:
+        parts.append(f"{100 * scene.progress:.0f} %")
+    if scene.truth is not None:
+        parts.append(f"shown: {scene.truth}")
+    if scene.teaching is not None:
+        parts.append(f"teaching: {scene.teaching}")
+    parts.append(f"recognised: {scene.recognised or '-'}")
+    if scene.rate is not None:
+        parts.append(say_rate(scene.rate))
+    if scene.latency_us is not None:
+        parts.append(f"latency {say_us(scene.latency_us)}")
+    return " | ".join(parts)
+
+
+@contextmanager
+def presenter(console: Console) -> Iterator[Presenter]:
+    """The presenter that fits: a screen on a terminal, lines in a pipe, a file or a dumb one."""
+    if console.is_terminal and not console.is_dumb_terminal:
+        with Screen(console) as screen:
+            yield screen
+    else:
+        yield Lines(console)

@@ -1,0 +1,1 @@
+"""`spikewire train`, `evaluate` and `memory`."""

@@ -1,0 +1,203 @@
+"""`spikewire evaluate`: how right a model is, and what it costs by NeuroBench's definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from spikewire.apps.cli.errors import DONE, UsageError
+from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.units import duration_us
+from spikewire.apps.training.binned_dataset import Judged, Part, Shows, choose, judge
+from spikewire.apps.training.memory import NEUROBENCH_BASELINE, ledger
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Network
+    from spikewire.sensors import Dataset, Sample
+
+PARTS: tuple[Part, ...] = ("validation", "train", "all")
+
+DatasetPath = Annotated[
+    Path, typer.Argument(metavar="DATASET", help="A folder of labelled recordings.")
+]
+ShowFor = Annotated[
+    int | None,
+    typer.Option(
+        "--show", metavar="TIME", parser=duration_us,
+        help="How much of each recording is shown, such as 300ms (default: by the data set).",
+    ),
+]  # fmt: skip
+Trials = Annotated[
+    Literal["train", "test"] | None,
+    typer.Option(
+        "--trials", help="Only that part of a set which has two (trials_to_test.txt, Test)."
+    ),
+]
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or a preset.")],
+    dataset: DatasetPath,
+    part: Annotated[
+        str,
+        typer.Option(metavar="PART", help="validation (the fifth held back), train, or all."),
+    ] = "validation",
+    trials: Trials = None,
+    show: ShowFor = None,
+    batch: Annotated[int, typer.Option(min=1, max=1024, help="Recordings side by side.")] = 50,
+    count_on: Annotated[
+        int | None,
+        typer.Option(
+            "--count-on",
+            min=0,
+            metavar="N",
+            help="Count operations on N recordings, evenly spread (default: all; 0: none).",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how right a model is on a data set, which classes it confuses, and what it costs.
+
+    Costs are by NeuroBench's definitions, counted synapse by synapse, per recording shown.
+    """
+    if trials == "test":
+        part = "all"  # it is all held back
+    chosen = next((one for one in PARTS if one == part), None)
+    if chosen is None:
+        raise UsageError(f"--part {part} is none of {', '.join(PARTS)}")
+    load_kernels()
+    network, data = open_both(model, dataset, trials)
+    samples = choose(data, chosen)
+    shows = Shows(data, network.spec, show)
+    from spikewire.qcore import Batch
+
+    judged = judge(Batch(network, min(batch, len(samples))), shows, samples)
+    report = {
+        "model": model,
+        "dataset": str(dataset),
+        "part": part,
+        "recordings": judged.total,
+        "ticks": shows.ticks,
+        "tick_us": network.spec.tick_us,
+        "classes": list(network.classes),
+        "right": judged.right,
+        "accuracy": round(judged.accuracy, 4),
+        "recall": judged.recall(),
+        "confusion": judged.confusion[:, :-1].tolist(),
+        "unanswered": judged.confusion[:, -1].tolist(),
+        "activity": judged.activity,
+        "neurobench": neurobench(network, shows, spread(samples, count_on)),
+    }
+    if as_json:
+        json_line(report)
+    else:
+        _print(report, judged)
+    raise typer.Exit(DONE)
+
+
+def open_both(
+    model: str, dataset: Path, trials: Literal["train", "test"] | None = None
+) -> tuple[Network, Dataset]:
+    """Open a model and a data set whose labels it must know."""
+    from spikewire.qcore import preset_names
+    from spikewire.sensors import open_dataset
+
+    if model in preset_names():
+        data = open_dataset(dataset, part=trials)
+        remarks().print(f"note: {model} is untrained, so its answers mean nothing yet")
+        return open_network(model, data.classes, 0), data
+    network = open_network(model, (), 0)
+    return network, open_dataset(dataset, classes=network.classes, part=trials)
+
+
+def spread(samples: Sequence[Sample], count: int | None) -> Sequence[Sample]:
+    """Take ``count`` of the recordings, evenly spread; all for None."""
+    if count is None or count >= len(samples):
+        return samples
+    return [samples[n * len(samples) // count] for n in range(count)]
+
+
+def neurobench(network: Network, shows: Shows, samples: Sequence[Sample]) -> dict[str, Any]:
+    """The metrics of NeuroBench; those that need recordings are per recording, None without."""
+    from spikewire.qcore import connection_sparsity, take_census
+
+    sizes = ledger(network)["bytes"]
+    report: dict[str, Any] = {
+        "footprint_bytes": sizes["total"],
+        "footprint_infer_bytes": sizes["infer"],
+        "connection_sparsity": round(connection_sparsity(network), 4),
+        "counted_on": len(samples),
+        "activation_sparsity": None,
+        "synaptic_operations": None,
+        "membrane_updates": None,
+        "per_tick": None,
+    }
+    if not samples:
+        return report
+    census = take_census(network, [shows.binned(sample) for sample in samples], shows.ticks)
+    shown, ticks = census.recordings, census.recordings * census.ticks
+    totals = {
+        "effective_macs": int(census.effective[~census.binary].sum()),
+        "effective_acs": int(census.effective[census.binary].sum()),
+        "dense": int(census.dense.sum()),
+    }
+    updates = int(census.membrane_updates.sum())
+    fired = int(census.fired.sum()) / (ticks * int(census.neurons.sum()))
+    return report | {
+        "activation_sparsity": round(1 - fired, 5),
+        "synaptic_operations": {name: round(n / shown, 1) for name, n in totals.items()},
+        "membrane_updates": round(updates / shown, 1),
+        "per_tick": {
+            **{name: round(n / ticks, 1) for name, n in totals.items()},
+            "membrane_updates": round(updates / ticks, 1),
+        },
+    }
+
+
+def _print(report: dict[str, Any], judged: Judged) -> None:
+    out = console()
+    names = report["classes"]
+    table = Table("true class", "shown", "right", *names, title="answers, by true class")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    if np.any(judged.confusion[:, -1]):
+        table.add_column("none", justify="right")
+    for name, row, recall in zip(names, judged.confusion, report["recall"], strict=True):
+        cells = [str(n) if n else "[dim]\N{MIDDLE DOT}[/]" for n in row[: len(table.columns) - 3]]
+        right = "" if recall is None else f"{recall:.1%}"
+        table.add_row(name, str(int(row.sum())), right, *cells)
+    out.print(table)
+    out.print(
+        f"accuracy {report['accuracy']:.4f}: {report['right']} of {report['recordings']} right "
+        f"({report['part']} part, {report['ticks']} ticks of {report['tick_us']} us each)"
+    )
+    active = ", ".join(f"{share:.2%}" for share in report["activity"])
+    out.print(f"active units per tick, by layer: {active}")
+    found = report["neurobench"]
+    table = Table("NeuroBench", "value", title=f"counted on {found['counted_on']} recordings")
+    table.columns[1].justify = "right"
+    table.add_row("footprint, with all it needs to learn", f"{found['footprint_bytes']:,} B")
+    table.add_row("footprint, to infer", f"{found['footprint_infer_bytes']:,} B")
+    table.add_row("[dim]NeuroBench's DVS128 Gesture baseline[/]", f"{NEUROBENCH_BASELINE:,} B")
+    table.add_row("connection sparsity", f"{found['connection_sparsity']:.4f}")
+    if found["counted_on"]:
+        table.add_row("activation sparsity", f"{found['activation_sparsity']:.4f}")
+        for name, title in (
+            ("effective_acs", "effective accumulates"),
+            ("effective_macs", "effective multiply-accumulates"),
+            ("dense", "dense operations"),
+        ):
+            each, per_tick = found["synaptic_operations"][name], found["per_tick"][name]
+            table.add_row(title, f"{each:,.0f} ({per_tick:,.0f} per tick)")
+        per_tick = found["per_tick"]["membrane_updates"]
+        table.add_row(
+            "membrane updates", f"{found['membrane_updates']:,.0f} ({per_tick:,.0f} per tick)"
+        )
+    out.print(table)

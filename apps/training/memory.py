@@ -1,0 +1,142 @@
+"""`spikewire memory`: what a network needs, by the paper's count and in bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from spikewire.apps.cli.errors import DONE, CommandError
+from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.output import console, json_line
+from spikewire.apps.cli.units import say_bytes
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Count, Network
+
+NEUROBENCH_BASELINE = 304_828
+"""Bytes of NeuroBench's baseline for DVS128 Gesture, which infers and does not learn."""
+
+
+def memory(
+    model: Annotated[str, typer.Argument(metavar="PRESET|FILE", help="A preset, or a model file.")],
+    class_count: Annotated[
+        int, typer.Option(min=1, max=1024, help="Classes of a preset; DVS128 Gesture has 11.")
+    ] = 11,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="BYTES", help="Fail if all it needs takes more than this."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Count a network's memory: in bits at its widths and at 32, and in bytes as it is built.
+
+    The count in bits is the one of Schaefer & Joshi 2020. Each kind of array says why it takes
+    other bytes than counted.
+    """
+    load_kernels()
+    names = [f"class {n + 1}" for n in range(class_count)]
+    network = open_network(model, names, 0, grow=False)
+    report = ledger(network)
+    if as_json:
+        json_line({"model": model, **report})
+    else:
+        _print(model, report)
+    total = report["bytes"]["total"]
+    if limit is not None and total > limit:
+        raise CommandError(
+            f"{model} takes {total:,} bytes, {total - limit:,} more than the limit of {limit:,}"
+        )
+    raise typer.Exit(DONE)
+
+
+def ledger(network: Network) -> dict[str, Any]:
+    """Everything `spikewire memory` says of a network, as plain data."""
+    from spikewire.qcore import counted, counted_by_paper, occupied
+
+    arrays = occupied(network)
+    count = counted(network)
+    bits = {item.name: item.bits for item in count.items}
+    paper = counted_by_paper(network)
+    learning = sum(kind.size for kind in arrays if kind.learning)
+    total = sum(kind.size for kind in arrays)
+    return {
+        "classes": len(network.classes),
+        "count": _count(count),
+        "paper": None if paper is None else _count(paper),
+        "bytes": {
+            "infer": total - learning,
+            "learn": learning,
+            "total": total,
+            "neurobench_baseline": NEUROBENCH_BASELINE,
+        },
+        "arrays": [
+            {
+                "kind": kind.name,
+                "dtype": kind.dtype,
+                "bytes": kind.size,
+                "for": "learn" if kind.learning else "infer",
+                "counted_as": kind.counted,
+                "counted_bits": None if kind.counted is None else bits[kind.counted],
+                "reason": kind.reason,
+            }
+            for kind in arrays
+        ],
+    }
+
+
+def _count(count: Count) -> dict[str, Any]:
+    return {
+        "bits_32": count.bits_32,
+        "bits": count.bits,
+        "saving_percent": round(100 * count.saving, 2),
+        "items": [
+            {"name": item.name, "numbers": item.numbers, "width": item.width, "bits": item.bits}
+            for item in count.items
+        ],
+    }
+
+
+def _print(model: str, report: dict[str, Any]) -> None:
+    out = console()
+    table = Table("counted", "numbers", "width", "bits", title=f"{model}: by the paper's count")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for item in report["count"]["items"]:
+        numbers = (f"{item[key]:,}" for key in ("numbers", "width", "bits"))
+        table.add_row(item["name"], *numbers)
+    out.print(table)
+    out.print(_said(report["count"]), soft_wrap=True)
+    if report["paper"] is not None:
+        out.print(
+            f"As the paper counts it, with 1,440 units in layer 1, which has 14,400: "
+            f"{_said(report['paper'])}",
+            soft_wrap=True,
+        )
+    out.print()
+    table = Table("array", "type", "bytes", "for", "bits counted", title="as it is built")
+    for column in (table.columns[2], table.columns[4]):
+        column.justify = "right"
+    for kind in report["arrays"]:
+        bits = "" if kind["counted_bits"] is None else f"{kind['counted_bits']:,}"
+        table.add_row(kind["kind"], kind["dtype"], f"{kind['bytes']:,}", kind["for"], bits)
+    out.print(table)
+    for kind in report["arrays"]:
+        out.print(f"[bold]{kind['kind']}[/]: {kind['reason']}")
+    out.print()
+    sizes = report["bytes"]
+    out.print(
+        f"{sizes['total']:,} bytes: {sizes['infer']:,} to infer, {sizes['learn']:,} more to learn. "
+        f"NeuroBench's baseline for DVS128 Gesture infers in {NEUROBENCH_BASELINE:,} bytes "
+        f"({say_bytes(NEUROBENCH_BASELINE)}) and does not learn.",
+        soft_wrap=True,
+    )
+
+
+def _said(count: dict[str, Any]) -> str:
+    return (
+        f"{count['bits']:,} bits; {count['bits_32']:,} at 32 bits per number; "
+        f"{count['saving_percent']} % less."
+    )

@@ -1,0 +1,86 @@
+"""The file that lets an interrupted training go on: whole at every instant, removed at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from spikewire.apps.cli.errors import CommandError, UsageError
+from spikewire.apps.training.trainer import Position
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Network
+    from spikewire.sensors import Sample
+
+FORMAT, VERSION = "spikewire-training", 1
+
+
+def beside(out: Path) -> Path:
+    """Where the unfinished training of ``out`` is kept."""
+    return out.with_name(out.name + ".unfinished")
+
+
+def digest(learn: Sequence[Sample], validate: Sequence[Sample]) -> str:
+    """A short name for what is learned and what judges, by files, labels and stretches."""
+    told = hashlib.sha256()
+    for part in (learn, validate):
+        for one in part:
+            place = f"{one.path.parent.name.strip()}/{one.path.name}"
+            told.update(f"{place}\0{one.label}\0{one.start_us}\0{one.stop_us}\n".encode())
+        told.update(b"--\n")
+    return told.hexdigest()[:16]
+
+
+def save(path: Path, settings: Mapping[str, Any], position: Position, network: Network) -> None:
+    """Write a point to go on from; a file is there whole, or the one before it is."""
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "settings": dict(settings),
+        "position": dataclasses.asdict(position),
+        "model": network.to_bytes(),
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(msgspec.msgpack.encode(record))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path, settings: Mapping[str, Any]) -> tuple[Position, Network]:
+    """Read a point to go on from.
+
+    Raises
+    ------
+    UsageError
+        If it was made with other settings; the first that differs is named.
+    CommandError
+        If it is no such file, or damaged.
+    """
+    from spikewire.qcore import Network
+
+    try:
+        record = msgspec.msgpack.decode(path.read_bytes())
+        if record["format"] != FORMAT or record["version"] != VERSION:
+            raise CommandError(f"{path} is an unfinished training of another version")
+        position = Position(**record["position"])
+        made_with, model = record["settings"], record["model"]
+    except (ValueError, KeyError, TypeError, msgspec.DecodeError):
+        raise CommandError(f"{path} is damaged; remove it to start anew") from None
+    for name, value in settings.items():
+        if made_with.get(name) != value:
+            raise UsageError(
+                f"{path} was begun with {name} {made_with.get(name)}, not {value}: go on as it was "
+                "begun, or remove it"
+            )
+    return position, Network.from_bytes(model, str(path))

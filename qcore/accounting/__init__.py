@@ -1,0 +1,1 @@
+"""Memory in bits and bytes, and operation counts."""

@@ -1,0 +1,325 @@
+"""The memory ledger: bits by the paper's count, and the bytes that a network's arrays occupy.
+
+The count of Schaefer & Joshi (2020) for one sample is, in numbers: weights, gradients, the traces P
+and Q of every layer's input map, and for every layer's output units (after pooling) the refractory
+trace R, the membrane U and the quantised activation; two readout matrices of units x classes per
+layer (readout and feedback), and per layer the readout's values and its errors, one per class. This
+combination, with 1,440 units for layer 1, gives their 100,928,576 bits at 32 bits per number and
+their 26,462,796 at the base widths, both to the bit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.network.network import Network
+
+PAPER_UNITS = (1440, 21632, 3200)
+"""Output units per layer as the paper's code counts them; layer 1 has 14,400 (64 x 15 x 15)."""
+
+_TRUE_UNITS = (14400, 21632, 3200)
+
+FULL_BITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the paper's count: so many numbers of so many bits."""
+
+    name: str
+    numbers: int
+    width: int
+
+    @property
+    def bits(self) -> int:
+        """Bits at the model's own width."""
+        return self.numbers * self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A whole count: its lines, and what they come to."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def bits_32(self) -> int:
+        """Bits if every number had 32."""
+        return FULL_BITS * sum(item.numbers for item in self.items)
+
+    @property
+    def bits(self) -> int:
+        """Bits at the model's widths."""
+        return sum(item.bits for item in self.items)
+
+    @property
+    def saving(self) -> float:
+        """Share of the 32-bit memory that the widths save."""
+        return 1 - self.bits / self.bits_32
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """Arrays of one kind as they lie in memory.
+
+    Attributes
+    ----------
+    name, dtype
+        The kind, and the type of its elements.
+    size
+        Bytes, alignment to cache lines included.
+    learning
+        Whether inference alone would do without.
+    counted
+        The line of the paper's count that they belong to, or None.
+    reason
+        Why they take other bytes than counted.
+    """
+
+    name: str
+    dtype: str
+    size: int
+    learning: bool
+    counted: str | None
+    reason: str
+
+
+# Per kind: needed for learning only, line of the count, why it differs; then its columns.
+_KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
+    "weights": (
+        False, "weights",
+        "int8 holds widths of 2 to 8 bits: at 8 nothing is lost but alignment to cache lines.",
+        ("AT_WEIGHTS",),
+    ),
+    "stored weights": (
+        True, "gradients",
+        "int16 holds the store's width (10 bits by default): there is no 10-bit integer.",
+        ("AT_STORE",),
+    ),
+    "collected gradients": (
+        True, None,
+        "int32 sums over ticks and recordings before a step is taken; the paper's count has no "
+        "such sum, because it steps after every tick.",
+        ("AT_GRADIENT", "AT_BIAS_GRADIENT"),
+    ),
+    "trace Q": (
+        True, "Q", "int16 holds the trace's width (10 bits by default).", ("AT_Q",),
+    ),
+    "trace P": (
+        True, "P", "int16 holds the trace's width (12 bits by default).", ("AT_P",),
+    ),
+    "refractory trace": (
+        False, "R",
+        "int32, the membrane's type, for every neuron before pooling; the paper counts 2 bits for "
+        "every unit after pooling.",
+        ("AT_R",),
+    ),
+    "membrane": (
+        False, "U",
+        "24 bits in int32 for every neuron before pooling; the paper counts the 6 bits that its "
+        "membrane is quantised to, for every unit after pooling.",
+        ("AT_V",),
+    ),
+    "current": (
+        False, None,
+        "24 bits in int32: these neurons filter their input themselves, where the paper's count "
+        "has only the traces P and Q of the layer before.",
+        ("AT_U",),
+    ),
+    "readout matrices": (
+        True, "readout matrices",
+        "int8 holds the readout's 6 bits; one matrix per layer serves as readout and as feedback, "
+        "where the paper has two.",
+        ("AT_G",),
+    ),
+    "activations": (
+        True, "activations",
+        "int8 holds 6 bits, before and after pooling; the paper counts after pooling only.",
+        ("AT_ACTIVATION", "AT_OUT_ACTIVATION"),
+    ),
+    "local errors": (
+        True, None,
+        "int8 per neuron, before and after pooling: the error brought back through the readout, "
+        "which the paper's count leaves out.",
+        ("AT_DELTA", "AT_OUT_DELTA"),
+    ),
+    "spike maps": (
+        False, None,
+        "int8 per place for one bit, before and after pooling; the paper's count has no spikes.",
+        ("AT_INPUT", "AT_FIRED", "AT_OUTPUT"),
+    ),
+    "drive buffers": (
+        False, None,
+        "int16 per neuron: a tick's spikes add their weights here before the one dense pass.",
+        ("AT_DRIVE",),
+    ),
+    "channel parameters": (
+        False, None, "int32: decays, threshold, bias and refractory kick, per channel.",
+        ("AT_TABLE",),
+    ),
+    "regulation": (
+        True, None,
+        "int32: spikes per channel, and the slow mean of each local readout.",
+        ("AT_COUNT", "AT_MEAN"),
+    ),
+    "readout features": (
+        False, None,
+        "int16, once as filtered and once scaled: what the trained readout reads. The paper "
+        "answers with its fixed local readouts.",
+        ("AT_FEATURE", "AT_NORMAL"),
+    ),
+    "trained readout": (
+        False, None,
+        "int16: weights of the readout that answers, at the width in which they are learned; their "
+        "upper 8 bits are used. The paper has none.",
+        ("AT_READ_STORE",),
+    ),
+    "rehearsal memory": (
+        True, None, "one bit of each feature, remembered per class and learned again.",
+        ("AT_SLOTS",),
+    ),
+}  # fmt: skip
+
+KNOWN = frozenset(column for kind in _KINDS.values() for column in kind[3]) | {"AT_FEATURES"}
+"""Address columns with a kind; ``AT_FEATURES`` points into the readout's features."""
+
+
+def counted(network: Network, units: Sequence[int] | None = None) -> Count:
+    """Count a network's memory as the paper does.
+
+    Parameters
+    ----------
+    network
+        Any network. Layers that do not learn have weights, membrane and refractory trace only.
+    units
+        Output units per layer, instead of those that the layers have.
+
+    Returns
+    -------
+    Count
+        One line per kind of number, at the model's widths; the trained readout is not part of it.
+    """
+    spec, classes = network.spec, len(network.classes)
+    widths = spec.widths
+    totals = dict.fromkeys(
+        ("weights", "gradients", "P", "Q", "R", "U", "readout matrices", "activations",
+         "readout values", "errors"), 0,
+    )  # fmt: skip
+    for n, layer in enumerate(spec.layers):
+        L = network.arena.layers[n]
+        synapses = network.weights(n).size
+        outputs = int(np.prod(network.units(n))) if units is None else units[n]
+        totals["weights"] += synapses
+        totals["R"] += outputs
+        totals["U"] += outputs
+        if not layer.plastic:
+            continue
+        inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+        totals["gradients"] += synapses
+        totals["P"] += inputs
+        totals["Q"] += inputs
+        totals["readout matrices"] += 2 * outputs * classes
+        totals["activations"] += outputs
+        totals["readout values"] += classes
+        totals["errors"] += classes
+    bits = {
+        "weights": widths.weight,
+        "gradients": widths.store,
+        "P": widths.p,
+        "Q": widths.q,
+        "R": widths.refractory,
+        "U": widths.activation,
+        "readout matrices": widths.readout,
+        "activations": widths.activation,
+        "readout values": widths.readout,
+        "errors": widths.error,
+    }
+    return Count(tuple(Item(name, number, bits[name]) for name, number in totals.items()))
+
+
+def counted_by_paper(network: Network) -> Count | None:
+    """Count as the paper's code does, with its 1,440 units; None for another architecture."""
+    units = tuple(int(np.prod(network.units(n))) for n in range(len(network.spec.layers)))
+    return counted(network, PAPER_UNITS) if units == _TRUE_UNITS else None
+
+
+def occupied(network: Network) -> tuple[Arrays, ...]:
+    """List what a network's arrays occupy, by kind; the sizes add up to all of them.
+
+    Every array reaches to the next one's start in its arena, so that padding belongs to the array
+    it follows and nothing is left out.
+    """
+    arena = network.arena
+    parts: dict[str, npt.NDArray[Any]] = {"i8": arena.i8, "i16": arena.i16, "i32": arena.i32}
+    starts: dict[str, dict[int, str]] = {name: {} for name in parts}
+    for name, (_, _, _, columns) in _KINDS.items():
+        for column in columns:
+            for address in _addresses(network, column):
+                # A layer without pooling has one map for what two columns name.
+                starts[_home(column)].setdefault(address, name)
+    sizes: dict[tuple[str, str], int] = {}
+    for home, found in starts.items():
+        edges = [*sorted(found), len(parts[home])]
+        for start, stop in itertools.pairwise(edges):
+            key = found[start], str(parts[home].dtype)
+            sizes[key] = sizes.get(key, 0) + (stop - start) * parts[home].itemsize
+    listed = [
+        Arrays(name, dtype, size, _KINDS[name][0], _KINDS[name][1], _KINDS[name][2])
+        for (name, dtype), size in sizes.items()
+        if size
+    ]
+    order = list(_KINDS)
+    work = network._spikes.nbytes + network._spill.nbytes + network._scratch.nbytes
+    if network.spec.readout.slots:
+        # What is recalled, and its scores.
+        work += 2 * int(arena.registers[at.FEATURES]) + 4 * len(network.classes)
+    listed.sort(key=lambda arrays: order.index(arrays.name))
+    listed += [
+        Arrays("tables and counters", "int64", arena.registers.nbytes + arena.layers.nbytes, False,
+               None, "where every array lies, the settings, and the counters."),
+        Arrays("generators", "uint32", arena.lanes.nbytes, True,
+               None, "the random generators' states."),
+        Arrays("work space", "int16, int32", work, False,
+               None, "spike lists and sums of one tick; not part of a model file."),
+    ]  # fmt: skip
+    return tuple(listed)
+
+
+def _home(column: str) -> str:
+    return next(home for home, columns in _HOMES.items() if column in columns)
+
+
+_HOMES = {
+    "i8": ("AT_INPUT", "AT_WEIGHTS", "AT_FIRED", "AT_ACTIVATION", "AT_OUTPUT", "AT_OUT_ACTIVATION",
+           "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_SLOTS"),
+    "i16": ("AT_DRIVE", "AT_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL", "AT_READ_STORE"),
+    "i32": ("AT_U", "AT_V", "AT_R", "AT_TABLE", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_COUNT",
+            "AT_MEAN"),
+}  # fmt: skip
+
+_PLASTIC_ONLY = (
+    "AT_ACTIVATION", "AT_OUT_ACTIVATION", "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_STORE", "AT_Q",
+    "AT_P", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_MEAN",
+)  # fmt: skip
+_OF_THE_NETWORK = ("AT_FEATURE", "AT_NORMAL", "AT_READ_STORE", "AT_SLOTS")
+
+
+def _addresses(network: Network, column: str) -> list[int]:
+    place = getattr(at, column)
+    if column in _OF_THE_NETWORK:
+        if column == "AT_SLOTS" and network.spec.readout.slots == 0:
+            return []
+        return [int(network.arena.registers[place])]
+    found: npt.NDArray[Any] = network.arena.layers[:, place]
+    if column == "AT_INPUT":
+        found = found[:1]  # the others are the outputs of the layers before
+    if column in _PLASTIC_ONLY:
+        found = found[[layer.plastic for layer in network.spec.layers]]
+    return [int(address) for address in found]

@@ -1,0 +1,158 @@
+"""A census: what neurons and synapses do while recordings are shown, counted one by one.
+
+The counts are those that NeuroBench (Yik et al. 2025) defines its metrics by: neurons that are
+zero, membranes that change, operations at synapses that are not zero. The engine's own counters are
+cheaper and coarser: they take in zero weights, and all neurons of a layer that is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.binning import Binned
+from spikewire.qcore.network.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Totals over all recordings and ticks.
+
+    Attributes
+    ----------
+    recordings, ticks
+        How many were shown, and each one's length.
+    neurons
+        int64[layers]: neurons, before pooling.
+    fired
+        int64[layers]: neurons that fired, tick by tick.
+    membrane_updates
+        int64[layers]: membranes that changed, tick by tick.
+    effective
+        int64[layers + 1]: operations at non-zero synapses by non-zero inputs; the trained readout
+        last.
+    dense
+        int64[layers + 1]: operations if nothing were zero.
+    binary
+        bool[layers + 1]: whether a layer's inputs are spikes (accumulates) or counts and features
+        (multiply-accumulates).
+    """
+
+    recordings: int
+    ticks: int
+    neurons: npt.NDArray[np.int64]
+    fired: npt.NDArray[np.int64]
+    membrane_updates: npt.NDArray[np.int64]
+    effective: npt.NDArray[np.int64]
+    dense: npt.NDArray[np.int64]
+    binary: npt.NDArray[np.bool_]
+
+
+def take_census(network: Network, samples: Sequence[Binned], ticks: int) -> Census:
+    """Show recordings, each from rest and tick by tick, and count.
+
+    Parameters
+    ----------
+    network
+        The network; it is copied, and does not learn.
+    samples
+        Recordings, their ticks counted from 0.
+    ticks
+        How long each is shown.
+    """
+    copy = Network.from_bytes(network.to_bytes())
+    layers = len(copy.spec.layers)
+    plane = np.zeros((copy.spec.height, copy.spec.width, copy.spec.polarities), np.int64)
+    sent = [plane.copy(), *(np.zeros(copy.units(n), np.int64) for n in range(layers))]
+    fired = np.zeros(layers, np.int64)
+    changed = np.zeros(layers, np.int64)
+    readout = np.count_nonzero(_readout_weights(copy), axis=0)
+    read = 0
+    before = [copy.membrane(n).copy() for n in range(layers)]
+    registers = copy.arena.registers
+    start = int(registers[at.AT_NORMAL])
+    features = copy.arena.i16[start : start + readout.size]
+    for sample in samples:
+        copy.reset_state()
+        registers[at.TICK] = registers[at.DIRTY] = 0
+        firing = np.zeros(layers, np.int64)
+        edges = np.searchsorted(sample.tick, np.arange(ticks + 1))
+        for tick in range(ticks):
+            for n in range(layers):
+                before[n][...] = copy.membrane(n)
+            part = slice(int(edges[tick]), int(edges[tick + 1]))
+            events = Binned(sample.tick[part], sample.x[part], sample.y[part], sample.p[part])
+            ran = int(registers[at.TICKS_RUN])
+            steps = copy.advance(events, tick + 1)
+            if int(registers[at.TICKS_RUN]) == ran:
+                fired += firing  # nothing moves: who fired would fire again
+                continue
+            if len(events):
+                plane[...] = 0
+                plane[events.y, events.x, events.p if plane.shape[2] > 1 else 0] = 1
+                sent[0] += plane
+            for n in range(layers):
+                firing[n] = np.count_nonzero(_map(copy, n, at.AT_FIRED, before[n].shape))
+                changed[n] += np.count_nonzero(copy.membrane(n) != before[n])
+                sent[n + 1] += _map(copy, n, at.AT_OUTPUT, copy.units(n)) != 0
+            fired += firing
+            if len(steps.tick):
+                read += int(readout[features != 0].sum())
+    shown = len(samples) * ticks
+    results = len(samples) * -(-ticks // copy.spec.result_every)
+    effective = [int((sent[n] * _reach(copy, n, sparse=True)).sum()) for n in range(layers)]
+    dense = [int(_reach(copy, n, sparse=False).sum()) * shown for n in range(layers)]
+    pools = [(layer.pool > 1 and layer.pool_kind == "sum") for layer in copy.spec.layers]
+    return Census(
+        recordings=len(samples),
+        ticks=ticks,
+        neurons=np.array([v.size for v in before], np.int64),
+        fired=fired,
+        membrane_updates=changed,
+        effective=np.array([*effective, read], np.int64),
+        dense=np.array([*dense, results * readout.size * len(copy.classes)], np.int64),
+        binary=np.array([True, *(not summed for summed in pools[:-1]), False]),
+    )
+
+
+def _map(network: Network, n: int, column: int, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
+    start = int(network.arena.layers[n, column])
+    return network.arena.i8[start : start + int(np.prod(shape))].reshape(shape)
+
+
+def _reach(network: Network, n: int, *, sparse: bool) -> npt.NDArray[np.int64]:
+    """Synapses behind every place of a layer's input map: int64[rows, columns, channels].
+
+    ``sparse`` leaves out those of weight zero; synapses that lead outside the map are none.
+    """
+    L = network.arena.layers[n]
+    W = network.weights(n)
+    each = np.count_nonzero(W, axis=3) if sparse else np.full(W.shape[:3], W.shape[3])
+    rows, columns = int(L[at.IN_ROWS]), int(L[at.IN_COLUMNS])
+    reach = np.zeros((rows, columns, W.shape[0]), np.int64)
+    stride, pad = int(L[at.STRIDE]), (int(L[at.PAD_Y]), int(L[at.PAD_X]))
+    out_y, out_x = np.arange(int(L[at.ROWS])), np.arange(int(L[at.COLUMNS]))
+    for ky in range(W.shape[1]):
+        y = out_y * stride + ky - pad[0]
+        y = y[(y >= 0) & (y < rows)]
+        for kx in range(W.shape[2]):
+            x = out_x * stride + kx - pad[1]
+            x = x[(x >= 0) & (x < columns)]
+            reach[np.ix_(y, x)] += each[:, ky, kx]
+    return reach
+
+
+def _readout_weights(network: Network) -> npt.NDArray[np.int16]:
+    return network.read_store() >> 8
+
+
+def connection_sparsity(network: Network) -> float:
+    """Share of weights that are zero, over all layers and the trained readout."""
+    parts: list[npt.NDArray[Any]] = [network.weights(n) for n in range(len(network.spec.layers))]
+    parts.append(_readout_weights(network))
+    return sum(int((part == 0).sum()) for part in parts) / sum(part.size for part in parts)

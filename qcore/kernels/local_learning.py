@@ -1,0 +1,306 @@
+"""Local learning: a fixed random readout per layer, its error, and the gradient of one tick.
+
+For layer activations ``a`` (saturating, 6 bits), readout ``G`` and classes ``c`` (DECOLLE, Kaiser
+et al. 2020, in the integers of Schaefer & Joshi 2020)::
+
+    y_c     = sum_i G_ci a_i
+    e_c     = clip((target_c - y_c) >> error_shift), 0 inside the dead zone
+    delta_i = clip((sum_c G_ci e_c) >> delta_shift) where a_i is inside its linear window, else 0
+    g      += delta (x) P
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spikewire._jit import kernel
+from spikewire.qcore.kernels.fixed_point import bit_length, clip, xorshift
+
+
+@kernel("void(int8[:, ::1], int8[::1], int32[::1])")
+def local_readout(G, activation, y):
+    """Read a layer out: ``y[c] = sum_i G[c, i] * activation[i]``.
+
+    Parameters
+    ----------
+    G
+        int8[classes, units], fixed and random.
+    activation
+        int8[units].
+    y
+        int32[classes], overwritten. ``|y| <= units * 2**7 * 2**5`` fits for up to 2**19 units.
+    """
+    for k in range(y.shape[0]):
+        row = G[k]
+        total = np.int32(0)
+        for i in range(activation.shape[0]):
+            total = np.int32(total + np.int32(np.int32(row[i]) * np.int32(activation[i])))
+        y[k] = total
+
+
+@kernel("void(int32[::1], int32[::1], int32[::1], int64)")
+def add_readout(scores, y, mean, gain):
+    """Let a local readout be heard: ``scores += gain * (y - mean / 16)``, saturating at 2**30.
+
+    A class whose mean is 0 was never learned beside: its readout says nothing yet.
+
+    Parameters
+    ----------
+    scores
+        int32[classes], changed in place.
+    y, mean
+        int32[classes]: the readout, and 16 times its slow mean as :func:`local_error` keeps it.
+    gain
+        How loud, 0 to 256.
+    """
+    for k in range(scores.shape[0]):
+        if mean[k] == 0:
+            continue
+        own = np.int64(y[k]) - np.int64(mean[k] >> 4)
+        heard = np.int64(scores[k]) + own * gain
+        scores[k] = np.int32(min(max(heard, np.int64(-(1 << 30))), np.int64(1 << 30)))
+
+
+@kernel("int64(int32[::1], int32[::1], int64, int64, int64, int64, int64, int32[::1])")
+def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
+    """Compare a readout with its target: ``+target`` for the label, ``-target / 8`` for the others.
+
+    Parameters
+    ----------
+    y
+        int32[classes].
+    mean
+        int32[classes], advanced: 16 times the readout's slow mean, which is taken off first. A
+        random readout of non-negative activations has a large constant part that says nothing. 0
+        stands for none yet: then the mean begins at this readout.
+    label
+        The true class.
+    target
+        What the true class's readout should be above its mean.
+    error_shift, rail, dead_zone
+        Errors are shifted right, clipped to ``[-rail, rail]`` and zeroed up to ``dead_zone``.
+    error
+        int32[classes], overwritten.
+
+    Returns
+    -------
+    int
+        1 if any error is left to learn from.
+    """
+    left = 0
+    for k in range(y.shape[0]):
+        if mean[k] == 0:
+            mean[k] = np.int32(np.int64(y[k]) * 16)
+        wanted = np.int64(target) if k == label else -(np.int64(target) >> 3)
+        gap = wanted - (np.int64(y[k]) - np.int64(mean[k] >> 4))
+        mean[k] = np.int32(mean[k] + np.int32((np.int64(y[k]) * 16 - np.int64(mean[k])) >> 7))
+        value = min(max(gap >> error_shift, -rail), rail)
+        if value <= dead_zone and value >= -dead_zone:
+            value = 0
+        if value != 0:
+            left = 1
+        error[k] = np.int32(value)
+    return left
+
+
+@kernel("int64(int8[:, ::1], int32[::1], int8[::1], int8[::1], int32[::1], int64, int64)")
+def local_delta(G, error, activation, delta, scratch, delta_shift, rail):
+    """Bring the error back through the readout, inside the surrogate's window.
+
+    Parameters
+    ----------
+    G
+        int8[classes, units].
+    error
+        int32[classes].
+    activation
+        int8[units] in ``[0, rail]``; units at either end get no error.
+    delta
+        int8[units], overwritten.
+    scratch
+        int32[at least units].
+    delta_shift
+        Right shift that brings the sum into 8 bits.
+
+    Returns
+    -------
+    int
+        How many units have an error.
+    """
+    units = activation.shape[0]
+    shift = np.int32(delta_shift)
+    high = np.int32(rail)
+    for i in range(units):
+        scratch[i] = 0
+    for k in range(error.shape[0]):
+        e = error[k]
+        if e == 0:
+            continue
+        row = G[k]
+        for i in range(units):
+            scratch[i] = np.int32(scratch[i] + np.int32(e * np.int32(row[i])))
+    n = np.int64(0)
+    for i in range(units):
+        a = np.int32(activation[i])
+        inside = np.int32(1) if (a > 0 and a < high) else np.int32(0)
+        back = clip(np.int32(scratch[i] >> shift), np.int32(-127), np.int32(127))
+        value = np.int32(back * inside)
+        delta[i] = np.int8(value)
+        n += np.int64(value != 0)
+    return n
+
+
+@kernel("void(int8[:, :, ::1], int16[:, :, ::1], int32[:, :, :, ::1], int64, int64, int64, int64)")
+def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
+    """Add one tick's gradient: the outer product of traces and errors, summed over places.
+
+    ``g[c, ky, kx, :] += (P[y, x, c] >> trace_shift) * delta[oy, ox, :]``; a negative shift goes
+    left, which keeps the scale where P has fewer bits than the gradient would take of it.
+
+    Places without an error and inputs without a trace cost nothing.
+
+    Parameters
+    ----------
+    delta
+        int8[rows, columns, c_out].
+    P
+        int16[rows_in, columns_in, c_in]: presynaptic traces.
+    g
+        int32[c_in, kernel rows, kernel columns, c_out], the columns from the last to the first as
+        the weights'; changed in place.
+    """
+    rows, columns, channels = delta.shape
+    rows_in, columns_in, inputs = P.shape
+    kernel_y = g.shape[1]
+    kernel_x = g.shape[2]
+    down = np.int32(max(trace_shift, 0))
+    up = np.int32(max(-trace_shift, 0))
+    for oy in range(rows):
+        for ox in range(columns):
+            error = delta[oy, ox]
+            some = np.int8(0)
+            for k in range(channels):
+                some |= error[k]
+            if some == 0:
+                continue
+            for ky in range(kernel_y):
+                y = oy * stride + ky - pad_y
+                if y < 0 or y >= rows_in:
+                    continue
+                for kx in range(kernel_x):
+                    x = ox * stride + kx - pad_x
+                    if x < 0 or x >= columns_in:
+                        continue
+                    traces = P[y, x]
+                    for c in range(inputs):
+                        p = np.int32(np.int32(np.int32(traces[c]) >> down) << up)
+                        if p == 0:
+                            continue
+                        target = g[c, ky, kernel_x - 1 - kx]
+                        for k in range(channels):
+                            target[k] = np.int32(target[k] + np.int32(p * np.int32(error[k])))
+
+
+@kernel("void(int8[:, :, ::1], int32[::1])")
+def bias_gradient(delta, g):
+    """Add one tick's gradient of the channels' biases: the errors summed over places."""
+    rows, columns, channels = delta.shape
+    for oy in range(rows):
+        for ox in range(columns):
+            for k in range(channels):
+                g[k] = np.int32(g[k] + np.int32(delta[oy, ox, k]))
+
+
+@kernel("int64(int32[:, ::1], int32[::1], int32[::1])")
+def weigh_gradient(g, mean, bits):
+    """Find each output channel's mean gradient, and the size of what is left without it.
+
+    Parameters
+    ----------
+    g
+        int32[rows, outputs], each inside ``[-2**30, 2**30]``.
+    mean
+        int32[outputs], overwritten: ``floor(sum(g[:, k]) / rows)``.
+    bits
+        int32[outputs], overwritten: bit length of the largest ``|g[:, k] - mean[k]|``.
+
+    Returns
+    -------
+    int
+        0 if there is no gradient at all.
+    """
+    rows, outputs = g.shape
+    total = np.zeros(outputs, np.int64)
+    largest = np.zeros(outputs, np.int32)
+    some = np.int32(0)
+    for i in range(rows):
+        for k in range(outputs):
+            total[k] += np.int64(g[i, k])
+            some |= g[i, k]
+    for k in range(outputs):
+        mean[k] = np.int32(total[k] // np.int64(rows))
+    for i in range(rows):
+        for k in range(outputs):
+            value = np.int32(g[i, k] - mean[k])
+            largest[k] = max(largest[k], np.int32(abs(value)))
+    for k in range(outputs):
+        bits[k] = np.int32(bit_length(np.int64(largest[k])))
+    return np.int64(some != 0)
+
+
+@kernel(
+    "void(int32[:, ::1], int32[::1], int32[::1], int16[:, ::1], int8[:, ::1], uint32[::1],"
+    " int64, int64, int64)"
+)
+def apply_gradient(g, mean, bits, store, weights, lanes, step, rail, used_shift):
+    """Step the stored weights by the centred, normalised gradient, and clear it.
+
+    Per output channel ``k``, with ``s = bits[k] + 4``::
+
+        store += ((g - mean[k]) * step + uniform(0, 2**s - 1)) >> s
+
+    The channel's largest gradient moves its weight by ``step / 16`` LSBs of the store, or half of
+    that (its power of two is known, not its value); the rounding is stochastic, to whole LSBs,
+    and unbiased for both signs. The weights used are the store's upper bits.
+
+    The mean is taken off because it only makes a channel fire more or less, which the regulation
+    of its threshold undoes: left in, the two drive each other on for ever, until every weight of
+    the channel has the same sign.
+
+    Parameters
+    ----------
+    g
+        int32[rows, outputs]: gradient, with the sign of the wanted change; cleared.
+    mean, bits
+        int32[outputs], from :func:`weigh_gradient`.
+    store
+        int16[rows, outputs], clipped to ``[-rail - 1, rail]``.
+    weights
+        int8[rows, outputs], refreshed: ``store >> used_shift``.
+    lanes
+        uint32[at least outputs]: one xorshift lane per output channel, advanced once per row.
+    step
+        Sixteenths of an LSB, at most 2**20.
+    """
+    low = np.int32(-rail - 1)
+    high = np.int32(rail)
+    used = np.int32(used_shift)
+    outputs = g.shape[1]
+    spare = np.empty(outputs, np.int64)
+    shift = np.empty(outputs, np.int64)
+    mask = np.empty(outputs, np.uint32)
+    for k in range(outputs):
+        # The noise has 32 bits: bits below it cannot decide a rounding.
+        spare[k] = max(np.int64(0), np.int64(bits[k]) + 4 - 31)
+        shift[k] = np.int64(bits[k]) + 4 - spare[k]
+        mask[k] = np.uint32((np.int64(1) << shift[k]) - 1)
+    for i in range(g.shape[0]):
+        for k in range(outputs):
+            lanes[k] = xorshift(lanes[k])
+            value = np.int64(np.int32(g[i, k] - mean[k])) * step >> spare[k]
+            noise = np.int64(np.uint32(lanes[k] & mask[k]))
+            moved = np.int32(np.int64(value + noise) >> shift[k])
+            after = clip(np.int32(moved + np.int32(store[i, k])), low, high)
+            store[i, k] = np.int16(after)
+            weights[i, k] = np.int8(np.int32(after >> used))
+            g[i, k] = np.int32(0)

@@ -1,0 +1,1 @@
+"""The network: specification, state, batches, model files."""

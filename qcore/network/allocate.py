@@ -1,0 +1,219 @@
+"""Lay a network's arrays out in flat arenas and fill the layer table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.qcore.errors import SpecError
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels import neuron
+from spikewire.qcore.network.spec import FULL, LayerSpec, NetworkSpec, Widths
+
+RESETS = {
+    "zero": neuron.RESET_ZERO,
+    "subtract": neuron.RESET_SUBTRACT,
+    "refractory": neuron.RESET_REFRACTORY,
+}
+
+POOLS = {"or": at.POOL_OR, "sum": at.POOL_SUM}
+
+BASE = Widths()
+"""The widths in which the settings of :class:`LearningSpec` and ``slope`` are given."""
+
+ALIGN = 64  # bytes: one cache line, one AVX-512 register
+
+
+class _Bump:
+    """Hands out aligned places in an arena that is allocated at the end."""
+
+    def __init__(self, itemsize: int) -> None:
+        self.step = ALIGN // itemsize
+        self.used = 0
+
+    def take(self, count: int) -> int:
+        start = self.used
+        self.used += -(-count // self.step) * self.step
+        return start
+
+
+@dataclass(slots=True)
+class Arena:
+    """The whole state of a network: everything the engine reads and writes."""
+
+    registers: npt.NDArray[np.int64]
+    layers: npt.NDArray[np.int64]
+    i8: npt.NDArray[np.int8]
+    i16: npt.NDArray[np.int16]
+    i32: npt.NDArray[np.int32]
+    lanes: npt.NDArray[np.uint32]
+
+    def copy(self) -> Arena:
+        """Copy every array."""
+        return Arena(*(getattr(self, field.name).copy() for field in fields(self)))
+
+
+def lay_out(spec: NetworkSpec, classes: int) -> Arena:
+    """Allocate zeroed arenas for a network with that many classes, and fill its tables."""
+    layers = np.zeros((len(spec.layers), at.LAYER_COLUMNS), np.int64)
+    i8, i16, i32 = _Bump(1), _Bump(2), _Bump(4)
+    features = 0
+    rows, columns, channels = spec.height, spec.width, spec.polarities
+    input_at = i8.take(rows * columns * channels)
+    widest = 64
+    for n, layer in enumerate(spec.layers):
+        L = layers[n]
+        _shape(L, layer, n, rows, columns, channels)
+        neurons = int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
+        outputs = int(L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS])
+        inputs = rows * columns * channels
+        synapses = int(L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
+        widest = max(widest, layer.channels)
+        L[at.AT_INPUT] = input_at
+        # The first tick is computed even without events: biases and activations are not zero.
+        L[at.LIVE] = 1
+        L[at.AT_WEIGHTS] = i8.take(synapses)
+        L[at.AT_FIRED] = i8.take(neurons)
+        L[at.AT_OUTPUT] = i8.take(outputs) if layer.pool > 1 else L[at.AT_FIRED]
+        L[at.AT_DRIVE] = i16.take(neurons)
+        L[at.AT_U] = i32.take(neurons)
+        L[at.AT_V] = i32.take(neurons)
+        L[at.AT_R] = i32.take(neurons)
+        L[at.AT_TABLE] = i32.take(neuron.PARAMETERS * layer.channels)
+        L[at.AT_COUNT] = i32.take(layer.channels)
+        if layer.plastic:
+            L[at.AT_ACTIVATION] = i8.take(neurons)
+            L[at.AT_DELTA] = i8.take(neurons)
+            L[at.AT_OUT_ACTIVATION], L[at.AT_OUT_DELTA] = L[at.AT_ACTIVATION], L[at.AT_DELTA]
+            if layer.pool > 1:
+                L[at.AT_OUT_ACTIVATION] = i8.take(outputs)
+                L[at.AT_OUT_DELTA] = i8.take(outputs)
+            L[at.AT_G] = i8.take(classes * outputs)
+            L[at.AT_STORE] = i16.take(synapses)
+            L[at.AT_Q] = i16.take(inputs)
+            L[at.AT_P] = i16.take(inputs)
+            L[at.AT_GRADIENT] = i32.take(synapses)
+            L[at.AT_BIAS_GRADIENT] = i32.take(layer.channels)
+            L[at.AT_MEAN] = i32.take(classes)
+        _learning(L, layer, spec)
+        if layer.read:
+            L[at.AT_FEATURES] = features
+            features += outputs
+        input_at = int(L[at.AT_OUTPUT])
+        rows, columns, channels = int(L[at.OUT_ROWS]), int(L[at.OUT_COLUMNS]), layer.channels
+    if features == 0:
+        raise SpecError("No layer has read = true: the readout would have nothing to read.")
+    R = np.zeros(at.REGISTERS + classes, np.int64)
+    R[at.AT_FEATURE] = i16.take(features)
+    layers[:, at.AT_FEATURES] += R[at.AT_FEATURE]
+    R[at.AT_NORMAL] = i16.take(features)
+    R[at.AT_READ_STORE] = i16.take(classes * features)
+    R[at.AT_SLOTS] = i8.take(classes * spec.readout.slots * -(-features // 8))
+    R[at.CLASSES] = classes
+    R[at.FEATURES] = features
+    R[at.LABEL] = -1
+    R[at.RESULT_EVERY] = spec.result_every
+    R[at.CADENCE] = spec.learning.cadence
+    R[at.BURN_IN] = spec.learning.burn_in
+    R[at.APPLY_EVERY] = spec.learning.apply_every
+    R[at.READ_EVERY] = spec.readout.every
+    R[at.SLOTS] = spec.readout.slots
+    R[at.REPLAYS] = spec.readout.replays
+    R[at.FEATURE_KICK] = spec.readout.kick
+    R[at.FEATURE_SLOW] = spec.readout.slow
+    R[at.READ_TARGET] = spec.readout.target
+    R[at.READ_SHIFT] = spec.readout.shift
+    R[at.READ_DEAD_ZONE] = spec.readout.dead_zone
+    R[at.PERIOD] = spec.learning.period
+    R[at.LEARN_LAYERS] = 1
+    R[at.LOCAL_GAIN] = spec.readout.local_gain
+    return Arena(
+        registers=R,
+        layers=layers,
+        i8=np.zeros(i8.used, np.int8),
+        i16=np.zeros(i16.used, np.int16),
+        i32=np.zeros(i32.used, np.int32),
+        lanes=np.ones(widest, np.uint32),
+    )
+
+
+def _shape(
+    L: npt.NDArray[np.int64], layer: LayerSpec, n: int, rows: int, columns: int, channels: int
+) -> None:
+    L[at.IN_ROWS], L[at.IN_COLUMNS], L[at.IN_CHANNELS] = rows, columns, channels
+    L[at.CHANNELS] = layer.channels
+    L[at.POOL] = layer.pool
+    L[at.POOL_KIND] = POOLS[layer.pool_kind] if layer.pool > 1 else at.POOL_OR
+    if layer.kind == "dense":
+        L[at.KIND] = at.DENSE
+        L[at.KERNEL_Y], L[at.KERNEL_X], L[at.STRIDE] = rows, columns, 1
+        out_rows = out_columns = 1
+    else:
+        L[at.KIND] = at.CONV
+        L[at.KERNEL_Y] = L[at.KERNEL_X] = layer.kernel
+        L[at.STRIDE] = layer.stride
+        L[at.PAD_Y] = L[at.PAD_X] = layer.pad
+        out_rows = (rows + 2 * layer.pad - layer.kernel) // layer.stride + 1
+        out_columns = (columns + 2 * layer.pad - layer.kernel) // layer.stride + 1
+    pooled_rows, pooled_columns = out_rows // layer.pool, out_columns // layer.pool
+    if pooled_rows < 1 or pooled_columns < 1:
+        raise SpecError(
+            f"layers[{n}] leaves nothing of a {rows}x{columns} map: kernel {layer.kernel}, "
+            f"stride {layer.stride}, pad {layer.pad}, pool {layer.pool}."
+        )
+    L[at.ROWS], L[at.COLUMNS] = out_rows, out_columns
+    L[at.OUT_ROWS], L[at.OUT_COLUMNS] = pooled_rows, pooled_columns
+
+
+def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> None:
+    """Fill in the settings, rescaled so that narrower numbers cover the same range, more coarsely.
+
+    A weight of fewer bits is the 8-bit weight without its lowest; the exponent makes up for them.
+    An activation of fewer bits has larger steps, so readouts come out smaller by as much, and
+    their targets and shifts with them; likewise for readouts and errors. A trace's kick and rail
+    follow its width, and gradients are shifted less.
+    """
+    learn, widths = spec.learning, spec.widths
+    # By how many bits the local readout's sums are larger than at the base widths.
+    taller = (widths.readout - BASE.readout) + (widths.activation - BASE.activation)
+    finer = widths.error - BASE.error
+    L[at.EXPONENT] = layer.exponent + BASE.weight - widths.weight
+    L[at.RESET] = RESETS[layer.reset]
+    L[at.SLOPE] = max(0, layer.slope + BASE.activation - widths.activation)
+    L[at.COARSE_BITS] = 0 if widths.refractory == FULL else widths.refractory
+    leaks = _leak(layer.decay_u), _leak(layer.decay_v)
+    L[at.LEAK_U], L[at.LEAK_V] = leaks if min(leaks) >= 0 else (-1, -1)
+    L[at.RATE_LOW] = layer.activity * 65536 // 2000
+    L[at.RATE_HIGH] = layer.activity * 65536 // 500
+    L[at.RAIL] = 2**widths.activation - 1
+    L[at.PLASTIC] = layer.plastic
+    L[at.READ] = layer.read
+    L[at.STORE_RAIL] = 2 ** (widths.store - 1) - 1
+    L[at.USED_SHIFT] = widths.store - widths.weight
+    L[at.LEARN_TARGET] = _scaled(learn.target, taller)
+    L[at.ERROR_SHIFT] = max(0, learn.error_shift + taller - finer)
+    L[at.ERROR_RAIL] = 2 ** (widths.error - 1) - 1
+    L[at.DEAD_ZONE] = _scaled(learn.dead_zone, finer)
+    L[at.DELTA_SHIFT] = max(0, learn.delta_shift + widths.readout - BASE.readout + finer)
+    L[at.TRACE_SHIFT] = learn.trace_shift + widths.p - BASE.p
+    L[at.STEP] = learn.step
+    L[at.BIAS_STEP] = learn.bias_step
+    L[at.KICK] = _scaled(120, widths.q - BASE.q)
+    L[at.Q_RAIL] = 2**widths.q - 1
+    L[at.P_LIFT] = widths.p - widths.q
+    L[at.FAST] = 3
+    L[at.SLOW] = learn.slow
+
+
+def _leak(decay: int | list[int] | tuple[int, ...]) -> int:
+    """Return n if all decays are ``4096 / 2**n``, else -1."""
+    values = {decay} if isinstance(decay, int) else set(decay)
+    value = values.pop()
+    return 13 - value.bit_length() if not values and value.bit_count() == 1 else -1
+
+
+def _scaled(value: int, bits: int) -> int:
+    """Return ``value * 2**bits``, rounded down."""
+    return value << bits if bits >= 0 else value >> -bits

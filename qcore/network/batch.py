@@ -1,0 +1,291 @@
+"""Recordings side by side: many neuron states, one set of weights.
+
+Consecutive updates of one recording share a label and pull every weight the same way. Shown side
+by side, many recordings add their gradients before each step: every recording has its own membranes
+and traces, all share weights, thresholds, gradients and readout. The engine is the same; only its
+tables point elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.binning import Binned
+from spikewire.qcore.kernels.engine import advance, apply_layers, regulate_layers
+from spikewire.qcore.kernels.local_learning import local_readout
+from spikewire.qcore.network.allocate import Arena
+from spikewire.qcore.network.network import Network
+from spikewire.qcore.network.spike_probe import nobody
+
+# What every recording has for itself, by arena; everything else is shared.
+_OWN_I32 = (at.AT_U, at.AT_V, at.AT_R)
+_COUNTERS = (at.SPIKES, at.SYNAPTIC_OPERATIONS, at.NEURON_UPDATES, at.UPDATES)
+_TALLIES = (at.EVENTS, at.MERGED, at.READ_UPDATES, at.TICKS_RUN, at.TICKS_SKIPPED)
+_NEVER = 1 << 62
+# A portion holds many classes and people: what it says about thresholds holds for all of them.
+_SLOWEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a batch of n recordings gave.
+
+    Attributes
+    ----------
+    scores
+        int64[n, classes]: the trained readout's, summed over the result ticks after the burn-in.
+    local
+        int64[layers, n, classes]: the fixed local readouts less their slow means, summed over the
+        learning cadence's ticks after the burn-in; zero for layers without one.
+    spikes
+        int64[n, layers]: output spikes.
+    synaptic_ops
+        int64[n, layers]: synaptic operations.
+    neuron_updates
+        int64[n, layers]: membranes computed.
+    ticks
+        Length of each recording.
+    """
+
+    scores: npt.NDArray[np.int64]
+    local: npt.NDArray[np.int64]
+    spikes: npt.NDArray[np.int64]
+    synaptic_ops: npt.NDArray[np.int64]
+    neuron_updates: npt.NDArray[np.int64]
+    ticks: int
+
+
+class Batch:
+    """Shows recordings to a network side by side, learning from them together.
+
+    Between two calls of :meth:`show` the network itself holds everything that lasts: saving it then
+    and continuing later gives the same bits as going on.
+
+    Parameters
+    ----------
+    network
+        The network that learns. Its own membranes and traces are not used.
+    size
+        The most recordings shown at a time.
+
+    Raises
+    ------
+    ValueError
+        If the size is not between 1 and 1,024.
+    """
+
+    def __init__(self, network: Network, size: int) -> None:
+        if not 1 <= size <= 1024:
+            raise ValueError(f"A batch shows 1 to 1024 recordings at a time, not {size}.")
+        self.network = network
+        self.size = size
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Append the recordings' own arrays to the network's arenas."""
+        net, old = self.network, self.network.arena
+        shared = (len(old.i8), len(old.i16), len(old.i32))
+        ends = list(shared)
+        self._layers = np.repeat(old.layers[None], self.size, 0)
+        self._registers = np.repeat(old.registers[None], self.size, 0)
+        for b in range(self.size):
+            self._place(b, ends)
+        i8 = np.zeros(ends[0], np.int8)
+        i16 = np.zeros(ends[1], np.int16)
+        i32 = np.zeros(ends[2], np.int32)
+        i8[: shared[0]], i16[: shared[1]], i32[: shared[2]] = old.i8, old.i16, old.i32
+        self._arenas = (i8, i16, i32)
+        self._own = (i8[shared[0] :], i16[shared[1] :], i32[shared[2] :])
+        net.arena = Arena(
+            registers=old.registers, layers=old.layers,
+            i8=i8[: shared[0]], i16=i16[: shared[1]], i32=i32[: shared[2]], lanes=old.lanes,
+        )  # fmt: skip
+        self._arena = net.arena
+
+    def _place(self, b: int, ends: list[int]) -> None:
+        """Point recording ``b``'s tables at places of its own."""
+
+        def take(arena: int, count: int) -> int:
+            start = ends[arena]
+            step = 64 >> arena
+            ends[arena] += -(-count // step) * step
+            return start
+
+        R = self._registers[b]
+        R[at.AT_FEATURE] = take(1, int(R[at.FEATURES]))
+        shift = R[at.AT_FEATURE] - self.network.arena.registers[at.AT_FEATURE]
+        input_at = -1
+        for L in self._layers[b]:
+            neurons = int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
+            outputs = int(L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS])
+            inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+            L[at.AT_FIRED] = take(0, neurons)
+            L[at.AT_OUTPUT] = take(0, outputs) if L[at.POOL] > 1 else L[at.AT_FIRED]
+            if L[at.PLASTIC] != 0:
+                L[at.AT_ACTIVATION] = take(0, neurons)
+                L[at.AT_OUT_ACTIVATION] = L[at.AT_ACTIVATION]
+                if L[at.POOL] > 1:
+                    L[at.AT_OUT_ACTIVATION] = take(0, outputs)
+                for column in (at.AT_Q, at.AT_P):
+                    L[column] = take(1, inputs)
+            for column in _OWN_I32:
+                L[column] = take(2, neurons)
+            L[at.AT_FEATURES] += shift
+            if input_at >= 0:
+                L[at.AT_INPUT] = input_at
+            input_at = int(L[at.AT_OUTPUT])
+
+    def show(
+        self,
+        samples: Sequence[Binned],
+        labels: Sequence[int] | None,
+        ticks: int,
+        *,
+        learn: bool = False,
+        regulate: bool = False,
+    ) -> Shown:
+        """Show recordings from rest, tick by tick side by side.
+
+        Parameters
+        ----------
+        samples
+            Up to ``size`` recordings, their ticks counted from 0; later ones than ``ticks`` are
+            left out.
+        labels
+            Their classes' indices; needed for learning.
+        ticks
+            How long to show them.
+        learn
+            Whether to learn: layers every ``learning.cadence`` ticks after the burn-in from the sum
+            of all recordings' gradients, the readout every ``readout.every`` ticks from one
+            recording after the other. Thresholds are regulated at the same cadence.
+        regulate
+            Whether to regulate thresholds even if nothing is learned.
+
+        Raises
+        ------
+        ValueError
+            If there are too many samples, a label is no class, or learning has no labels.
+        """
+        count, net = len(samples), self.network
+        classes = len(net.classes)
+        if count > self.size:
+            raise ValueError(f"This batch shows up to {self.size} recordings, not {count}.")
+        if labels is not None and len(labels) != count:
+            raise ValueError(f"There are {count} recordings, but {len(labels)} labels.")
+        if learn and labels is None:
+            raise ValueError("Learning needs the recordings' labels.")
+        for label in labels if labels is not None and learn else ():
+            if not 0 <= label < classes:
+                raise ValueError(f"Label {label} is none of the {classes} classes.")
+        if net.arena is not self._arena:
+            self._lay_out()
+        for own in self._own:
+            own[:] = 0
+        self._begin(labels if learn else None, learn or regulate)
+        cadence = net.spec.learning.cadence
+        shown = Shown(
+            np.zeros((count, classes), np.int64),
+            np.zeros((len(net.spec.layers), count, classes), np.int64),
+            np.zeros((count, len(net.spec.layers)), np.int64),
+            np.zeros((count, len(net.spec.layers)), np.int64),
+            np.zeros((count, len(net.spec.layers)), np.int64),
+            ticks,
+        )
+        stops = [*range(1, ticks, cadence), ticks]
+        edges = [np.searchsorted(sample.tick, stops) for sample in samples]
+        starts = [0] * count
+        for step, until in enumerate(stops):
+            for b, sample in enumerate(samples):
+                part = slice(starts[b], int(edges[b][step]))
+                starts[b] = part.stop
+                self._advance(b, sample, part, until, shown)
+            if until > net.spec.learning.burn_in:
+                self._read_locally(count, shown)
+            if learn or regulate:
+                self._step(count)
+        self._finish(count, shown)
+        return shown
+
+    def _begin(self, labels: Sequence[int] | None, moving: bool) -> None:
+        net = self.network
+        R = self._registers
+        R[:, at.TICK] = R[:, at.LABEL_SINCE] = 0
+        R[:, at.LABEL] = -1
+        if labels is not None:
+            R[: len(labels), at.LABEL] = labels
+        R[:, at.LEARNING] = int(moving)
+        R[:, at.BATCHED] = 1
+        R[:, [at.PENDING, at.DIRTY, at.PERIOD_TICKS, *_TALLIES]] = 0
+        # Steps and regulation are taken here, over all recordings.
+        R[:, at.APPLY_EVERY] = 0
+        R[:, at.PERIOD] = _NEVER if net.spec.learning.period > 0 else 0
+        for register in (at.LEARN_LAYERS, at.READ_SHIFT):
+            R[:, register] = net.arena.registers[register]
+        self._layers[:, :, [at.TRACE_LIVE, at.FEATURE_LIVE, at.SPIKES_TOLD]] = 0
+        self._layers[:, :, at.LIVE] = 1
+        self._layers[:, :, list(_COUNTERS)] = 0
+
+    def _advance(self, b: int, sample: Binned, part: slice, until: int, shown: Shown) -> None:
+        net = self.network
+        classes = len(net.classes)
+        R, memory = self._registers[b], net.arena.registers[at.REGISTERS :]
+        most = (until - int(R[at.TICK])) // net.spec.result_every + 2
+        rows = np.zeros(most, np.int64)
+        scores = np.zeros((most, classes), np.int32)
+        spikes = np.zeros((most, len(net.spec.layers)), np.int64)
+        # How often each class was remembered belongs to the readout, which all share.
+        R[at.REGISTERS :] = memory
+        found = advance(
+            R, self._layers[b], *self._arenas, net.arena.lanes,
+            net._spikes, net._spill, net._scratch,
+            sample.tick[part], sample.x[part], sample.y[part], sample.p[part],
+            until, int(R[at.LABEL]), int(R[at.LEARNING]),
+            rows, scores, spikes, *nobody(len(net.spec.layers)),
+        )  # fmt: skip
+        memory[:] = R[at.REGISTERS :]
+        late = rows[:found] >= net.spec.learning.burn_in
+        shown.scores[b] += scores[:found][late].sum(0)
+
+    def _read_locally(self, count: int, shown: Shown) -> None:
+        net = self.network
+        y = np.zeros(len(net.classes), np.int32)
+        for n, layer in enumerate(net.spec.layers):
+            if not layer.plastic:
+                continue
+            G, mean = net.readout(n), net.readout_mean(n) >> 4
+            for b in range(count):
+                start = self._layers[b, n, at.AT_OUT_ACTIVATION]
+                local_readout(G, self._arenas[0][start : start + G.shape[1]], y)
+                shown.local[n, b] += y - mean
+
+    def _step(self, count: int) -> None:
+        net, R = self.network, self.network.arena.registers
+        if self._registers[:count, at.PENDING].any():
+            self._registers[:, at.PENDING] = 0
+            apply_layers(net.arena.layers, *self._arenas, net.arena.lanes)
+        ticks = int(self._registers[:count, at.PERIOD_TICKS].sum())
+        if ticks:
+            self._registers[:, at.PERIOD_TICKS] = 0
+            R[at.PERIOD_TICKS] = ticks
+            regulate_layers(R, net.arena.layers, self._arenas[2], _SLOWEST)
+        # What was at rest need not be under other weights, thresholds and biases.
+        self._layers[:, :, at.LIVE] = 1
+
+    def _finish(self, count: int, shown: Shown) -> None:
+        """Hand the recordings' counters to the network."""
+        layers = self._layers[:count]
+        shown.spikes[:] = layers[:, :, at.SPIKES]
+        shown.synaptic_ops[:] = layers[:, :, at.SYNAPTIC_OPERATIONS]
+        shown.neuron_updates[:] = layers[:, :, at.NEURON_UPDATES]
+        for column in _COUNTERS:
+            self.network.arena.layers[:, column] += layers[:, :, column].sum(0)
+        # Results tell the spikes since the row before: these were told here.
+        self.network.arena.layers[:, at.SPIKES_TOLD] = self.network.arena.layers[:, at.SPIKES]
+        for register in _TALLIES:
+            self.network.arena.registers[register] += self._registers[:count, register].sum()

@@ -1,0 +1,137 @@
+"""Model files: safetensors with the whole learner, and refusals in sentences."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+
+from spikewire.qcore.errors import ModelError
+from spikewire.qcore.network.allocate import Arena, lay_out
+from spikewire.qcore.network.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from spikewire.qcore.network.network import Network
+
+FORMAT = "spikewire-model"
+VERSION = 4
+
+_PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
+
+
+def to_bytes(network: Network) -> bytes:
+    """Serialise a network: its arenas, and specification, classes and seed as metadata."""
+    arrays = {name: np.ascontiguousarray(getattr(network.arena, name)) for name in _PARTS}
+    # One key only: safetensors writes several in no fixed order, and equal learners should make
+    # equal files.
+    about = json.dumps(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "spec": network.spec.to_dict(),
+            "classes": list(network.classes),
+            "seed": network.seed,
+        },
+        sort_keys=True,
+    )
+    return safetensors.numpy.save(arrays, metadata={FORMAT: about})
+
+
+def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], int, Arena]:
+    """Read what :func:`to_bytes` wrote.
+
+    Raises
+    ------
+    ModelError
+        If the bytes are no model, of another version, cut short, or do not fit their own
+        specification; ``where`` names them in the message.
+    """
+    about = _metadata(data, where)
+    if about.get("format") != FORMAT:
+        raise ModelError(f"{where} is a safetensors file, but not a spikewire model.")
+    if about.get("version") != VERSION:
+        raise ModelError(
+            f"{where} is a model of version {about.get('version')}; this program reads "
+            f"version {VERSION}."
+        )
+    try:
+        arrays = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise ModelError(f"{where} is damaged: {error}.") from None
+    try:
+        spec = NetworkSpec.from_dict(about["spec"])
+        classes = tuple(str(name) for name in about["classes"])
+        seed = int(about["seed"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{where} has an unreadable description: {error}.") from None
+    if not classes:
+        raise ModelError(f"{where} names no classes.")
+    expected = lay_out(spec, len(classes))
+    for name in _PARTS:
+        _take(expected, name, arrays.get(name), where)
+    _check_tables(expected, spec, len(classes), where)
+    return spec, classes, seed, expected
+
+
+def _metadata(data: bytes, where: str) -> dict[str, Any]:
+    if len(data) < 8:
+        raise ModelError(f"{where} is cut short: {len(data)} bytes are no model.")
+    (length,) = struct.unpack_from("<Q", data)
+    if length > len(data) - 8:
+        raise ModelError(f"{where} is no model file, or is cut short inside its header.")
+    try:
+        header = json.loads(data[8 : 8 + length])
+    except ValueError:
+        raise ModelError(f"{where} is no model file: its header is not readable.") from None
+    try:
+        about = json.loads(header["__metadata__"][FORMAT])
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def _take(arena: Arena, name: str, found: npt.NDArray[Any] | None, where: str) -> None:
+    wanted = getattr(arena, name)
+    if found is None:
+        raise ModelError(f"{where} lacks the array {name!r}.")
+    if found.dtype != wanted.dtype:
+        raise ModelError(f"{where}: {name!r} holds {found.dtype}, not {wanted.dtype}.")
+    if found.shape != wanted.shape:
+        raise ModelError(
+            f"{where}: {name!r} has shape {found.shape}, but its network needs {wanted.shape}."
+        )
+    wanted[...] = found
+
+
+def _check_tables(arena: Arena, spec: NetworkSpec, classes: int, where: str) -> None:
+    """Refuse tables that would send the engine outside its arenas."""
+    from spikewire.qcore.kernels import layout as at
+
+    fresh = lay_out(spec, classes)
+    for column in range(at.LAYER_COLUMNS):
+        if column in at.STATE_COLUMNS:
+            continue
+        if not np.array_equal(arena.layers[:, column], fresh.layers[:, column]):
+            raise ModelError(f"{where} is damaged: its layer table does not fit its specification.")
+    for register in range(at.REGISTERS):
+        if register in at.STATE_REGISTERS:
+            continue
+        if arena.registers[register] != fresh.registers[register]:
+            raise ModelError(f"{where} is damaged: its registers do not fit its specification.")
+    if not -1 <= int(arena.registers[at.LABEL]) < classes:
+        raise ModelError(f"{where} is damaged: its label is no class.")
+    if (arena.registers[[at.TICK, at.PERIODS, at.PERIOD_TICKS]] < 0).any():
+        raise ModelError(f"{where} is damaged: its clock is negative.")
+    if (arena.registers[at.REGISTERS :] < 0).any():
+        raise ModelError(f"{where} is damaged: its memory counts are negative.")
+    if not 1 <= int(arena.registers[at.READ_SHIFT]) <= 30:
+        raise ModelError(f"{where} is damaged: its readout's shift is out of range.")
+    if (arena.layers[:, at.STEP] < 0).any() or (arena.layers[:, at.STEP] > 2**20).any():
+        raise ModelError(f"{where} is damaged: its learning step is out of range.")
+    if (arena.lanes == 0).any():
+        raise ModelError(f"{where} is damaged: a random generator stands at zero.")

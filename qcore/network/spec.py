@@ -1,0 +1,301 @@
+"""A network as plain data: what a TOML preset says, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.qcore.errors import SpecError
+
+FULL = 24
+"""As ``widths.refractory``: the refractory trace has the membrane's own width and unit."""
+
+PerChannel = int | tuple[int, ...]
+"""One value for all channels of a layer, or several that are cycled over them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Bits per number; the defaults are the base widths of Schaefer & Joshi 2020.
+
+    ``weight`` counts the bits used, ``store`` those kept and learned. ``refractory`` bits hold the
+    refractory trace in parts of one kick; 24 keeps it as a membrane is kept. Settings elsewhere
+    (thresholds, slopes, shifts, targets) are given for the base widths and need no change with
+    them: a narrower number covers the same range, more coarsely.
+    """
+
+    weight: int = 8
+    store: int = 10
+    q: int = 10
+    p: int = 12
+    refractory: int = 2
+    activation: int = 6
+    readout: int = 6
+    error: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One layer of integrate-and-fire neurons, with the synapses that feed it.
+
+    Decays (in 1/4096 per tick), thresholds and biases are one value, or a list that is cycled over
+    the channels. ``pool_kind`` "or" pools to spikes, "sum" to counts of spikes.
+    """
+
+    kind: str
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    pad: int = 0
+    pool: int = 1
+    pool_kind: str = "or"
+    decay_u: PerChannel = 512
+    decay_v: PerChannel = 128
+    reset: str = "refractory"
+    threshold: PerChannel = 1 << 16
+    bias: PerChannel = 0
+    refractory_keep: int = 2662
+    refractory_ticks: int = 1
+    exponent: int = 4
+    slope: int = 12
+    activity: int = 30
+    plastic: bool = True
+    read: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LearningSpec:
+    """How layers learn from their local errors."""
+
+    cadence: int = 10
+    burn_in: int = 50
+    apply_every: int = 8
+    target: int = 6000
+    error_shift: int = 8
+    dead_zone: int = 1
+    delta_shift: int = 6
+    trace_shift: int = 5
+    step: int = 32
+    last_step: int = 8
+    bias_step: int = 0
+    slow: int = 5
+    period: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ReadoutSpec:
+    """The trained readout, and what else is heard in the scores.
+
+    ``shift`` goes evenly to ``last_shift`` over a training (0: it stays). ``local_gain`` times each
+    learning layer's local readout, less its mean, is added to the scores (0: only the trained
+    readout is heard).
+    """
+
+    every: int = 10
+    kick: int = 512
+    slow: int = 7
+    target: int = 1 << 18
+    shift: int = 15
+    dead_zone: int = 1 << 14
+    slots: int = 0
+    replays: int = 0
+    last_shift: int = 0
+    local_gain: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """How the network is best trained on a data set, unless somebody says otherwise.
+
+    ``passes`` over the recordings, ``batch`` of them side by side, each moved by up to ``shift``
+    pixels.
+    """
+
+    passes: int = 10
+    batch: int = 50
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A whole network: input plane, layers, learning, readout, widths."""
+
+    name: str
+    layers: tuple[LayerSpec, ...]
+    width: int = 32
+    height: int = 32
+    polarities: int = 2
+    tick_us: int = 1000
+    result_every: int = 10
+    description: str = ""
+    learning: LearningSpec = field(default_factory=LearningSpec)
+    readout: ReadoutSpec = field(default_factory=ReadoutSpec)
+    widths: Widths = field(default_factory=Widths)
+    training: TrainingSpec = field(default_factory=TrainingSpec)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
+        """Build a specification from plain data; unknown and impossible settings are refused."""
+        fields = dict(data)
+        layers = fields.pop("layers", None)
+        if not isinstance(layers, list | tuple) or not layers:
+            raise SpecError("A network needs at least one entry under 'layers'.")
+        for name, kind in (
+            ("learning", LearningSpec),
+            ("readout", ReadoutSpec),
+            ("widths", Widths),
+            ("training", TrainingSpec),
+        ):
+            if name in fields:
+                fields[name] = _build(kind, fields[name], name)
+        fields["layers"] = tuple(
+            _build(LayerSpec, _hashable(layer), f"layers[{n}]") for n, layer in enumerate(layers)
+        )
+        spec: NetworkSpec = _build(cls, fields, "network")
+        spec.check()
+        return spec
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that :meth:`from_dict` takes."""
+        data = dataclasses.asdict(self)
+        data["layers"] = [
+            {k: list(v) if isinstance(v, tuple) else v for k, v in layer.items()}
+            for layer in data["layers"]
+        ]
+        return data
+
+    def check(self) -> None:
+        """Refuse what cannot be built, naming the setting, its value and what is allowed."""
+        _within("width", self.width, 1, 1024)
+        _within("height", self.height, 1, 1024)
+        _within("polarities", self.polarities, 1, 2)
+        _within("tick_us", self.tick_us, 1, 1_000_000)
+        _within("result_every", self.result_every, 1, 100_000)
+        for n, layer in enumerate(self.layers):
+            where = f"layers[{n}]."
+            if layer.kind not in ("conv", "dense"):
+                raise SpecError(f"{where}kind is {layer.kind!r}; allowed are 'conv' and 'dense'.")
+            if layer.reset not in ("zero", "subtract", "refractory"):
+                raise SpecError(
+                    f"{where}reset is {layer.reset!r}; "
+                    "allowed are 'zero', 'subtract', 'refractory'."
+                )
+            _within(where + "channels", layer.channels, 1, 4096)
+            _within(where + "kernel", layer.kernel, 1, 64)
+            _within(where + "stride", layer.stride, 1, 16)
+            _within(where + "pad", layer.pad, 0, layer.kernel - 1)
+            if layer.pool_kind not in ("or", "sum"):
+                raise SpecError(
+                    f"{where}pool_kind is {layer.pool_kind!r}; allowed are 'or' and 'sum'."
+                )
+            # The counts of a sum-pooled map have 8 bits: 11 * 11 = 121.
+            _within(where + "pool", layer.pool, 1, 11 if layer.pool_kind == "sum" else 16)
+            for name, low, high in (
+                ("decay_u", 0, 4096),
+                ("decay_v", 0, 4096),
+                ("threshold", 1, 2**23 - 2),
+                ("bias", -(2**23) + 1, 2**23 - 1),
+            ):
+                _each_within(where + name, getattr(layer, name), low, high, layer.channels)
+            _within(where + "refractory_keep", layer.refractory_keep, 0, 4095)
+            _within(where + "refractory_ticks", layer.refractory_ticks, 0, 1000)
+            _within(where + "activity", layer.activity, 1, 500)
+            _within(where + "exponent", layer.exponent, 0, 14)
+            _within(where + "slope", layer.slope, 0, 20)
+        learn = self.learning
+        _within("learning.cadence", learn.cadence, 1, 10_000)
+        _within("learning.burn_in", learn.burn_in, 0, 100_000)
+        _within("learning.apply_every", learn.apply_every, 0, 100_000)
+        _within("learning.slow", learn.slow, 3, 5)
+        _within("learning.step", learn.step, 0, 2**20)
+        _within("learning.last_step", learn.last_step, 0, 2**20)
+        _within("learning.period", learn.period, 0, 100_000)
+        _within("training.passes", self.training.passes, 1, 10_000)
+        _within("training.batch", self.training.batch, 1, 1024)
+        _within("training.shift", self.training.shift, 0, 64)
+        _within("readout.every", self.readout.every, 1, 10_000)
+        _within("readout.shift", self.readout.shift, 1, 30)
+        _within("readout.last_shift", self.readout.last_shift, 0, 30)
+        _within("readout.local_gain", self.readout.local_gain, 0, 256)
+        _within("readout.slow", self.readout.slow, 1, 10)
+        _within("readout.kick", self.readout.kick, 1, 4096)
+        _within("readout.slots", self.readout.slots, 0, 4096)
+        _within("readout.replays", self.readout.replays, 0, 64)
+        widths = self.widths
+        _within("widths.weight", widths.weight, 2, 8)
+        _within("widths.store", widths.store, widths.weight, 16)
+        _within("widths.q", widths.q, 4, 15)
+        _within("widths.p", widths.p, 4, 15)
+        _within("widths.activation", widths.activation, 2, 7)
+        _within("widths.readout", widths.readout, 2, 8)
+        _within("widths.error", widths.error, 2, 8)
+        if widths.refractory != FULL:
+            _within("widths.refractory", widths.refractory, 1, 8, f", and {FULL}")
+
+
+def per_channel(value: PerChannel, channels: int) -> npt.NDArray[np.int32]:
+    """Spread a setting over a layer's channels, cycling through it: int32[channels]."""
+    return np.resize(np.array(value, np.int32), channels)
+
+
+def _within(name: str, value: int, low: int, high: int, also: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise SpecError(
+            f"{name} is {value!r}; allowed are whole numbers from {low} to {high}{also}."
+        )
+
+
+def _each_within(name: str, value: PerChannel, low: int, high: int, channels: int) -> None:
+    if not isinstance(value, tuple):
+        _within(name, value, low, high)
+        return
+    if not 1 <= len(value) <= channels:
+        raise SpecError(
+            f"{name} lists {len(value)} values; allowed are 1 to {channels}, one per channel."
+        )
+    for n, one in enumerate(value):
+        _within(f"{name}[{n}]", one, low, high)
+
+
+def _hashable(data: Any) -> Any:
+    """Turn the lists of a layer's settings into tuples."""
+    if not isinstance(data, Mapping):
+        return data
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+
+
+def _build(kind: type[Any], data: Any, where: str) -> Any:
+    if isinstance(data, kind):
+        return data
+    if not isinstance(data, Mapping):
+        raise SpecError(f"{where} must be a table of settings, not {data!r}.")
+    known = {f.name for f in dataclasses.fields(kind)}
+    for name in data:
+        if name not in known:
+            raise SpecError(f"{where} has no setting {name!r}; it has {', '.join(sorted(known))}.")
+    try:
+        return kind(**data)
+    except TypeError as error:
+        raise SpecError(f"{where} is incomplete: {error}.") from None
+
+
+def preset_names() -> list[str]:
+    """List the networks that come with the package."""
+    folder = resources.files("spikewire.qcore") / "presets"
+    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def load_preset(name: str) -> NetworkSpec:
+    """Load one of :func:`preset_names`."""
+    if name not in preset_names():
+        raise SpecError(f"There is no preset {name!r}; there are {', '.join(preset_names())}.")
+    file = resources.files("spikewire.qcore") / "presets" / f"{name}.toml"
+    text = file.read_text(encoding="utf-8")
+    return NetworkSpec.from_dict({"name": name, **tomllib.loads(text)})

@@ -1,0 +1,1 @@
+"""A service's messages, or a source's events, to a NATS server."""

@@ -1,0 +1,1 @@
+"""Topics, subscribers and their bounded queues."""

@@ -1,0 +1,148 @@
+"""From one publisher to many subscribers, without ever waiting for any of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+
+from spikewire.runtime.broker.subscriber_queue import Outbox
+from spikewire.runtime.protocol.frames import encode
+from spikewire.runtime.protocol.messages import TOPICS
+
+# A new subscriber is sent the last message of these topics at once.
+RETAINED = frozenset({"status", "learning"})
+# Of these the last messages are kept for subscribers that come back.
+KEPT = ("result", "stats")
+
+
+class History:
+    """A topic's last messages, bounded in number and in bytes."""
+
+    def __init__(self, most_messages: int, most_bytes: int) -> None:
+        self._most_messages, self._most_bytes = most_messages, most_bytes
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._size = 0
+
+    def add(self, seq: int, frame: bytes) -> None:
+        """Keep a message, in the place of the oldest if need be."""
+        self._kept.append((seq, frame))
+        self._size += len(frame)
+        while self._kept and (
+            len(self._kept) > self._most_messages or self._size > self._most_bytes
+        ):
+            self._size -= len(self._kept.popleft()[1])
+
+    def after(self, seq: int) -> list[tuple[int, bytes]]:
+        """Messages kept that are newer than ``seq``, in their order."""
+        return [kept for kept in self._kept if kept[0] > seq]
+
+
+class Broker:
+    """Numbers messages and hands each, encoded once, to every subscriber's outbox.
+
+    Parameters
+    ----------
+    history_messages, history_bytes
+        Bounds of what is kept of each topic for subscribers that come back.
+
+    Attributes
+    ----------
+    seq
+        The number of each topic's last message; 0 before the first.
+    cut_off
+        Subscribers that were disconnected for reading too slowly.
+    left
+        Set when the next subscriber leaves.
+    """
+
+    def __init__(self, history_messages: int = 0, history_bytes: int = 0) -> None:
+        self._keeps = history_messages > 0 and history_bytes > 0
+        self._history = {t: History(history_messages, history_bytes) for t in KEPT}
+        self.seq = dict.fromkeys(TOPICS, 0)
+        self._outboxes: set[Outbox] = set()
+        self._retained: dict[str, bytes] = {}
+        self._gone_dropped = 0
+        self._last: bytes | None = None
+        self.cut_off = 0
+        self.left = trio.Event()
+
+    @property
+    def dropped(self) -> int:
+        """Messages lost by slow subscribers, those who left included."""
+        return self._gone_dropped + sum(box.dropped for box in self._outboxes)
+
+    @property
+    def subscribers(self) -> int:
+        """Connections that have said hello."""
+        return len(self._outboxes)
+
+    def wanted(self, topic: str) -> bool:
+        """Whether anybody subscribes to ``topic``."""
+        return any(box.takes(topic) for box in self._outboxes)
+
+    def attach(self, outbox: Outbox) -> None:
+        """Begin to serve an outbox."""
+        self._outboxes.add(outbox)
+        if self._last is not None:
+            outbox.finish(self._last)
+
+    def detach(self, outbox: Outbox) -> None:
+        """Stop serving an outbox."""
+        if outbox in self._outboxes:
+            self._outboxes.remove(outbox)
+            self._gone_dropped += outbox.dropped
+            self.cut_off += outbox.cut
+            self.left.set()
+            self.left = trio.Event()
+
+    def retained(self, topic: str) -> tuple[int, bytes] | None:
+        """The last message of a retained topic, with its number."""
+        frame = self._retained.get(topic)
+        return None if frame is None else (self.seq[topic], frame)
+
+    def missed(
+        self, topic: str, last_seq: int, same_run: bool
+    ) -> tuple[dict[str, Any], list[tuple[int, bytes]]]:
+        """What a subscriber that comes back is told, and what it is sent.
+
+        Parameters
+        ----------
+        topic
+            Not a retained one.
+        last_seq
+            The number of the last message that it has.
+        same_run
+            Whether that was in this run; the numbers of another run say nothing.
+        """
+        seen = last_seq if same_run and last_seq <= self.seq[topic] else 0
+        kept = self._history[topic].after(seen) if topic in self._history else []
+        first = kept[0][0] if kept else self.seq[topic] + 1
+        if first == seen + 1:
+            return {"resumed": len(kept)}, kept
+        return {"gap": {"first": seen + 1, "last": first - 1}, "resumed": len(kept)}, kept
+
+    def publish(self, topic: str, body: Mapping[str, Any]) -> None:
+        """Send ``body`` to all who subscribed to ``topic``."""
+        self.seq[topic] += 1
+        seq = self.seq[topic]
+        wanted = [box for box in self._outboxes if box.takes(topic)]
+        keeps = self._keeps and topic in self._history
+        if not wanted and topic not in RETAINED and not keeps:
+            return
+        frame = encode({"type": "message", "topic": topic, "seq": seq, **body})
+        if topic in RETAINED:
+            self._retained[topic] = frame
+        elif keeps:
+            self._history[topic].add(seq, frame)
+        for box in wanted:
+            box.offer(topic, seq, frame)
+
+    def finish(self, message: Mapping[str, Any]) -> None:
+        """Let every outbox send what waits, then ``message``, then end; so do later ones."""
+        self._last = encode(message)
+        for box in list(self._outboxes):
+            box.finish(self._last)
+            box.hurry()

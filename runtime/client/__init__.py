@@ -1,0 +1,1 @@
+"""Clients: one connection, reconnecting, blocking."""

@@ -1,0 +1,365 @@
+"""The client for trio programs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import trio
+
+from spikewire.runtime.client.requests import Verbs
+from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused
+from spikewire.runtime.net.address import Place
+from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
+from spikewire.runtime.protocol.messages import PROTOCOL, Policy
+from spikewire.runtime.settings.settings import DEFAULT_PORT
+
+_CHUNK = 64 * 1024
+TOKEN_VARIABLE = "SPIKEWIRE_TOKEN"
+_SILENT_BEATS = 3  # heartbeats that may be missing before a service is given up
+
+
+class _Buffer:
+    """Published messages that the program has not taken yet; the oldest make room, counted."""
+
+    def __init__(self, most: int) -> None:
+        self._send, self._receive = trio.open_memory_channel[dict[str, Any]](most)
+        self.missed = 0
+
+    def put(self, message: dict[str, Any]) -> None:
+        try:
+            self._send.send_nowait(message)
+        except trio.WouldBlock:
+            self._receive.receive_nowait()
+            self.missed += 1
+            self._send.send_nowait(message)
+
+    def end(self) -> None:
+        self._send.close()
+
+    async def take(self) -> dict[str, Any] | None:
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel:
+            return None
+
+
+class _Results:
+    # Not an async generator: who breaks out of a loop should not have to close one.
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        while True:
+            message = await anext(self._client)
+            if message["type"] == "message" and message["topic"] == "result":
+                return message
+
+
+class Client(Verbs):
+    """A conversation with a service; made by :func:`connect` or :func:`converse`.
+
+    Requests may be made from several tasks. Messages are taken by iterating; those that come
+    while nobody iterates are kept, up to a bound, beyond which the oldest are lost and counted in
+    :attr:`missed`.
+
+    Attributes
+    ----------
+    hello
+        The service's hello: ``classes``, ``tick_us``, ``input``, ``topics``, ``limits``, ...
+    goodbye
+        The service's goodbye, once it came.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, buffer: int) -> None:
+        self._stream = stream
+        self._framer = Framer(CLIENT_FRAME_LIMIT)
+        self._buffer = _Buffer(buffer)
+        self._sending = trio.Lock()
+        self._waiting: dict[int, trio.Event] = {}
+        self._replies: dict[int, dict[str, Any]] = {}
+        self._last_id = 0
+        self._lost: Exception | None = None
+        self._patience = math.inf
+        self.hello: dict[str, Any] = {}
+        self.goodbye: dict[str, Any] | None = None
+
+    @property
+    def missed(self) -> int:
+        """Messages lost here, because they were not taken in time."""
+        return self._buffer.missed
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection stands: neither lost nor ended by a goodbye."""
+        return self._lost is None and self.goodbye is None
+
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        """The next message or gap (``type`` ``gap``), until the service says goodbye.
+
+        Raises
+        ------
+        ConnectionLost
+            The connection ended without a goodbye.
+        ProtocolError
+            The service closed the connection with an error.
+        """
+        if (message := await self._buffer.take()) is not None:
+            return message
+        if self._lost is not None:
+            raise self._lost
+        raise StopAsyncIteration
+
+    def results(self) -> AsyncIterator[dict[str, Any]]:
+        """Messages of the result topic only, until the service says goodbye."""
+        return _Results(self)
+
+    async def request(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Make a request and return its answer.
+
+        Raises
+        ------
+        RequestRefused
+            The service refused it.
+        ConnectionLost, ProtocolError
+            The connection ended before the answer.
+        """
+        self._last_id += 1
+        number = self._last_id
+        answered = self._waiting[number] = trio.Event()
+        try:
+            await self._send({"type": kind, "id": number, **fields})
+            if self._lost is None and self.goodbye is None:
+                await answered.wait()
+        finally:
+            self._waiting.pop(number, None)
+        reply = self._replies.pop(number, None)
+        if reply is None:
+            raise self._lost or ConnectionLost("The service said goodbye before it answered.")
+        if not reply["ok"]:
+            raise RequestRefused(reply)
+        return reply
+
+    async def subscribe(
+        self,
+        *topics: str,
+        policy: Policy = "drop_oldest",
+        last_seq: Mapping[str, int] | None = None,
+        run: str | None = None,
+    ) -> dict[str, Any]:
+        """Take messages of these topics (or patterns, such as ``*``) from now on.
+
+        Parameters
+        ----------
+        policy
+            What happens to messages that are not read in time.
+        last_seq, run
+            The number of each topic's last message that is known already, and the run that it was
+            of (``hello["run"]``): what was missed since is sent first, as far as it is kept. The
+            answer says under ``resume`` how much that is, and what is lost.
+        """
+        more = {} if last_seq is None else {"last_seq": dict(last_seq), "run": run}
+        return await self.request("subscribe", topics=list(topics), policy=policy, **more)
+
+    async def unsubscribe(self, *topics: str) -> dict[str, Any]:
+        """Take messages of these topics no more."""
+        return await self.request("unsubscribe", topics=list(topics))
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
+        if self._lost is not None:
+            raise self._lost
+        async with self._sending:
+            # When it breaks the reader knows why: an error or a goodbye may still be to be read.
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._stream.send_all(encode(message))
+
+    async def _receive(self) -> dict[str, Any]:
+        while (payload := self._framer.take()) is None:
+            try:
+                with trio.move_on_after(self._patience) as scope:
+                    data = await self._stream.receive_some(_CHUNK)
+                if scope.cancelled_caught:
+                    raise ConnectionLost(
+                        f"The service was silent for {self._patience:g} s: not even a heartbeat."
+                    )
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise ConnectionLost(f"The connection broke: {error}.") from error
+            if not data:
+                raise ConnectionLost("The service closed the connection without a goodbye.")
+            self._framer.feed(data)
+        message = decode(payload)
+        if message.get("type") == "error":
+            raise ProtocolError(str(message.get("code")), str(message.get("message")))
+        return message
+
+    async def _greet(self, hello: Mapping[str, Any], timeout_s: float) -> None:
+        with trio.move_on_after(timeout_s) as scope:
+            await self._send(hello)
+            self.hello = greeted(await self._receive())
+        if scope.cancelled_caught:
+            raise ConnectionLost(f"No hello from the service within {timeout_s:g} s.")
+        self._patience = patience_s(self.hello)
+
+    async def _read(self) -> None:
+        try:
+            while self.goodbye is None:
+                message = await self._receive()
+                match message.get("type"):
+                    case "reply":
+                        self._answered(message)
+                    case "goodbye":
+                        self.goodbye = message
+                    case "beat":
+                        pass
+                    case _:
+                        self._buffer.put(message)
+        except (ConnectionLost, ProtocolError) as error:
+            self._lost = error
+        finally:
+            self._buffer.end()
+            for event in self._waiting.values():
+                event.set()
+
+    def _answered(self, reply: dict[str, Any]) -> None:
+        number = reply.get("id")
+        if isinstance(number, int) and (event := self._waiting.get(number)) is not None:
+            self._replies[number] = reply
+            event.set()
+
+
+def own_hello(name: str, token: str | None, pipeline: str | None) -> dict[str, Any]:
+    """What a client says first; without a token it takes the environment's."""
+    token = os.environ.get(TOKEN_VARIABLE) if token is None else token
+    chosen = {"token": token, "pipeline": pipeline}
+    return {
+        "type": "hello", "protocol": PROTOCOL, "client": name,
+        **{field: value for field, value in chosen.items() if value is not None},
+    }  # fmt: skip
+
+
+def greeted(message: dict[str, Any]) -> dict[str, Any]:
+    """Check that a service's first message is its hello."""
+    if message.get("type") != "hello":
+        raise ProtocolError("hello_first", "The service did not begin with a hello.")
+    return message
+
+
+def patience_s(hello: Mapping[str, Any]) -> float:
+    """Seconds of silence after which a service that sends heartbeats is lost."""
+    beats = hello.get("limits", {}).get("heartbeat_s", 0)
+    known = isinstance(beats, int | float) and beats > 0
+    return _SILENT_BEATS * float(beats) + 1 if known else math.inf
+
+
+@asynccontextmanager
+async def converse(
+    stream: trio.abc.Stream,
+    *,
+    name: str = "spikewire",
+    pipeline: str | None = None,
+    token: str | None = None,
+    timeout_s: float = 10.0,
+    buffer: int = 4096,
+) -> AsyncGenerator[Client]:
+    """Speak protocol 1 over a stream that is connected already.
+
+    Parameters
+    ----------
+    stream
+        Closed at the end.
+    name
+        What the service's log calls this client.
+    pipeline
+        Which pipeline of the service is meant, where it has several.
+    token
+        What the service wants to be shown; None takes ``SPIKEWIRE_TOKEN`` from the environment.
+    timeout_s
+        Seconds that the service has for its hello.
+    buffer
+        Messages kept while nobody takes them.
+
+    Raises
+    ------
+    ConnectionLost
+        There was no hello within ``timeout_s``.
+    ProtocolError
+        The other side does not speak protocol 1, or refuses the connection.
+    """
+    client = Client(stream, buffer)
+    failed: BaseException | None = None
+    async with stream:
+        await client._greet(own_hello(name, token, pipeline), timeout_s)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client._read)
+            try:
+                yield client
+            except BaseException as error:
+                # Carried around the nursery, which would wrap it in a group.
+                failed = error
+            nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+
+
+@asynccontextmanager
+async def connect(
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    *,
+    name: str = "spikewire",
+    subscribe: Iterable[str] = (),
+    policy: Policy = "drop_oldest",
+    pipeline: str | None = None,
+    token: str | None = None,
+    tls: bool = False,
+    ca: str | None = None,
+    unix_path: str | None = None,
+    timeout_s: float = 10.0,
+    buffer: int = 4096,
+) -> AsyncGenerator[Client]:
+    """Connect to a service over TCP, TLS or a Unix socket::
+
+        async with connect(port=7462, subscribe=["result"]) as client:
+            await client.teach("wave")
+            async for message in client:
+                print(message)
+
+    Parameters
+    ----------
+    host, port
+        Where the service listens.
+    name, pipeline, token, buffer
+        As for :func:`converse`.
+    subscribe, policy
+        Topics to take from the start, and what to do when they come too fast.
+    tls, ca
+        Speak TLS, and trust the system's authorities or those of a PEM file.
+    unix_path
+        A Unix socket, instead of host and port.
+
+    Raises
+    ------
+    ConnectionLost
+        Nobody answers there within ``timeout_s``.
+    ProtocolError
+        Whoever answers does not speak protocol 1, or refuses the connection.
+    """
+    stream = await Place(host, port, unix_path, tls, ca).open(timeout_s)
+    async with converse(
+        stream, name=name, pipeline=pipeline, token=token, timeout_s=timeout_s, buffer=buffer
+    ) as client:
+        topics = list(subscribe)
+        if topics:
+            await client.subscribe(*topics, policy=policy)
+        yield client

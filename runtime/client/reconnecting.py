@@ -1,0 +1,293 @@
+"""Topics followed across lost connections and restarts of their service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import trio
+
+from spikewire.runtime.client.client import Client, connect
+from spikewire.runtime.client.message_buffer import Kept, Message
+from spikewire.runtime.client.notices import (
+    AfterGoodbye,
+    Away,
+    back_notice,
+    lost_notice,
+    said_goodbye,
+    unanswered,
+)
+from spikewire.runtime.client.requests import Verbs
+from spikewire.runtime.client.resume import Resume
+from spikewire.runtime.client.retry import Outages, Retry
+from spikewire.runtime.errors import ConnectionLost, ProtocolError, ServiceError
+from spikewire.runtime.protocol.messages import Policy
+from spikewire.runtime.settings.settings import DEFAULT_PORT
+
+Dial = Callable[[], AbstractAsyncContextManager[Client]]
+
+
+class Following(Verbs):
+    """Messages of topics, for as long as there is somebody to send them; made by :func:`follow`.
+
+    Attributes
+    ----------
+    hello
+        The last hello.
+    goodbye
+        The last goodbye, until the service is back.
+    """
+
+    def __init__(
+        self,
+        dial: Dial,
+        resume: Resume,
+        *,
+        retry: Retry,
+        after_goodbye: AfterGoodbye,
+        away: Away,
+        notices: bool,
+        buffer: int,
+    ) -> None:
+        self._dial = dial
+        self._resume = resume
+        self._outages = Outages(retry)
+        self._after_goodbye = after_goodbye
+        self._away = away
+        self._notices = notices
+        self._kept = Kept(buffer)
+        self._client: Client | None = None
+        self._failure: ServiceError | None = None
+        self._over = False
+        self._lost_at: float | None = None
+        self._news = trio.lowlevel.ParkingLot()
+        self.hello: Message = {}
+        self.goodbye: Message | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._client is not None and self._client.alive
+
+    @property
+    def missed(self) -> int:
+        """Messages lost here, because they were not taken in time; a gap told of each."""
+        return self._kept.missed
+
+    @property
+    def run(self) -> str | None:
+        """The service's run, of which :attr:`last_seq` is."""
+        return self._resume.run
+
+    @property
+    def last_seq(self) -> dict[str, int]:
+        """The number of each topic's last message that came: what :func:`follow` takes to go on."""
+        return self._resume.last_seq
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self
+
+    async def __anext__(self) -> Message:
+        """The next message, gap or notice, until the service says goodbye for good.
+
+        Raises
+        ------
+        ConnectionLost
+            The service could not be found again within the attempts allowed.
+        ProtocolError
+            The service said what trying again cannot help: a wrong token, another protocol.
+        """
+        await trio.lowlevel.checkpoint()
+        while (message := self._kept.pop()) is None:
+            if self._over:
+                if self._failure is not None:
+                    raise self._failure
+                raise StopAsyncIteration
+            await self._news.park()
+        return message
+
+    async def request(self, kind: str, *, away: Away | None = None, **fields: Any) -> Message:
+        """Make a request and return its answer; it is sent once, or not at all.
+
+        Parameters
+        ----------
+        away
+            What to do while there is no connection: ``wait`` for one, or ``fail``; None as
+            :func:`follow` was told.
+
+        Raises
+        ------
+        RequestRefused
+            The service refused it.
+        ConnectionLost
+            There is no connection; or it was lost before the answer: the request may have been
+            done, and is not sent again.
+        """
+        while not self.connected:
+            if self._over:
+                raise self._failure or ConnectionLost("The service has said goodbye.")
+            if (away or self._away) == "fail":
+                raise ConnectionLost(f"The service is away: {kind} was not asked.")
+            await self._news.park()
+        assert self._client is not None
+        try:
+            return await self._client.request(kind, **fields)
+        except ConnectionLost as error:
+            raise unanswered(kind, error) from error
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _begun(self) -> None:
+        """Wait for the first connection."""
+        while not self.hello:
+            if self._over:
+                raise self._failure or ConnectionLost("The service said goodbye at once.")
+            await self._news.park()
+
+    async def _keep_up(self) -> None:
+        try:
+            while (error := await self._converse()) is not None:
+                now = trio.current_time()
+                pause = self._outages.pause(error, now)
+                if self.hello and self._lost_at is None:
+                    self._lost_at = now
+                    self._tell(lost_notice(error, self.goodbye))
+                await trio.sleep(pause)
+        except ServiceError as error:
+            self._failure = error
+        finally:
+            self._over = True
+            self._news.unpark_all()
+
+    async def _converse(self) -> ServiceError | None:
+        """Follow over one connection; what ended it, or None where nothing shall come after."""
+        client: Client | None = None
+        try:
+            async with self._dial() as client:
+                new_run = self._resume.met(client.hello)
+                replies = [
+                    await client.request("subscribe", **fields)
+                    for fields in self._resume.subscriptions(client.hello)
+                ]
+                self._arrived(client, new_run)
+                for reply in replies:
+                    self._put(*self._resume.answered(reply))
+                async for message in client:
+                    self._put(*self._resume.take(message))
+        except (ConnectionLost, ProtocolError) as error:
+            if client is None or client.goodbye is None:
+                return error
+        finally:
+            self._client = None
+        self.goodbye = client.goodbye or {}
+        return None if self._after_goodbye == "end" else said_goodbye(self.goodbye)
+
+    def _arrived(self, client: Client, new_run: bool) -> None:
+        now = trio.current_time()
+        failed = self._outages.failed
+        self._outages.connected(now)
+        self._client, self.hello, self.goodbye = client, client.hello, None
+        if self._lost_at is not None:
+            self._tell(back_notice(client.hello, new_run, now - self._lost_at, failed + 1))
+            self._lost_at = None
+        self._news.unpark_all()
+
+    def _tell(self, notice: Message) -> None:
+        if self._notices:
+            self._put(notice)
+
+    def _put(self, *messages: Message) -> None:
+        for message in messages:
+            self._kept.put(message)
+        if messages:
+            self._news.unpark_all()
+
+
+@asynccontextmanager
+async def follow(
+    *topics: str,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    name: str = "spikewire",
+    policy: Policy = "drop_oldest",
+    pipeline: str | None = None,
+    token: str | None = None,
+    tls: bool = False,
+    ca: str | None = None,
+    unix_path: str | None = None,
+    timeout_s: float = 10.0,
+    buffer: int = 4096,
+    retry: Retry | None = None,
+    after_goodbye: AfterGoodbye = "end",
+    away: Away = "wait",
+    notices: bool = False,
+    last_seq: Mapping[str, int] | None = None,
+    run: str | None = None,
+) -> AsyncGenerator[Following]:
+    """Follow topics of a service, across lost connections::
+
+        async with follow("result", port=7462, after_goodbye="wait") as stream:
+            async for message in stream:
+                print(message)
+
+    After a loss the connection is made again and each topic goes on where it was: nothing comes
+    twice; what the service does not keep any more is told by a gap, as it tells one to a slow
+    reader. In another run of the service the numbers begin anew.
+
+    Parameters
+    ----------
+    topics, policy
+        What to take, and what happens to messages that are not read in time.
+    host, port, name, pipeline, token, tls, ca, unix_path, timeout_s
+        As for :func:`connect`.
+    buffer
+        Messages kept while nobody takes them. Beyond it the oldest are lost, and a gap says so.
+    retry
+        How a lost service is looked for; by default for ever, with pauses of up to 10 s, once it
+        was there.
+    after_goodbye
+        Whether a goodbye is the end, or to ``wait`` for the service to come back.
+    away
+        Whether requests made while there is no connection ``wait`` for one or ``fail``.
+    notices
+        Deliver ``{"type": "lost", "reason"}`` (with the ``goodbye`` if there was one) and
+        ``{"type": "back", "hello", "new_run", "away_s", "attempts"}`` among the messages.
+    last_seq, run
+        What is known from an earlier program: its ``last_seq`` and ``run``.
+
+    Raises
+    ------
+    ConnectionLost, ProtocolError
+        As :func:`connect` does, where ``retry`` does not say to wait at the start.
+    """
+    dial = partial(
+        connect, host, port, name=name, pipeline=pipeline, token=token, tls=tls, ca=ca,
+        unix_path=unix_path, timeout_s=timeout_s, buffer=buffer,
+    )  # fmt: skip
+    resume = Resume(last_seq, run)
+    resume.want(topics, policy)
+    following = Following(
+        dial, resume, retry=retry or Retry(), after_goodbye=after_goodbye, away=away,
+        notices=notices, buffer=buffer,
+    )  # fmt: skip
+    async with keeping_up(following):
+        yield following
+
+
+@asynccontextmanager
+async def keeping_up(following: Following) -> AsyncGenerator[None]:
+    """Hold the connection of a :class:`Following` within the block."""
+    failed: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(following._keep_up)
+        try:
+            await following._begun()
+            yield
+        except BaseException as error:
+            # Carried around the nursery, which would wrap it in a group.
+            failed = error
+        nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed

@@ -1,0 +1,173 @@
+"""What a service needs of a network and of a source, as structural types.
+
+They are `spikewire.Network`, and the sources of `spikewire.sensors`; anything of the same shape
+will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.qcore import Watch
+
+
+class Steps(Protocol):
+    """What one call of `advance` computed: a row for each result tick with activity."""
+
+    @property
+    def tick(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def scores(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def spikes(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def fired(self) -> Sequence[npt.NDArray[np.int8]]: ...
+
+
+class Spec(Protocol):
+    """The part of a network's specification that a service uses."""
+
+    @property
+    def result_every(self) -> int: ...
+    @property
+    def layers(self) -> Sequence[Any]: ...
+
+
+class NetworkLike(Protocol):
+    """An integer spiking network, owned by one task."""
+
+    @property
+    def spec(self) -> Spec: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def input_size(self) -> tuple[int, int]: ...
+    @property
+    def tick_us(self) -> int: ...
+    @property
+    def tick(self) -> int: ...
+    @property
+    def updates(self) -> int: ...
+    @property
+    def synaptic_ops(self) -> int: ...
+
+    def advance(
+        self,
+        events: Any,
+        until: int,
+        /,
+        *,
+        label: int = -1,
+        learn: bool = False,
+        watch: Watch | None = None,
+    ) -> Steps: ...
+
+    def add_class(self, name: str, /) -> object: ...
+    def to_bytes(self) -> bytes: ...
+    def spikes(self, n: int, /) -> npt.NDArray[np.int8]: ...
+    def snapshot(self) -> Any: ...
+    def go_back(self, snapshot: Any, /) -> None: ...
+
+
+class PacketLike(Protocol):
+    """Events in time order, with what their source knows about them."""
+
+    @property
+    def events(self) -> npt.NDArray[np.void]: ...
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def watermark(self) -> int: ...
+    @property
+    def arrived_ns(self) -> int: ...
+    @property
+    def segment(self) -> int: ...
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def last(self) -> bool: ...
+
+
+class SourceLike(Protocol):
+    """Where packets come from."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def live(self) -> bool: ...
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+
+    async def run(self, deliver: Callable[[Any], Awaitable[None]]) -> None: ...
+
+
+class Shelf(Protocol):
+    """A source that plays excerpts when asked."""
+
+    async def play(
+        self,
+        name: str,
+        *,
+        start_us: int = 0,
+        stop_us: int | None = None,
+        speed: float | None = None,
+    ) -> Any: ...
+
+
+class Recorder(Protocol):
+    """Writes down what the network was given; called between batches, in a worker thread."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def note(self, size: tuple[int, int], piece: RecordedPiece, /) -> None:
+        """Take events that were computed."""
+
+    def end(self, end_us: int, /) -> None:
+        """The segment is over; it lasted until ``end_us``."""
+
+    def close(self) -> Path:
+        """Nothing more comes; returns the file that says what was written."""
+
+
+class Replays(Protocol):
+    """A source that can be told how to replay."""
+
+    @property
+    def replay(self) -> Mapping[str, Any]:
+        """What the protocol says of it: file, paused, loop, speed, position_us, duration_us."""
+
+    async def control(self, **changes: Any) -> None:
+        """Change ``paused``, ``position_us``, ``speed`` or ``loop``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPiece:
+    """Ticks that were computed in one go.
+
+    Attributes
+    ----------
+    t, x, y, p
+        Events, as columns.
+    start_us, stop_us
+        The stretch of event time: [start, stop).
+    label
+        What it was learned as, or would have been; None without a label.
+    learning
+        Whether learning was on.
+    """
+
+    t: npt.NDArray[np.int64]
+    x: npt.NDArray[np.uint16]
+    y: npt.NDArray[np.uint16]
+    p: npt.NDArray[np.uint8]
+    start_us: int
+    stop_us: int
+    label: str | None
+    learning: bool

@@ -1,0 +1,1 @@
+"""Addresses, TLS, Unix sockets and the ASGI server."""

@@ -1,0 +1,1 @@
+"""Source to result: queues, ticks, the network task, checkpoints."""

@@ -1,0 +1,86 @@
+"""What happens in a worker thread: bin a piece's events, and compute its ticks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.qcore import Watch, bin_events
+from spikewire.runtime.interfaces import NetworkLike
+from spikewire.runtime.pipeline.preview import Picture, Raster
+from spikewire.runtime.pipeline.segment import Piece, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What came of a piece.
+
+    Attributes
+    ----------
+    tick, scores, spikes
+        As :class:`spikewire.runtime.interfaces.Steps` has them.
+    on_events
+        Events of polarity 1.
+    picture
+        Events per cell, if that was wanted.
+    raster
+        Who fired, if that was wanted.
+    """
+
+    tick: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.int32]
+    spikes: npt.NDArray[np.int64]
+    on_events: int
+    picture: Picture | None
+    raster: Raster | None
+
+
+def work(
+    network: NetworkLike,
+    segment: Segment | None,
+    piece: Piece,
+    label: int,
+    learn: bool,
+    picture: bool = False,
+    watch: Watch | None = None,
+) -> Worked:
+    """Compute a piece; blocking, without the GIL where it matters.
+
+    Parameters
+    ----------
+    label
+        Index of the class that is shown, or -1.
+    picture
+        Whether to make one of the events.
+    watch
+        Whose spikes are wanted, of the last ticks.
+    """
+    events = piece.events
+    binned = bin_events(
+        events.t,
+        events.x,
+        events.y,
+        events.p,
+        sensor_size=segment.size if segment is not None else network.input_size,
+        input_size=network.input_size,
+        origin_us=segment.origin_us if segment is not None else 0,
+        origin_tick=segment.origin_tick if segment is not None else 0,
+        tick_us=network.tick_us,
+    )
+    steps = network.advance(binned, piece.until, label=label, learn=learn, watch=watch)
+    raster: Raster | None = None
+    if watch is not None:
+        raster = Raster(piece.until - len(steps.fired[0]), piece.until, list(steps.fired))
+    seen: Picture | None = None
+    if picture and segment is not None and len(events):
+        seen = Picture(events, segment.size)
+    return Worked(
+        steps.tick,
+        steps.scores,
+        steps.spikes,
+        int(np.count_nonzero(events.p)),
+        seen,
+        raster,
+    )

@@ -1,0 +1,140 @@
+"""Lessons: what was taught when, and how to take it back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from spikewire.runtime.broker.broker import Broker
+
+_TELL_EVERY_S = 0.25
+
+
+@dataclass(slots=True)
+class Lesson:
+    """A stretch of time in which one label was taught.
+
+    Attributes
+    ----------
+    label
+        What was taught.
+    first_tick, end_tick
+        [first, end); None while it lasts.
+    before, updates
+        The network's updates when it began, and those made in it.
+    undone
+        Whether it was taken back.
+    """
+
+    label: str
+    first_tick: int
+    before: int
+    end_tick: int | None = None
+    updates: int = 0
+    undone: bool = False
+
+
+class Lessons:
+    """Keeps the last lessons, each with what was known before it.
+
+    Parameters
+    ----------
+    broker
+        Publishes the topic ``learning``.
+    keep
+        How many can be taken back.
+    facts
+        Says ``tick``, ``on``, ``updates`` as they stand.
+    """
+
+    def __init__(self, broker: Broker, keep: int, facts: Callable[[], dict[str, Any]]) -> None:
+        self.count = 0
+        self.last: Lesson | None = None
+        self._broker, self._facts = broker, facts
+        self._kept: deque[tuple[Lesson, Any]] = deque(maxlen=keep)
+        self._told_updates: int | None = None
+
+    @property
+    def label(self) -> str | None:
+        """What is taught now."""
+        going_on = self.last is not None and self.last.end_tick is None
+        return self.last.label if going_on and self.last is not None else None
+
+    @property
+    def undoable(self) -> str | None:
+        """The label of the lesson that :meth:`take_back` would take."""
+        return self._kept[-1][0].label if self._kept else None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether lessons can be taken back at all."""
+        return bool(self._kept.maxlen)
+
+    def begin(self, label: str, before: Any) -> None:
+        """A lesson begins; ``before`` is what was known until now (None: nothing kept)."""
+        facts = self._facts()
+        self.end()
+        self.count += 1
+        self.last = Lesson(label, facts["tick"], facts["updates"])
+        if before is not None:
+            self._kept.append((self.last, before))
+        self.publish()
+
+    def end(self) -> None:
+        """What was taught is taught no more."""
+        if self.last is None or self.last.end_tick is not None:
+            return
+        facts = self._facts()
+        self.last.end_tick = facts["tick"]
+        self.last.updates = facts["updates"] - self.last.before
+        self.publish()
+
+    def take_back(self) -> tuple[Lesson, Any]:
+        """The newest lesson that is kept, and what was known before it; it counts as undone."""
+        self.end()
+        lesson, before = self._kept.pop()
+        lesson.undone = True
+        return lesson, before
+
+    async def run(self) -> None:
+        """Publish while the network learns, until cancelled."""
+        while True:
+            await trio.sleep(_TELL_EVERY_S)
+            if self._facts()["updates"] != self._told_updates:
+                self.publish()
+
+    def publish(self) -> None:
+        """Say how things stand."""
+        facts = self._facts()
+        told = facts["updates"] if self._told_updates is None else self._told_updates
+        self._told_updates = facts["updates"]
+        self._broker.publish(
+            "learning",
+            {
+                "tick": facts["tick"],
+                "on": facts["on"],
+                "label": self.label,
+                "updates": facts["updates"],
+                "updated": facts["updates"] - told,
+                "lessons": self.count,
+                "lesson": self._lesson(facts["updates"]),
+                "undo": self.undoable,
+            },
+        )
+
+    def _lesson(self, updates: int) -> dict[str, Any] | None:
+        lesson = self.last
+        if lesson is None:
+            return None
+        going_on = lesson.end_tick is None
+        return {
+            "label": lesson.label,
+            "first_tick": lesson.first_tick,
+            "end_tick": lesson.end_tick,
+            "updates": updates - lesson.before if going_on else lesson.updates,
+            "undone": lesson.undone,
+        }

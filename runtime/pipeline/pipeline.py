@@ -1,0 +1,380 @@
+"""One source, one network and their topics, from start to end; isolated from its neighbours."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, cast
+
+import trio
+
+from spikewire.runtime.broker.broker import Broker
+from spikewire.runtime.checkpoints import CheckpointStore
+from spikewire.runtime.interfaces import NetworkLike, Recorder, Replays, SourceLike
+from spikewire.runtime.pipeline.checkpoint_writer import Saver
+from spikewire.runtime.pipeline.input_queue import Asked, Inbox
+from spikewire.runtime.pipeline.network_task import InThread, Owner
+from spikewire.runtime.pipeline.playback import Plays
+from spikewire.runtime.pipeline.stats import Reporter
+from spikewire.runtime.pipeline.watchdog import Watchdog
+from spikewire.runtime.protocol.messages import Play, Replay, Request, refusal
+from spikewire.runtime.settings.settings import Settings
+from spikewire.sensors import SensorError
+
+log = logging.getLogger("spikewire.runtime")
+
+ONLY = "main"
+"""The name of a service's pipeline that has been given none."""
+PIPELINE: ContextVar[str | None] = ContextVar("spikewire_pipeline", default=None)
+"""The pipeline that a task, or a thread that works for it, belongs to; logs name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a pipeline did, once it has ended.
+
+    Attributes
+    ----------
+    pipeline
+        Its name.
+    reason
+        ``stopped``, ``source ended`` or ``failed``.
+    tick, packets, events, results, updates
+        Where the network stands, and what was computed.
+    drops
+        Events lost, by reason.
+    checkpoint, checkpoint_error
+        The last checkpoint written, and why the last attempt failed, if it did.
+    """
+
+    pipeline: str
+    reason: str
+    tick: int
+    packets: int
+    events: int
+    results: int
+    updates: int
+    drops: Mapping[str, int]
+    checkpoint: str | None
+    checkpoint_error: str | None
+
+
+class Pipeline:
+    """A source, the network that its events go to, and all that those who watch it are told.
+
+    Parameters
+    ----------
+    name
+        What the protocol and the logs call it.
+    source, network, settings
+        What it works on.
+    in_thread
+        Runs a blocking call and awaits its result.
+    record
+        Is given everything that is computed.
+    recorder
+        Makes a recorder when a client asks for one.
+    own
+        Names of the settings that are this pipeline's own, which the service's do not change.
+
+    Attributes
+    ----------
+    run_id
+        Text that no other run shares.
+    state
+        ``starting``, ``running``, ``draining`` or ``stopped``.
+    source_state, source_error
+        As the topic ``status`` has them.
+    failure
+        What ended it, if that was an error.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: SourceLike,
+        network: NetworkLike,
+        settings: Settings,
+        *,
+        in_thread: InThread = trio.to_thread.run_sync,
+        record: Recorder | None = None,
+        recorder: Callable[[NetworkLike], Recorder] | None = None,
+        own: Collection[str] = (),
+    ) -> None:
+        self.name = name
+        self.own = frozenset(own)
+        self.source = source
+        self.network = network
+        self.settings = settings
+        self.run_id = secrets.token_hex(8)
+        self.state = "starting"
+        self.source_state = "starting"
+        self.source_error: str | None = None
+        self.failure: Exception | None = None
+        self.broker = Broker(settings.history_messages, settings.history_bytes)
+        self.inbox = Inbox(settings.queue_packets, settings.queue_events)
+        self.reporter = Reporter(self)
+        self.watchdog = Watchdog(self)
+        self.facts: Callable[[], dict[str, Any]] = dict
+        """What the service adds to the stats."""
+        self.saver: Saver | None = None
+        if settings.checkpoint_folder is not None:
+            self._store = CheckpointStore(settings.checkpoint_folder, settings.checkpoint_keep)
+            beside = getattr(source, "save", None)
+            self.saver = Saver(self._store, self.publish_status, in_thread, beside)
+        self.owner = Owner(
+            network,
+            self.inbox,
+            self.broker,
+            settings,
+            save=self.saver.save if self.saver is not None else None,
+            changed=self.publish_status,
+            status=self.reporter.status,
+            in_thread=in_thread,
+            record=record,
+            recorder=recorder,
+        )
+        self.record = record
+        self.plays = Plays(source)
+        self.owner.on_finished = self.plays.finished
+        self._replays = (
+            cast(Replays, source) if callable(getattr(source, "control", None)) else None
+        )
+        self._stopping = trio.Event()
+        self._source_scope = trio.CancelScope()
+        self._reason = "source ended"
+        self._asking = 0
+        self._asked = trio.Event()
+
+    # -- what connections use --------------------------------------------------------------------
+
+    @property
+    def offers(self) -> list[str]:
+        """Requests that can be answered with more than a refusal."""
+        there = {
+            "checkpoint": self.saver is not None,
+            "play": self.plays.there,
+            "replay": self._replays is not None,
+            "record": self.owner.recordings.offered,
+            "teach": self.settings.labels == "client",
+            "undo": self.owner.lessons.keeps,
+        }
+        return ["status", "learn", *(name for name, can in there.items() if can)]
+
+    @property
+    def replay(self) -> dict[str, Any] | None:
+        """How the recording is replayed, if the source can be told."""
+        return None if self._replays is None else dict(self._replays.replay)
+
+    async def ask(self, request: Request) -> dict[str, Any]:
+        """Answer a request; the answer holds the tick at which it took effect."""
+        self._asking += 1
+        try:
+            if isinstance(request, Play):
+                answer = await self.plays.play(request)
+                return {"tick": self.owner.tick, **answer}
+            if isinstance(request, Replay):
+                answer = await self._control(request)
+                return {"tick": self.owner.tick, **answer}
+            if self.state == "stopped":
+                return self._too_late()
+            asked = Asked(request)
+            self.inbox.put_request(asked)
+            return await asked.answer()
+        finally:
+            self._asking -= 1
+            self._asked.set()
+            self._asked = trio.Event()
+
+    async def _control(self, request: Replay) -> dict[str, Any]:
+        if self._replays is None:
+            return refusal("no_replay", "The source of this service cannot be told how to replay.")
+        if self.source_state not in ("running", "stalled"):
+            return refusal("replay_failed", "The source has ended: there is nothing to replay.")
+        try:
+            await self._replays.control(**request.changes())
+        except SensorError as error:
+            return refusal("replay_failed", str(error))
+        self.publish_status()
+        return {"ok": True, "replay": self.replay}
+
+    def _too_late(self) -> dict[str, Any]:
+        return {"tick": self.owner.tick, **refusal("stopping", "The service is stopping.")}
+
+    # -- its life --------------------------------------------------------------------------------
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Begin an ordered end: the source ends, what has arrived is computed."""
+        if self.state in ("starting", "running") and not self._stopping.is_set():
+            self._reason = reason
+            self._stopping.set()
+            self._source_scope.cancel()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end, or is ending by itself."""
+        return self._stopping.is_set() or self.state in ("draining", "stopped")
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[Pipeline] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Run until the source ends (setting ``at_end``) or :meth:`stop`.
+
+        Never raises an error: what ends it is kept as :attr:`failure`, so that neighbours go on.
+        """
+        PIPELINE.set(self.name)
+        begun = False
+
+        def started(pipeline: Pipeline) -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                task_status.started(pipeline)
+
+        try:
+            async with trio.open_nursery() as helpers:
+                helpers.start_soon(self.reporter.run)
+                helpers.start_soon(self.owner.previews.run)
+                helpers.start_soon(self.owner.lessons.run)
+                self.inbox.last_put = trio.current_time()
+                helpers.start_soon(self.watchdog.run)
+                if self.saver is not None:
+                    helpers.start_soon(self._save_now_and_then)
+                await self._work(started)
+                helpers.cancel_scope.cancel()
+        except* Exception as group:
+            # A fault of ours, or of what was given to us: it ends this pipeline alone.
+            log.exception("the pipeline %s ended by an unforeseen error", self.name)
+            self.failure = _only(group)
+            self._reason = "failed"
+            self.source_state, self.source_error = "failed", str(self.failure)
+            started(self)
+            await self._salvage()
+        self.state = "stopped"
+        await self._finish_requests()
+        self._say_goodbye()
+
+    async def _salvage(self) -> None:
+        """Keep what was learned, if a fault elsewhere has ended this, and answer who asked."""
+        asked = self.owner.take_savers()
+        if self.owner.applying is not None:
+            asked.append(self.owner.applying)
+        for one in asked:
+            one.settle(self._too_late())
+        await self.owner.recordings.close()
+        if self.saver is not None and not self.owner.broken:
+            await self.saver.finish(self.network)
+
+    async def _work(self, started: Callable[[Pipeline], None]) -> None:
+        self.state = "running"
+        failure: Exception | None = None
+        async with trio.open_nursery() as saves:
+            if self.saver is not None:
+                self.saver.begin(saves, self.owner)
+            async with trio.open_nursery() as work:
+                work.start_soon(self.owner.run)
+                self.owner.lessons.publish()
+                started(self)
+                failure = await self._run_source()
+                self.inbox.end()
+                if self.settings.at_end == "stay":
+                    await self._stopping.wait()
+                self.state = "draining"
+                self.publish_status()
+                self.inbox.close()
+                work.start_soon(self._limit_drain)
+        await self.owner.recordings.close()
+        if self.saver is not None:
+            await self.saver.finish(self.network)
+        if failure is not None and self.settings.at_end == "exit":
+            self.failure = failure
+
+    async def _run_source(self) -> Exception | None:
+        deliver = self.inbox.put_dropping if self.source.live else self.inbox.put_waiting
+        failure: Exception | None = None
+        self.source_state = "running"
+        self.publish_status()
+        with self._source_scope:
+            try:
+                await self.source.run(deliver)
+            except Exception as error:
+                # Whatever ends a source, what it has delivered is computed and kept.
+                failure = error
+                self.source_error = str(error)
+                if isinstance(error, SensorError):
+                    log.error("the source failed: %s", error)
+                else:
+                    log.exception("the source failed by an unforeseen error")
+        self.plays.source_over()
+        stopped = self._source_scope.cancelled_caught
+        self.source_state = "failed" if failure else "stopped" if stopped else "ended"
+        self.publish_status()
+        return failure
+
+    async def _limit_drain(self) -> None:
+        with trio.move_on_after(self.settings.drain_s):
+            await self.owner.done.wait()
+            return
+        self.inbox.discard()
+
+    async def _finish_requests(self) -> None:
+        """Answer what is still asked, before the goodbye ends the outboxes."""
+        self.plays.abandon()
+        while (asked := self.inbox.take_request()) is not None:
+            asked.settle(self._too_late())
+        with trio.move_on_after(self.settings.goodbye_s):
+            while self._asking:
+                await self._asked.wait()
+
+    def _say_goodbye(self) -> None:
+        self.publish_status()
+        self.broker.finish({"type": "goodbye", "reason": self._reason, "tick": self.owner.tick})
+
+    async def _save_now_and_then(self) -> None:
+        saved = trio.current_time()
+        while True:
+            # The schedule may be another after a reload: looked at once a second at least.
+            every = self.settings.checkpoint_every_s or math.inf
+            await trio.sleep(max(0.0, min(1.0, saved + every - trio.current_time())))
+            if trio.current_time() >= saved + every:
+                saved = trio.current_time()
+                self.owner.want_checkpoint()
+
+    # -- settings and reports --------------------------------------------------------------------
+
+    def take_settings(self, settings: Settings) -> None:
+        """Go on with other settings, as far as they can change while it runs."""
+        if self.saver is not None:
+            self._store.keep = settings.checkpoint_keep
+        self.settings = self.owner.settings = settings
+
+    def publish_status(self) -> None:
+        """Say how things stand."""
+        self.broker.publish("status", self.reporter.status())
+
+    def summary(self) -> Summary:
+        """What was done."""
+        meter = self.owner.meter
+        return Summary(
+            pipeline=self.name,
+            reason=self._reason,
+            tick=self.owner.tick,
+            packets=meter.packets,
+            events=meter.events,
+            results=meter.results,
+            updates=meter.updates,
+            drops=dict(self.inbox.drops),
+            checkpoint=self.saver.path if self.saver is not None else None,
+            checkpoint_error=self.saver.error if self.saver is not None else None,
+        )
+
+
+def _only(group: BaseExceptionGroup[Exception]) -> Exception:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, Exception) else Exception(str(error))

@@ -1,0 +1,92 @@
+"""Excerpts shown on request: asked of the source, answered when the network has computed them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, cast
+
+import trio
+
+from spikewire.runtime.interfaces import Shelf, SourceLike
+from spikewire.runtime.protocol.messages import Play, refusal
+from spikewire.sensors import SensorError
+
+if TYPE_CHECKING:
+    from spikewire.runtime.pipeline.network_task import Finished
+
+# Finished segments remembered for a play whose source has not yet returned from it.
+_REMEMBERED = 256
+
+
+class Plays:
+    """Connects a shelf's segments with the owner's word that they are computed."""
+
+    def __init__(self, source: SourceLike) -> None:
+        self._shelf = cast(Shelf, source) if callable(getattr(source, "play", None)) else None
+        self._finished: OrderedDict[int, Finished] = OrderedDict()
+        self._waiting: dict[int, trio.Event] = {}
+        self._over = trio.Event()
+
+    @property
+    def there(self) -> bool:
+        """Whether the source plays anything on request."""
+        return self._shelf is not None
+
+    def finished(self, number: int, finished: Finished) -> None:
+        """The owner has computed a segment to its end."""
+        self._finished[number] = finished
+        while len(self._finished) > _REMEMBERED:
+            self._finished.popitem(last=False)
+        if (event := self._waiting.pop(number, None)) is not None:
+            event.set()
+
+    def source_over(self) -> None:
+        """The source has ended: nothing is played any more."""
+        self._over.set()
+
+    def abandon(self) -> None:
+        """Nothing more is computed: let go of those who wait."""
+        for event in self._waiting.values():
+            event.set()
+        self._waiting.clear()
+
+    async def play(self, request: Play) -> dict[str, Any]:
+        """Play an excerpt; the answer, once all its results are published."""
+        if self._shelf is None:
+            return refusal("no_shelf", "The source of this service plays nothing on request.")
+        if self._over.is_set():
+            return refusal("stopping", "The source has ended.")
+        summary: Any = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._give_up, nursery.cancel_scope)
+            try:
+                summary = await self._shelf.play(
+                    request.name,
+                    start_us=request.start_us,
+                    stop_us=request.stop_us,
+                    speed=request.speed,
+                )
+            except SensorError as error:
+                # A play that fails is its asker's trouble; the shelf stays open.
+                nursery.cancel_scope.cancel()
+                return refusal("play_failed", str(error))
+            nursery.cancel_scope.cancel()
+        if summary is None:
+            return refusal("stopping", "The source ended before the excerpt was over.")
+        number = int(summary.segment)
+        if number not in self._finished:
+            await self._waiting.setdefault(number, trio.Event()).wait()
+        finished = self._finished.get(number)
+        if finished is None:
+            return refusal("stopping", "The service stopped before the excerpt was computed.")
+        return {
+            "ok": True,
+            "tick": finished.end_tick,
+            "first_tick": finished.first_tick,
+            "segment": number,
+            "events": finished.events,
+        }
+
+    async def _give_up(self, play: trio.CancelScope) -> None:
+        await self._over.wait()
+        play.cancel()

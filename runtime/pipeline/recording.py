@@ -1,0 +1,114 @@
+"""Writing down what is computed: a whole run, or a stretch that a client asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from spikewire.runtime.errors import ServiceError
+from spikewire.runtime.interfaces import NetworkLike, RecordedPiece, Recorder
+from spikewire.runtime.pipeline.segment import Piece, Segment
+from spikewire.runtime.protocol.messages import refusal
+from spikewire.sensors import SensorError
+
+log = logging.getLogger("spikewire.runtime")
+
+
+class Recordings:
+    """Hands what is computed to a recorder, if there is one.
+
+    Parameters
+    ----------
+    whole
+        Is given the whole run.
+    make
+        Makes a recorder when a client asks for one; None: none may be asked for.
+    in_thread
+        Runs a blocking call and awaits its result.
+    changed
+        Called when a recording ends by itself.
+
+    Attributes
+    ----------
+    path
+        What is written at a client's wish; None if nothing is.
+    """
+
+    def __init__(
+        self,
+        whole: Recorder | None,
+        make: Callable[[NetworkLike], Recorder] | None,
+        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+        changed: Callable[[], None],
+    ) -> None:
+        self.path: str | None = None
+        self._recorder = whole
+        self._whole = whole is not None
+        self._make, self._in_thread, self._changed = make, in_thread, changed
+
+    @property
+    def offered(self) -> bool:
+        """Whether a client may ask for one."""
+        return self._make is not None
+
+    async def note(
+        self, segment: Segment, piece: Piece, first: int, label: str | None, learning: bool
+    ) -> None:
+        """Write down ticks ``first`` to ``piece.until - 1``."""
+        if self._recorder is None:
+            return
+        events = piece.events
+        noted = RecordedPiece(
+            events.t, events.x, events.y, events.p, segment.time_after(first - 1),
+            segment.time_after(piece.until - 1), label, learning,
+        )  # fmt: skip
+        await self._write(lambda recorder: recorder.note(segment.size, noted))
+
+    async def end_segment(self, end_us: int) -> None:
+        """The segment is over; it lasted until ``end_us``."""
+        if self._recorder is not None:
+            await self._write(lambda recorder: recorder.end(end_us))
+
+    async def _write(self, write: Callable[[Recorder], None]) -> None:
+        assert self._recorder is not None
+        try:
+            await self._in_thread(partial(write, self._recorder))
+        except (SensorError, OSError) as error:
+            # A full disk ends the recording, not the service.
+            log.error("the recording has ended: %s", error)
+            self._recorder = self.path = None
+            self._whole = False
+            self._changed()
+
+    async def ask(self, on: bool, network: NetworkLike) -> dict[str, Any]:
+        """Begin or end one at a client's wish; the body of the answer."""
+        if self._make is None:
+            return refusal("no_recordings", "This service has no folder for recordings.")
+        try:
+            if on and self.path is None:
+                if self._whole:
+                    return refusal("record_failed", "This run is being recorded as a whole.")
+                self._recorder = await self._in_thread(partial(self._make, network))
+                self.path = str(self._recorder.path)
+            elif not on and self.path is not None:
+                return {"ok": True, "path": await self._close()}
+        except (SensorError, ServiceError, OSError) as error:
+            self._recorder = self.path = None
+            return refusal("record_failed", str(error))
+        return {"ok": True, "path": self.path}
+
+    async def close(self) -> None:
+        """End what a client asked for; never fails."""
+        if self.path is None:
+            return
+        try:
+            await self._close()
+        except (SensorError, OSError) as error:
+            log.error("the recording could not be closed: %s", error)
+
+    async def _close(self) -> str:
+        recorder, self._recorder, self.path = self._recorder, None, None
+        assert recorder is not None
+        return str(await self._in_thread(recorder.close))

@@ -1,0 +1,189 @@
+"""From packets of a stream to runs of ticks: what may be computed, and with which label.
+
+A tick is computed only when the stream's watermark has passed its end, or the segment is over.
+Results therefore depend on the events and their labels alone, never on how the source cut its
+packets or how fast it sent them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.runtime.interfaces import PacketLike
+
+# A source whose watermark stands still while events come is not allowed to fill the memory.
+_MOST_PENDING = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Events as contiguous columns: t int64[n] us, x and y uint16[n], p uint8[n]."""
+
+    t: npt.NDArray[np.int64]
+    x: npt.NDArray[np.uint16]
+    y: npt.NDArray[np.uint16]
+    p: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def cut(self, start: int, stop: int | None = None) -> Columns:
+        """Events ``start`` to ``stop``, as views."""
+        part = slice(start, stop)
+        return Columns(self.t[part], self.x[part], self.y[part], self.p[part])
+
+    def then(self, later: Columns) -> Columns:
+        """These events, then the later ones."""
+        if not len(self):
+            return later
+        return Columns(
+            np.concatenate((self.t, later.t)),
+            np.concatenate((self.x, later.x)),
+            np.concatenate((self.y, later.y)),
+            np.concatenate((self.p, later.p)),
+        )
+
+
+def columns(events: npt.NDArray[np.void]) -> Columns:
+    """Split an event array into contiguous columns."""
+    return Columns(
+        np.ascontiguousarray(events["t"], dtype=np.int64),
+        np.ascontiguousarray(events["x"], dtype=np.uint16),
+        np.ascontiguousarray(events["y"], dtype=np.uint16),
+        np.ascontiguousarray(events["p"], dtype=np.uint8),
+    )
+
+
+NOTHING = columns(np.zeros(0, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")]))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Ticks up to ``until`` with their events, all under one label."""
+
+    events: Columns
+    until: int
+    label: str | None
+
+
+class Segment:
+    """One stretch of a stream whose times can be compared.
+
+    Parameters
+    ----------
+    number
+        The source's number for it.
+    size
+        (width, height) of the sensor.
+    tick_us
+        Length of a tick, in microseconds.
+    start
+        Given the event time of the first event, returns the tick that begins there. It is called
+        once, when that event has come.
+
+    Attributes
+    ----------
+    origin_us, origin_tick
+        The first event's time, and the tick that begins there.
+    tick
+        The first tick not handed out yet.
+    truth
+        The source's label at that tick.
+    events
+        Events taken in.
+    """
+
+    def __init__(
+        self, number: int, size: tuple[int, int], tick_us: int, start: Callable[[], int]
+    ) -> None:
+        self.number = number
+        self.size = size
+        self.truth: str | None = None
+        self.events = 0
+        self.origin_us = 0
+        self.origin_tick = 0
+        self.tick = 0
+        self.begun = False
+        self._tick_us = tick_us
+        self._start = start
+        self._pending = NOTHING
+        self._labels: deque[tuple[int, str | None]] = deque()
+        self._newest_label: str | None = None
+        self._end_us = 0
+
+    @property
+    def end_us(self) -> int:
+        """Where the segment ends, as far as it is known (microseconds)."""
+        return self._end_us
+
+    def tick_at(self, t_us: int) -> int:
+        """The tick in which an event time lies."""
+        return self.origin_tick + (t_us - self.origin_us) // self._tick_us
+
+    def time_after(self, tick: int) -> int:
+        """The event time, in microseconds, at which a tick is over."""
+        return self.origin_us + (tick + 1 - self.origin_tick) * self._tick_us
+
+    def add(self, packet: PacketLike, events: Columns) -> int:
+        """Take a packet in; returns how many of its events came too late for their tick."""
+        late = 0
+        if len(events):
+            if not self.begun:
+                self.begun = True
+                self.origin_us = int(events.t[0])
+                self.origin_tick = self.tick = self._start()
+                self.truth = self._newest_label = packet.label
+            late = int(np.searchsorted(events.t, self.time_after(self.tick - 1)))
+            events = events.cut(late)
+        since: int | None = getattr(packet, "label_from", None)
+        if since is None and len(events):
+            # A label holds from the tick of the first event that carries it.
+            since = int(events.t[0])
+        if self.begun and since is not None and packet.label != self._newest_label:
+            self._labels.append((max(self.tick, self.tick_at(since)), packet.label))
+            self._newest_label = packet.label
+        if len(events):
+            self._pending = self._pending.then(events)
+            self._end_us = max(self._end_us, int(events.t[-1]) + 1)
+            self.events += len(events)
+        if self.begun:
+            self._end_us = max(self._end_us, packet.watermark)
+        return late
+
+    def complete(self, watermark: int) -> int:
+        """The first tick that is not sure to have all its events."""
+        if len(self._pending) > _MOST_PENDING:
+            watermark = max(watermark, int(self._pending.t[-1]))
+        return max(self.tick, self.tick_at(watermark))
+
+    def end(self, result_every: int) -> int:
+        """The first tick after the segment: the one after the result that closes it."""
+        last = self.tick_at(self._end_us - 1)
+        return max(self.tick, -(-last // result_every) * result_every + 1)
+
+    def piece(self, until: int, most_ticks: int, most_events: int) -> Piece:
+        """Hand out the next ticks, at most up to ``until``: always at least one.
+
+        The piece ends where the label changes, after ``most_ticks`` (16 times as many where no
+        events are), or with the tick that brings the events to ``most_events``.
+        """
+        while self._labels and self._labels[0][0] <= self.tick:
+            self.truth = self._labels.popleft()[1]
+        stop = min(until, self._labels[0][0]) if self._labels else until
+        pending = self._pending
+        first = self.tick_at(int(pending.t[0])) if len(pending) else stop
+        if first > self.tick + most_ticks:
+            stop = min(stop, first, self.tick + 16 * most_ticks)
+        else:
+            stop = min(stop, self.tick + most_ticks)
+        if len(pending) > most_events:
+            stop = min(stop, max(self.tick_at(int(pending.t[most_events])), first + 1))
+        n = int(np.searchsorted(pending.t, self.time_after(stop - 1)))
+        self._pending = pending.cut(n)
+        self.tick = stop
+        return Piece(pending.cut(0, n), stop, self.truth)

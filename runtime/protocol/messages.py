@@ -1,0 +1,208 @@
+"""What a client may say in protocol 1, checked field by field as it is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from spikewire.runtime.errors import ProtocolError
+
+PROTOCOL = 1
+TOPICS = ("result", "stats", "status", "learning", "events", "spikes")
+LONGEST_NAME = 64
+_LONGEST_FAULT = 400
+
+Policy = Literal["latest", "drop_oldest", "disconnect"]
+_Id = (
+    Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[str, msgspec.Meta(max_length=64)]
+)
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
+_Path = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+_Micros = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+# A name, or a pattern such as "*" or "stat*".
+_Topics = Annotated[
+    list[Annotated[str, msgspec.Meta(pattern=r"^[a-z*]{1,32}$")]], msgspec.Meta(max_length=16)
+]
+# No pattern: what a client saw last is of one topic.
+_Topic = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{1,32}$")]
+_Seq = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
+def matching(patterns: Iterable[str]) -> list[str]:
+    """Return the topics that names and patterns stand for, in the topics' order."""
+    return [topic for topic in TOPICS if any(_fits(topic, one) for one in patterns)]
+
+
+def _fits(topic: str, pattern: str) -> bool:
+    # By hand: fnmatch compiles and keeps 32,768 patterns, which strangers choose here.
+    head, *parts = pattern.split("*")
+    if not parts:
+        return topic == head
+    at = len(head) if topic.startswith(head) else -1
+    for part in parts[:-1]:
+        if at < 0:
+            return False
+        found = topic.find(part, at)
+        at = found + len(part) if found >= 0 else -1
+    return 0 <= at <= len(topic) - len(parts[-1]) and topic.endswith(parts[-1])
+
+
+def _check_topics(patterns: list[str]) -> None:
+    for pattern in patterns:
+        if not matching([pattern]):
+            raise ValueError(f"topics holds {pattern!r}; there are {', '.join(TOPICS)}, and *")
+
+
+def _check_speed(speed: float) -> None:
+    if not 1e-3 <= speed <= 1e6:
+        raise ValueError(
+            "speed is a number from 0.001 to 1,000,000, or nil for as fast as possible"
+        )
+
+
+class _Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
+    id: _Id | None = None
+
+
+class Hello(_Said, tag="hello", kw_only=True):
+    """The first message of a connection."""
+
+    protocol: int
+    client: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    token: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    pipeline: _Name | None = None
+
+
+class Subscribe(_Said, tag="subscribe", kw_only=True):
+    """Send these topics from now on, and what was missed since ``last_seq`` of ``run``."""
+
+    topics: _Topics
+    policy: Policy = "drop_oldest"
+    last_seq: Annotated[dict[_Topic, _Seq], msgspec.Meta(max_length=16)] | None = None
+    run: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    every_ms: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+
+    def __post_init__(self) -> None:
+        _check_topics(self.topics)
+        if self.last_seq is not None:
+            _check_topics(list(self.last_seq))
+            if self.run is None:
+                raise ValueError("last_seq needs run: numbers begin anew with each run")
+
+
+class Unsubscribe(_Said, tag="unsubscribe", kw_only=True):
+    """Send these topics no more."""
+
+    topics: _Topics
+
+    def __post_init__(self) -> None:
+        _check_topics(self.topics)
+
+
+class Teach(_Said, tag="teach", kw_only=True):
+    """What is shown from now on is of this class; None: nobody says."""
+
+    label: _Name | None
+
+    def __post_init__(self) -> None:
+        # Names end up on the terminals of those who watch: no escape sequences.
+        if self.label is not None and not (self.label.isprintable() and self.label.strip()):
+            raise ValueError("label must be printable text, and not only spaces")
+
+
+class Learn(_Said, tag="learn", kw_only=True):
+    """Switch learning on or off."""
+
+    on: bool
+
+
+class Checkpoint(_Said, tag="checkpoint"):
+    """Write the learner to disk."""
+
+
+class Status(_Said, tag="status"):
+    """Say how things stand."""
+
+
+class Play(_Said, tag="play", kw_only=True):
+    """Show an excerpt of a recording from the service's shelf."""
+
+    name: _Path
+    start_us: _Micros = 0
+    stop_us: _Micros | None = None
+    speed: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.speed is not None:
+            _check_speed(self.speed)
+        if self.stop_us is not None and self.stop_us <= self.start_us:
+            raise ValueError("stop_us must lie after start_us")
+
+
+class Undo(_Said, tag="undo"):
+    """Take back the last lesson."""
+
+
+class Replay(_Said, tag="replay", kw_only=True):
+    """How the recording is replayed from now on; what is not said stays."""
+
+    paused: bool | msgspec.UnsetType = msgspec.UNSET
+    position_us: _Micros | msgspec.UnsetType = msgspec.UNSET
+    speed: float | msgspec.UnsetType | None = msgspec.UNSET
+    loop: bool | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        if not self.changes():
+            raise ValueError("replay changes paused, position_us, speed or loop: none was given")
+        if isinstance(self.speed, int | float):
+            _check_speed(self.speed)
+
+    def changes(self) -> dict[str, Any]:
+        """What is said, by name."""
+        told = {name: getattr(self, name) for name in ("paused", "position_us", "speed", "loop")}
+        return {name: value for name, value in told.items() if value is not msgspec.UNSET}
+
+
+class Record(_Said, tag="record", kw_only=True):
+    """Begin or end writing down what is computed."""
+
+    on: bool
+
+
+Request = Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record
+Said = Hello | Subscribe | Unsubscribe | Request
+
+_said: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)
+
+
+def understand(payload: bytes) -> Said:
+    """Decode and check one message of a client.
+
+    Raises
+    ------
+    ProtocolError
+        ``malformed``: the bytes are not msgpack; ``invalid``: they are, but no message of
+        protocol 1. The text names the fault and where it is.
+    """
+    try:
+        return _said.decode(payload)
+    except msgspec.ValidationError as error:
+        # The fault may quote a megabyte of what was said.
+        told = (
+            str(error) if len(str(error)) <= _LONGEST_FAULT else f"{error!s:.{_LONGEST_FAULT}} ..."
+        )
+        raise ProtocolError("invalid", f"Not a message of protocol {PROTOCOL}: {told}.") from None
+    except msgspec.DecodeError as error:
+        raise ProtocolError("malformed", f"A frame is not one msgpack map: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise ProtocolError("malformed", f"A frame's text is not UTF-8: {error}.") from None
+    except RecursionError:
+        raise ProtocolError("malformed", "A frame is nested too deeply.") from None
+
+
+def refusal(code: str, message: str) -> dict[str, Any]:
+    """The body of an answer that says no."""
+    return {"ok": False, "code": code, "message": message}

@@ -1,0 +1,1 @@
+"""The service: connections, metrics, health."""

@@ -1,0 +1,383 @@
+"""One peer's conversation, from its hello to its goodbye."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import ssl
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import trio
+
+from spikewire.runtime.broker.broker import RETAINED
+from spikewire.runtime.broker.subscriber_queue import Outbox
+from spikewire.runtime.errors import ProtocolError
+from spikewire.runtime.pipeline.pipeline import PIPELINE, Pipeline
+from spikewire.runtime.protocol.frames import Framer, encode
+from spikewire.runtime.protocol.messages import (
+    PROTOCOL,
+    Hello,
+    Request,
+    Said,
+    Status,
+    Subscribe,
+    Unsubscribe,
+    matching,
+    refusal,
+    understand,
+)
+from spikewire.runtime.settings.settings import Settings
+
+log = logging.getLogger("spikewire.runtime")
+
+_CHUNK = 64 * 1024
+# After an error the peer is read for a moment, so that closing does not destroy the error on
+# its way (TCP resets a connection that is closed with unread input).
+_LINGER_S = 0.5
+_LINGER_BYTES = 1024 * 1024
+
+
+# What is handed to the kernel in one go. What was handed over is out of the policies' reach.
+_JOINED_BYTES = 16 * 1024
+_GATHERED_BYTES = 256 * 1024
+# What follows so soon is sent by the writer, many in one go: 200 subscribers take 100 results of a
+# fast replay in 23 ms, in turns with others; one call for each would be 39 ms in one turn.
+_BURST_S = 0.001
+# Elsewhere a socket is no file that one can write to.
+_STRAIGHT = os.name == "posix"
+Allowed = Literal["watch", "control"]
+_IDS = 1024  # ids of a connection's last requests, none of which may come again
+
+
+class Desk(Protocol):
+    """What a connection needs of its service."""
+
+    settings: Settings
+    refused_requests: int
+    refused_handshakes: int
+
+    def next_phase(self) -> float: ...
+    def find(self, name: str | None) -> Pipeline | None: ...
+    def hello(self, pipeline: Pipeline, may: Allowed) -> dict[str, Any]: ...
+    def admit(self, token: str | None) -> Allowed | None: ...
+
+
+class Connection:
+    """Reads one peer's messages, answers each, and writes what its outbox holds.
+
+    A fault of the peer ends this connection, with an error that names it; nobody else notices.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, desk: Desk) -> None:
+        settings = desk.settings
+        self._stream = stream
+        self._desk = desk
+        self._framer = Framer(settings.frame_bytes)
+        self._writer_scope = trio.CancelScope()
+        self._reading = False
+        self._greeted = False
+        self._may: Allowed | None = None
+        self._with: Pipeline | None = None
+        self._ids: deque[int | str] = deque(maxlen=_IDS)
+        self._name = "a connection"
+        self._every_s = 0.0
+        self._phase = desk.next_phase()
+        self._silence = settings.heartbeat_s
+        self._sent_at = -math.inf
+        self._outbox = Outbox(
+            settings.subscriber_messages,
+            settings.subscriber_bytes,
+            self._hurry_writer,
+            self._send_straight if _STRAIGHT and isinstance(stream, trio.SocketStream) else None,
+        )
+
+    async def run(self) -> None:
+        """Converse until either side ends it; never raises for what the peer did."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, nursery.cancel_scope)
+                await self._read()
+        finally:
+            if self._with is not None:
+                self._with.broker.detach(self._outbox)
+            await trio.aclose_forcefully(self._stream)
+
+    def _hurry_writer(self) -> None:
+        limit = trio.current_time() + self._desk.settings.goodbye_s
+        self._writer_scope.deadline = min(self._writer_scope.deadline, limit)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        fault: ProtocolError | None = None
+        self._reading = True
+        try:
+            pipeline = await self._greet()
+            pipeline.broker.attach(self._outbox)
+            while (said := await self._hear()) is not None:
+                await self._respond(said, pipeline)
+        except ProtocolError as error:
+            fault = error
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._note_handshake(error)
+        finally:
+            self._reading = False
+        if fault is not None:
+            log.info("%s broke the protocol: %s", self._name, fault)
+            self._outbox.finish(_error(fault))
+            self._hurry_writer()
+        else:
+            # The peer reads no more, or cannot ask any more: what waits is sent, then it ends.
+            self._outbox.finish()
+            self._hurry_writer()
+
+    def _note_handshake(self, error: BaseException) -> None:
+        """Count a peer that speaks no TLS here, or does not like the certificate."""
+        reason = error.__cause__
+        if isinstance(reason, ssl.SSLError) and not self._greeted:
+            self._desk.refused_handshakes += 1
+            log.warning("%s made no TLS handshake: %s", self._name, reason.reason or reason)
+
+    async def _greet(self) -> Pipeline:
+        with trio.move_on_after(self._desk.settings.hello_s) as scope:
+            said = await self._hear()
+            if said is None:
+                raise trio.BrokenResourceError
+        if scope.cancelled_caught:
+            raise ProtocolError(
+                "hello_late", f"No hello came within {self._desk.settings.hello_s:g} s."
+            )
+        if not isinstance(said, Hello):
+            raise ProtocolError("hello_first", "The first message of a connection is a hello.")
+        if said.protocol != PROTOCOL:
+            raise ProtocolError(
+                "wrong_protocol", f"Protocol {said.protocol} is not spoken here; {PROTOCOL} is."
+            )
+        if said.client:
+            # As a literal: a name must not be able to forge lines of a log.
+            self._name = f"client {said.client!r}"
+        self._may = self._desk.admit(said.token)
+        if self._may is None:
+            log.warning(
+                "%s was refused: it brought %s token",
+                self._name,
+                "no" if said.token is None else "a wrong",
+            )
+            raise ProtocolError("wrong_token", "This service wants a token, and not that one.")
+        pipeline = self._desk.find(said.pipeline)
+        if pipeline is None:
+            raise ProtocolError(
+                "unknown_pipeline", f"This service has no pipeline {said.pipeline!r}."
+            )
+        PIPELINE.set(pipeline.name)
+        self._with = pipeline
+        log.info("%s said hello", self._name)
+        await self._outbox.answer(encode(self._desk.hello(pipeline, self._may)))
+        self._greeted = True
+        return pipeline
+
+    async def _hear(self) -> Said | None:
+        """The peer's next message; None when it has sent its last one."""
+        deadline = math.inf
+        while (payload := self._framer.take()) is None:
+            if self._framer.partial and deadline == math.inf:
+                deadline = trio.current_time() + self._desk.settings.frame_s
+            with trio.move_on_at(deadline) as scope:
+                data = await self._stream.receive_some(_CHUNK)
+            if scope.cancelled_caught:
+                raise ProtocolError(
+                    "frame_late",
+                    f"A message was begun and not finished within "
+                    f"{self._desk.settings.frame_s:g} s.",
+                )
+            if not data:
+                if self._framer.partial:
+                    raise ProtocolError("truncated", "The connection ended inside a message.")
+                return None
+            self._framer.feed(data)
+        return understand(payload)
+
+    async def _respond(self, said: Said, pipeline: Pipeline) -> None:
+        match said:
+            case Hello():
+                raise ProtocolError("hello_twice", "A connection has one hello.")
+            case Subscribe() | Unsubscribe():
+                await self._set_topics(said, pipeline)
+            case _:
+                refused = self._refusal(said, pipeline)
+                answer = refused if refused is not None else await pipeline.ask(said)
+                await self._reply(said, answer)
+
+    def _refusal(self, said: Request, pipeline: Pipeline) -> dict[str, Any] | None:
+        """Why this peer's request is not even asked, if so."""
+        fault: tuple[str, str] | None = None
+        if self._may == "watch" and not isinstance(said, Status):
+            fault = "not_allowed", "The token of this connection allows to watch only."
+        elif said.id is not None and said.id in self._ids:
+            fault = "repeated_id", f"The id {said.id!r} was used before on this connection."
+        if said.id is not None:
+            self._ids.append(said.id)
+        if fault is None:
+            return None
+        log.warning("%s: %s refused: %s", self._name, type(said).__name__.lower(), fault[1])
+        self._desk.refused_requests += 1
+        return {"tick": pipeline.owner.tick, **refusal(*fault)}
+
+    async def _set_topics(self, said: Subscribe | Unsubscribe, pipeline: Pipeline) -> None:
+        # From here to the answer nothing else can run: what was missed goes before what comes now.
+        await self._outbox.room()
+        broker = pipeline.broker
+        added: list[str] = []
+        for topic in matching(said.topics):
+            if isinstance(said, Unsubscribe):
+                self._outbox.unsubscribe(topic)
+            else:
+                added += [topic] if topic not in self._outbox.topics else []
+                self._outbox.subscribe(topic, said.policy)
+        if isinstance(said, Subscribe) and said.every_ms is not None:
+            self._every_s = said.every_ms / 1000
+        answer: dict[str, Any] = {
+            "ok": True,
+            "tick": pipeline.owner.tick,
+            "topics": list(self._outbox.topics),
+            "seq": {topic: broker.seq[topic] for topic in self._outbox.topics},
+        }
+        missed: dict[str, list[tuple[int, bytes]]] = {}
+        if isinstance(said, Subscribe) and said.last_seq is not None:
+            answer["resume"] = {}
+            for topic in added:
+                if topic in said.last_seq and topic not in RETAINED:
+                    told, missed[topic] = broker.missed(
+                        topic, said.last_seq[topic], said.run == pipeline.run_id
+                    )
+                    answer["resume"][topic] = told
+        lines = [(name, *kept) for name in added for kept in missed.get(name, ())]
+        for name in added:
+            if (kept := broker.retained(name)) is not None:
+                lines.append((name, *kept))
+        await self._reply(said, answer, then=lines)
+
+    async def _reply(
+        self,
+        said: Said,
+        answer: Mapping[str, Any],
+        then: Sequence[tuple[str, int, bytes]] = (),
+    ) -> None:
+        kind = type(said).__name__.lower()
+        await self._outbox.answer(
+            encode({"type": "reply", "to": kind, "id": getattr(said, "id", None), **answer}),
+            then,
+        )
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    async def _write(self, connection: trio.CancelScope) -> None:
+        try:
+            with self._writer_scope:
+                while (frame := await self._next()) is not None:
+                    await self._stream.send_all(self._with_more(frame))
+                    self._sent_at = trio.current_time()
+                await end_sending(self._stream)
+                connection.deadline = trio.current_time() + _LINGER_S
+                if self._reading:
+                    # After a goodbye: the reader waits for the peer to close.
+                    return
+                await self._drain()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        connection.cancel()
+
+    def _send_straight(self, frame: bytes) -> int:
+        """Hand a frame to the kernel at once, as much of it as fits, while the writer is idle.
+
+        To wake the writer for it costs a turn of the scheduler for each peer.
+        """
+        now = trio.current_time()
+        if self._every_s or not self._greeted or now - self._sent_at < _BURST_S:
+            return 0
+        if self._silence != self._desk.settings.heartbeat_s:
+            # The settings were read anew: the writer waits by the old ones.
+            return 0
+        assert isinstance(self._stream, trio.SocketStream)
+        try:
+            # trio's sockets never block, and have no way to send that need not wait.
+            sent = os.write(self._stream.socket.fileno(), frame)
+        except OSError:
+            # It is full, or broken: the writer waits, or finds out.
+            return 0
+        self._sent_at = now
+        return sent
+
+    async def _next(self) -> bytes | None:
+        """The next frame to send; a heartbeat when there has been none for a while."""
+        self._silence = silence = self._desk.settings.heartbeat_s
+        begun = trio.current_time()
+        while not self._outbox.waiting:
+            beats = silence and self._greeted and self._with is not None
+            due = max(begun, self._sent_at) + silence if beats else math.inf
+            if due <= trio.current_time() and self._with is not None:
+                return encode({"type": "beat", "tick": self._with.owner.tick})
+            with trio.move_on_at(due):
+                await self._outbox.ready()
+        if self._every_s:
+            with trio.move_on_at(self._next_turn()):
+                await self._outbox.pressing()
+        return self._outbox.pop()
+
+    def _next_turn(self) -> float:
+        """When what was gathered is sent next: each connection has moments of its own.
+
+        Ten pages that are sent 33 kB each at the same moment hold everything up for a
+        millisecond; one after the other they are not noticed.
+        """
+        every = self._every_s
+        earliest = max(trio.current_time(), self._sent_at + every / 2)
+        return (math.ceil(earliest / every - self._phase) + self._phase) * every
+
+    def _with_more(self, frame: bytes) -> bytes:
+        """This frame and those that wait behind it: one send for many costs little more."""
+        parts, size = [frame], len(frame)
+        most = _GATHERED_BYTES if self._every_s else _JOINED_BYTES
+        while size < most and (more := self._outbox.pop()) is not None:
+            parts.append(more)
+            size += len(more)
+        return b"".join(parts) if len(parts) > 1 else frame
+
+    async def _drain(self) -> None:
+        """Read and forget, until the peer has closed too."""
+        budget = _LINGER_BYTES
+        while budget > 0:
+            data = await self._stream.receive_some(_CHUNK)
+            if not data:
+                return
+            budget -= len(data)
+
+
+async def end_sending(stream: trio.abc.Stream) -> None:
+    """Tell the peer that nothing more comes, where the stream can say so and go on reading.
+
+    TLS cannot: its peer sees the end when the connection closes.
+    """
+    if isinstance(stream, trio.abc.HalfCloseableStream):
+        await stream.send_eof()
+
+
+async def refuse(stream: trio.abc.Stream, code: str, message: str) -> None:
+    """Tell a peer why it cannot be served, and close."""
+    try:
+        with trio.move_on_after(_LINGER_S):
+            await stream.send_all(_error(ProtocolError(code, message)))
+            await end_sending(stream)
+            while await stream.receive_some(_CHUNK):
+                pass
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+def _error(fault: ProtocolError) -> bytes:
+    return encode({"type": "error", "code": fault.code, "message": str(fault)})

@@ -1,0 +1,231 @@
+"""Two pages over HTTP: ``/metrics`` for Prometheus, ``/healthz`` for whatever keeps services alive.
+
+Starlette answers, under Hypercorn's trio worker; both are the extra ``http``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from spikewire.runtime.errors import ServiceError
+from spikewire.runtime.net.asgi_server import WebServer, address_of
+from spikewire.runtime.pipeline.counters import LATENCY_BOUNDS_US
+
+if TYPE_CHECKING:
+    from spikewire.runtime.pipeline.pipeline import Pipeline
+    from spikewire.runtime.server.service import Service
+
+log = logging.getLogger("spikewire.runtime")
+
+PATIENCE_S = 5
+"""How long a peer may take to send the rest of a request, and to read an answer."""
+
+
+def faults(pipeline: Pipeline) -> list[str]:
+    """What is wrong with a pipeline, in words."""
+    status = pipeline.reporter.status()
+    found = []
+    if status["state"] != "running":
+        found.append(f"the service is {status['state']}")
+    if status["source"]["state"] == "failed":
+        found.append(f"the source failed: {status['source']['error']}")
+    if status["source"]["state"] == "stalled":
+        found.append(f"the source has sent nothing for {pipeline.settings.stall_s:g} s or more")
+    if pipeline.watchdog.network_stalled:
+        found.append("the network does not come back from a batch")
+    if status["checkpoint"]["error"]:
+        found.append(str(status["checkpoint"]["error"]))
+    return found
+
+
+def health(service: Service) -> tuple[bool, dict[str, Any]]:
+    """Whether every pipeline of a service is well, and why not: a source failed, or it stops."""
+    several = len(service.pipelines) > 1
+    found = [
+        f"{name}: {fault}" if several else fault
+        for name, pipeline in service.pipelines.items()
+        for fault in faults(pipeline)
+    ]
+    return not found, {"ok": not found, "faults": found, "tick": service.first.owner.tick}
+
+
+class Collector:
+    """Gives Prometheus a service's counters, as they stand when it asks."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Any]:
+        """Yield metric families; those of a pipeline have its name as a label."""
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
+
+        service, pipelines = self._service, self._service.pipelines
+
+        def by_pipeline(kind: Any, name: str, told: str, value: Callable[[Pipeline], float]) -> Any:
+            family = kind(f"spikewire_{name}", told, labels=["pipeline"])
+            for label, pipeline in pipelines.items():
+                family.add_metric([label], value(pipeline))
+            return family
+
+        def by_name(
+            name: str, told: str, label: str, counts: Callable[[Pipeline], Mapping[str, int]]
+        ) -> Any:
+            family = CounterMetricFamily(f"spikewire_{name}", told, labels=["pipeline", label])
+            for pipeline_name, pipeline in pipelines.items():
+                for key, count in counts(pipeline).items():
+                    family.add_metric([pipeline_name, str(key)], int(count))
+            return family
+
+        for name, told, value in _COUNTERS:
+            yield by_pipeline(CounterMetricFamily, name, told, value)
+        for name, told, value in _GAUGES:
+            yield by_pipeline(GaugeMetricFamily, name, told, value)
+        yield by_name("dropped_events", "Events lost.", "reason", lambda p: p.inbox.drops)
+        yield by_name("source", "The source's counters.", "name", lambda p: p.source.counters)
+        refused = CounterMetricFamily("spikewire_refused", "Who was refused.", labels=["what"])
+        for what, count in (
+            ("connections", service.refused),
+            ("handshakes", service.refused_handshakes),
+            ("tokens", service.refused_tokens),
+            ("requests", service.refused_requests),
+        ):
+            refused.add_metric([what], count)
+        yield refused
+        for name, told, gauge in (
+            ("connections", "Open connections.", service.connections),
+            ("up", "Whether the service is well.", int(health(service)[0])),
+        ):
+            yield GaugeMetricFamily(f"spikewire_{name}", told, value=gauge)
+        family = HistogramMetricFamily(
+            "spikewire_latency_seconds",
+            "From the arrival of a result's last packet to its publication.",
+            labels=["pipeline"],
+        )
+        for label, pipeline in pipelines.items():
+            meter = pipeline.owner.meter
+            bounds = [*(str(bound / 1e6) for bound in LATENCY_BOUNDS_US), "+Inf"]
+            totals = itertools.accumulate(meter.latencies)
+            buckets = list(zip(bounds, totals, strict=True))
+            family.add_metric([label], buckets, sum_value=meter.latency_us / 1e6)
+        yield family
+
+
+_COUNTERS: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
+    ("packets", "Packets taken from the source.", lambda p: p.owner.meter.packets),
+    ("events", "Events computed.", lambda p: p.owner.meter.events),
+    ("ticks", "Ticks computed.", lambda p: p.owner.meter.ticks),
+    ("results", "Results published.", lambda p: p.owner.meter.results),
+    ("updates", "Weight updates.", lambda p: p.owner.meter.updates),
+    ("synaptic_operations", "Synaptic operations.", lambda p: p.owner.meter.synaptic_ops),
+    ("compute_seconds", "Time in kernels.", lambda p: p.owner.meter.compute_ns / 1e9),
+    ("lessons", "Lessons.", lambda p: p.owner.lessons.count),
+    ("dropped_messages", "Messages lost by slow subscribers.", lambda p: p.broker.dropped),
+    ("cut_off_subscribers", "Subscribers cut off as too slow.", lambda p: p.broker.cut_off),
+    ("source_stalls", "Times the source was silent.", lambda p: p.watchdog.source_stalls),
+    ("network_stalls", "Batches that took too long.", lambda p: p.watchdog.network_stalls),
+    (
+        "checkpoint_failures",
+        "Checkpoints that could not be written.",
+        lambda p: 0 if p.saver is None else p.saver.failures,
+    ),
+)
+_GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
+    ("subscribers", "Connections that have said hello.", lambda p: p.broker.subscribers),
+    ("queued_packets", "Packets waiting.", lambda p: p.inbox.packets),
+    ("queued_events", "Events waiting.", lambda p: p.inbox.events),
+    ("classes", "Classes known.", lambda p: len(p.owner.classes)),
+    ("learning", "Whether learning is on.", lambda p: int(p.owner.learning)),
+    ("pipeline_up", "Whether the pipeline is well.", lambda p: int(not faults(p))),
+)
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """The token of an ``Authorization`` header (RFC 6750, section 2.1)."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    # A header comes as Latin-1; what is sent is the token's UTF-8.
+    return token.encode("latin-1").strip().decode("utf-8", "replace")
+
+
+def make_app(service: Service) -> Any:
+    """Make the ASGI application of a service's two pages.
+
+    Raises
+    ------
+    ServiceError
+        If the extra ``http`` is not installed.
+    """
+    try:
+        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+        from starlette.applications import Starlette
+        from starlette.requests import Request
+        from starlette.responses import JSONResponse, Response
+        from starlette.routing import Route
+    except ImportError:
+        raise ServiceError(
+            "The pages /metrics and /healthz need pip install 'spikewire[http]'."
+        ) from None
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector(service))
+
+    def admitted(request: Request) -> bool:
+        if service.admit(_bearer(request.headers.get("authorization"))) is not None:
+            return True
+        log.warning("a request for %s was refused: it brought no right token", request.url.path)
+        return False
+
+    async def metrics(request: Request) -> Response:
+        if not admitted(request):
+            return Response(
+                "This service wants a token: Authorization: Bearer TOKEN\n",
+                status_code=401,
+                media_type="text/plain",
+                headers={"WWW-Authenticate": 'Bearer realm="spikewire"'},
+            )
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def healthz(request: Request) -> Response:
+        well, told = health(service)
+        # What keeps a service alive often cannot bring a token: it learns whether all is well, and
+        # no more. That is no refusal; a wrong token is one.
+        if service.settings.wants_token and (
+            "authorization" not in request.headers or not admitted(request)
+        ):
+            told = {"ok": well}
+        return JSONResponse(told, status_code=200 if well else 503)
+
+    return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz)])
+
+
+async def serve_http(
+    service: Service,
+    host: str,
+    port: int,
+    *,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve a service's pages until cancelled; started with their address.
+
+    Raises
+    ------
+    ServiceError
+        The extra is not installed, or the port cannot be had.
+    """
+    app = make_app(service)
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ServiceError(f"Cannot listen on {host}, port {port}: {reason}.") from None
+    task_status.started(address_of(host, listeners[0]))
+    await WebServer(app, read_s=PATIENCE_S).serve(listeners, 1000 * PATIENCE_S)

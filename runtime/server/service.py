@@ -1,0 +1,395 @@
+"""A running service: pipelines behind common doors, from start to goodbye."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+import signal
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import metadata
+from typing import Any, Literal
+
+import trio
+
+from spikewire.runtime.errors import ServiceError
+from spikewire.runtime.interfaces import NetworkLike, Recorder, SourceLike
+from spikewire.runtime.net.tls import limit_sending, open_unix, reload_certificate, server_context
+from spikewire.runtime.pipeline.network_task import InThread
+from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline, Summary
+from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
+from spikewire.runtime.server.connection import Connection, refuse
+from spikewire.runtime.server.metrics import serve_http
+from spikewire.runtime.settings.reload import changed, merged
+from spikewire.runtime.settings.settings import Settings
+
+log = logging.getLogger("spikewire.runtime")
+
+# Steps of the golden ratio leave no two of any number of connections close to each other.
+_GOLDEN = (5**0.5 - 1) / 2
+# Peers that are being told, at one time, that there is no room for them.
+_MOST_REFUSING = 64
+
+
+class Service:
+    """Pipelines, and those who watch and teach them.
+
+    Parameters
+    ----------
+    source, network
+        Those of the one pipeline, ``main``.
+    settings
+        The service's; a pipeline's are its own.
+    in_thread, record, recorder
+        As for :class:`Pipeline`.
+    reload
+        Reads the settings anew when SIGHUP comes.
+
+    Attributes
+    ----------
+    pipelines
+        By name, the first being that of connections that name none.
+    addresses
+        (host, port) of each listening socket, once :meth:`serve` has started.
+    http_address
+        Where the pages are, if there are any.
+    """
+
+    def __init__(
+        self,
+        source: SourceLike,
+        network: NetworkLike,
+        settings: Settings | None = None,
+        *,
+        in_thread: InThread = trio.to_thread.run_sync,
+        record: Recorder | None = None,
+        recorder: Callable[[NetworkLike], Recorder] | None = None,
+        reload: Callable[[], Settings] | None = None,
+    ) -> None:
+        settings = settings or Settings()
+        only = Pipeline(
+            ONLY, source, network, settings, in_thread=in_thread, record=record, recorder=recorder
+        )
+        self._set_up({ONLY: only}, settings, reload)
+
+    @classmethod
+    def of(
+        cls,
+        pipelines: Mapping[str, Pipeline],
+        settings: Settings,
+        *,
+        reload: Callable[[], Settings] | None = None,
+    ) -> Service:
+        """Make a service of several pipelines, which notice nothing of each other.
+
+        Raises
+        ------
+        ServiceError
+            If there are none.
+        """
+        if not pipelines:
+            raise ServiceError("A service has at least one pipeline; none was given.")
+        service = cls.__new__(cls)
+        service._set_up(dict(pipelines), settings, reload)
+        return service
+
+    def _set_up(
+        self,
+        pipelines: dict[str, Pipeline],
+        settings: Settings,
+        reload: Callable[[], Settings] | None,
+    ) -> None:
+        self.settings = settings
+        self.pipelines = pipelines
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        self.http_address: str | None = None
+        self.connections = 0
+        self.refused = 0
+        self.refused_tokens = 0
+        self.refused_handshakes = 0
+        self.refused_requests = 0
+        self._reload = reload
+        self._context: ssl.SSLContext | None = None
+        self._refusing = 0
+        self._phase = 0.0
+        self._left = trio.Event()
+        for pipeline in pipelines.values():
+            pipeline.facts = self._facts
+
+    # -- what connections use --------------------------------------------------------------------
+
+    @property
+    def first(self) -> Pipeline:
+        """The pipeline of connections that name none."""
+        return next(iter(self.pipelines.values()))
+
+    def next_phase(self) -> float:
+        """Where in an interval a new connection has its turn: far from the others (0 to 1)."""
+        self._phase = (self._phase + _GOLDEN) % 1.0
+        return self._phase
+
+    def find(self, name: str | None) -> Pipeline | None:
+        """The pipeline of that name, or the first."""
+        return self.first if name is None else self.pipelines.get(name)
+
+    def hello(self, pipeline: Pipeline, may: Literal["watch", "control"]) -> dict[str, Any]:
+        """The service's hello to a connection about ``pipeline``."""
+        settings, network = self.settings, pipeline.network
+        return {
+            "type": "hello",
+            "protocol": PROTOCOL,
+            "software": f"spikewire {_version()}",
+            "run": pipeline.run_id,
+            "pipeline": pipeline.name,
+            "pipelines": list(self.pipelines),
+            "may": may,
+            "offers": pipeline.offers if may == "control" else ["status"],
+            "classes": list(pipeline.owner.classes),
+            "tick_us": network.tick_us,
+            "input": list(network.input_size),
+            "source": pipeline.source.name,
+            "topics": list(TOPICS),
+            "limits": {
+                "frame_bytes": settings.frame_bytes,
+                "connections": settings.connections,
+                "subscriber_messages": settings.subscriber_messages,
+                "subscriber_bytes": settings.subscriber_bytes,
+                "history_messages": pipeline.settings.history_messages,
+                "history_bytes": pipeline.settings.history_bytes,
+                "preview_per_s": pipeline.settings.preview_per_s,
+                "heartbeat_s": settings.heartbeat_s,
+                "hello_s": settings.hello_s,
+                "frame_s": settings.frame_s,
+            },
+        }
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "connections": self.connections,
+            "refused_connections": self.refused,
+            "refused_handshakes": self.refused_handshakes,
+            "refused_tokens": self.refused_tokens,
+            "refused_requests": self.refused_requests,
+        }
+
+    def admit(self, token: str | None) -> Literal["watch", "control"] | None:
+        """What a peer may do that brings this token; None: nothing."""
+        watch, control = self.settings.watch_token, self.settings.control_token
+        if not self.settings.wants_token:
+            return "control"
+        given = (token or "").encode()
+        # Both are compared always, each in constant time: the answer's delay tells nothing.
+        controls = hmac.compare_digest(given, (control or "").encode()) and control is not None
+        watches = hmac.compare_digest(given, (watch or "").encode()) and watch is not None
+        if controls:
+            return "control"
+        if watches:
+            return "watch"
+        self.refused_tokens += 1
+        return None
+
+    async def converse(self, stream: trio.abc.Stream) -> None:
+        """Serve one peer until it leaves, or is told goodbye."""
+        if self.connections >= self.settings.connections:
+            self.refused += 1
+            if self._refusing >= _MOST_REFUSING:
+                # In a flood there is no time for explanations.
+                await trio.aclose_forcefully(stream)
+                return
+            self._refusing += 1
+            await refuse(
+                stream,
+                "too_many_connections",
+                f"All {self.settings.connections} connections are in use.",
+            )
+            self._refusing -= 1
+            return
+        self.connections += 1
+        try:
+            limit_sending(stream)
+            await Connection(stream, self).run()
+        except Exception:
+            # A fault of ours in one conversation must not end the others.
+            log.exception("a connection ended by an unforeseen error")
+        finally:
+            self.connections -= 1
+            self._left.set()
+            self._left = trio.Event()
+
+    # -- the life of a service -------------------------------------------------------------------
+
+    @property
+    def stopping(self) -> bool:
+        """Whether every pipeline has ended, or was asked to."""
+        return all(pipeline.stopping for pipeline in self.pipelines.values())
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Begin an ordered shutdown: the sources end, what has arrived is computed."""
+        for pipeline in self.pipelines.values():
+            pipeline.stop(reason)
+
+    async def serve(
+        self,
+        *,
+        listen: bool = True,
+        signals: bool = True,
+        task_status: trio.TaskStatus[Service] = trio.TASK_STATUS_IGNORED,
+    ) -> Summary:
+        """Run until every source has ended (setting ``at_end``), :meth:`stop`, SIGINT or SIGTERM.
+
+        Parameters
+        ----------
+        listen
+            Whether to open the TCP port; without it, :meth:`converse` serves given streams.
+        signals
+            Whether to stop in order at SIGINT and SIGTERM, and to read the settings anew at
+            SIGHUP (main thread only).
+        task_status
+            Started with this service once its port is open.
+
+        Returns
+        -------
+        Summary
+            Of the first pipeline; :meth:`summaries` has them all.
+
+        Raises
+        ------
+        ServiceError
+            The port cannot be opened.
+        Exception
+            What the first pipeline that failed has failed with (``sensors.SensorError`` if it was
+            its source), if ``at_end`` is ``exit``; the shutdown was in order all the same.
+        """
+        listeners = await self._open_listeners() if listen else []
+        async with trio.open_nursery() as outer:
+            doors = trio.CancelScope()
+            if listeners:
+                outer.start_soon(self._accept, listeners, doors, outer)
+            if listen and self.settings.http_port is not None:
+                self.http_address = await outer.start(
+                    serve_http, self, self.settings.host, self.settings.http_port
+                )
+            if signals:
+                await outer.start(self._obey_signals)
+            async with trio.open_nursery() as work:
+                for pipeline in self.pipelines.values():
+                    await work.start(pipeline.run)
+                task_status.started(self)
+            doors.cancel()
+            if listen and self.settings.unix_path is not None:
+                with suppress(OSError):
+                    os.unlink(self.settings.unix_path)
+            await self._see_off()
+            outer.cancel_scope.cancel()
+        for pipeline in self.pipelines.values():
+            if pipeline.failure is not None:
+                raise pipeline.failure
+        return self.first.summary()
+
+    def summaries(self) -> list[Summary]:
+        """What each pipeline did."""
+        return [pipeline.summary() for pipeline in self.pipelines.values()]
+
+    async def _see_off(self) -> None:
+        """Let subscribers take what waits for them."""
+        with trio.move_on_after(self.settings.goodbye_s):
+            while any(pipeline.broker.subscribers for pipeline in self.pipelines.values()):
+                await self._left.wait()
+
+    async def _open_listeners(self) -> list[trio.abc.Listener[Any]]:
+        host, port = self.settings.host, self.settings.port
+        context = self._context = server_context(self.settings.tls_cert, self.settings.tls_key)
+        try:
+            plain = await trio.open_tcp_listeners(port, host=host)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ServiceError(f"Cannot listen on {host}, port {port}: {reason}.") from error
+        self.addresses = tuple(
+            (str(name[0]), int(name[1]))
+            for name in (listener.socket.getsockname() for listener in plain)
+        )
+        listeners: list[trio.abc.Listener[Any]] = list(plain)
+        if context is not None:
+            listeners = [trio.SSLListener(one, context, https_compatible=True) for one in plain]
+        if self.settings.unix_path is not None:
+            try:
+                listeners.append(await open_unix(self.settings.unix_path))
+            except BaseException:
+                for listener in plain:
+                    await trio.aclose_forcefully(listener)
+                raise
+        return listeners
+
+    async def _accept(
+        self,
+        listeners: list[trio.abc.Listener[Any]],
+        doors: trio.CancelScope,
+        connections: trio.Nursery,
+    ) -> None:
+        with doors:
+            await trio.serve_listeners(self.converse, listeners, handler_nursery=connections)
+
+    async def _obey_signals(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
+            task_status.started()
+            async for number in received:
+                if number == signal.SIGHUP:
+                    await self.reload()
+                    continue
+                for pipeline in self.pipelines.values():
+                    if pipeline.stopping:
+                        # Asked a second time: what is not computed yet is given up, counted.
+                        pipeline.inbox.discard()
+                self.stop()
+
+    # -- settings that change while it runs ------------------------------------------------------
+
+    async def reload(self) -> None:
+        """Read the settings anew; those that cannot change while it runs stay, and are named.
+
+        If anything is wrong with them, all stay, and the log says why.
+        """
+        if self._reload is None:
+            log.warning("asked to read the settings anew, but there is no file to read")
+            return
+        try:
+            wanted = await trio.to_thread.run_sync(self._reload)
+            settings = merged(self.settings, wanted)
+            reload_certificate(self._context, settings.tls_cert, settings.tls_key)
+        except ServiceError as error:
+            log.error("the settings stay as they were: %s", error)
+            return
+        taken, kept = changed(self.settings, wanted)
+        self.settings = settings
+        if "log_level" in taken:
+            logging.getLogger("spikewire").setLevel(settings.log_level.upper())
+        for pipeline in self.pipelines.values():
+            pipeline.take_settings(merged(pipeline.settings, wanted, overridden=pipeline.own))
+        log.warning("read the settings anew: %s", ", ".join(taken) or "nothing has changed")
+        if kept:
+            log.warning("these settings need a restart to change: %s", ", ".join(kept))
+
+
+def _version() -> str:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version("spikewire")
+    return "unknown"
+
+
+async def serve(
+    source: SourceLike,
+    network: NetworkLike,
+    settings: Settings | None = None,
+    *,
+    signals: bool = True,
+    task_status: trio.TaskStatus[Service] = trio.TASK_STATUS_IGNORED,
+) -> Summary:
+    """Serve one source and one network until the source ends, SIGINT or SIGTERM.
+
+    See :meth:`Service.serve` for what it raises, and what ``task_status`` is given.
+    """
+    return await Service(source, network, settings).serve(signals=signals, task_status=task_status)

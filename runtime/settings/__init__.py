@@ -1,0 +1,1 @@
+"""Settings of a service: defaults, files, environment, reload."""

@@ -1,0 +1,127 @@
+"""Folders of recordings as something to play, labelled where a folder says how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from spikewire.sensors.datasets.dataset import (
+    DIGITS,
+    NMNIST_SIZE,
+    gesture_labels,
+    holds_events,
+    in_order,
+    part_folder,
+    recordings_in,
+    sub_folders,
+    trials,
+)
+from spikewire.sensors.errors import SensorError
+from spikewire.sensors.recordings.labels import Label, read_labels
+from spikewire.sensors.recordings.recording import open_recording
+from spikewire.sensors.sources.files import Excerpt
+
+_PARTS = frozenset({"train", "test", "ibmgesturetrain", "ibmgesturetest"})
+"""Folders of these names are parts of a data set, and no classes."""
+
+
+def find_recordings(
+    folder: str | Path, *, part: Literal["train", "test"] | None = None
+) -> list[Excerpt]:
+    """List every recording in a folder and its sub-folders, with the labels found for it.
+
+    Labels are found as :func:`sensors.open_dataset` finds them: in DVS128 Gesture's own layout; in
+    ``NAME_labels.csv`` or ``NAME.csv`` beside the recording; else a recording in a sub-folder shows
+    that folder's class throughout. Unlike a data set, recordings may lack labels, differ in size,
+    and be damaged: nothing is read of them here but, where formats do not say it, their extent.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    part
+        Which of a data set's own two parts; None for all there is.
+
+    Returns
+    -------
+    list of Excerpt
+        Ordered by class (numbers by value), then by file name. Recordings whose format does not
+        state the sensor's size share the largest extent among those of that format.
+
+    Raises
+    ------
+    SensorError
+        If there is no such folder, it holds no recordings, or a label file is damaged.
+    """
+    top = Path(folder)
+    if not top.is_dir():
+        raise SensorError(f"The folder {top} does not exist.")
+    listed = trials(top, part)
+    if listed is not None:
+        return [
+            Excerpt(path, labels=tuple(gesture_labels(path)), size=(128, 128)) for path in listed
+        ]
+    found = list(_walk(part_folder(top, part), None, set()))
+    if not found:
+        raise SensorError(f"The folder {top} holds no recordings.")
+    return _sized(found)
+
+
+def _walk(folder: Path, label: str | None, seen: set[Path]) -> Iterator[Excerpt]:
+    real = folder.resolve()
+    if real in seen:  # a link that leads back
+        return
+    seen.add(real)
+    for path in recordings_in(folder):
+        beside = _beside(path)
+        if beside is not None:
+            yield Excerpt(path, labels=tuple(beside))
+        else:
+            yield Excerpt(path, label=label)
+    inside = sub_folders(folder)
+    digits = all(digit in inside for digit in DIGITS)
+    for name in in_order(inside):
+        for one in _walk(inside[name], None if name.lower() in _PARTS else name, seen):
+            yield replace(one, size=NMNIST_SIZE) if digits and _is_digit(one) else one
+
+
+def _is_digit(one: Excerpt) -> bool:
+    return one.label in DIGITS and one.path.suffix.lower() == ".bin"
+
+
+def _beside(path: Path) -> list[Label] | None:
+    """Read the labels beside a recording, if there are any."""
+    table = path.with_name(f"{path.stem}_labels.csv")
+    if table.is_file():
+        return read_labels(table)
+    table = path.with_name(f"{path.stem}.csv")
+    if table == path or not table.is_file():
+        return None
+    try:
+        return read_labels(table)
+    except SensorError:
+        if holds_events(table):  # the same events as text, and no labels
+            return None
+        raise
+
+
+def _sized(found: Sequence[Excerpt]) -> list[Excerpt]:
+    """Give recordings of unstated size the largest extent among those of their format."""
+    guessed: dict[Path, str] = {}
+    largest: dict[str, tuple[int, int]] = {}
+    for one in found:
+        if one.size is not None:
+            continue
+        with suppress(SensorError):  # told when it is played
+            recording = open_recording(one.path)
+            if recording.size_from == "events":
+                guessed[one.path] = kind = recording.format
+                width, height = largest.get(kind, (1, 1))
+                largest[kind] = max(width, recording.size[0]), max(height, recording.size[1])
+    return [
+        replace(one, size=largest[guessed[one.path]]) if one.path in guessed else one
+        for one in found
+    ]

@@ -1,0 +1,1 @@
+"""Filters between a source and a network."""

@@ -1,0 +1,214 @@
+"""An own decoder of AEDAT 4.0: FlatBuffers in packets, whole or compressed by LZ4 or Zstandard.
+
+Source: iniVation's documentation of AEDAT 4.0 and its FlatBuffers schemas. Behind the version line
+lies a size-prefixed table ``IOHeader`` (compression, position of the data table, an XML text that
+describes the streams); then packets of stream number, payload size and payload, each payload a
+size-prefixed FlatBuffer; then the data table, unless the recording was interrupted. Packets are
+read in their order in the file: the table is not needed.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import lz4.frame
+import numba
+import numpy as np
+import zstandard
+
+from spikewire._jit import kernel
+from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events
+
+MAGIC = b"#!AER-DAT4.0\r\n"
+STREAMS = 4096
+"""Stream numbers from here on are taken for damage."""
+
+MOST_BYTES = 128 << 20
+"""Largest packet that is read, as it lies there and unpacked: eight million events."""
+
+STEP = 1 << 16
+"""Events given at once: 0.8 MiB."""
+
+NONE, LZ4, LZ4_HIGH, ZSTD, ZSTD_HIGH = range(5)
+
+
+class DamageError(Exception):
+    """What is wrong with a packet."""
+
+
+def header_fields(header: bytes) -> tuple[int, int, str]:
+    """Read compression, position of the data table (-1 if there is none), and the streams' XML.
+
+    ``header`` is the ``IOHeader`` without its size; what is not to be read has its default.
+    """
+    compression, table, text = 0, -1, ""
+    try:
+        root, fields = _table(header, 0)
+        if fields[0]:
+            compression = struct.unpack_from("<i", header, root + fields[0])[0]
+        if fields[1]:
+            table = struct.unpack_from("<q", header, root + fields[1])[0]
+        if fields[2]:
+            at = root + fields[2]
+            at += struct.unpack_from("<I", header, at)[0]
+            length = struct.unpack_from("<I", header, at)[0]
+            text = header[at + 4 : at + 4 + length].decode("utf-8", "replace")
+    except struct.error:
+        pass
+    return compression, table, text
+
+
+def _table(buffer: bytes | memoryview, start: int) -> tuple[int, tuple[int, int, int]]:
+    """Find a FlatBuffer's root table, and where its first three fields lie behind it (0: absent).
+
+    Raises
+    ------
+    struct.error
+        If a position lies outside the buffer.
+    """
+    root = start + struct.unpack_from("<I", buffer, start)[0]
+    vtable = root - struct.unpack_from("<i", buffer, root)[0]
+    if vtable < 0:
+        raise struct.error
+    count = (struct.unpack_from("<H", buffer, vtable)[0] - 4) // 2
+    found = [
+        struct.unpack_from("<H", buffer, vtable + 4 + 2 * n)[0] if n < count else 0
+        for n in range(3)
+    ]
+    return root, (found[0], found[1], found[2])
+
+
+def event_streams(text: str) -> dict[int, tuple[int, int] | None]:
+    """Return the streams of events that the XML describes, with their sizes where stated."""
+    streams: dict[int, tuple[int, int] | None] = {}
+    nodes = re.split(r'<node name="(\d{1,4})"', text)
+    for number, node in zip(nodes[1::2], nodes[2::2], strict=True):
+        if '"typeIdentifier" type="string">EVTS' in node:
+            width = re.search(r'key="sizeX"[^>]*>(\d{1,5})<', node)
+            height = re.search(r'key="sizeY"[^>]*>(\d{1,5})<', node)
+            size = (int(width[1]), int(height[1])) if width and height else None
+            streams[int(number)] = size if size and min(size) > 0 else None
+    return streams
+
+
+STRUCT = np.dtype(
+    {
+        "names": ["t", "x", "y", "p"],
+        "formats": ["<i8", "<u2", "<u2", "u1"],
+        "offsets": [0, 8, 10, 12],
+        "itemsize": 16,
+    }
+)
+_STRUCTS = numba.types.Array(numba.from_dtype(STRUCT), 1, "C", readonly=True, aligned=False)
+
+
+@kernel(numba.void(_STRUCTS, _EVENTS))
+def _unpack(structs, events):  # type: ignore[no-untyped-def]
+    for i in range(events.shape[0]):
+        events[i].t = structs[i].t
+        events[i].x = structs[i].x
+        events[i].y = structs[i].y
+        events[i].p = structs[i].p
+
+
+def packet_events(payload: bytes | memoryview) -> Iterator[Events]:
+    """Yield the events of an unpacked ``EventPacket``, ``STEP`` at a time.
+
+    Its only field is a vector of structs of 16 bytes: microseconds (int64), x, y (int16), polarity.
+
+    Raises
+    ------
+    DamageError
+        If it is not such a packet, or shorter than it says.
+    """
+    try:
+        root, fields = _table(payload, 4)
+        if not fields[0]:
+            return
+        at = root + fields[0]
+        at += struct.unpack_from("<I", payload, at)[0]
+        count = struct.unpack_from("<I", payload, at)[0]
+    except struct.error:
+        raise DamageError("this is no packet of events") from None
+    start = at + 4
+    there = max(0, (len(payload) - start) // 16)
+    for first in range(0, min(count, there), STEP):
+        last = min(first + STEP, count, there)
+        events = np.empty(last - first, EVENT_DTYPE)
+        _unpack(np.frombuffer(payload, STRUCT, last - first, start + 16 * first), events)
+        yield events
+    if there < count:
+        raise DamageError(f"a packet of {count:,} events of which {there:,} are there")
+
+
+def unpack(payload: bytes, compression: int) -> bytes | memoryview:
+    """Undo a packet's compression.
+
+    Raises
+    ------
+    DamageError
+        If it is of another compression, damaged, or larger than ``MOST_BYTES``.
+    """
+    if compression == NONE:
+        return payload
+    try:
+        if compression in (LZ4, LZ4_HIGH):
+            decoder = lz4.frame.LZ4FrameDecompressor()
+            # LZ4 unpacks to 255 times as much at most. A limit costs time: room for all of it.
+            few = len(payload) <= MOST_BYTES // 255
+            whole = decoder.decompress(payload, max_length=-1 if few else MOST_BYTES)
+            ended = decoder.eof
+        elif compression in (ZSTD, ZSTD_HIGH):
+            reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(payload)
+            whole = reader.read(MOST_BYTES)
+            ended = len(whole) < MOST_BYTES
+        else:
+            raise DamageError(f"compression {compression} is unknown; known are 0 to 4")
+    except (RuntimeError, zstandard.ZstdError, MemoryError) as error:
+        raise DamageError(f"a packet cannot be unpacked ({str(error).splitlines()[0]})") from None
+    if not ended:
+        if len(whole) >= MOST_BYTES:
+            raise DamageError(f"a packet unpacks to more than {MOST_BYTES:,} bytes, the most read")
+        raise DamageError("a packet's compressed data ends early")
+    return bytes(whole) if not isinstance(whole, bytes) else whole
+
+
+def packets(file: BinaryIO, start: int, stop: int | None) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (position, stream, payload) of each packet.
+
+    Parameters
+    ----------
+    file
+        Read from where it stands, which is ``start``.
+    stop
+        Where the packets end, if that is known; else they end with the file.
+
+    Raises
+    ------
+    DamageError
+        Where there is no whole packet: the last argument is its position.
+    """
+    at = start
+    while stop is None or at < stop:
+        head = file.read(8)
+        if not head and stop is None:
+            return
+        if len(head) < 8:
+            raise DamageError(f"{len(head)} of a packet header's 8 bytes", at)
+        stream, size = struct.unpack("<iI", head)
+        if not 0 <= stream < STREAMS:
+            raise DamageError(f"a packet of stream {stream}", at)
+        if stop is not None and at + 8 + size > stop:
+            raise DamageError(
+                f"a packet of {size:,} bytes of which {stop - at - 8:,} are there", at
+            )
+        if size > MOST_BYTES:
+            raise DamageError(f"a packet of {size:,} bytes; at most {MOST_BYTES:,} are read", at)
+        payload = file.read(size)
+        if len(payload) < size:
+            raise DamageError(f"a packet of {size:,} bytes of which {len(payload):,} are there", at)
+        yield at, stream, payload
+        at += 8 + size

@@ -1,0 +1,200 @@
+"""An own decoder of text: one event per line, columns in any order, times in any unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numba
+import numpy as np
+
+from spikewire._jit import kernel
+from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events, copied
+from spikewire.sensors.formats.csv_layout import LONGEST_LINE, UNITS, Layout
+from spikewire.sensors.formats.fixed_records import _BYTES, _STATE, Bytes
+
+# Codes of what is wrong with a line.
+_GOOD, _FEW, _LETTER, _LONG = range(4)
+_FAULTS = {
+    _FEW: "a line of too few columns",
+    _LETTER: "a line that is not all numbers",
+    _LONG: "a number of more than 18 digits",
+}
+
+
+@kernel(numba.int64(_BYTES, _EVENTS, _STATE, _STATE, numba.int64))
+def _csv(data, events, roles, state, scale):  # type: ignore[no-untyped-def]
+    """Parse whole lines; ``roles[c]`` is 0 t, 1 x, 2 y, 3 p, 4 none; state is consumed, fault.
+
+    ``scale`` is the power of ten from the text's unit to microseconds: of decimals no more are
+    read, and missing ones are zeros; digits below a microsecond are cut off.
+    """
+    end = data.shape[0]
+    at = start = n = np.int64(0)
+    wanted = roles.shape[0]
+    values = np.zeros(5, np.int64)
+    fault = np.int64(0)
+    # Room that the fast way below cannot leave: four numbers of 18 digits, and what is between.
+    safe = end - 128 if wanted <= 4 else np.int64(0)
+    while at < end:
+        # The usual line, whole numbers with one mark between them, in a tight loop.
+        column = np.int64(0)
+        while at < safe:
+            value = np.int64(0)
+            first = at
+            digit = np.uint8(data[at] - np.uint8(48))
+            while digit <= 9:
+                value = 10 * value + digit
+                at += 1
+                digit = np.uint8(data[at] - np.uint8(48))
+                if at - first > 18:
+                    break
+            values[roles[column]] = value
+            byte = data[at]
+            column += 1
+            if at == first or at - first > 18:
+                break
+            if column == wanted:
+                if byte != 10:
+                    break
+                at += 1
+                value = values[0]
+                for _ in range(scale):
+                    value *= 10
+                for _ in range(-scale):
+                    value //= 10
+                events[n].t = value
+                events[n].x = min(values[1], np.int64(65535))
+                events[n].y = min(values[2], np.int64(65535))
+                events[n].p = min(values[3], np.int64(255))
+                n += 1
+                start = at
+                column = np.int64(0)
+            elif byte == 44 or byte == 32 or byte == 59 or byte == 9:
+                at += 1
+            else:
+                break
+        at = start
+        # One line; its beginning is kept, in case its end is not here yet.
+        column = np.int64(0)
+        whole = False
+        while at < end:
+            byte = data[at]
+            if byte == 32 or byte == 44 or byte == 59 or byte == 9 or byte == 13:
+                at += 1
+                continue
+            if byte == 10:
+                at += 1
+                whole = True
+                break
+            negative = False
+            if byte == 45 or byte == 43:
+                negative = byte == 45
+                at += 1
+            value = np.int64(0)
+            digits = np.int64(0)
+            decimals = np.int64(-1)
+            role = roles[column] if column < wanted else np.int64(4)
+            most = scale if role == 0 and scale > 0 else np.int64(0)
+            while at < end:
+                byte = data[at]
+                digit = np.int64(byte) - 48
+                if digit >= 0 and digit <= 9:
+                    if decimals < 0 or decimals < most:
+                        value = 10 * value + digit
+                    if decimals >= 0:
+                        decimals += 1
+                    digits += 1
+                elif byte == 46 and decimals < 0:
+                    decimals = 0
+                else:
+                    break
+                at += 1
+            if at < end:
+                byte = data[at]
+                ends = byte == 32 or byte == 44 or byte == 59 or byte == 9 or byte == 13
+                if not (ends or byte == 10) or digits == 0:
+                    # "true" and "false" of a polarity, by their first letter.
+                    low = byte | 32
+                    if digits == 0 and role == 3 and (low == 116 or low == 102):
+                        value = np.int64(low == 116)
+                        while at < end and (data[at] | 32) >= 97 and (data[at] | 32) <= 122:
+                            at += 1
+                    else:
+                        fault = _LETTER
+                        break
+            if digits > 18 + max(np.int64(0), decimals):
+                fault = _LONG
+                break
+            if role == 0:
+                have = min(max(np.int64(0), decimals), most)
+                for _ in range(most - have):
+                    value *= 10
+                for _ in range(-scale):
+                    value //= 10
+            values[role] = -value if negative else value
+            column += 1
+        if fault:
+            break
+        if not whole:
+            break
+        if column == 0:
+            start = at
+            continue
+        if column < wanted:
+            fault = _FEW
+            break
+        events[n].t = values[0]
+        # What no uint16 holds becomes its largest value, which the check counts.
+        events[n].x = values[1] if values[1] >= 0 and values[1] < 65535 else 65535
+        events[n].y = values[2] if values[2] >= 0 and values[2] < 65535 else 65535
+        p = values[3] if values[3] != -1 else np.int64(0)
+        events[n].p = p if p >= 0 and p < 255 else 255
+        n += 1
+        start = at
+    state[0], state[1] = start, fault
+    return n
+
+
+class Csv:
+    """Decode lines of numbers apart by commas, semicolons or white space.
+
+    Parameters
+    ----------
+    layout
+        The columns and the unit of time.
+    """
+
+    unit = "a line, which has no end"
+    left_out: Mapping[str, int] = {}
+
+    def __init__(self, layout: Layout) -> None:
+        order = {"t": 0, "x": 1, "y": 2, "p": 3, "": 4}
+        last = max(n for n, name in enumerate(layout.columns) if name)
+        self._roles = np.array([order[name] for name in layout.columns[: last + 1]], np.int64)
+        self._scale = UNITS[layout.unit]
+        self._state = np.zeros(2, np.int64)
+        self._long = False
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with the next line."""
+        if self._long:
+            return f"a line of more than {LONGEST_LINE} characters"
+        code = int(self._state[1])
+        return _FAULTS[code] if code else None
+
+    def finish(self, rest: bytes) -> bytes:
+        """End the last line of a text that lacks its end.
+
+        Where a polarity is last, no digit can be missing. A number in its place may have been cut:
+        such a line stays without an end.
+        """
+        return rest + b"\n" if self._roles[-1] == 3 else rest
+
+    def decode(self, data: Bytes) -> tuple[Events, int]:
+        """Decode all whole lines."""
+        events = np.empty(len(data) // 8 + 1, EVENT_DTYPE)
+        n = int(_csv(data, events, self._roles, self._state, self._scale))
+        used = int(self._state[0])
+        self._long = n == 0 and used == 0 and len(data) > LONGEST_LINE
+        return copied(events[:n]), used

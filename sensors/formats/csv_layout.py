@@ -1,0 +1,223 @@
+"""How a text of events is to be read: its columns, its unit of time, and where it begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from spikewire.sensors.errors import SensorError
+
+NAMES: Mapping[str, str] = {
+    "t": "t", "ts": "t", "time": "t", "timestamp": "t", "timestamps": "t",
+    "x": "x", "col": "x", "column": "x",
+    "y": "y", "row": "y",
+    "p": "p", "pol": "p", "polarity": "p", "on": "p",
+}  # fmt: skip
+"""Names of columns and of structured arrays' fields, in small letters, and ours for them."""
+
+UNITS: Mapping[str, int] = {"s": 6, "ms": 3, "us": 0, "ns": -3}
+"""Units of time, and the power of ten that makes them microseconds."""
+
+LONGEST_LINE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a text's lines are to be read.
+
+    Attributes
+    ----------
+    columns
+        One of t, x, y, p or "" (to be passed over) for each column.
+    unit
+        Unit of time.
+    header
+        Bytes of comments and header before the first event.
+    stated
+        Where the columns are known from: ``"header"``, ``"caller"``, or ``"values"``.
+    """
+
+    columns: tuple[str, ...]
+    unit: str
+    header: int
+    stated: str
+
+
+def ours(name: str) -> str:
+    """Return our name for a column or field, or "" if it is none of the four.
+
+    A unit may follow, as in ``timestamp_us`` or ``t [ms]``.
+    """
+    return NAMES.get(_bare(name)[0], "")
+
+
+def _bare(name: str) -> tuple[str, str | None]:
+    found = re.fullmatch(r"([a-z]+)(?:[_ ]*[\[(_]? *(s|sec|ms|msec|us|usec|ns)[\])]?)?", name)
+    if found is None or found[1] not in NAMES:
+        return name, None
+    return found[1], None if found[2] is None else found[2].replace("sec", "s").replace("ss", "s")
+
+
+def _complete(columns: Iterable[str]) -> bool:
+    """Tell whether each of the four is named once."""
+    return sorted(filter(None, columns)) == ["p", "t", "x", "y"]
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """Read an order of columns such as ``x,y,p,t``; ``-`` passes one over.
+
+    Raises
+    ------
+    SensorError
+        If one of the four is missing or named twice, or a name is unknown.
+    """
+    columns = tuple(
+        "" if name.strip() in ("-", "_") else ours(name.strip().lower()) or "?"
+        for name in text.split(",")
+    )
+    if "?" in columns or not _complete(columns):
+        raise SensorError(
+            f"columns is {text!r}; it has to name t, x, y and p once each, and - for every other "
+            "column, such as x,y,p,t."
+        )
+    return columns
+
+
+def check_unit(unit: str) -> str:
+    """Refuse a unit of time that is unknown.
+
+    Raises
+    ------
+    SensorError
+        Unless it is one of ``UNITS``.
+    """
+    if unit not in UNITS:
+        raise SensorError(f"unit is {unit!r}; allowed are {', '.join(UNITS)}.")
+    return unit
+
+
+_SPLIT = re.compile(r"[,;\s]+")
+_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d*)?|true|false", re.IGNORECASE)
+
+
+def sniff(
+    path: object, head: bytes, columns: Sequence[str] | None, unit: str | None
+) -> Layout | None:
+    """Find out how a text is to be read.
+
+    Parameters
+    ----------
+    path
+        What to call it in messages.
+    head
+        Its beginning.
+    columns, unit
+        What the caller knows.
+
+    Returns
+    -------
+    Layout or None
+        None if this is no table of events.
+
+    Raises
+    ------
+    SensorError
+        If it is one, but its columns cannot be told.
+    """
+    if b"\0" in head:
+        return None
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    at = len(head) - len(text.encode()) if head.startswith(b"\xef\xbb\xbf") else 0
+    names: list[str] | None = None
+    rows: list[list[str]] = []
+    first = -1
+    whole = text.splitlines(keepends=True)
+    if len(head) >= LONGEST_LINE and len(whole) > 1:
+        whole = whole[:-1]  # the last may be cut
+    for line in whole:
+        fields = [field for field in _SPLIT.split(line.strip()) if field]
+        plain = line.lstrip()
+        comment = plain.startswith(("#", "%", "//"))
+        if not fields or (comment and not rows):
+            words = _named(plain.lstrip("#%/ ")) if comment else None
+            names = words or names
+        elif all(_NUMBER.fullmatch(field) for field in fields):
+            first = at if first < 0 else first
+            rows.append(fields)
+        elif not rows and names is None:
+            names = _named(plain)
+            if names is None:
+                return None
+        elif not rows:
+            return None
+        else:
+            break
+        at += len(line.encode())
+    found_unit = None
+    stated = "values"
+    if columns is not None:
+        stated = "caller"
+        chosen = tuple(columns)
+    elif names is not None:
+        stated = "header"
+        chosen = tuple(ours(name) for name in names)
+        found_unit = next((_bare(n)[1] for n in names if ours(n) == "t"), None)
+    elif rows:
+        guess = _by_values([row for row in rows if len(row) == len(rows[0])])
+        if guess is None:
+            if len(rows[0]) < 4:
+                return None
+            raise SensorError(
+                f"{path} has no header, and its values do not tell which columns are t, x, y and "
+                "p: name them, such as x,y,p,t."
+            )
+        chosen = guess
+    else:
+        return None
+    if first < 0:
+        first = at
+    if unit is None:
+        unit = found_unit
+    if unit is None:
+        place = chosen.index("t")
+        fractions = any(len(row) > place and "." in row[place] for row in rows)
+        unit = "s" if fractions else "us"
+    return Layout(chosen, unit, first, stated)
+
+
+def _named(line: str) -> list[str] | None:
+    """Split a header line, if it names the four columns."""
+    for split in (re.compile(r"[,;\t]"), _SPLIT):
+        names = [name.strip().strip('"').lower() for name in split.split(line.strip())]
+        if _complete(map(ours, names)):
+            return names
+    return None
+
+
+def _by_values(rows: list[list[str]]) -> tuple[str, ...] | None:
+    """Tell four columns apart: p has two values at most, t never falls, and x is before y."""
+    if not rows or len(rows[0]) != 4:
+        return None
+    columns = [[float(_truth(row[n])) for row in rows] for n in range(4)]
+    two = [n for n in range(4) if set(columns[n]) <= {0.0, 1.0} or set(columns[n]) <= {-1.0, 1.0}]
+    if len(two) != 1:
+        return None
+    rest = [n for n in range(4) if n != two[0]]
+    rising = [n for n in rest if all(a <= b for a, b in zip(columns[n], columns[n][1:]))]  # noqa: B905
+    moving = [n for n in rising if columns[n][0] < columns[n][-1]]
+    times = moving if len(moving) == 1 else [n for n in rest if n in (0, 3)]
+    if len(times) != 1:
+        return None
+    names = [""] * 4
+    names[two[0]], names[times[0]] = "p", "t"
+    places = [n for n in range(4) if not names[n]]
+    names[places[0]], names[places[1]] = "x", "y"
+    return tuple(names)
+
+
+def _truth(text: str) -> str:
+    return {"true": "1", "false": "0"}.get(text.lower(), text)

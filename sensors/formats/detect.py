@@ -1,0 +1,370 @@
+"""Containers: which format a recording is, what its header says, and how its events are decoded."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spikewire.sensors.errors import SensorError, quoted
+from spikewire.sensors.formats import aedat4 as _aedat4
+from spikewire.sensors.formats.aedat import (
+    CHIPS,
+    DVS128,
+    Aedat2,
+    Aedat3,
+    Chip,
+    aedat1_address_bytes,
+    davis,
+)
+from spikewire.sensors.formats.csv_decoder import Csv
+from spikewire.sensors.formats.csv_layout import sniff
+from spikewire.sensors.formats.evt import Evt2, Evt3, Evt21, evt21_upper
+from spikewire.sensors.formats.fixed_records import Dat, Decoder, EventStream, Nmnist
+from spikewire.sensors.formats.numpy_arrays import NPY, ZIP
+
+HEAD = 1 << 18
+"""Bytes from the beginning by which a format is told; no header seen was a tenth as long."""
+
+NAMES = {
+    "aedat1": "AEDAT 1.0",
+    "aedat2": "AEDAT 2.0",
+    "aedat3": "AEDAT 3.1",
+    "aedat4": "AEDAT 4.0",
+    "csv": "CSV",
+    "dat1": "DAT version 1",
+    "dat2": "DAT version 2",
+    "es": "Event Stream 2",
+    "evt2": "Prophesee RAW, EVT 2.0",
+    "evt21": "Prophesee RAW, EVT 2.1",
+    "evt3": "Prophesee RAW, EVT 3.0",
+    "nmnist": "N-MNIST",
+    "npy": "NumPy",
+    "npz": "NumPy archive",
+    "prophesee": "Prophesee",
+}
+"""Formats that are read, by their short names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What a recording's header says.
+
+    Attributes
+    ----------
+    format
+        Short name, a key of ``NAMES``.
+    size
+        (width, height) if the header says so.
+    start
+        The byte at which events begin.
+    decoder
+        Makes a decoder of what follows from the sensor's height; None for AEDAT 4.0 and NumPy,
+        which are read by packets and rows.
+    damage
+        What is wrong with the header, at ``start``, or None.
+    note
+        What was told from the content rather than stated, or an empty string.
+    compression, table, streams
+        AEDAT 4.0: how packets are compressed, where its data table lies (-1: there is none), and
+        its streams of events.
+    """
+
+    format: str
+    size: tuple[int, int] | None
+    start: int
+    decoder: Callable[[int], Decoder] | None = None
+    damage: str | None = None
+    note: str = ""
+    compression: int = 0
+    table: int = -1
+    streams: tuple[int, ...] = ()
+
+
+def probe_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) -> Container:
+    """Tell a recording's format by its content, and read its header.
+
+    Raises
+    ------
+    SensorError
+        If the file cannot be opened, or is of no known format, or of one that is not read.
+    """
+    try:
+        if path.is_dir():
+            raise SensorError(f"{path} is a folder, not a recording.")
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise SensorError(f"{path} cannot be read: {error.strerror}.") from None
+    return probe(str(path), path.suffix.lower(), head, columns=columns, unit=unit)
+
+
+def probe(
+    name: str,
+    suffix: str,
+    head: bytes,
+    *,
+    columns: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> Container:
+    """Tell a format by a recording's first bytes, and read its header.
+
+    Parameters
+    ----------
+    name
+        What to call it in messages.
+    suffix
+        How its name ends: N-MNIST and AEDAT 1.0 have nothing else to be told by.
+    head
+        Its first ``HEAD`` bytes, or all of it.
+    columns, unit
+        What the caller knows of a text's columns and of its unit of time.
+
+    Raises
+    ------
+    SensorError
+        If it is of no known format, or of one that is not read.
+    """
+    if not head:
+        raise SensorError(f"{name} is empty.")
+    if head.startswith(_aedat4.MAGIC):
+        return _probe_aedat4(head)
+    if head.startswith(b"#!AER-DAT"):
+        return _probe_aedat(name, head)
+    if head.startswith(b"Event Stream"):
+        return _probe_es(name, head)
+    if head.startswith(NPY):
+        return Container("npy", None, 0)
+    if head.startswith(ZIP):
+        return Container("npz", None, 0)
+    if suffix == ".bin":
+        return Container("nmnist", None, 0, lambda _: Nmnist())
+    if head.startswith(b"%") and (columns is None or suffix in (".raw", ".dat")):
+        return _probe_prophesee(name, suffix, head)
+    layout = sniff(name, head, columns, unit)
+    if layout is not None:
+        told = ",".join(column or "-" for column in layout.columns)
+        known = {"values": ", by their values", "caller": ", as said", "header": ""}[layout.stated]
+        note = f"columns {told}{known}; times in {layout.unit}"
+        return Container("csv", None, layout.header, lambda _: Csv(layout), note=note)
+    if suffix in (".aedat", ".dat") or (head.startswith(b"#") and suffix == ""):
+        return _probe_aedat(name, head)
+    raise SensorError(
+        f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
+        "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY and NPZ."
+    )
+
+
+def _probe_aedat4(head: bytes) -> Container:
+    start = len(_aedat4.MAGIC)
+    if len(head) < start + 4:
+        return Container("aedat4", None, start, damage="the header is cut short")
+    size = struct.unpack_from("<I", head, start)[0]
+    header = head[start + 4 : start + 4 + size]
+    if len(header) < size:
+        told = "the header is cut short" if len(head) < HEAD else f"a header of {size:,} bytes"
+        return Container("aedat4", None, start, damage=told)
+    compression, table, text = _aedat4.header_fields(header)
+    streams = _aedat4.event_streams(text)
+    stated = next((size for size in streams.values() if size is not None), None)
+    return Container(
+        "aedat4", stated, start + 4 + size, compression=compression, table=table,
+        streams=tuple(streams),
+    )  # fmt: skip
+
+
+def _hash_lines(head: bytes) -> tuple[list[str], int, bool]:
+    """Read lines that begin with ``#``; returns them, where they end, and whether that is sure.
+
+    A binary record may begin with the same byte: lines are printable, and end.
+    """
+    lines: list[str] = []
+    at = 0
+    while head[at : at + 1] == b"#":
+        end = head.find(b"\n", at)
+        if end < 0:
+            # Cut within a line, unless it is no line.
+            rest = head[at : at + 256]
+            return lines, at, not all(b >= 32 or b in b"\t\r" for b in rest)
+        line = head[at : end + 1]
+        if any(byte < 32 and byte not in b"\t\r\n" for byte in line):
+            break
+        lines.append(line.decode("latin-1").strip())
+        at = end + 1
+        if lines[-1].startswith(("#!END-HEADER", "# End Of ASCII Header")):
+            break
+    return lines, at, True
+
+
+def _chip_size(lines: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
+    for line in lines:
+        if "AEChip" in line or line.startswith("#Source"):
+            for name, size in CHIPS.items():
+                if name in line.lower().replace("seebetter.", ""):
+                    return name, size
+    return None
+
+
+def _probe_aedat(name: str, head: bytes) -> Container:
+    lines, start, whole = _hash_lines(head)
+    version = next((line[9:].strip() for line in lines if line.startswith("#!AER-DAT")), "1.0")
+    kind = {"1.0": "aedat1", "2.0": "aedat2", "3.0": "aedat3", "3.1": "aedat3"}.get(version)
+    if not whole and (not lines or kind is not None):
+        return Container(kind or "aedat1", None, start, damage="the header is cut short")
+    if kind is None:
+        raise SensorError(f"{name} is AEDAT {quoted(version)}, which is not read; 1.0 to 4.0 are.")
+    known = _chip_size(lines)
+    if kind == "aedat3":
+        return _probe_aedat3(name, lines, start, version, known)
+    body = np.frombuffer(head, np.uint8)[start:]
+    width = 4 if version == "2.0" else aedat1_address_bytes(body)
+    if any("int32 address" in line for line in lines):
+        width = 4
+    elif any("int16 address" in line for line in lines):
+        width = 2
+    note = ""
+    if known is None:
+        chip, note = _guess_chip(body, width)
+    elif known[0] == "dvs128":
+        chip = DVS128
+    else:
+        chip = davis(known[1])
+    return Container(
+        kind, chip.size, start, lambda _: Aedat2(chip, width), note=note
+    )  # fmt: skip
+
+
+def _guess_chip(body: np.ndarray[tuple[int], np.dtype[np.uint8]], width: int) -> tuple[Chip, str]:
+    """Tell a chip by its addresses: those of the DVS128 have 16 bits."""
+    step = width + 4
+    rows = body[: len(body) // step * step].reshape(-1, step)
+    if width == 4 and len(rows) and (rows[:, :2] > 0).any(1).mean() > 0.5:
+        return davis(CHIPS["davis240"]), "chip DAVIS240, by its addresses"
+    return DVS128, "chip DVS128, by its addresses"
+
+
+def _probe_aedat3(
+    name: str,
+    lines: Sequence[str],
+    start: int,
+    version: str,
+    known: tuple[str, tuple[int, int]] | None,
+) -> Container:
+    stated = next((line[8:].strip() for line in lines if line.startswith("#Format:")), "RAW")
+    if stated != "RAW":
+        raise SensorError(f"{name} is AEDAT {version} of format {quoted(stated)}; RAW is read.")
+    if version == "3.1" and (not lines or not lines[-1].startswith("#!END-HEADER")):
+        return Container("aedat3", None, start, damage="the header is cut short")
+    size = known[1] if known is not None else None
+    low = version == "3.0"
+    return Container("aedat3", size, start, lambda height: Aedat3(height if low else 0))
+
+
+def _probe_es(name: str, head: bytes) -> Container:
+    if len(head) < 16:
+        return Container("es", None, 12, damage="the header is cut short")
+    major, kind = head[12], head[15]
+    if major != 2 or kind != 1:
+        raise SensorError(
+            f"{name} is an Event Stream of version {major} and type {kind}; version 2 with DVS "
+            "events (type 1) is read."
+        )
+    if len(head) < 20:
+        return Container("es", None, 16, damage="the header is cut short")
+    width, height = struct.unpack_from("<HH", head, 16)
+    if not width or not height:
+        return Container("es", None, 16, damage=f"a sensor of {width}x{height}")
+    return Container("es", (width, height), 20, lambda height: EventStream(height))
+
+
+def _probe_prophesee(name: str, suffix: str, head: bytes) -> Container:
+    """Read the ASCII header of RAW and DAT files: lines that begin with ``%``."""
+    fields: dict[str, str] = {}
+    start = 0
+    while head[start : start + 1] == b"%":
+        end = head.find(b"\n", start)
+        if end < 0:
+            # A word may begin with the same byte; a line of a header is printable.
+            if all(32 <= byte < 127 or byte in b"\t\r" for byte in head[start : start + 256]):
+                return Container("prophesee", None, start, damage="the header is cut short")
+            break
+        line = head[start:end]
+        if fields and any(byte < 32 and byte not in b"\t\r" for byte in line):
+            break
+        start = end + 1
+        words = line[1:].decode("ascii", "replace").split(None, 1)
+        if words:
+            fields[words[0].lower()] = words[1].strip() if len(words) > 1 else ""
+        if line.split() == [b"%", b"end"]:
+            break
+    size = _prophesee_size(fields)
+    if "evt" in fields or "format" in fields or suffix == ".raw":
+        return _probe_raw(name, fields, size, head, start)
+    version = fields.get("version", "1")
+    if version not in ("1", "2"):
+        raise SensorError(
+            f"{name} is DAT version {quoted(version)}, which is not read; 1 and 2 are."
+        )
+    kind = head[start : start + 2]
+    if len(kind) < 2:
+        return Container("dat" + version, size, start, damage="the header is cut short")
+    if kind[1] != 8:
+        raise SensorError(f"{name} has DAT events of {kind[1]} bytes; 8 are read.")
+    if kind[0] not in (0, 12):
+        raise SensorError(f"{name} has DAT events of type {kind[0]}; 2d (0) and cd (12) are read.")
+    if version == "1" and size is None:
+        size = (304, 240)  # the ATIS, which wrote that version
+    return Container("dat" + version, size, start + 2, lambda _: Dat(int(version)))
+
+
+def _probe_raw(
+    name: str, fields: dict[str, str], size: tuple[int, int] | None, head: bytes, start: int
+) -> Container:
+    named = fields.get("evt") or fields.get("format", "")
+    version = re.sub(r"[^0-9.]", "", named.split(";")[0])
+    stated = dict(part.split("=", 1) for part in named.split(";") if "=" in part)
+    order = fields.get("endianness", stated.get("endianness", "")).strip().lower()
+    if order == "big":
+        raise SensorError(f"{name} is Prophesee RAW in big-endian words; little-endian is read.")
+    if version in ("2.0", "2"):
+        return Container("evt2", size, start, lambda _: Evt2())
+    if version in ("3.0", "3"):
+        return Container("evt3", size, start, lambda _: Evt3())
+    if version in ("2.1", "21"):
+        note = ""
+        if order in ("little", "legacy"):
+            upper = int(order == "little")
+        else:
+            upper = evt21_upper(np.frombuffer(head, np.uint8)[start:])
+            note = f"{'little-endian' if upper else 'legacy'} words, by their values"
+        return Container("evt21", size, start, lambda _: Evt21(upper), note=note)
+    raise SensorError(
+        f"{name} is Prophesee RAW of encoding {quoted(named or 'unknown')}; EVT 2.0, 2.1 and 3.0 "
+        "are read."
+    )
+
+
+def _prophesee_size(fields: dict[str, str]) -> tuple[int, int] | None:
+    geometry = re.search(r"(\d{1,5})x(\d{1,5})", fields.get("geometry", ""))
+    if geometry:
+        return _positive(int(geometry[1]), int(geometry[2]))
+    stated = dict(part.split("=", 1) for part in fields.get("format", "").split(";") if "=" in part)
+    width = stated.get("width", fields.get("width", ""))
+    height = stated.get("height", fields.get("height", ""))
+    if width.isdecimal() and height.isdecimal() and len(width) < 6 and len(height) < 6:
+        return _positive(int(width), int(height))
+    name = fields.get("plugin_name", "") + fields.get("plugin_integrator_name", "")
+    for chip, size in (("gen31", (640, 480)), ("gen3", (640, 480)), ("gen4", (1280, 720)),
+                       ("imx636", (1280, 720)), ("genx320", (320, 320))):  # fmt: skip
+        if chip in name:
+            return size
+    generation = fields.get("generation", "").split(".")[0]
+    return {"3": (640, 480), "4": (1280, 720)}.get(generation)
+
+
+def _positive(width: int, height: int) -> tuple[int, int] | None:
+    return (width, height) if width > 0 and height > 0 else None

@@ -1,0 +1,162 @@
+"""Own decoders of fixed records and of Event Stream: chunks of bytes in, events out.
+
+A decoder is fed a recording's bytes in order, in pieces of any length, and keeps what it has to
+remember between them. What it does not use of a piece it is given again, with more behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from spikewire._jit import kernel
+from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events
+
+Bytes = npt.NDArray[np.uint8]
+_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
+_WORDS = numba.types.Array(numba.uint32, 1, "C", readonly=True)
+_STATE = numba.int64[::1]
+
+
+class Decoder(Protocol):
+    """Turns a recording's bytes into events, piece by piece."""
+
+    @property
+    def unit(self) -> str:
+        """What a recording must not end within: ``"an event's 5 bytes"``."""
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong at the first byte that the last piece left over, or None."""
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Events that the recording itself declares unusable, counted by reason."""
+
+    def decode(self, data: Bytes) -> tuple[Events, int]:
+        """Decode a piece; returns its events and how many bytes of it they took."""
+
+
+@kernel(numba.void(_BYTES, _EVENTS))
+def _nmnist(data, events):  # type: ignore[no-untyped-def]
+    for i in range(events.shape[0]):
+        at = 5 * i
+        high = np.int64(data[at + 2])
+        events[i].x = data[at]
+        events[i].y = data[at + 1]
+        events[i].p = high >> 7
+        events[i].t = ((high & 0x7F) << 16) | (np.int64(data[at + 3]) << 8) | np.int64(data[at + 4])
+
+
+class Nmnist:
+    """Decode N-MNIST's 5 big-endian bytes: x, y, polarity (bit 23) and 23 bits of microseconds.
+
+    Source: Orchard et al. 2015, the data set's own reader.
+    """
+
+    unit = "an event's 5 bytes"
+    fault: str | None = None
+    left_out: Mapping[str, int] = {}
+
+    def decode(self, data: Bytes) -> tuple[Events, int]:
+        """Decode all whole events."""
+        events = np.empty(len(data) // 5, EVENT_DTYPE)
+        _nmnist(data, events)
+        return events, 5 * len(events)
+
+
+@kernel(numba.void(_WORDS, _EVENTS, _STATE, numba.int64))
+def _dat(words, events, state, y_bits):  # type: ignore[no-untyped-def]
+    before, high = state[0], state[1]
+    x_bits = np.uint32(9 if y_bits == 8 else 14)
+    x_mask, y_mask = np.uint32((1 << x_bits) - 1), np.uint32((1 << y_bits) - 1)
+    p_bit = np.uint32(17 if y_bits == 8 else 28)
+    for i in range(events.shape[0]):
+        t = np.int64(words[2 * i])
+        if t + (np.int64(1) << 31) < before:
+            high += np.int64(1) << 32
+        before = t
+        word = words[2 * i + 1]
+        events[i].t = t + high
+        events[i].x = np.uint32(word & x_mask)
+        events[i].y = np.uint32(np.uint32(word >> x_bits) & y_mask)
+        events[i].p = np.uint32(word >> p_bit) & np.uint32(1)
+    state[0], state[1] = before, high
+
+
+class Dat:
+    """Decode Prophesee DAT: 32-bit microseconds, then a word of x, y and polarity.
+
+    Version 2 has x (14 bits), y (14) and the polarity in bit 28; version 1, of sensors of up to
+    512 columns and 256 rows, x (9), y (8) and the polarity in bit 17. Source: Prophesee's
+    documentation of the DAT format, and its toolbox for version 1. Times that wrap at 2**32 are
+    unwrapped.
+    """
+
+    unit = "an event's 8 bytes"
+    fault: str | None = None
+    left_out: Mapping[str, int] = {}
+
+    def __init__(self, version: int) -> None:
+        self._state = np.zeros(2, np.int64)
+        self._y_bits = 8 if version == 1 else 14
+
+    def decode(self, data: Bytes) -> tuple[Events, int]:
+        """Decode all whole events."""
+        words = data[: len(data) // 8 * 8].view("<u4")
+        events = np.empty(len(words) // 2, EVENT_DTYPE)
+        _dat(words, events, self._state, self._y_bits)
+        return events, 8 * len(events)
+
+
+@kernel(numba.int64(_BYTES, _EVENTS, _STATE, numba.int64))
+def _es(data, events, state, height):  # type: ignore[no-untyped-def]
+    t = state[0]
+    at = n = 0
+    end = data.shape[0]
+    while at < end:
+        head = np.int64(data[at])
+        if head >= 0xFE:
+            if head == 0xFF:
+                t += 127
+            at += 1
+            continue
+        if at + 5 > end:
+            break
+        t += head >> 1
+        events[n].t = t
+        events[n].x = np.int64(data[at + 1]) | (np.int64(data[at + 2]) << 8)
+        # A row below the sensor wraps to one far above it, which the check counts.
+        events[n].y = height - 1 - (np.int64(data[at + 3]) | (np.int64(data[at + 4]) << 8))
+        events[n].p = head & 1
+        n += 1
+        at += 5
+    state[0], state[1] = t, at
+    return n
+
+
+class EventStream:
+    """Decode the DVS events of an Event Stream 2 file.
+
+    A byte below 0xFE is a time step (7 bits) and a polarity, followed by x and y (16 bits,
+    little-endian, origin lower left); 0xFF adds 127 microseconds; 0xFE is a marker without time.
+    Source: the format's specification by A. Marcireau. The origin is moved to the upper left.
+    """
+
+    unit = "an event's 5 bytes"
+    fault: str | None = None
+    left_out: Mapping[str, int] = {}
+
+    def __init__(self, height: int) -> None:
+        self._state = np.zeros(2, np.int64)
+        self._height = height
+
+    def decode(self, data: Bytes) -> tuple[Events, int]:
+        """Decode all whole events."""
+        events = np.empty(len(data) // 5 + 1, EVENT_DTYPE)
+        n = int(_es(data, events, self._state, self._height))
+        return events[:n], int(self._state[1])

@@ -1,0 +1,1 @@
+"""One recording: opened, read, described, written."""

@@ -1,0 +1,1 @@
+"""A simulated camera that watches simulated people."""

@@ -1,0 +1,257 @@
+"""A simulated camera that watches one subject gesture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numba
+import numpy as np
+
+from spikewire._jit import kernel
+from spikewire.sensors.errors import SourceError
+from spikewire.sensors.events import Events
+from spikewire.sensors.simulator.body import FIELDS, PARTS, lay_out, measure, pose_at, sway
+from spikewire.sensors.simulator.gestures import (
+    EXTRA_GESTURES,
+    GESTURES,
+    KNOTS,
+    Floats,
+    Path,
+    path,
+    rest,
+)
+from spikewire.sensors.simulator.pixels import PixelModel, Pixels
+from spikewire.sensors.simulator.render import draw_textures, draw_wall, paint, shift
+from spikewire.sensors.simulator.subject import Subject
+
+SENSOR = (128, 128)
+FRAME_US = 1_000
+"""Time between painted frames; events lie between them to the microsecond."""
+
+CHANGE_S = 0.4
+"""How long the hands take from one gesture to the next."""
+
+_SOFTNESS = 1.3
+_MAINS_HZ = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is not the subject's doing.
+
+    Attributes
+    ----------
+    pixels
+        How good the sensor is.
+    noise
+        Factor on leak, shot noise and hot pixels' rates; 0 is a sensor without them.
+    clutter
+        0 is a bare wall behind the subject, 1 a full office.
+    shake
+        How far the camera moves, in pixels.
+    flicker
+        Modulation of the lamp at twice the mains' 50 Hz, 0 to less than 1.
+    """
+
+    pixels: PixelModel = field(default_factory=PixelModel)
+    noise: float = 1.0
+    clutter: float = 0.4
+    shake: float = 0.0
+    flicker: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, high in (("noise", 100.0), ("clutter", 4.0), ("shake", 20.0), ("flicker", 0.99)):
+            value = getattr(self, name)
+            if not 0 <= value <= high:
+                raise SourceError(f"{name} is {value}; allowed are values from 0 to {high:g}.")
+
+
+@kernel(numba.void(numba.float64[:, ::1], numba.uint8[:, ::1], numba.float64[:, ::1]))
+def _log_painted(frame, painted, logs):  # type: ignore[no-untyped-def]
+    """Keep the logarithms in step with the frame where it was painted; clears the marks."""
+    rows, columns = frame.shape
+    for y in range(rows):
+        for x in range(columns):
+            if painted[y, x]:
+                frame[y, x] = max(0.01, frame[y, x])
+                logs[y, x] = np.log(frame[y, x])
+                painted[y, x] = 0
+
+
+class Camera:
+    """A DVS that watches one subject; deterministic by its arguments.
+
+    Parameters
+    ----------
+    seed
+        Draws the sensor, the place and how each showing of a gesture turns out.
+    subject
+        The number of the person who gestures.
+    conditions
+        The sensor's quality, the background, the lamp.
+
+    Attributes
+    ----------
+    t
+        Time seen so far, in microseconds.
+    """
+
+    def __init__(
+        self, *, seed: int = 0, subject: int = 1, conditions: Conditions | None = None
+    ) -> None:
+        self.conditions = conditions or Conditions()
+        self.subject = Subject.number(subject)
+        rng = np.random.default_rng([seed, 0xCA3E])
+        self._acts = np.random.default_rng([seed, subject, 0xAC7])
+        clothes = np.random.default_rng([subject, 0xC107])
+        width, height = SENSOR
+        margin = 2 * math.ceil(1.5 * self.conditions.shake) + 2
+        self._scene = draw_wall(
+            rng, (width + margin, height + margin), self.subject.wall, self.conditions.clutter
+        )
+        self._textures = draw_textures(clothes, self.subject.folds)
+        self._wall = np.empty((height, width))
+        shift(self._scene, 0.0, 0.0, self._wall)
+        self._wall_logs = np.log(self._wall)
+        self._painted = np.zeros((height, width), np.uint8)
+        self._parts = np.empty((PARTS, FIELDS))
+        self._body = measure(self.subject)
+        self._waves = rng.uniform(0, 2 * math.pi, 10)
+        self._pose, self._old = rest(), rest()
+        self._gesture: str | None = None
+        self._path = Path(np.repeat(rest()[:, None, :], KNOTS, 1), 1.0, 0.0)
+        self._since = 0
+        self._settled = self._fresh = True
+        self.t = 0
+        frame, _ = self._picture()
+        self._pixels = Pixels(_noisy(self.conditions), frame, FRAME_US, rng)
+
+    def _picture(self) -> tuple[Floats, Floats]:
+        """Paint what is to be seen now; returns intensities and their logarithms."""
+        seconds = self.t * 1e-6
+        self._move(seconds)
+        lay_out(self._body, self._pose, self._parts)
+        shake = self.conditions.shake
+        if shake:
+            dx, dy = self._jitter(seconds, 4), self._jitter(seconds, 7)
+            frame = np.empty_like(self._wall)
+            shift(self._scene, shake * dx, shake * dy, frame)
+            self._parts[:, [0, 3]] -= shake * dx
+            self._parts[:, [1, 4]] -= shake * dy
+            logs = np.log(frame)
+        else:
+            frame, logs = self._wall.copy(), self._wall_logs.copy()
+        paint(self._parts, self._textures, frame, self._painted, _SOFTNESS)
+        _log_painted(frame, self._painted, logs)
+        return frame, logs
+
+    def _jitter(self, seconds: float, wave: int) -> float:
+        a, b, c = self._waves[wave : wave + 3]
+        turn = 2 * math.pi * seconds
+        return (
+            0.7 * math.sin(0.9 * turn + a)
+            + 0.5 * math.sin(2.7 * turn + b)
+            + 0.3 * math.sin(6.1 * turn + c)
+        )
+
+    def _move(self, seconds: float) -> None:
+        """Bring hands and body to where they are at a time."""
+        into = (self.t - self._since) * 1e-6
+        share = 1.0 if self._settled else min(1.0, into / CHANGE_S)
+        share *= share * (3 - 2 * share)
+        w = self._waves
+        # Nobody keeps an even beat.
+        cycles = self._path.start + self._path.hertz * into + 0.03 * math.sin(2.3 * into + w[0])
+        pose_at(self._path.table, cycles, self._old, share, self._pose)
+        sway(self._body, self.subject.sway, self._pose, seconds, w[1:4])
+
+    def see(self, gesture: str | None, duration_us: int) -> Events:
+        """Watch the subject gesture for a while.
+
+        Parameters
+        ----------
+        gesture
+            What to show; None: the arms hang. Where it differs from the last call, the hands take
+            ``CHANGE_S`` to get there. The first gesture is already under way.
+        duration_us
+            How long, rounded down to whole frames of ``FRAME_US``.
+
+        Returns
+        -------
+        ndarray
+            Events in time order, from the camera's ``t`` before the call to its ``t`` after.
+
+        Raises
+        ------
+        SourceError
+            If there is no such gesture.
+        """
+        if gesture is not None:
+            check_gesture(gesture)
+        if gesture != self._gesture:
+            self.begin(gesture)
+        flicker = self.conditions.flicker
+        parts = []
+        for _ in range(duration_us // FRAME_US):
+            before, self.t = self.t, self.t + FRAME_US
+            frame, logs = self._picture()
+            lamp = 0.0
+            if flicker:
+                lamp = math.log1p(flicker * math.sin(4 * math.pi * _MAINS_HZ * self.t * 1e-6))
+            parts.append(self._pixels.see(frame, logs, lamp, before))
+        return self._pixels.read_out(parts)
+
+    def begin(self, gesture: str | None) -> None:
+        """Start a new showing of a gesture, even of the same one; None lets the arms hang."""
+        self._settled = self._fresh
+        self._fresh = False
+        self._gesture, self._since = gesture, self.t
+        self._old = self._pose.copy()
+        if gesture is None:
+            self._path = Path(np.repeat(rest()[:, None, :], KNOTS, 1), 1.0, 0.0)
+            self._path.table[:, :, :3] *= self.subject.size
+        else:
+            self._path = path(gesture, self.subject, self._acts)
+
+
+def check_gesture(gesture: str) -> None:
+    """Raise SourceError unless there is such a gesture."""
+    if gesture not in GESTURES and gesture not in EXTRA_GESTURES:
+        raise SourceError(
+            f"{gesture!r} is no gesture; there are {', '.join(GESTURES)}, and, never shown unless "
+            f"asked for, {', '.join(EXTRA_GESTURES)}."
+        )
+
+
+def _noisy(conditions: Conditions) -> PixelModel:
+    model, factor = conditions.pixels, conditions.noise
+    return replace(
+        model,
+        leak_hz=model.leak_hz * factor,
+        shot_hz=model.shot_hz * factor,
+        hot_hz=model.hot_hz * factor,
+    )
+
+
+def simulate(
+    gesture: str,
+    *,
+    seed: int = 0,
+    subject: int = 1,
+    duration_us: int = 1_500_000,
+    conditions: Conditions | None = None,
+) -> Events:
+    """Simulate one subject's gesture, already under way.
+
+    Returns
+    -------
+    ndarray
+        Events in time order, from 0 to ``duration_us``, on 128x128 pixels.
+
+    Raises
+    ------
+    SourceError
+        If there is no such gesture.
+    """
+    return Camera(seed=seed, subject=subject, conditions=conditions).see(gesture, duration_us)

@@ -1,0 +1,134 @@
+"""A simulated data set in the layout of DVS128 Gesture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spikewire.sensors.datasets.dataset import TEST_TRIALS, TRAIN_TRIALS
+from spikewire.sensors.errors import SensorError
+from spikewire.sensors.events import Events
+from spikewire.sensors.recordings.labels import write_labels
+from spikewire.sensors.recordings.writers import write_events
+from spikewire.sensors.simulator.camera import CHANGE_S, FRAME_US, SENSOR, Camera, Conditions
+from spikewire.sensors.simulator.gestures import GESTURES
+
+LIGHTS = ("natural", "fluorescent", "led")
+"""Kinds of light: bare daylight, lamps that flicker with the mains, and a quiet sensor at night."""
+
+_CHANGE_US = round(CHANGE_S * 1e6)
+_STEP_US = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One recording of the set: who, in which light, for how long each gesture.
+
+    Attributes
+    ----------
+    user
+        Number in the file's name, from 1.
+    subject
+        Number of the simulated person.
+    light
+        One of ``LIGHTS``.
+    seconds
+        How long each gesture is labelled.
+    seed
+        Draws the room, the sensor, and how each showing turns out.
+    """
+
+    user: int
+    subject: int
+    light: str
+    seconds: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The recording's file name."""
+        return f"user{self.user:02}_{self.light}.aedat"
+
+
+def plan_set(
+    subjects: int = 29, *, lights: Sequence[str] = LIGHTS, seconds: float = 6.0, seed: int = 0
+) -> list[Take]:
+    """List the recordings of a set.
+
+    Raises
+    ------
+    SensorError
+        If a setting is impossible.
+    """
+    if not 2 <= subjects <= 999:
+        raise SensorError(f"subjects is {subjects}; allowed are 2 to 999.")
+    if not 0.1 <= seconds <= 60:
+        raise SensorError(f"seconds is {seconds}; allowed are 0.1 to 60.")
+    if not 0 <= seed < 1 << 20:
+        raise SensorError(f"seed is {seed}; allowed are 0 to {(1 << 20) - 1}.")
+    for light in lights:
+        if light not in LIGHTS:
+            raise SensorError(f"light is {light!r}; allowed are {', '.join(LIGHTS)}.")
+    return [
+        Take(user, 10_000 * (seed + 1) + user, light, seconds, 1000 * seed + number)
+        for user in range(1, subjects + 1)
+        for number, light in enumerate(lights)
+    ]
+
+
+def room(take: Take) -> Conditions:
+    """Draw a room for a take; the light decides what disturbs."""
+    rng = np.random.default_rng([take.seed, take.subject, 0x11647])
+    noise = float(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
+    return Conditions(
+        clutter=rng.uniform(0.0, 1.0),
+        noise=noise * (0.5 if take.light == "led" else 1.0),
+        flicker=rng.uniform(0.02, 0.07) if take.light == "fluorescent" else 0.0,
+    )
+
+
+def record_take(take: Take, folder: Path) -> int:
+    """Simulate and write one recording and its labels; returns its number of events.
+
+    The gestures follow each other in the order of their classes, as in the published set. A label
+    begins when the hands have arrived.
+    """
+    camera = Camera(seed=take.seed, subject=take.subject, conditions=room(take))
+    labels: list[tuple[str, int, int]] = []
+    span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
+
+    def chunks() -> Iterator[Events]:
+        for number, gesture in enumerate(GESTURES, 1):
+            camera.begin(gesture)
+            start = camera.t + (_CHANGE_US if camera.t else 0)
+            stop = start + span
+            while camera.t < stop:
+                events = camera.see(gesture, min(_STEP_US, stop - camera.t))
+                if len(events):
+                    yield events
+            labels.append((str(number), start, stop))
+
+    path = folder / take.name
+    count = write_events(chunks(), path, SENSOR)
+    write_labels(path.with_name(f"{path.stem}_labels.csv"), labels)
+    return count
+
+
+def write_trials(folder: Path, takes: Sequence[Take], train: int) -> None:
+    """Write the two lists of recordings: the first ``train`` users, and the others.
+
+    Raises
+    ------
+    SensorError
+        If one of the lists would be empty.
+    """
+    lists: dict[str, list[str]] = {TRAIN_TRIALS: [], TEST_TRIALS: []}
+    for take in takes:
+        lists[TRAIN_TRIALS if take.user <= train else TEST_TRIALS].append(take.name)
+    for name, lines in lists.items():
+        if not lines:
+            raise SensorError(f"{name} would be empty: {train} subjects to train with of all.")
+        (folder / name).write_text("\n".join(lines) + "\n")

@@ -1,0 +1,200 @@
+"""Sources by name: ``file:PATH``, ``shelf:DIR``, ``udp://HOST:PORT``, ``sim:``."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from spikewire.sensors.errors import SourceError
+from spikewire.sensors.events import Source
+from spikewire.sensors.formats.csv_layout import parse_columns
+from spikewire.sensors.recordings.labels import read_labels
+from spikewire.sensors.sources.aestream_camera import AestreamCamera
+from spikewire.sensors.sources.files import Excerpt, FileSource, ShelfSource
+from spikewire.sensors.sources.nats.address import check_subject, nats_server
+from spikewire.sensors.sources.nats.source import NatsSource
+from spikewire.sensors.sources.simulated import open_simulator
+from spikewire.sensors.sources.stdin import StdinSource
+from spikewire.sensors.sources.udp import DEFAULT_PORT, UdpSource
+from spikewire.sensors.sources.usb_camera import UsbCamera
+
+_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "": 1}
+
+
+def parse_time(name: str, text: str) -> int:
+    """Read ``750ms``, ``1.5s`` or ``20000`` (microseconds)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(us|ms|s|)", text)
+    if not match:
+        raise SourceError(f"{name} is {text!r}; allowed are times such as 750ms, 1.5s or 20000us.")
+    return round(float(match[1]) * _UNITS[match[2]])
+
+
+def parse_speed(name: str, text: str) -> float | None:
+    """Read a speed factor, or ``max``."""
+    if text == "max":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise SourceError(f"{name} is {text!r}; allowed are numbers such as 10, or max.") from None
+
+
+def parse_size(name: str, text: str) -> tuple[int, int]:
+    """Read ``346x260``."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not match or not (0 < int(match[1]) <= 32768 and 0 < int(match[2]) <= 32768):
+        raise SourceError(f"{name} is {text!r}; allowed are sizes such as 346x260.")
+    return int(match[1]), int(match[2])
+
+
+def _flag(name: str, text: str) -> bool:
+    if text not in ("0", "1"):
+        raise SourceError(f"{name} is {text!r}; allowed are 0 and 1.")
+    return text == "1"
+
+
+def _columns(name: str, text: str) -> tuple[str, ...]:
+    return parse_columns(text)
+
+
+def _text(name: str, text: str) -> str:
+    return text
+
+
+_ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
+    "file": {
+        "start": parse_time, "stop": parse_time, "speed": parse_speed, "loop": _flag,
+        "labels": _text, "label": _text, "columns": _columns, "unit": _text, "size": parse_size,
+        "drop": _flag, "wait": _flag,
+    },
+    "shelf": {},
+    "udp": {"size": parse_size, "public": _flag},
+    "nats": {"size": parse_size, "tls": _flag, "ca": _text, "creds": _text},
+    "stdin": {"size": parse_size, "format": _text, "columns": _columns, "unit": _text},
+    "aestream": {"size": parse_size},
+    "camera": {"serial": _text},
+}  # fmt: skip
+
+
+def open_source(uri: str, **options: Any) -> Source:
+    """Open a source by its name.
+
+    Parameters
+    ----------
+    uri
+        ``file:PATH`` (several separated by ``;``, patterns allowed), ``shelf:DIR``,
+        ``udp://HOST:PORT?size=346x260``, ``camera:?serial=S``, ``aestream:inivation?size=346x260``,
+        ``nats://HOST:PORT/SUBJECT?size=346x260``, ``stdin:?size=346x260``
+        or ``sim:``; settings follow a ``?`` as ``name=value`` joined by ``&``.
+    options
+        Settings that override the name's own, already in their types.
+
+    Raises
+    ------
+    SourceError
+        If the name or a setting is not understood; the message lists what is allowed.
+    """
+    scheme, colon, rest = uri.partition(":")
+    if scheme == "sim" and colon:
+        return open_simulator(rest, options)
+    if not colon or scheme not in _ALLOWED:
+        raise SourceError(
+            f"{uri!r} is no source; allowed are file:PATH, shelf:DIR, udp://HOST:PORT, camera:, "
+            "aestream:MAKER, nats://HOST:PORT/SUBJECT, stdin: and sim:."
+        )
+    place, _, query = rest.partition("?")
+    settings = _settings(scheme, query, options)
+    if scheme == "file":
+        return _file(unquote(place), settings)
+    if scheme == "shelf":
+        return ShelfSource(unquote(place))
+    if scheme in ("stdin", "camera") and place:
+        raise SourceError(f"{scheme}: takes settings only, as after a ?, not {place!r}.")
+    if scheme == "stdin":
+        return StdinSource(**settings)
+    if scheme == "camera":
+        return UsbCamera(**settings)
+    if scheme == "aestream":
+        sizes = {"inivation": (346, 260), "prophesee": (1280, 720)}
+        return AestreamCamera(place, size=settings.get("size", sizes.get(place, (640, 480))))
+    if scheme == "nats":
+        return _nats(place, settings)
+    return _udp(uri, place, settings)
+
+
+def _settings(scheme: str, query: str, options: dict[str, Any]) -> dict[str, Any]:
+    allowed = _ALLOWED[scheme]
+    settings: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in allowed:
+            raise _unknown(scheme, name)
+        settings[name] = allowed[name](name, value)
+    for name, value in options.items():
+        if name not in allowed:
+            raise _unknown(scheme, name)
+        settings[name] = value
+    return settings
+
+
+def _unknown(scheme: str, name: str) -> SourceError:
+    allowed = ", ".join(_ALLOWED[scheme]) or "none"
+    return SourceError(f"A source {scheme}: has no setting {name!r}; it has {allowed}.")
+
+
+def _file(place: str, settings: dict[str, Any]) -> FileSource:
+    paths: list[Path] = []
+    for part in filter(None, place.split(";")):
+        if Path(part).exists() or not glob.has_magic(part):
+            paths.append(Path(part))
+            continue
+        found = sorted(glob.glob(part))
+        if not found:
+            raise SourceError(f"No file matches {part}.")
+        paths += [Path(name) for name in found]
+    if not paths:
+        raise SourceError("file: names no recording; write file:PATH.")
+    labels = settings.get("labels")
+    start, stop = settings.get("start", 0), settings.get("stop")
+    if stop is not None and stop <= start:
+        raise SourceError(f"An excerpt from {start} to {stop} us holds nothing.")
+    known = read_labels(labels) if labels is not None else ()
+    how = {name: settings.get(name) for name in ("label", "size", "columns", "unit")}
+    excerpts = [Excerpt(path, start, stop, known, **how) for path in paths]
+    return FileSource(
+        excerpts, speed=settings.get("speed"), loop=bool(settings.get("loop", False)),
+        wait=bool(settings.get("wait", False)),
+        policy="drop" if settings.get("drop") else "raise",
+    )  # fmt: skip
+
+
+def _udp(uri: str, place: str, settings: dict[str, Any]) -> UdpSource:
+    match = re.fullmatch(r"//(\[[0-9a-fA-F:]+\]|[^:/\[\]]*)(?::(\d{1,5}))?/?", place)
+    if not match or int(match[2] or 0) > 65535:
+        raise SourceError(
+            f"{uri!r} is no address; write udp://HOST:PORT, such as udp://127.0.0.1:3333."
+        )
+    host = match[1].strip("[]") or "127.0.0.1"
+    port = DEFAULT_PORT if match[2] is None else int(match[2])
+    return UdpSource(
+        host, port, size=settings.get("size", (1280, 720)), public=settings.get("public", False)
+    )
+
+
+def _nats(place: str, settings: dict[str, Any]) -> NatsSource:
+    address, _, subject = place.removeprefix("//").partition("/")
+    if not address or not subject:
+        # The name is not repeated: it may hold a password.
+        raise SourceError(
+            "A source nats: names a server and a subject; write nats://HOST:PORT/SUBJECT, such as "
+            "nats://127.0.0.1:4222/spikewire.camera1.spif."
+        )
+    scheme = "tls" if settings.get("tls") else "nats"
+    server = nats_server(
+        f"{scheme}://{address}", credentials=settings.get("creds"), ca=settings.get("ca")
+    )
+    subject = check_subject(unquote(subject), what="The subject")
+    return NatsSource(server, subject, size=settings.get("size", (1280, 720)))

@@ -1,0 +1,190 @@
+"""Events from standard input: any format that is read in order, as it comes."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+import numpy as np
+import trio
+
+from spikewire.sensors.errors import SensorError, SourceError
+from spikewire.sensors.events import Deliver, Events, Packet, Policy, check_events, no_events
+from spikewire.sensors.formats.detect import HEAD, NAMES, Container, probe
+from spikewire.sensors.recordings.recording import read_aedat4, read_decoded
+from spikewire.sensors.sources.udp import RESTART_US
+
+SUFFIXES: Mapping[str, str] = {"nmnist": ".bin", "aedat1": ".aedat"}
+"""Formats that cannot be told by their content, and the name's end that tells them."""
+
+
+_TELLING = 256
+
+
+class _Pipe(io.RawIOBase):
+    """A pipe whose reads give what there is, instead of waiting for all that was asked for."""
+
+    def __init__(self, file: int, head: bytes) -> None:
+        self._file, self._head = file, head
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, count: int = -1, /) -> bytes:
+        if self._head:
+            out, self._head = self._head[:count], self._head[count:]
+            return out
+        return os.read(self._file, count)
+
+
+class _Whole(_Pipe):
+    """The same, for packets: waits for all that was asked for."""
+
+    def read(self, count: int = -1, /) -> bytes:
+        out = b""
+        while len(out) < count:
+            more = super().read(count - len(out))
+            if not more:
+                break
+            out += more
+        return out
+
+
+class StdinSource:
+    """A recording that comes through standard input, while it comes.
+
+    NumPy's formats cannot: their rows lie where only a file can be read.
+
+    Parameters
+    ----------
+    size
+        (width, height) of the sensor; None takes it from the header.
+    format
+        Short name of a format that its content does not tell: ``"nmnist"``, ``"aedat1"``.
+    columns, unit
+        As for :func:`sensors.open_recording`.
+    file
+        The descriptor to read; standard input.
+
+    Raises
+    ------
+    SensorError
+        If it is empty, of no known format, or says no size and none is given.
+    """
+
+    name = "stdin:"
+    live = False  # a pipe makes its writer wait: nothing need be lost
+
+    def __init__(
+        self,
+        *,
+        size: tuple[int, int] | None = None,
+        format: str | None = None,
+        columns: tuple[str, ...] | None = None,
+        unit: str | None = None,
+        policy: Policy = "drop",
+        file: int | None = None,
+    ) -> None:
+        if format is not None and format not in SUFFIXES:
+            raise SourceError(f"format is {format!r}; allowed are {', '.join(SUFFIXES)}.")
+        self._file = sys.stdin.fileno() if file is None else file
+        suffix = SUFFIXES.get(format or "", "")
+        head = b""
+        while True:
+            more = os.read(self._file, 65536)
+            head += more
+            try:
+                found = probe("Standard input", suffix, head, columns=columns, unit=unit)
+            except SensorError:
+                # Too little may have come yet to tell.
+                if not more or len(head) >= HEAD:
+                    raise
+                continue
+            # Behind a whole header lies what is none; some of it tells what the header does not.
+            whole = found.damage is None and len(head) - found.start >= _TELLING
+            if not more or whole or len(head) >= HEAD:
+                break
+        self._head = head
+        if found.damage is not None:
+            raise SourceError(f"Standard input: {found.damage}.")
+        if found.decoder is None and found.format != "aedat4":
+            raise SourceError(f"Standard input is {NAMES[found.format]}, which needs a file.")
+        sized = size or found.size
+        if sized is None:
+            raise SourceError(
+                f"Standard input is {NAMES[found.format]}, which does not say the sensor's size; "
+                "give it, as in stdin:?size=346x260."
+            )
+        self.size = sized
+        self._found: Container = found
+        self._policy: Policy = policy
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Events and packets delivered, and events dropped by reason."""
+        return self._counts
+
+    async def run(self, deliver: Deliver) -> None:
+        """Deliver events until the input ends; a damaged one raises after its last whole event."""
+        chunks = self._chunks()
+        last = segment = 0
+        while True:
+            # An abandoned read ends with the program: nobody else reads standard input.
+            found = await trio.to_thread.run_sync(
+                lambda: next(chunks, None), abandon_on_cancel=True
+            )
+            if found is None:
+                break
+            events, restarted = found
+            segment += restarted
+            if not len(events):
+                continue
+            last = int(events["t"][-1])
+            self._counts["events"] += len(events)
+            self._counts["packets"] += 1
+            await deliver(Packet(events, self.size, last, time.monotonic_ns(), segment))
+        await deliver(Packet(no_events(), self.size, last, time.monotonic_ns(), segment, last=True))
+
+    def _chunks(self) -> Iterator[tuple[Events, bool]]:
+        """Yield checked events, and whether the sender's clock began anew with them."""
+        found, after = self._found, -(2**62)
+        rest = self._head[found.start :]
+        pieces: Iterator[Events]
+        if found.format == "aedat4":
+            whole: BinaryIO = _Whole(self._file, rest)  # type: ignore[assignment]
+            pieces = read_aedat4("Standard input", whole, found, None, self._counts)
+        else:
+            pipe: BinaryIO = _Pipe(self._file, rest)  # type: ignore[assignment]
+            pieces = read_decoded("Standard input", pipe, found, self.size[1], self._counts)
+        for events, restarted in _stretches(pieces):
+            if restarted:
+                after = -(2**62)
+                self._counts["time_restarts"] += 1
+            try:
+                checked = check_events(
+                    events, self.size, policy=self._policy, counters=self._counts, after=after
+                )
+            except SensorError as error:
+                raise SensorError(f"Standard input: {error}") from None
+            if len(checked):
+                after = int(checked["t"][-1])
+            yield checked, restarted
+
+
+def _stretches(pieces: Iterator[Events]) -> Iterator[tuple[Events, bool]]:
+    """Cut where time steps back too far to be disorder; tells which stretches begin there."""
+    before: int | None = None
+    for events in pieces:
+        t = events["t"].astype(np.int64)
+        cuts = [0, *(np.flatnonzero(np.diff(t) < -RESTART_US) + 1).tolist(), len(t)]
+        for first, stop in itertools.pairwise(cuts):
+            if first < stop:
+                yield events[first:stop], before is not None and int(t[first]) < before - RESTART_US
+                before = int(t[stop - 1])

@@ -1,0 +1,42 @@
+"""The commands that the documents name exist, with the options they name."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spikewire.apps import commands as cli
+
+ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "docs").glob("*.md")
+
+
+def examples() -> list[tuple[str, str]]:
+    found = []
+    for name in ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in DOCS)]:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        found += [(name, line) for line in re.findall(r"spikewire [a-z]+[^`\n#]*", text)]
+    return found
+
+
+@pytest.mark.parametrize(("document", "line"), [e for e in examples() if "--" in e[1]])
+def test_every_example_uses_what_there_is(document: str, line: str) -> None:
+    words = line.split()
+    command = words[1:3] if words[1] == "bench" else words[1:2]
+    help_text = CliRunner().invoke(cli.app, [*command, "--help"], env={"COLUMNS": "200"}).output
+    for option in re.findall(r"--[a-z-]+", line):
+        assert option in help_text, f"{document}: {line}"
+
+
+def test_the_readme_begins_with_one_screen() -> None:
+    first = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Reference")[0]
+    assert len(first.splitlines()) <= 40
+    assert "make demo" in first
+    assert "make test" in first
+
+
+def test_linked_files_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).exists(), target

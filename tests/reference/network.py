@@ -1,0 +1,301 @@
+"""A whole network, tick by tick, in plain Python integers: the slow twin of the engine.
+
+It never skips a tick, holds no flags, and knows nothing of arenas. It starts from a built
+network's weights, thresholds, readouts and generators, and then goes its own way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spikewire.qcore import Network
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels import neuron
+from tests.reference import kernels as naive
+
+
+class NaiveLayer:
+    def __init__(self, network: Network, n: int) -> None:
+        self.spec = network.spec.layers[n]
+        self.L = [int(v) for v in network.arena.layers[n]]
+        self.weights = network.weights(n).astype(int)
+        self.store = network.store(n).astype(int)
+        self.table = network.table(n).astype(int)
+        shape = (self.L[at.ROWS], self.L[at.COLUMNS], self.L[at.CHANNELS])
+        self.u, self.v, self.r = (np.zeros(shape, int) for _ in range(3))
+        self.activation = np.zeros(shape, int)
+        bits = network.spec.widths.refractory
+        coarse = self.spec.reset == "refractory" and bits < 24
+        self.kind = f"coarse{bits}" if coarse else self.spec.reset
+        self.inputs = (self.L[at.IN_ROWS], self.L[at.IN_COLUMNS], self.L[at.IN_CHANNELS])
+        self.Q, self.P = np.zeros(self.inputs, int), np.zeros(self.inputs, int)
+        self.units = network.units(n)
+        self.F = np.zeros(self.units, int)
+        self.g = np.zeros(self.weights.shape, int)
+        self.gb = np.zeros(shape[2], int)
+        self.counts = np.zeros(shape[2], int)
+        if self.spec.plastic:
+            self.G = network.readout(n).astype(int)
+            self.mean = network.readout_mean(n).tolist()
+        self.heard = [0] * len(network.classes)
+
+    def step(self, image: Any) -> Any:
+        """Take in one tick's input map; return the output map."""
+        y, x, c = np.nonzero(image)
+        spikes = [
+            (int(a), int(b), int(d))
+            for a, b, d in zip(c, y, x, strict=True)
+            for _ in range(image[b, d, a])
+        ]
+        totals, _ = naive.drive(
+            spikes, self.weights, self.u.shape, self.L[at.STRIDE], (self.L[at.PAD_Y],) * 2
+        )
+        fired = np.zeros(self.u.shape, int)
+        for i, total in totals.items():
+            t = self.table[:, i[2]]
+            self.u[i], v = naive.integrate(
+                int(self.u[i]), int(self.v[i]), total, int(t[0]), int(t[1]), int(t[3]),
+                self.L[at.EXPONENT],
+            )  # fmt: skip
+            self.v[i], self.r[i], fired[i], self.activation[i] = naive.fire(
+                self.kind, v, int(self.r[i]), int(t[2]), int(t[4]), int(t[5]),
+                self.L[at.SLOPE], self.L[at.RAIL],
+            )  # fmt: skip
+        return self.pool(fired, sum)
+
+    def pool(self, full: Any, add: Any) -> Any:
+        """Take each window's maximum, or what ``add`` makes of its list of values."""
+        size = self.spec.pool
+        out = np.zeros(self.units, int)
+        for y, x, c in np.ndindex(self.units):
+            window = full[y * size : (y + 1) * size, x * size : (x + 1) * size, c]
+            values = [int(a) for a in window.reshape(-1)]
+            out[y, x, c] = add(values) if self.spec.pool_kind == "sum" else max(values)
+        return out
+
+    def trace(self, image: Any) -> None:
+        for i in np.ndindex(self.inputs):
+            self.Q[i], self.P[i] = naive.trace(
+                int(self.Q[i]), int(self.P[i]), int(image[i]), self.L[at.KICK], self.L[at.FAST],
+                self.L[at.SLOW], self.L[at.Q_RAIL], self.L[at.P_LIFT],
+            )  # fmt: skip
+
+    def pooled_activation(self) -> Any:
+        return self.pool(
+            self.activation, lambda window: naive.pooled_activation(window, self.L[at.RAIL])
+        )
+
+    def read_out(self) -> list[int]:
+        return [int(y) for y in self.G @ self.pooled_activation().reshape(-1)]
+
+    def learn(self, label: int) -> None:
+        L = self.L
+        pooled = self.pooled_activation()
+        y = self.read_out()
+        errors, self.mean = naive.local_error(
+            y, self.mean, label, L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL],
+            L[at.DEAD_ZONE],
+        )  # fmt: skip
+        d = naive.delta(self.G, errors, pooled.reshape(-1).tolist(), L[at.DELTA_SHIFT], L[at.RAIL])
+        back = np.array(d).reshape(self.units)
+        full = np.zeros(self.u.shape, int)
+        size = self.spec.pool
+        for y0, x0, c in np.ndindex(self.units):
+            window = self.activation[y0 * size : (y0 + 1) * size, x0 * size : (x0 + 1) * size, c]
+            if self.spec.pool_kind == "sum" and size > 1:
+                for dy, dx in np.ndindex(window.shape):
+                    if 0 < window[dy, dx] < L[at.RAIL]:
+                        full[y0 * size + dy, x0 * size + dx, c] = back[y0, x0, c]
+                continue
+            dy, dx = np.unravel_index(int(window.argmax()), window.shape)
+            full[y0 * size + dy, x0 * size + dx, c] = back[y0, x0, c]
+        self.g += naive.gradient(
+            full, self.P, self.g.shape, L[at.STRIDE], L[at.PAD_Y], L[at.TRACE_SHIFT]
+        )
+        self.gb += full.sum((0, 1))
+
+
+def remembered(network: Network, k: int, seen: int) -> list[list[int]]:
+    """Unpack what a network remembers of class ``k``, after ``seen`` lessons."""
+    R = network.arena.registers
+    n, places = int(R[at.FEATURES]), int(R[at.SLOTS])
+    wide = (n + 7) // 8
+    start = int(R[at.AT_SLOTS]) + k * places * wide
+    rows = network.arena.i8[start : start + places * wide].reshape(places, wide)
+    bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")[:, :n]
+    kept: list[list[int]] = bits[: min(seen, places)].tolist()
+    return kept
+
+
+class NaiveNetwork:
+    def __init__(self, network: Network) -> None:
+        self.spec = network.spec
+        self.layers = [NaiveLayer(network, n) for n in range(len(self.spec.layers))]
+        self.classes = len(network.classes)
+        self.R = [int(v) for v in network.arena.registers[: at.REGISTERS]]
+        self.lanes = [int(v) for v in network.arena.lanes]
+        self.read = network.read_store().astype(int)
+        self.seen = network.arena.registers[at.REGISTERS :].tolist()
+        self.memory = [remembered(network, k, n) for k, n in enumerate(self.seen)]
+        self.periods = self.R[at.PERIODS]
+        self.tick = self.label_since = self.pending = self.period_ticks = 0
+        self.label = -1
+        self.learning = False
+        self.dirty = False
+        self.slowest = 12
+
+    def features(self) -> list[int]:
+        flat = [int(f) for n in self.layers if n.spec.read for f in n.F.reshape(-1)]
+        return naive.normalise(flat)
+
+    def scores(self, f: list[int]) -> list[int]:
+        return [sum((int(w) >> 8) * v for w, v in zip(row, f, strict=True)) for row in self.read]
+
+    def correct(self, f: list[int], label: int, taught: int) -> None:
+        R = self.R
+        shifts = naive.shifts(self.seen, taught, R[at.READ_SHIFT], bool(R[at.BATCHED]))
+        for k, y in enumerate(self.scores(f)):
+            e = (R[at.READ_TARGET] if k == label else 0) - y
+            dead = R[at.READ_DEAD_ZONE]
+            if (k == label and e <= dead) or (k != label and e >= -dead):
+                continue
+            for i, v in enumerate(f):
+                if v:
+                    noise = self.draw(i % 64) % 2 ** shifts[k]
+                    step = (e * v + noise) >> shifts[k]
+                    self.read[k, i] = naive.clip(int(self.read[k, i]) + step, -32768, 32767)
+
+    def draw(self, lane: int) -> int:
+        self.lanes[lane] = naive.xorshift(self.lanes[lane])
+        return self.lanes[lane]
+
+    def teach_readout(self, label: int) -> None:
+        f = self.features()
+        if not any(f):
+            return
+        self.correct(f, label, label)
+        if not self.R[at.SLOTS]:
+            return
+        for _ in range(self.R[at.REPLAYS]):
+            known = [k for k in range(self.classes) if self.seen[k]]
+            if not known:
+                break
+            k = known[self.draw(0) % len(known)]
+            past = self.memory[k][self.draw(0) % len(self.memory[k])]
+            self.correct(naive.recalled(past), k, label)
+        kept = naive.remembered(f)
+        self.seen[label] += 1
+        if len(self.memory[label]) < self.R[at.SLOTS]:
+            self.memory[label].append(kept)
+        else:
+            place = self.draw(0) % self.seen[label]
+            if place < self.R[at.SLOTS]:
+                self.memory[label][place] = kept
+
+    def apply(self) -> None:
+        for n in self.layers:
+            if not n.spec.plastic or not n.g.any():
+                continue
+            # Rows draw their noise in the order of memory: a kernel's columns from the last.
+            g = n.g[:, :, ::-1].reshape(-1, n.g.shape[-1])
+            store = n.store[:, :, ::-1].reshape(g.shape)
+            self.lanes = naive.step_by_gradient(
+                g, store, self.lanes, n.L[at.STEP], n.L[at.STORE_RAIL]
+            )
+            n.g[:] = 0
+            n.store = store.reshape(n.g.shape)[:, :, ::-1].copy()
+            n.weights = n.store >> n.L[at.USED_SHIFT]
+            n.table[neuron.BIAS] += np.sign(n.gb) * n.L[at.BIAS_STEP]
+            n.gb[:] = 0
+
+    def regulate(self) -> None:
+        gain = min(
+            self.slowest, min(8, 2 + self.periods // 16) + (self.periods // 1024).bit_length()
+        )
+        for n in self.layers:
+            chances = n.units[0] * n.units[1] * self.period_ticks
+            if n.spec.pool_kind == "sum":
+                chances *= n.spec.pool**2
+            for k in range(len(n.counts)):
+                rate = int(n.counts[k]) * 65536 // chances
+                now = int(n.table[neuron.THRESHOLD, k])
+                step = max(1, now >> gain)
+                if rate > n.L[at.RATE_HIGH]:
+                    now = min(now + step, 2**22)
+                elif rate < n.L[at.RATE_LOW]:
+                    now = max(now - step, 64)
+                n.table[neuron.THRESHOLD, k] = now
+                if n.spec.reset == "refractory":
+                    n.table[neuron.KICK_R, k] = now
+            n.counts[:] = 0
+        self.periods += 1
+        self.period_ticks = 0
+
+    def advance(
+        self, events: list[tuple[int, int, int, int]], until: int, label: int, learn: bool
+    ) -> list[tuple[int, list[int]]]:
+        """Run every tick; return (tick, scores) of the result ticks that had anything to say."""
+        R = self.R
+        rows = []
+        if label != self.label:
+            self.label, self.label_since = label, self.tick
+        if learn != self.learning:
+            self.learning = learn
+            for n in self.layers:
+                n.Q[:] = n.P[:] = 0
+        for now in range(self.tick, until):
+            image = np.zeros(self.layers[0].inputs, int)
+            for t, x, y, p in events:
+                if t == now:
+                    image[y, x, p if image.shape[2] > 1 else 0] = 1
+            some = bool(image.any())
+            self.dirty |= some
+            still: list[bool] = []
+            for n in self.layers:
+                if learn and n.spec.plastic:
+                    before = n.Q.copy(), n.P.copy()
+                    n.trace(image)
+                    still.append(bool((before[0] != n.Q).any() or (before[1] != n.P).any()))
+                else:
+                    still.append(False)
+                image = n.step(image)
+                if learn and R[at.PERIOD]:
+                    n.counts += image.sum((0, 1))
+                if n.spec.read:
+                    old = n.F.copy()
+                    for i in np.ndindex(n.units):
+                        n.F[i] = naive.feature(
+                            int(n.F[i]), int(image[i]), R[at.FEATURE_KICK], R[at.FEATURE_SLOW]
+                        )
+                    self.dirty |= bool((old != n.F).any())
+            if learn and R[at.PERIOD] and some:
+                self.period_ticks += 1
+                if self.period_ticks >= R[at.PERIOD]:
+                    self.regulate()
+            warm = now - self.label_since >= R[at.BURN_IN]
+            if learn and label >= 0 and warm:
+                if now % R[at.CADENCE] == 0:
+                    for n, moving in zip(self.layers, still, strict=True):
+                        if moving:
+                            n.learn(label)
+                    self.pending += any(still)
+                    if R[at.APPLY_EVERY] and self.pending >= R[at.APPLY_EVERY]:
+                        self.pending = 0
+                        self.apply()
+                if self.dirty and now % R[at.READ_EVERY] == 0:
+                    self.teach_readout(label)
+            if now % R[at.CADENCE] == 0:
+                for n in self.layers:
+                    if n.spec.plastic:
+                        n.heard = n.read_out()
+            if now % R[at.RESULT_EVERY] == 0 and self.dirty:
+                self.dirty = False
+                scores = self.scores(self.features())
+                for n in self.layers:
+                    if n.spec.plastic and R[at.LOCAL_GAIN]:
+                        scores = naive.add_readout(scores, n.heard, n.mean, R[at.LOCAL_GAIN])
+                rows.append((now, scores))
+        self.tick = until
+        return rows

@@ -1,0 +1,79 @@
+"""Which networks a sweep compares, and the ones it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.sweep import grid as _vary
+from spikewire.qcore import LayerSpec, NetworkSpec, Widths
+
+
+def base(**widths: int) -> NetworkSpec:
+    return NetworkSpec("tiny", (LayerSpec("conv", 8, reset="refractory"),), widths=Widths(**widths))
+
+
+def test_one_width_after_the_other() -> None:
+    varied = _vary.read_vary(["weight=2,8", "trace=4-6,12"])
+    found = _vary.settings(base(), varied)
+    assert [str(one) for one in found] == [
+        "base", "weight=2", "weight=8", "trace=4", "trace=5", "trace=6", "trace=12",
+    ]  # fmt: skip
+    assert [(one.spec.widths.p, one.spec.widths.q) for one in found[3:]] == [
+        (4, 4), (5, 4), (6, 4), (12, 10),
+    ]  # fmt: skip
+    assert found[1].spec.widths == Widths(weight=2)
+    assert found[2].spec == found[-1].spec == found[0].spec
+    assert [one.spec.widths.q for one in _vary.settings(base(q=12), {"trace": [8]})] == [12, 8]
+
+
+def test_a_grid_combines_all() -> None:
+    found = _vary.settings(base(), {"weight": [4, 6], "store": [6, 7]}, grid=True)[1:]
+    assert {one.name for one in found} == {"weight,store"}
+    assert [one.value for one in found] == ["4,6", "4,7", "6,6", "6,7"]
+    assert str(found[1]) == "weight=4, store=7"
+    assert (found[1].spec.widths.weight, found[1].spec.widths.store) == (4, 7)
+
+
+def test_networks_are_told_apart_by_what_they_do() -> None:
+    one = base()
+    named = dataclasses.replace(one, name="other", description="other")
+    assert _vary.digest(one) == _vary.digest(named)
+    assert _vary.digest(one) != _vary.digest(base(error=5))
+    assert _vary.digest(one) != _vary.digest(dataclasses.replace(one, tick_us=2000))
+
+
+@pytest.mark.parametrize(
+    ("spec", "given", "part"),
+    [
+        (base(store=6), "weight=4,8", "weight=8: weights of 8 bits are kept and learned in a"),
+        (base(), "store=6", "store must be at least weight"),
+        (base(), "store=17", "allowed are whole numbers from 8 to 16"),
+        (base(), "weight=1-8", "weight=1: widths.weight is 1; allowed are whole numbers from 2"),
+        (base(), "weight=9", "weight=9: widths.weight is 9; allowed are whole numbers from 2 to 8"),
+        (base(), "weight=12", "widths.weight is 12; allowed are whole numbers from 2 to 8"),
+        (base(), "trace=3", "trace=3: widths.p is 3; allowed are whole numbers from 4 to 15"),
+        (base(), "refractory=9", "whole numbers from 1 to 8, and 24"),
+        (base(), "weights=2", "there is no such width; there are trace, weight, store, q, p"),
+        (base(), "weight", "'weight' is not WIDTH=BITS"),
+        (base(), "weight=", "'' is neither a list"),
+        (base(), "weight=a", "'a' is neither a list such as 2,4,8"),
+        (base(), "weight=-3", "'-3' is neither"),
+        (base(), "weight=8-2", "'8-2' is no range"),
+        (base(), "weight=2-4,3", "names 3 twice"),
+        (
+            NetworkSpec("still", (LayerSpec("conv", 8, reset="zero", plastic=False),)),
+            "trace=6", "no layer of still is plastic",
+        ),
+        (
+            NetworkSpec("still", (LayerSpec("conv", 8, reset="zero"),)),
+            "refractory=2", "no layer of still has the reset 'refractory'",
+        ),
+    ],
+)  # fmt: skip
+def test_impossible_widths(spec: NetworkSpec, given: str, part: str) -> None:
+    with pytest.raises(UsageError) as error:
+        _vary.settings(spec, _vary.read_vary([given]))
+    assert part in str(error.value)

@@ -1,0 +1,43 @@
+"""The ledger knows every array, and its count follows the widths."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from spikewire.qcore import Network, Widths, counted, counted_by_paper, load_preset, occupied
+from spikewire.qcore.accounting.memory import KNOWN
+from spikewire.qcore.kernels import layout as _layout
+
+
+def test_every_array_of_the_layout_has_a_kind() -> None:
+    assert {name for name in vars(_layout) if name.startswith("AT_")} == KNOWN
+
+
+def test_the_count_follows_the_widths() -> None:
+    spec = load_preset("schaefer2020")
+    base = counted(Network.build(spec, ["a"]))
+    narrow = dataclasses.replace(spec, widths=Widths(weight=4))
+    assert base.bits - counted(Network.build(narrow, ["a"])).bits == 4 * 1_210_496
+    full = dataclasses.replace(spec, widths=Widths(refractory=24))
+    units = 14_400 + 21_632 + 3_200
+    assert counted(Network.build(full, ["a"])).bits - base.bits == 22 * units
+
+
+def test_layers_that_do_not_learn_count_what_they_have() -> None:
+    network = Network.build(load_preset("edge"), ["a", "b"])
+    names = {item.name for item in counted(network).items if item.numbers}
+    assert names == {"weights", "R", "U"}
+    assert counted_by_paper(network) is None
+    assert "collected gradients" not in [
+        kind.name for kind in occupied(network) if kind.size > 4096
+    ]
+
+
+def test_growing_by_a_class_shows() -> None:
+    network = Network.build(load_preset("schaefer2020"), ["a", "b"])
+    before = {kind.name: kind.size for kind in occupied(network)}
+    network.add_class("c")
+    after = {kind.name: kind.size for kind in occupied(network)}
+    units = 14_400 + 21_632 + 3_200
+    assert after["readout matrices"] - before["readout matrices"] == units
+    assert after["weights"] == before["weights"]

@@ -1,0 +1,179 @@
+"""No floating point from event to score and weight: read in the kernels' own LLVM code.
+
+Numba links into a function's module whatever it calls. So the code of ``advance`` holds all that a
+network step reaches, in inference and learning, inlined or called; that nothing else is called is
+checked as well, and each kernel is read on its own besides.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numba
+import pytest
+from numba.core.dispatcher import Dispatcher
+
+import spikewire
+from spikewire import qcore
+from spikewire.qcore import KERNELS
+
+# Floating-point types of LLVM as whole words: scalars, and inside vectors such as <8 x double>.
+FLOAT = re.compile(r"\b(half|bfloat|float|double|x86_fp80|fp128)\b")
+FUNCTION = re.compile(r"^define .*?^}", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r'@("[^"]+"|[-\w.$]+)')
+CALL = re.compile(r'\b(?:call|invoke)\b[^@\n]*@("[^"]+"|[-\w.$]+)\(')
+DECLARED = re.compile(r'^declare .*?@("[^"]+"|[-\w.$]+)\(.*$', re.MULTILINE)
+
+# What kernels may call that is not compiled with them: LLVM's own operations, memory, and the
+# wrapper's conversion of Python arguments. Their declarations are read for floats too.
+OUTSIDE = re.compile(r"^(llvm\.|NRT_|_?Py[A-Z_]|numba_|memset$|memcpy$|memmove$)")
+
+DUMP = """
+import json, sys
+from spikewire.qcore import KERNELS
+json.dump({n: list(k.inspect_llvm().values()) for n, k in KERNELS.items()}, sys.stdout)
+"""
+
+
+def compiled(package_at: Path, cache: Path) -> dict[str, list[str]]:
+    """Compile the package in that folder afresh; return each kernel's LLVM code."""
+    # Numba cannot show the code of what it loads from its cache: compile once more, elsewhere.
+    fresh = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(package_at)}
+    done = subprocess.run(
+        [sys.executable, "-c", DUMP],
+        env=fresh, cwd=package_at, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    codes: dict[str, list[str]] = json.loads(done.stdout)
+    return codes
+
+
+@pytest.fixture(scope="module")
+def codes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    return compiled(Path(spikewire.__file__).parents[1], tmp_path_factory.mktemp("cache"))
+
+
+def floats(codes: list[str]) -> list[str]:
+    """Return the lines of a compiled function's LLVM code that mention a floating-point type."""
+    found = []
+    for code in codes:
+        bodies = FUNCTION.findall(code)
+        assert bodies, "no function in the LLVM code: this test would see nothing"
+        called = set(CALL.findall(code))
+        outside = [m.group(0) for m in DECLARED.finditer(code) if m.group(1) in called]
+        for body in [*bodies, *outside]:
+            found += [line for line in body.splitlines() if FLOAT.search(line)]
+    return found
+
+
+def called_kernels(name: str) -> set[str]:
+    """Every kernel that a kernel reaches, itself included, by the names in its Python code."""
+    known = {id(k): n for n, k in KERNELS.items()}
+    reached, ahead = set(), [KERNELS[name].py_func]
+    while ahead:
+        function = ahead.pop()
+        for used in function.__code__.co_names:
+            value = function.__globals__.get(used)
+            if isinstance(value, Dispatcher) and value not in reached:
+                reached.add(value)
+                ahead.append(value.py_func)
+    return {known[id(k)] for k in reached if id(k) in known} | {name}
+
+
+@pytest.mark.slow
+def test_no_kernel_holds_floating_point(codes: dict[str, list[str]]) -> None:
+    assert set(codes) == set(KERNELS)
+    assert {name: floats(code) for name, code in codes.items() if floats(code)} == {}
+
+
+@pytest.mark.slow
+def test_all_that_a_step_calls_was_compiled_with_it_and_read(codes: dict[str, list[str]]) -> None:
+    for name, texts in codes.items():
+        for code in texts:
+            defined = {NAME.search(body).group(1) for body in FUNCTION.findall(code)}  # type: ignore[union-attr]
+            strange = {c for c in CALL.findall(code) if c not in defined and not OUTSIDE.match(c)}
+            assert strange == set(), f"{name} calls code that nobody read"
+    # The engine's module really holds its parts: those too big to be inlined stand in it by name.
+    (engine,) = codes["spikewire.qcore.kernels.engine.advance"]
+    for part in ("step_layer", "scatter_conv", "conv_gradient", "apply_layers", "delta_rule"):
+        assert re.search(rf"^define .*{len(part)}{part}B", engine, re.MULTILINE), part
+
+
+def test_every_compiled_function_is_a_registered_kernel_or_inlined_into_one() -> None:
+    registered = {id(k) for k in KERNELS.values()}
+    seen = set()
+    for module in pkgutil.walk_packages(qcore.__path__, "spikewire.qcore."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, Dispatcher):
+                seen.add(id(value))
+                inlined = value.targetoptions.get("inline") == "always"
+                assert inlined or id(value) in registered, f"{module.name}.{name}"
+    assert registered <= seen
+
+
+def test_a_step_reaches_inference_and_learning() -> None:
+    reached = {
+        name.rsplit(".", 1)[1] for name in called_kernels("spikewire.qcore.kernels.engine.advance")
+    }
+    assert {
+        "step_layer", "scatter_conv", "scatter_dense", "integrate",
+        "integrate_evenly", "fire_refractory",
+        "fire_coarse", "step_coarse", "fire_subtract", "fire_zero", "activate",
+        "pool_or", "pool_max", "pool_sum", "gather",
+        "learn_layer", "hear_layer", "add_readout",
+        "local_readout", "local_error", "local_delta", "conv_gradient",
+        "apply_layers", "apply_gradient", "regulate", "advance_traces", "advance_features",
+        "normalise_features", "square_root", "read_scores", "delta_rule", "choose_shifts",
+        "remember", "recall",
+    } <= reached  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_float_planted_in_the_package_is_found(tmp_path: Path) -> None:
+    package = tmp_path / "spikewire"
+    original = Path(spikewire.__file__).parent
+    package.mkdir()
+    for module in original.glob("*.py"):
+        shutil.copy(module, package)
+    shutil.copytree(original / "qcore", package / "qcore")
+    helper = package / "qcore" / "kernels" / "fixed_point.py"
+    honest = "shifted = np.int32(magnitude >> bits)"
+    text = helper.read_text(encoding="utf-8")
+    assert text.count(honest) == 1
+    # In a helper that is inlined into a kernel that the engine calls: three steps from the top.
+    helper.write_text(text.replace(honest, "shifted = np.int32(magnitude * 0.5)"), encoding="utf-8")
+    codes = compiled(tmp_path, tmp_path / "cache")
+    found = {name for name, code in codes.items() if floats(code)}
+    assert {
+        "spikewire.qcore.kernels.trace.advance_traces",
+        "spikewire.qcore.kernels.engine.advance",
+    } <= found
+    assert "spikewire.qcore.kernels.scatter.scatter_conv" not in found
+
+
+def test_a_float_in_a_function_or_in_what_it_calls_is_found() -> None:
+    @numba.njit("int64(int64)")
+    def halved(value: Any) -> Any:
+        return int(value * 0.5)
+
+    @numba.njit("void(int64[::1])")
+    def planted(values: Any) -> None:
+        for i in range(values.shape[0]):
+            values[i] = halved(values[i])
+
+    @numba.njit("void(int64[::1])")
+    def honest(values: Any) -> None:
+        for i in range(values.shape[0]):
+            values[i] = values[i] >> 1
+
+    assert floats(list(halved.inspect_llvm().values()))
+    assert floats(list(planted.inspect_llvm().values()))
+    assert floats(list(honest.inspect_llvm().values())) == []

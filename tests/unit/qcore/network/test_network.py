@@ -1,0 +1,427 @@
+"""Whole networks: against the naive twin, over skips and packet boundaries, and in files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikewire.qcore import (
+    Binned,
+    ModelError,
+    Network,
+    NetworkSpec,
+    SpecError,
+    load_preset,
+    preset_names,
+)
+from spikewire.qcore.kernels import layout as at
+from tests.reference.network import NaiveNetwork
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "width": 8,
+    "height": 7,
+    "result_every": 4,
+    "layers": [
+        {"kind": "conv", "channels": 3, "kernel": 3, "pad": 1, "pool": 2, "threshold": 9000,
+         "slope": 9, "read": False},
+        {"kind": "conv", "channels": 4, "kernel": 3, "stride": 2, "pad": 1, "threshold": 9000,
+         "slope": 9, "reset": "subtract"},
+        {"kind": "dense", "channels": 5, "threshold": 9000, "slope": 9, "reset": "zero"},
+    ],
+    "learning": {"cadence": 3, "burn_in": 5, "apply_every": 2, "period": 7, "bias_step": 3,
+                 "target": 900, "error_shift": 4, "delta_shift": 3, "step": 64},
+    "readout": {"every": 5, "slots": 2, "replays": 2, "slow": 4, "local_gain": 3},
+}  # fmt: skip
+
+
+def build(seed: int = 0, **changes: Any) -> Network:
+    return Network.build(NetworkSpec.from_dict({**SMALL, **changes}), ("a", "b", "c"), seed)
+
+
+def draw(rng: np.random.Generator, ticks: range, count: int, size: tuple[int, int]) -> Binned:
+    return Binned(
+        np.sort(rng.integers(ticks.start, ticks.stop, count)),
+        rng.integers(0, size[0], count).astype(np.uint16),
+        rng.integers(0, size[1], count).astype(np.uint16),
+        rng.integers(0, 2, count).astype(np.uint8),
+    )
+
+
+def tuples(events: Binned) -> list[tuple[int, int, int, int]]:
+    columns = (events.tick, events.x, events.y, events.p)
+    return [(int(t), int(x), int(y), int(p)) for t, x, y, p in zip(*columns, strict=True)]
+
+
+def same(a: Network, b: Network) -> bool:
+    """Equal in every bit but the counters of work done, which may differ by skipping."""
+    return a.to_bytes() == b.to_bytes()
+
+
+def with_layers(*changes: dict[str, Any]) -> dict[str, Any]:
+    """Change the layers of the small network, one by one."""
+    return {"layers": [{**a, **b} for a, b in zip(SMALL["layers"], changes, strict=True)]}
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "full refractory state": {"widths": {"refractory": 24}},
+    "sum-pooling": with_layers(
+        {"pool_kind": "sum"}, {"pool": 2, "stride": 1, "pool_kind": "sum"}, {}
+    ),
+    "narrow": {"widths": {"weight": 3, "store": 7, "q": 6, "p": 7, "refractory": 3,
+                          "activation": 4, "readout": 4, "error": 4},
+               "learning": {**SMALL["learning"], "slow": 3}},
+    "wide": {"widths": {"store": 14, "q": 14, "p": 15, "activation": 7, "readout": 8, "error": 8}},
+    "by channel": with_layers(
+        {"decay_u": [400, 900], "bias": [0, 500, -300]},
+        {"decay_v": [100, 200, 300], "bias": 700},
+        {"decay_u": [4096, 0], "threshold": [9000, 4000]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(VARIANTS)))
+@settings(max_examples=40, deadline=None)
+def test_the_engine_equals_its_naive_twin(seed: int, variant: str) -> None:
+    rng = np.random.default_rng(seed)
+    network = build(seed, **VARIANTS[variant])
+    twin = NaiveNetwork(network)
+    start = 0
+    for learn in (True, True, False, True):
+        stop = start + int(rng.integers(5, 40))
+        events = draw(rng, range(start, stop), int(rng.integers(0, 150)), (8, 7))
+        label = int(rng.integers(-1, 3))
+        steps = network.advance(events, stop, label=label, learn=learn)
+        rows = twin.advance(tuples(events), stop, label, learn)
+        assert list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True)) == rows
+        start = stop
+    for n, layer in enumerate(twin.layers):
+        assert (network.store(n) == layer.store).all()
+        assert (network.weights(n) == layer.weights).all()
+        assert (network.table(n) == layer.table).all()
+        assert (network.membrane(n) == layer.v).all()
+        assert (network.gradient(n) == layer.g).all()
+    assert (network.read_store() == twin.read).all()
+    assert network.arena.lanes.tolist() == twin.lanes
+
+
+def experience(network: Network, rng: np.random.Generator) -> None:
+    """Give a network long experience of two classes: lessons, memories, regulations."""
+    R = network.arena.registers
+    R[at.REGISTERS :] = (512, 511, 5000)
+    R[at.PERIODS] = int(rng.choice([1023, 1024, 4096, 10**6]))
+    n, rows = int(R[at.FEATURES]), 3 * int(R[at.SLOTS])
+    bits = rng.integers(0, 2, (rows, n)).astype(np.uint8)
+    packed = np.packbits(bits, axis=1, bitorder="little").reshape(-1).view(np.int8)
+    start = int(R[at.AT_SLOTS])
+    network.arena.i8[start : start + len(packed)] = packed
+
+
+@pytest.mark.slow
+@given(st.integers(0, 2**32 - 1), st.sampled_from([-1, 0, 1, 2]))
+@settings(max_examples=15, deadline=None)
+def test_experienced_networks_equal_their_twins(seed: int, label: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = build(seed)
+    network.read_store()[...] = rng.integers(-32768, 32768, network.read_store().shape)
+    experience(network, rng)
+    twin = NaiveNetwork(network)
+    events = draw(rng, range(80), 400, (8, 7))
+    steps = network.advance(events, 80, label=label, learn=True)
+    rows = twin.advance(tuples(events), 80, label, True)
+    assert list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True)) == rows
+    assert (network.read_store() == twin.read).all()
+    for n, layer in enumerate(twin.layers):
+        assert (network.table(n) == layer.table).all()
+    assert network.arena.registers[at.REGISTERS :].tolist() == twin.seen
+    assert network.arena.lanes.tolist() == twin.lanes
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_the_twin_test_really_learns(variant: str) -> None:
+    network = build(**VARIANTS[variant])
+    before = [network.store(n).copy() for n in range(3)]
+    rng = np.random.default_rng(0)
+    network.advance(draw(rng, range(200), 2000, (8, 7)), 200, label=1, learn=True)
+    assert all((network.store(n) != w).any() for n, w in enumerate(before))
+    assert network.read_store().any()
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from(sorted(VARIANTS)))
+@settings(max_examples=25, deadline=None)
+def test_idle_ticks_and_packet_boundaries_change_no_bit(
+    seed: int, learn: bool, variant: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    whole, single = build(**VARIANTS[variant]), build(**VARIANTS[variant])
+    gap = int(rng.integers(1, 1500))
+    first = draw(rng, range(60), 200, (8, 7))
+    second = draw(rng, range(60 + gap, 100 + gap), 100, (8, 7))
+    together = Binned(
+        *(np.concatenate([getattr(first, f), getattr(second, f)]) for f in ("tick", "x", "y", "p"))
+    )
+    a = whole.advance(together, 100 + gap, label=1, learn=learn)
+    rows = []
+    rest = together
+    for tick in range(1, 101 + gap):
+        now, rest = rest.before(tick)
+        steps = single.advance(now, tick, label=1, learn=learn)
+        rows += list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True))
+    assert list(zip(a.tick.tolist(), a.scores.tolist(), strict=True)) == rows
+    assert same(whole, single)
+
+
+def test_a_layer_with_a_bias_is_not_at_rest_without_events() -> None:
+    changes = with_layers({}, {"bias": [0, 40, -7, 300]}, {"bias": 500, "decay_v": 60})
+    network = build(**changes)
+    twin = NaiveNetwork(network)
+    # Activations are taken every third tick: here, in the last one.
+    steps = network.advance(_none(), 91)
+    rows = twin.advance([], 91, -1, False)
+    assert list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True)) == rows
+    for n, layer in enumerate(twin.layers):
+        assert (network.membrane(n) == layer.v).all()
+        assert (network.activation(n) == layer.activation).all()
+    assert int(steps.spikes[:, 2].sum()) > 0
+    network.advance(_none(), 92)
+    network.reset_state()
+    assert not network.membrane(2).any()
+    again = network.advance(_none(), 183)
+    # The first row after a reset still tells of the spikes since the last one before it.
+    assert (again.spikes[1:] == steps.spikes[1:]).all()
+
+
+def test_a_quiet_network_skips_an_hour_at_once() -> None:
+    network = build()
+    rng = np.random.default_rng(1)
+    network.advance(draw(rng, range(50), 300, (8, 7)), 50)
+    steps = network.advance(_none(), 3_600_000)
+    assert network.tick == 3_600_000
+    assert len(steps.tick) < 1000
+    ran = int(network.arena.registers[_register("TICKS_RUN")])
+    assert ran < 5000
+
+
+def _none() -> Binned:
+    return Binned(
+        np.zeros(0, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint16), np.zeros(0, np.uint8)
+    )
+
+
+def _register(name: str) -> int:
+    from spikewire.qcore.kernels import layout as _layout
+
+    return int(getattr(_layout, name))
+
+
+def test_a_saved_learner_continues_bit_for_bit(tmp_path: Any) -> None:
+    rng = np.random.default_rng(2)
+    first, second = (draw(rng, range(s, s + 100), 800, (8, 7)) for s in (0, 100))
+    straight = build()
+    straight.advance(first, 100, label=0, learn=True)
+    straight.save(tmp_path / "model.safetensors")
+    resumed = Network.load(tmp_path / "model.safetensors")
+    assert same(straight, resumed)
+    for network in (straight, resumed):
+        network.advance(second, 200, label=2, learn=True)
+    assert same(straight, resumed)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_new_class_leaves_the_old_ones_as_they_were() -> None:
+    rng = np.random.default_rng(3)
+    network = build()
+    network.advance(draw(rng, range(100), 800, (8, 7)), 100, label=1, learn=True)
+    other = Network.from_bytes(network.to_bytes())
+    assert other.add_class("d") == 3
+    assert other.classes == ("a", "b", "c", "d")
+    events = draw(rng, range(100, 200), 800, (8, 7))
+    a, b = network.advance(events, 200), other.advance(events, 200)
+    assert (a.scores == b.scores[:, :3]).all()
+    assert not b.scores[:, 3].any()
+    assert (network.readout(0) == other.readout(0)[:3]).all()
+    other.advance(draw(rng, range(200, 400), 2000, (8, 7)), 400, label=3, learn=True)
+    assert other.read_store()[3].any()
+    with pytest.raises(ModelError, match="repeat"):
+        other.add_class("d")
+
+
+def test_learning_separates_two_patterns_and_wrong_labels_do_not() -> None:
+    def events(rng: np.random.Generator, start: int, kind: int) -> Binned:
+        drawn = draw(rng, range(start, start + 200), 1200, (8, 7))
+        # One class moves in the left half of the plane, the other in the right.
+        return Binned(drawn.tick, (drawn.x // 2 + 4 * kind).astype(np.uint16), drawn.y, drawn.p)
+
+    def right(shuffled: bool) -> float:
+        rng = np.random.default_rng(4)
+        layer = {"kind": "conv", "channels": 12, "stride": 2, "pad": 1, "plastic": False,
+                 "threshold": 9000, "activity": 60}  # fmt: skip
+        # The burn-in outlasts what the features remember of the lesson before.
+        network = build(
+            layers=[layer],
+            learning={"burn_in": 60},
+            readout={"every": 2, "slots": 8, "replays": 2, "slow": 5},
+        )
+        for lesson in range(6):
+            for kind in (0, 1):
+                label = lesson % 2 if shuffled else kind
+                start = network.tick
+                network.advance(events(rng, start, kind), start + 200, label=label, learn=True)
+        hits = []
+        for kind in (0, 1) * 5:
+            start = network.tick
+            steps = network.advance(events(rng, start, kind), start + 200)
+            hits.append((steps.scores[20:].argmax(1) == kind).mean())
+        return float(np.mean(hits))
+
+    assert right(shuffled=False) > 0.95
+    assert right(shuffled=True) < 0.75
+
+
+@pytest.mark.slow
+def test_runs_repeat_across_processes() -> None:
+    script = (
+        "import hashlib, numpy as np\n"
+        "from spikewire.qcore import Binned, Network, NetworkSpec, load_preset\n"
+        "def run(spec):\n"
+        "    rng = np.random.default_rng(5)\n"
+        "    n = 20000\n"
+        "    t, x, y, p = (rng.integers(0, m, n) for m in (300, spec.width, spec.height, 2))\n"
+        "    e = Binned(np.sort(t), x.astype('u2'), y.astype('u2'), p.astype('u1'))\n"
+        "    net = Network.build(spec, ('a', 'b'), 1)\n"
+        "    net.advance(e, 300, label=1, learn=True)\n"
+        "    assert net.updates > 0\n"
+        "    return hashlib.sha256(net.to_bytes()).hexdigest()\n"
+        f"print(run(load_preset('edge')), run(NetworkSpec.from_dict({SMALL!r})))\n"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads,
+                 "PYTHONHASHSEED": threads},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }  # fmt: skip
+    assert len(printed) == 1
+    assert [len(h) for h in printed.pop().split()] == [hashlib.sha256().digest_size * 2] * 2
+
+
+def test_networks_that_run_at_once_in_threads_do_not_touch_each_other() -> None:
+    def run(seed: int) -> bytes:
+        network = build(seed)
+        rng = np.random.default_rng(seed)
+        for start in range(0, 300, 100):
+            events = draw(rng, range(start, start + 100), 900, (8, 7))
+            network.advance(events, start + 100, label=seed % 3, learn=True)
+        return network.to_bytes()
+
+    alone = [run(seed) for seed in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(run, range(6))) == alone
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_build_and_run(name: str) -> None:
+    spec = load_preset(name)
+    network = Network.build(spec, ("a", "b"), 0)
+    rng = np.random.default_rng(6)
+    events = draw(rng, range(100), 5000, network.input_size)
+    steps = network.advance(events, 100, label=0, learn=True)
+    assert len(steps.tick) == 100 // spec.result_every
+    assert network.synaptic_ops > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"width": 0}, "width is 0; allowed are whole numbers from 1 to 1024"),
+        ({"colour": 3}, "network has no setting 'colour'"),
+        ({"layers": []}, "at least one entry"),
+        ({"layers": [{"kind": "conv"}]}, r"layers\[0\] is incomplete"),
+        ({"layers": [{"kind": "lstm", "channels": 3}]}, "kind is 'lstm'"),
+        ({"layers": [{"kind": "conv", "channels": 3, "kernel": 30}]}, "leaves nothing"),
+        ({"layers": [{"kind": "conv", "channels": 3, "read": False}]}, "nothing to read"),
+        ({"widths": {"weight": 9}}, "widths.weight is 9; allowed are whole numbers from 2 to 8"),
+        ({"widths": 3}, "widths must be a table"),
+        ({"tick_us": 1.5}, "tick_us is 1.5"),
+        ({"widths": {"q": 3}}, "widths.q is 3; allowed are whole numbers from 4 to 15"),
+        ({"widths": {"refractory": 9}}, "refractory is 9; allowed .* from 1 to 8, and 24"),
+        (with_layers({"pool_kind": "max"}, {}, {}), r"pool_kind is 'max'; allowed are 'or' and"),
+        (with_layers({"pool_kind": "sum", "pool": 12}, {}, {}), r"pool is 12; .* from 1 to 11"),
+        (with_layers({"decay_u": [1, 2, 3, 4]}, {}, {}), r"lists 4 values; allowed are 1 to 3"),
+        (with_layers({"decay_v": []}, {}, {}), r"layers\[0\].decay_v lists 0 values"),
+        (with_layers({"threshold": [5, 0]}, {}, {}), r"threshold\[1\] is 0; allowed"),
+        (with_layers({"bias": [5, "x"]}, {}, {}), r"bias\[1\] is 'x'; allowed"),
+        (with_layers({"decay_u": 1.5}, {}, {}), r"layers\[0\].decay_u is 1.5; allowed"),
+    ],
+)
+def test_impossible_specifications_are_refused_in_sentences(change: Any, says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        build(**change)
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"There is no preset 'big'; there are .*edge"):
+        load_preset("big")
+
+
+@pytest.mark.parametrize("classes", [(), ("a", "a"), ("",), (" ",)])
+def test_impossible_classes_are_refused(classes: tuple[str, ...]) -> None:
+    with pytest.raises(ModelError):
+        Network.build(NetworkSpec.from_dict(SMALL), classes)
+
+
+def test_events_outside_the_ticks_or_the_plane_are_refused() -> None:
+    network = build()
+    event = Binned(np.array([5]), *(np.array([1], t) for t in (np.uint16, np.uint16, np.uint8)))
+    with pytest.raises(ValueError, match="do not fall into ticks 0 to 4"):
+        network.advance(event, 5)
+    far = Binned(np.array([0]), np.array([8], np.uint16), event.y, event.p)
+    with pytest.raises(ValueError, match="outside the model's 8x7 plane"):
+        network.advance(far, 5)
+    with pytest.raises(ValueError, match="none of the 3 classes"):
+        network.advance(_none(), 5, label=3)
+    network.advance(_none(), 5)
+    with pytest.raises(ValueError, match="Tick 4 is past"):
+        network.advance(_none(), 4)
+
+
+def test_damaged_model_files_are_refused_in_sentences(tmp_path: Any) -> None:
+    network = build()
+    data = network.to_bytes()
+    for cut in (0, 7, 100, len(data) // 2, len(data) - 1):
+        with pytest.raises(ModelError, match=r"cut short|damaged"):
+            Network.from_bytes(data[:cut], "x")
+    with pytest.raises(ModelError, match="version 9"):
+        Network.from_bytes(data.replace(b'\\"version\\": 4', b'\\"version\\": 9'), "x")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Network.load(tmp_path / "none")
+    with pytest.raises(ModelError, match="no model file"):
+        Network.from_bytes(b"\x08\0\0\0\0\0\0\0notjson!", "x")
+    rng = np.random.default_rng(0)
+    header = 8 + int.from_bytes(data[:8], "little")
+    survived = 0
+    for _ in range(150):
+        broken = bytearray(data)
+        for place in rng.integers(header, len(data), 20):
+            broken[place] ^= int(rng.integers(1, 256))
+        try:
+            loaded = Network.from_bytes(bytes(broken), "x")
+        except ModelError:
+            continue
+        # What loads must also run: weights may be anything, tables may not.
+        survived += 1
+        loaded.advance(_none(), loaded.tick + 3)
+    assert survived > 0
