@@ -6,20 +6,24 @@ NumPy and Numba only: no files besides model files, no clocks, no tasks.
 
 from spikewire._jit import KERNELS as _KERNELS
 from spikewire.qcore.accounting.memory import (
-    Arrays,
-    Count,
-    Item,
-    counted,
-    counted_by_paper,
-    occupied,
+    BitCount,
+    BitItem,
+    ByteItem,
+    bytes_by_kind,
+    paper_bits,
+    paper_code_bits,
 )
-from spikewire.qcore.accounting.operations import Census, connection_sparsity, take_census
+from spikewire.qcore.accounting.operations import (
+    OperationCounts,
+    connection_sparsity,
+    count_operations,
+)
 from spikewire.qcore.errors import ModelError, SpecError
 from spikewire.qcore.interop.lava import lava_settings, lava_weights
-from spikewire.qcore.kernels.binning import Binned, bin_events
+from spikewire.qcore.kernels.binning import BinnedEvents, bin_events
 from spikewire.qcore.learners.prototypes import Prototypes
-from spikewire.qcore.learners.rehearsal import DeltaReadout, Memory
-from spikewire.qcore.network.batch import Batch, Shown
+from spikewire.qcore.learners.rehearsal import DeltaReadout, RehearsalMemory
+from spikewire.qcore.network.batch import Batch, BatchResult
 from spikewire.qcore.network.network import Network, Steps
 from spikewire.qcore.network.snapshot import Snapshot
 from spikewire.qcore.network.spec import (
@@ -32,42 +36,42 @@ from spikewire.qcore.network.spec import (
     load_preset,
     preset_names,
 )
-from spikewire.qcore.network.spike_probe import Watch
+from spikewire.qcore.network.spike_probe import SpikeProbe
 
 KERNELS = _KERNELS["qcore"]
 
 __all__ = [
     "KERNELS",
-    "Arrays",
     "Batch",
-    "Binned",
-    "Census",
-    "Count",
+    "BatchResult",
+    "BinnedEvents",
+    "BitCount",
+    "BitItem",
+    "ByteItem",
     "DeltaReadout",
-    "Item",
     "LayerSpec",
     "LearningSpec",
-    "Memory",
     "ModelError",
     "Network",
     "NetworkSpec",
+    "OperationCounts",
     "Prototypes",
     "ReadoutSpec",
-    "Shown",
+    "RehearsalMemory",
     "Snapshot",
     "SpecError",
+    "SpikeProbe",
     "Steps",
     "TrainingSpec",
-    "Watch",
     "Widths",
     "bin_events",
+    "bytes_by_kind",
     "connection_sparsity",
-    "counted",
-    "counted_by_paper",
+    "count_operations",
     "lava_settings",
     "lava_weights",
     "load_preset",
-    "occupied",
+    "paper_bits",
+    "paper_code_bits",
     "preset_names",
-    "take_census",
 ]

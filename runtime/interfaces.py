@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from spikewire.qcore import Watch
+from spikewire.qcore import SpikeProbe
 
 
 class Steps(Protocol):
@@ -65,14 +65,14 @@ class NetworkLike(Protocol):
         *,
         label: int = -1,
         learn: bool = False,
-        watch: Watch | None = None,
+        probe: SpikeProbe | None = None,
     ) -> Steps: ...
 
     def add_class(self, name: str, /) -> object: ...
     def to_bytes(self) -> bytes: ...
     def spikes(self, n: int, /) -> npt.NDArray[np.int8]: ...
     def snapshot(self) -> Any: ...
-    def go_back(self, snapshot: Any, /) -> None: ...
+    def restore(self, snapshot: Any, /) -> None: ...
 
 
 class PacketLike(Protocol):

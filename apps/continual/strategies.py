@@ -113,10 +113,10 @@ class Replay(Online):
     def __init__(
         self, features: int, spec: ReadoutSpec, shift: int, replays: int, memory: int, seed: int
     ) -> None:
-        from spikewire.qcore import Memory
+        from spikewire.qcore import RehearsalMemory
 
         super().__init__(features, spec, shift, seed)
-        self._memory = Memory(memory, features, seed)
+        self._memory = RehearsalMemory(memory, features, seed)
         self._replays = replays
 
     @property

@@ -194,14 +194,14 @@ def extract(
     after_each: Callable[[], None],
 ) -> Features:  # fmt: skip
     """Show every recording once, from rest, and keep the features at each instant."""
-    from spikewire.qcore import Binned
+    from spikewire.qcore import BinnedEvents
 
     stops = [shows.ticks * n // INSTANTS for n in range(2, INSTANTS + 1)]
     out = np.zeros((len(samples), len(stops), len(network.features)), np.int16)
     for n, sample in enumerate(samples):
         network.reset_state()
         begin, binned = network.tick, shows.binned(sample)
-        left = Binned(binned.tick + begin, binned.x, binned.y, binned.p)
+        left = BinnedEvents(binned.tick + begin, binned.x, binned.y, binned.p)
         for at, stop in enumerate(stops):
             events, left = left.before(begin + stop)
             network.advance(events, begin + stop)

@@ -17,10 +17,10 @@ from spikewire.apps.cluster.fingerprint import source
 from spikewire.apps.training import resume as unfinished
 from spikewire.apps.training.binned_dataset import Shows, answers, choose, judge
 from spikewire.apps.training.trainer import Plan, Position, Training
-from spikewire.qcore import Batch, Network, NetworkSpec, Shown, counted
+from spikewire.qcore import Batch, BatchResult, Network, NetworkSpec, paper_bits
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Binned
+    from spikewire.qcore import BinnedEvents
     from spikewire.sensors import Dataset, Sample
 
 
@@ -91,7 +91,7 @@ def measure(
     if found != data:
         raise CommandError(f"{dataset} holds other recordings for a worker than for the sweep")
     network = Network.build(NetworkSpec.from_dict(spec), opened.classes, seed)
-    count = counted(network)
+    count = paper_bits(network)
     shows = Shows(opened, network.spec, show_us)
     for sample in (*learn, *validate):
         shows.binned(sample)  # damage is told before hours of work
@@ -140,17 +140,17 @@ class _Listening(Batch):
 
     def __init__(self, network: Network, size: int) -> None:
         super().__init__(network, size)
-        self.heard: list[Shown] = []
+        self.heard: list[BatchResult] = []
 
     def show(
         self,
-        samples: Sequence[Binned],
+        samples: Sequence[BinnedEvents],
         labels: Sequence[int] | None,
         ticks: int,
         *,
         learn: bool = False,
         regulate: bool = False,
-    ) -> Shown:
+    ) -> BatchResult:
         shown = super().show(samples, labels, ticks, learn=learn, regulate=regulate)
         self.heard.append(shown)
         return shown

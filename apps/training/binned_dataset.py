@@ -13,7 +13,7 @@ from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.training.split import split
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Batch, Binned, Network, NetworkSpec, Shown
+    from spikewire.qcore import Batch, BatchResult, BinnedEvents, Network, NetworkSpec
     from spikewire.sensors import Dataset, Sample
 
 Part = Literal["validation", "train", "all"]
@@ -66,9 +66,9 @@ class Shows:
         self.spec = spec
         shown = dataset.shown_us() if show_us is None else show_us
         self.ticks = max(-(-shown // spec.tick_us), 1)
-        self._kept: dict[Sample, Binned] = {}
+        self._kept: dict[Sample, BinnedEvents] = {}
 
-    def binned(self, sample: Sample) -> Binned:
+    def binned(self, sample: Sample) -> BinnedEvents:
         """Events of a recording in the network's ticks and places.
 
         Raises
@@ -80,7 +80,7 @@ class Shows:
             self._kept[sample] = self._bin(sample)
         return self._kept[sample]
 
-    def _bin(self, sample: Sample) -> Binned:
+    def _bin(self, sample: Sample) -> BinnedEvents:
         from spikewire.qcore import bin_events
 
         events = self.dataset.load(sample)
@@ -93,16 +93,16 @@ class Shows:
             origin_us=0, origin_tick=0, tick_us=self.spec.tick_us,
         )  # fmt: skip
 
-    def moved(self, sample: Sample, dx: int, dy: int) -> Binned:
+    def moved(self, sample: Sample, dx: int, dy: int) -> BinnedEvents:
         """Events of a recording moved over the plane; what leaves it is dropped."""
-        from spikewire.qcore import Binned
+        from spikewire.qcore import BinnedEvents
 
         binned = self.binned(sample)
         if dx == 0 and dy == 0:
             return binned
         x, y = binned.x.astype(np.int64) + dx, binned.y.astype(np.int64) + dy
         inside = (x >= 0) & (x < self.spec.width) & (y >= 0) & (y < self.spec.height)
-        return Binned(
+        return BinnedEvents(
             binned.tick[inside],
             x[inside].astype(np.uint16),
             y[inside].astype(np.uint16),
@@ -110,7 +110,7 @@ class Shows:
         )
 
 
-def answers(shown: Shown) -> NDArray[np.int64]:
+def answers(shown: BatchResult) -> NDArray[np.int64]:
     """The class with the highest trained score per recording; -1 where no score differs."""
     told = shown.scores.max(1) > shown.scores.min(1)
     if shown.scores.shape[1] == 1:

@@ -126,7 +126,7 @@ def spread(samples: Sequence[Sample], count: int | None) -> Sequence[Sample]:
 
 def neurobench(network: Network, shows: Shows, samples: Sequence[Sample]) -> dict[str, Any]:
     """The metrics of NeuroBench; those that need recordings are per recording, None without."""
-    from spikewire.qcore import connection_sparsity, take_census
+    from spikewire.qcore import connection_sparsity, count_operations
 
     sizes = ledger(network)["bytes"]
     report: dict[str, Any] = {
@@ -141,15 +141,15 @@ def neurobench(network: Network, shows: Shows, samples: Sequence[Sample]) -> dic
     }
     if not samples:
         return report
-    census = take_census(network, [shows.binned(sample) for sample in samples], shows.ticks)
-    shown, ticks = census.recordings, census.recordings * census.ticks
+    counts = count_operations(network, [shows.binned(sample) for sample in samples], shows.ticks)
+    shown, ticks = counts.recordings, counts.recordings * counts.ticks
     totals = {
-        "effective_macs": int(census.effective[~census.binary].sum()),
-        "effective_acs": int(census.effective[census.binary].sum()),
-        "dense": int(census.dense.sum()),
+        "effective_macs": int(counts.effective[~counts.binary].sum()),
+        "effective_acs": int(counts.effective[counts.binary].sum()),
+        "dense": int(counts.dense.sum()),
     }
-    updates = int(census.membrane_updates.sum())
-    fired = int(census.fired.sum()) / (ticks * int(census.neurons.sum()))
+    updates = int(counts.membrane_updates.sum())
+    fired = int(counts.fired.sum()) / (ticks * int(counts.neurons.sum()))
     return report | {
         "activation_sparsity": round(1 - fired, 5),
         "synaptic_operations": {name: round(n / shown, 1) for name, n in totals.items()},

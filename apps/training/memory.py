@@ -14,7 +14,7 @@ from spikewire.apps.cli.output import console, json_line
 from spikewire.apps.cli.units import say_bytes
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Count, Network
+    from spikewire.qcore import BitCount, Network
 
 NEUROBENCH_BASELINE = 304_828
 """Bytes of NeuroBench's baseline for DVS128 Gesture, which infers and does not learn."""
@@ -54,12 +54,12 @@ def memory(
 
 def ledger(network: Network) -> dict[str, Any]:
     """Everything `spikewire memory` says of a network, as plain data."""
-    from spikewire.qcore import counted, counted_by_paper, occupied
+    from spikewire.qcore import bytes_by_kind, paper_bits, paper_code_bits
 
-    arrays = occupied(network)
-    count = counted(network)
+    arrays = bytes_by_kind(network)
+    count = paper_bits(network)
     bits = {item.name: item.bits for item in count.items}
-    paper = counted_by_paper(network)
+    paper = paper_code_bits(network)
     learning = sum(kind.size for kind in arrays if kind.learning)
     total = sum(kind.size for kind in arrays)
     return {
@@ -78,8 +78,8 @@ def ledger(network: Network) -> dict[str, Any]:
                 "dtype": kind.dtype,
                 "bytes": kind.size,
                 "for": "learn" if kind.learning else "infer",
-                "counted_as": kind.counted,
-                "counted_bits": None if kind.counted is None else bits[kind.counted],
+                "counted_as": kind.paper_item,
+                "counted_bits": None if kind.paper_item is None else bits[kind.paper_item],
                 "reason": kind.reason,
             }
             for kind in arrays
@@ -87,7 +87,7 @@ def ledger(network: Network) -> dict[str, Any]:
     }
 
 
-def _count(count: Count) -> dict[str, Any]:
+def _count(count: BitCount) -> dict[str, Any]:
     return {
         "bits_32": count.bits_32,
         "bits": count.bits,

@@ -1,4 +1,4 @@
-"""The memory ledger: bits by the paper's count, and the bytes that a network's arrays occupy.
+"""Memory accounting: bits by the paper's count, and the bytes that a network's arrays occupy.
 
 The count of Schaefer & Joshi (2020) for one sample is, in numbers: weights, gradients, the traces P
 and Q of every layer's input map, and for every layer's output units (after pooling) the refractory
@@ -30,7 +30,7 @@ FULL_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BitItem:
     """One line of the paper's count: so many numbers of so many bits."""
 
     name: str
@@ -44,10 +44,10 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class BitCount:
     """A whole count: its lines, and what they come to."""
 
-    items: tuple[Item, ...]
+    items: tuple[BitItem, ...]
 
     @property
     def bits_32(self) -> int:
@@ -66,7 +66,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrays:
+class ByteItem:
     """Arrays of one kind as they lie in memory.
 
     Attributes
@@ -77,7 +77,7 @@ class Arrays:
         Bytes, alignment to cache lines included.
     learning
         Whether inference alone would do without.
-    counted
+    paper_item
         The line of the paper's count that they belong to, or None.
     reason
         Why they take other bytes than counted.
@@ -87,7 +87,7 @@ class Arrays:
     dtype: str
     size: int
     learning: bool
-    counted: str | None
+    paper_item: str | None
     reason: str
 
 
@@ -191,7 +191,7 @@ KNOWN = frozenset(column for kind in _KINDS.values() for column in kind[3]) | {"
 """Address columns with a kind; ``AT_FEATURES`` points into the readout's features."""
 
 
-def counted(network: Network, units: Sequence[int] | None = None) -> Count:
+def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount:
     """Count a network's memory as the paper does.
 
     Parameters
@@ -203,7 +203,7 @@ def counted(network: Network, units: Sequence[int] | None = None) -> Count:
 
     Returns
     -------
-    Count
+    BitCount
         One line per kind of number, at the model's widths; the trained readout is not part of it.
     """
     spec, classes = network.spec, len(network.classes)
@@ -213,7 +213,7 @@ def counted(network: Network, units: Sequence[int] | None = None) -> Count:
          "readout values", "errors"), 0,
     )  # fmt: skip
     for n, layer in enumerate(spec.layers):
-        L = network.arena.layers[n]
+        L = network.state.layers[n]
         synapses = network.weights(n).size
         outputs = int(np.prod(network.units(n))) if units is None else units[n]
         totals["weights"] += synapses
@@ -241,23 +241,23 @@ def counted(network: Network, units: Sequence[int] | None = None) -> Count:
         "readout values": widths.readout,
         "errors": widths.error,
     }
-    return Count(tuple(Item(name, number, bits[name]) for name, number in totals.items()))
+    return BitCount(tuple(BitItem(name, number, bits[name]) for name, number in totals.items()))
 
 
-def counted_by_paper(network: Network) -> Count | None:
+def paper_code_bits(network: Network) -> BitCount | None:
     """Count as the paper's code does, with its 1,440 units; None for another architecture."""
     units = tuple(int(np.prod(network.units(n))) for n in range(len(network.spec.layers)))
-    return counted(network, PAPER_UNITS) if units == _TRUE_UNITS else None
+    return paper_bits(network, PAPER_UNITS) if units == _TRUE_UNITS else None
 
 
-def occupied(network: Network) -> tuple[Arrays, ...]:
+def bytes_by_kind(network: Network) -> tuple[ByteItem, ...]:
     """List what a network's arrays occupy, by kind; the sizes add up to all of them.
 
-    Every array reaches to the next one's start in its arena, so that padding belongs to the array
-    it follows and nothing is left out.
+    Every array reaches to the next one's start, so that padding belongs to the array it follows and
+    nothing is left out.
     """
-    arena = network.arena
-    parts: dict[str, npt.NDArray[Any]] = {"i8": arena.i8, "i16": arena.i16, "i32": arena.i32}
+    state = network.state
+    parts: dict[str, npt.NDArray[Any]] = {"i8": state.i8, "i16": state.i16, "i32": state.i32}
     starts: dict[str, dict[int, str]] = {name: {} for name in parts}
     for name, (_, _, _, columns) in _KINDS.items():
         for column in columns:
@@ -271,7 +271,7 @@ def occupied(network: Network) -> tuple[Arrays, ...]:
             key = found[start], str(parts[home].dtype)
             sizes[key] = sizes.get(key, 0) + (stop - start) * parts[home].itemsize
     listed = [
-        Arrays(name, dtype, size, _KINDS[name][0], _KINDS[name][1], _KINDS[name][2])
+        ByteItem(name, dtype, size, _KINDS[name][0], _KINDS[name][1], _KINDS[name][2])
         for (name, dtype), size in sizes.items()
         if size
     ]
@@ -279,15 +279,16 @@ def occupied(network: Network) -> tuple[Arrays, ...]:
     work = network._spikes.nbytes + network._spill.nbytes + network._scratch.nbytes
     if network.spec.readout.slots:
         # What is recalled, and its scores.
-        work += 2 * int(arena.registers[at.FEATURES]) + 4 * len(network.classes)
+        work += 2 * int(state.registers[at.FEATURES]) + 4 * len(network.classes)
     listed.sort(key=lambda arrays: order.index(arrays.name))
     listed += [
-        Arrays("tables and counters", "int64", arena.registers.nbytes + arena.layers.nbytes, False,
-               None, "where every array lies, the settings, and the counters."),
-        Arrays("generators", "uint32", arena.lanes.nbytes, True,
-               None, "the random generators' states."),
-        Arrays("work space", "int16, int32", work, False,
-               None, "spike lists and sums of one tick; not part of a model file."),
+        ByteItem("tables and counters", "int64",
+                 state.registers.nbytes + state.layers.nbytes, False, None,
+                 "where every array lies, the settings, and the counters."),
+        ByteItem("generators", "uint32", state.lanes.nbytes, True,
+                 None, "the random generators' states."),
+        ByteItem("work space", "int16, int32", work, False,
+                 None, "spike lists and sums of one tick; not part of a model file."),
     ]  # fmt: skip
     return tuple(listed)
 
@@ -316,8 +317,8 @@ def _addresses(network: Network, column: str) -> list[int]:
     if column in _OF_THE_NETWORK:
         if column == "AT_SLOTS" and network.spec.readout.slots == 0:
             return []
-        return [int(network.arena.registers[place])]
-    found: npt.NDArray[Any] = network.arena.layers[:, place]
+        return [int(network.state.registers[place])]
+    found: npt.NDArray[Any] = network.state.layers[:, place]
     if column == "AT_INPUT":
         found = found[:1]  # the others are the outputs of the layers before
     if column in _PLASTIC_ONLY:

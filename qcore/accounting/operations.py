@@ -1,4 +1,4 @@
-"""A census: what neurons and synapses do while recordings are shown, counted one by one.
+"""Operation counts: updates of neurons and operations at synapses, counted one by one.
 
 The counts are those that NeuroBench (Yik et al. 2025) defines its metrics by: neurons that are
 zero, membranes that change, operations at synapses that are not zero. The engine's own counters are
@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels.binning import Binned
+from spikewire.qcore.kernels.binning import BinnedEvents
 from spikewire.qcore.network.network import Network
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class OperationCounts:
     """Totals over all recordings and ticks.
 
     Attributes
@@ -53,7 +53,9 @@ class Census:
     binary: npt.NDArray[np.bool_]
 
 
-def take_census(network: Network, samples: Sequence[Binned], ticks: int) -> Census:
+def count_operations(
+    network: Network, samples: Sequence[BinnedEvents], ticks: int
+) -> OperationCounts:
     """Show recordings, each from rest and tick by tick, and count.
 
     Parameters
@@ -74,19 +76,19 @@ def take_census(network: Network, samples: Sequence[Binned], ticks: int) -> Cens
     readout = np.count_nonzero(_readout_weights(copy), axis=0)
     read = 0
     before = [copy.membrane(n).copy() for n in range(layers)]
-    registers = copy.arena.registers
+    registers = copy.state.registers
     start = int(registers[at.AT_NORMAL])
-    features = copy.arena.i16[start : start + readout.size]
+    features = copy.state.i16[start : start + readout.size]
     for sample in samples:
         copy.reset_state()
-        registers[at.TICK] = registers[at.DIRTY] = 0
+        registers[at.TICK] = registers[at.CHANGED] = 0
         firing = np.zeros(layers, np.int64)
         edges = np.searchsorted(sample.tick, np.arange(ticks + 1))
         for tick in range(ticks):
             for n in range(layers):
                 before[n][...] = copy.membrane(n)
             part = slice(int(edges[tick]), int(edges[tick + 1]))
-            events = Binned(sample.tick[part], sample.x[part], sample.y[part], sample.p[part])
+            events = BinnedEvents(sample.tick[part], sample.x[part], sample.y[part], sample.p[part])
             ran = int(registers[at.TICKS_RUN])
             steps = copy.advance(events, tick + 1)
             if int(registers[at.TICKS_RUN]) == ran:
@@ -108,7 +110,7 @@ def take_census(network: Network, samples: Sequence[Binned], ticks: int) -> Cens
     effective = [int((sent[n] * _reach(copy, n, sparse=True)).sum()) for n in range(layers)]
     dense = [int(_reach(copy, n, sparse=False).sum()) * shown for n in range(layers)]
     pools = [(layer.pool > 1 and layer.pool_kind == "sum") for layer in copy.spec.layers]
-    return Census(
+    return OperationCounts(
         recordings=len(samples),
         ticks=ticks,
         neurons=np.array([v.size for v in before], np.int64),
@@ -121,8 +123,8 @@ def take_census(network: Network, samples: Sequence[Binned], ticks: int) -> Cens
 
 
 def _map(network: Network, n: int, column: int, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
-    start = int(network.arena.layers[n, column])
-    return network.arena.i8[start : start + int(np.prod(shape))].reshape(shape)
+    start = int(network.state.layers[n, column])
+    return network.state.i8[start : start + int(np.prod(shape))].reshape(shape)
 
 
 def _reach(network: Network, n: int, *, sparse: bool) -> npt.NDArray[np.int64]:
@@ -130,7 +132,7 @@ def _reach(network: Network, n: int, *, sparse: bool) -> npt.NDArray[np.int64]:
 
     ``sparse`` leaves out those of weight zero; synapses that lead outside the map are none.
     """
-    L = network.arena.layers[n]
+    L = network.state.layers[n]
     W = network.weights(n)
     each = np.count_nonzero(W, axis=3) if sparse else np.full(W.shape[:3], W.shape[3])
     rows, columns = int(L[at.IN_ROWS]), int(L[at.IN_COLUMNS])

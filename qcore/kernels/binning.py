@@ -11,7 +11,7 @@ from spikewire._jit import kernel
 
 
 @dataclass(frozen=True, slots=True)
-class Binned:
+class BinnedEvents:
     """Events in a network's own units, in tick order.
 
     ``tick`` int64[n]; ``x``, ``y`` uint16[n] inside the model's plane; ``p`` uint8[n] in {0, 1}.
@@ -25,11 +25,11 @@ class Binned:
     def __len__(self) -> int:
         return len(self.tick)
 
-    def before(self, tick: int) -> tuple[Binned, Binned]:
+    def before(self, tick: int) -> tuple[BinnedEvents, BinnedEvents]:
         """Split into the events before ``tick`` and the rest."""
         n = int(np.searchsorted(self.tick, tick))
-        first = Binned(self.tick[:n], self.x[:n], self.y[:n], self.p[:n])
-        return first, Binned(self.tick[n:], self.x[n:], self.y[n:], self.p[n:])
+        first = BinnedEvents(self.tick[:n], self.x[:n], self.y[:n], self.p[:n])
+        return first, BinnedEvents(self.tick[n:], self.x[n:], self.y[n:], self.p[n:])
 
 
 @kernel(
@@ -54,7 +54,7 @@ def bin_events(
     origin_us: int,
     origin_tick: int,
     tick_us: int,
-) -> Binned:
+) -> BinnedEvents:
     """Put events into ticks, and scale their places to the model's plane.
 
     A place maps by integer division, ``x * input_width // sensor_width``: nothing is cropped.
@@ -85,4 +85,4 @@ def bin_events(
     out_x = np.empty(len(t), np.uint16)
     out_y = np.empty(len(t), np.uint16)
     _bin(t, x, y, origin_us, origin_tick, tick_us, to_x, to_y, tick, out_x, out_y)
-    return Binned(tick, out_x, out_y, p)
+    return BinnedEvents(tick, out_x, out_y, p)

@@ -1,8 +1,8 @@
 """The engine: one compiled loop over ticks, for every network.
 
-It owns no memory: the arenas, the layer table and the registers come in as arguments and hold the
-whole state, so that saving, loading and comparing a learner is saving, loading and comparing
-arrays.
+It owns no memory: the flat arrays, the layer table and the registers come in as arguments and
+hold the whole state, so that saving, loading and comparing a learner is saving, loading and
+comparing arrays.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from spikewire._jit import kernel
 from spikewire.qcore.kernels.fixed_point import bit_length
-from spikewire.qcore.kernels.homeostasis import count_channels, regulate
+from spikewire.qcore.kernels.homeostasis import adapt_thresholds, count_channels
 from spikewire.qcore.kernels.layout import *
 from spikewire.qcore.kernels.local_learning import (
     add_readout,
@@ -21,7 +21,7 @@ from spikewire.qcore.kernels.local_learning import (
     local_delta,
     local_error,
     local_readout,
-    weigh_gradient,
+    normalise_gradient,
 )
 from spikewire.qcore.kernels.neuron import (
     BIAS,
@@ -72,7 +72,7 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     L
         The layer's row of the table; its counters and its LIVE flag are updated.
     i8, i16, i32
-        The arenas.
+        The flat arrays.
     spikes
         int16[n, 3]: scratch; holds the layer's ``n_spikes`` input spikes, and its output spikes
         on return.
@@ -242,7 +242,7 @@ def learn_layer(L, i8, i16, i32, scratch, label, classes):
 
 
 @kernel("void(int64[::1], int8[::1], int32[::1], int32[::1], int64, int64)")
-def hear_layer(L, i8, i32, scratch, classes, gain):
+def add_local_readout(L, i8, i32, scratch, classes, gain):
     """Add ``gain`` times a layer's local readout, less its mean, to ``scratch[:classes]``."""
     units = L[OUT_ROWS] * L[OUT_COLUMNS] * L[CHANNELS]
     G = shape2(i8[L[AT_G] : L[AT_G] + classes * units], classes, units)
@@ -269,7 +269,7 @@ def apply_layers(layers, i8, i16, i32, lanes):
         g = shape2(i32[L[AT_GRADIENT] : L[AT_GRADIENT] + size], fan_in, channels)
         mean = np.empty(channels, np.int32)
         bits = np.empty(channels, np.int32)
-        if weigh_gradient(g, mean, bits) == 0:
+        if normalise_gradient(g, mean, bits) == 0:
             continue
         store = shape2(i16[L[AT_STORE] : L[AT_STORE] + size], fan_in, channels)
         weights = shape2(i8[L[AT_WEIGHTS] : L[AT_WEIGHTS] + size], fan_in, channels)
@@ -312,7 +312,7 @@ def regulate_layers(R, layers, i32, slowest):
             chances *= L[POOL] * L[POOL]
         # Activations hang on thresholds: even a layer at rest has to be computed anew.
         L[LIVE] = 1
-        regulate(
+        adapt_thresholds(
             i32[L[AT_COUNT] : L[AT_COUNT] + channels], table, chances,
             L[RATE_LOW], L[RATE_HIGH], gain_shift, np.int64(L[RESET] == RESET_REFRACTORY),
         )  # fmt: skip
@@ -329,7 +329,7 @@ def read_features(R, i8, i16, y, lanes, label):
     R
         The network's registers.
     i8, i16
-        The arenas.
+        The flat arrays.
     y
         int32[classes], overwritten with the scores before learning.
     lanes
@@ -449,7 +449,7 @@ def advance(
                 awake |= layers[n, LIVE] | layers[n, FEATURE_LIVE]
                 if learn != 0:
                     awake |= layers[n, TRACE_LIVE]
-            if awake == 0 and R[DIRTY] == 0:
+            if awake == 0 and R[CHANGED] == 0:
                 target = until if at >= events else min(until, tick[at])
                 R[TICKS_SKIPPED] += target - now
                 now = target
@@ -476,7 +476,7 @@ def advance(
             R[EVENTS] += 1
         n_input = n_spikes
         if n_input > 0:
-            R[DIRTY] = 1
+            R[CHANGED] = 1
         for n in range(n_layers):
             L = layers[n]
             if learn != 0 and (n_spikes > 0 or L[TRACE_LIVE] != 0) and L[PLASTIC] != 0:
@@ -502,7 +502,7 @@ def advance(
                     i16[L[AT_FEATURES] : L[AT_FEATURES] + units],
                     R[FEATURE_KICK], R[FEATURE_SLOW],
                 )  # fmt: skip
-                R[DIRTY] |= L[FEATURE_LIVE]
+                R[CHANGED] |= L[FEATURE_LIVE]
         if learn != 0 and R[PERIOD] > 0 and n_input > 0:
             R[PERIOD_TICKS] += 1
             if R[PERIOD_TICKS] >= R[PERIOD]:
@@ -519,21 +519,21 @@ def advance(
             if R[APPLY_EVERY] > 0 and R[PENDING] >= R[APPLY_EVERY]:
                 R[PENDING] = 0
                 apply_layers(layers, i8, i16, i32, lanes)
-        if teaching and warm and R[DIRTY] != 0 and now % R[READ_EVERY] == 0:
+        if teaching and warm and R[CHANGED] != 0 and now % R[READ_EVERY] == 0:
             read_features(R, i8, i16, scratch[:classes], lanes, label)
-        if now % R[RESULT_EVERY] == 0 and R[DIRTY] != 0:
-            R[DIRTY] = 0
+        if now % R[RESULT_EVERY] == 0 and R[CHANGED] != 0:
+            R[CHANGED] = 0
             read_features(R, i8, i16, scratch[:classes], lanes, np.int64(-1))
             if R[LOCAL_GAIN] > 0:
                 for n in range(n_layers):
                     if layers[n, PLASTIC] != 0:
-                        hear_layer(layers[n], i8, i32, scratch, classes, R[LOCAL_GAIN])
+                        add_local_readout(layers[n], i8, i32, scratch, classes, R[LOCAL_GAIN])
             out_tick[rows_out] = now
             for k in range(classes):
                 out_scores[rows_out, k] = scratch[k]
             for n in range(n_layers):
-                out_spikes[rows_out, n] = layers[n, SPIKES] - layers[n, SPIKES_TOLD]
-                layers[n, SPIKES_TOLD] = layers[n, SPIKES]
+                out_spikes[rows_out, n] = layers[n, SPIKES] - layers[n, SPIKES_REPORTED]
+                layers[n, SPIKES_REPORTED] = layers[n, SPIKES]
             rows_out += 1
         if now >= look_from:
             for n in range(n_layers):

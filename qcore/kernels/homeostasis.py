@@ -16,7 +16,7 @@ def count_channels(spikes, n, counts):
 
 
 @kernel("void(int32[::1], int32[:, ::1], int64, int64, int64, int64, int64)")
-def regulate(counts, table, chances, low, high, gain_shift, refractory):
+def adapt_thresholds(counts, table, chances, low, high, gain_shift, refractory):
     """Move each channel's threshold by ``threshold >> gain_shift`` towards its wanted activity.
 
     Parameters

@@ -1,6 +1,6 @@
 """Where everything lies: the columns of the layer table and of the network's registers.
 
-All arrays of a network live in a handful of flat arenas, one per dtype. The table says, per layer,
+All arrays of a network live in a handful of flat arrays, one per dtype. The table says, per layer,
 where its arrays start and what shape they have, so that one compiled engine runs every network.
 """
 
@@ -46,7 +46,7 @@ from __future__ import annotations
     AT_TABLE,  # int32[8, channels]
     AT_GRADIENT,  # int32
     AT_BIAS_GRADIENT,  # int32[channels]
-    AT_COUNT,  # int32[channels]: output spikes since thresholds were last regulated
+    AT_COUNT,  # int32[channels]: output spikes since thresholds were last adapted
     AT_MEAN,  # int32[classes]: slow mean of the local readout, times 16
     PLASTIC,  # 1 if it learns locally
     STORE_RAIL,
@@ -72,7 +72,7 @@ from __future__ import annotations
     FEATURE_LIVE,
     # Counters.
     SPIKES,
-    SPIKES_TOLD,
+    SPIKES_REPORTED,
     SYNAPTIC_OPERATIONS,
     NEURON_UPDATES,
     UPDATES,
@@ -119,7 +119,7 @@ POOL_OR, POOL_SUM = 0, 1
     READ_UPDATES,
     TICKS_RUN,
     TICKS_SKIPPED,
-    DIRTY,  # something happened since the last result row
+    CHANGED,  # something happened since the last result row
     PERIOD,
     PERIODS,
     PERIOD_TICKS,  # regulation: its length, how many so far, active ticks in this one
@@ -135,7 +135,7 @@ STATE_COLUMNS = frozenset(
         TRACE_LIVE,
         FEATURE_LIVE,
         SPIKES,
-        SPIKES_TOLD,
+        SPIKES_REPORTED,
         SYNAPTIC_OPERATIONS,
         NEURON_UPDATES,
         UPDATES,
@@ -156,7 +156,7 @@ STATE_REGISTERS = frozenset(
         READ_UPDATES,
         TICKS_RUN,
         TICKS_SKIPPED,
-        DIRTY,
+        CHANGED,
         PERIODS,
         PERIOD_TICKS,
         LEARN_LAYERS,

@@ -212,7 +212,7 @@ def bias_gradient(delta, g):
 
 
 @kernel("int64(int32[:, ::1], int32[::1], int32[::1])")
-def weigh_gradient(g, mean, bits):
+def normalise_gradient(g, mean, bits):
     """Find each output channel's mean gradient, and the size of what is left without it.
 
     Parameters
@@ -272,7 +272,7 @@ def apply_gradient(g, mean, bits, store, weights, lanes, step, rail, used_shift)
     g
         int32[rows, outputs]: gradient, with the sign of the wanted change; cleared.
     mean, bits
-        int32[outputs], from :func:`weigh_gradient`.
+        int32[outputs], from :func:`normalise_gradient`.
     store
         int16[rows, outputs], clipped to ``[-rail - 1, rail]``.
     weights

@@ -19,10 +19,10 @@ from spikewire.qcore.kernels.fixed_point import bit_length, xorshift
 LENGTH_BITS = 10
 """Normalised features have length 2**10."""
 
-EXPERIENCED = 512
+KNOWN_CLASS_LESSONS = 512
 """Lessons after which a class counts as known: 2.5 s at one every 5 ms."""
 
-GENTLER = 9
+KNOWN_CLASS_SHIFT = 9
 """Bits by which a known class' step is smaller while another class is taught.
 
 Taught a new gesture for 5 s, the shipped network lost 2.0 points on the eleven of unseen people
@@ -113,11 +113,11 @@ def choose_shifts(seen, taught, shift, shifts):
     shift
         Of the class that is taught, and of all that are not known well yet.
     shifts
-        int64[classes], overwritten: ``shift``, or ``GENTLER`` bits more, 30 at most.
+        int64[classes], overwritten: ``shift``, or ``KNOWN_CLASS_SHIFT`` bits more, 30 at most.
     """
     for k in range(seen.shape[0]):
-        known = k != taught and seen[k] >= EXPERIENCED
-        shifts[k] = max(shift, min(shift + GENTLER, np.int64(30))) if known else shift
+        known = k != taught and seen[k] >= KNOWN_CLASS_LESSONS
+        shifts[k] = max(shift, min(shift + KNOWN_CLASS_SHIFT, np.int64(30))) if known else shift
 
 
 @kernel(

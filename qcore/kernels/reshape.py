@@ -1,4 +1,4 @@
-"""Shaped views of flat arenas, inside kernels.
+"""Shaped views of flat arrays, inside kernels.
 
 Numba's own ``reshape`` compares sizes in floating point, which the proof that no kernel holds any
 would rightly find. These views take the shape as given: the layer table is checked when it is laid

@@ -91,7 +91,7 @@ class DeltaReadout:
         return y
 
 
-class Memory:
+class RehearsalMemory:
     """Feature vectors of the past, one bit per feature, in a bounded number of bytes.
 
     All classes have the same number of places, filled by reservoir sampling. With each new class

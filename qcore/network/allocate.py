@@ -1,4 +1,4 @@
-"""Lay a network's arrays out in flat arenas and fill the layer table."""
+"""Lay a network's arrays out in flat arrays and fill the layer table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALIGN = 64  # bytes: one cache line, one AVX-512 register
 
 
 class _Bump:
-    """Hands out aligned places in an arena that is allocated at the end."""
+    """Hands out aligned places in a flat array that is allocated at the end."""
 
     def __init__(self, itemsize: int) -> None:
         self.step = ALIGN // itemsize
@@ -40,7 +40,7 @@ class _Bump:
 
 
 @dataclass(slots=True)
-class Arena:
+class State:
     """The whole state of a network: everything the engine reads and writes."""
 
     registers: npt.NDArray[np.int64]
@@ -50,13 +50,13 @@ class Arena:
     i32: npt.NDArray[np.int32]
     lanes: npt.NDArray[np.uint32]
 
-    def copy(self) -> Arena:
+    def copy(self) -> State:
         """Copy every array."""
-        return Arena(*(getattr(self, field.name).copy() for field in fields(self)))
+        return State(*(getattr(self, field.name).copy() for field in fields(self)))
 
 
-def lay_out(spec: NetworkSpec, classes: int) -> Arena:
-    """Allocate zeroed arenas for a network with that many classes, and fill its tables."""
+def allocate(spec: NetworkSpec, classes: int) -> State:
+    """Allocate zeroed flat arrays for a network with that many classes, and fill its tables."""
     layers = np.zeros((len(spec.layers), at.LAYER_COLUMNS), np.int64)
     i8, i16, i32 = _Bump(1), _Bump(2), _Bump(4)
     features = 0
@@ -129,7 +129,7 @@ def lay_out(spec: NetworkSpec, classes: int) -> Arena:
     R[at.PERIOD] = spec.learning.period
     R[at.LEARN_LAYERS] = 1
     R[at.LOCAL_GAIN] = spec.readout.local_gain
-    return Arena(
+    return State(
         registers=R,
         layers=layers,
         i8=np.zeros(i8.used, np.int8),

@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels.binning import Binned
+from spikewire.qcore.kernels.binning import BinnedEvents
 from spikewire.qcore.kernels.engine import advance, apply_layers, regulate_layers
 from spikewire.qcore.kernels.local_learning import local_readout
-from spikewire.qcore.network.allocate import Arena
+from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.network import Network
-from spikewire.qcore.network.spike_probe import nobody
+from spikewire.qcore.network.spike_probe import no_probe
 
-# What every recording has for itself, by arena; everything else is shared.
+# What every recording has for itself; everything else is shared.
 _OWN_I32 = (at.AT_U, at.AT_V, at.AT_R)
 _COUNTERS = (at.SPIKES, at.SYNAPTIC_OPERATIONS, at.NEURON_UPDATES, at.UPDATES)
 _TALLIES = (at.EVENTS, at.MERGED, at.READ_UPDATES, at.TICKS_RUN, at.TICKS_SKIPPED)
@@ -32,7 +32,7 @@ _SLOWEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class BatchResult:
     """What a batch of n recordings gave.
 
     Attributes
@@ -84,11 +84,11 @@ class Batch:
             raise ValueError(f"A batch shows 1 to 1024 recordings at a time, not {size}.")
         self.network = network
         self.size = size
-        self._lay_out()
+        self._allocate()
 
-    def _lay_out(self) -> None:
-        """Append the recordings' own arrays to the network's arenas."""
-        net, old = self.network, self.network.arena
+    def _allocate(self) -> None:
+        """Append the recordings' own arrays to the network's flat arrays."""
+        net, old = self.network, self.network.state
         shared = (len(old.i8), len(old.i16), len(old.i32))
         ends = list(shared)
         self._layers = np.repeat(old.layers[None], self.size, 0)
@@ -99,26 +99,26 @@ class Batch:
         i16 = np.zeros(ends[1], np.int16)
         i32 = np.zeros(ends[2], np.int32)
         i8[: shared[0]], i16[: shared[1]], i32[: shared[2]] = old.i8, old.i16, old.i32
-        self._arenas = (i8, i16, i32)
+        self._flat = (i8, i16, i32)
         self._own = (i8[shared[0] :], i16[shared[1] :], i32[shared[2] :])
-        net.arena = Arena(
+        net.state = State(
             registers=old.registers, layers=old.layers,
             i8=i8[: shared[0]], i16=i16[: shared[1]], i32=i32[: shared[2]], lanes=old.lanes,
         )  # fmt: skip
-        self._arena = net.arena
+        self._state = net.state
 
     def _place(self, b: int, ends: list[int]) -> None:
         """Point recording ``b``'s tables at places of its own."""
 
-        def take(arena: int, count: int) -> int:
-            start = ends[arena]
-            step = 64 >> arena
-            ends[arena] += -(-count // step) * step
+        def take(index: int, count: int) -> int:
+            start = ends[index]
+            step = 64 >> index
+            ends[index] += -(-count // step) * step
             return start
 
         R = self._registers[b]
         R[at.AT_FEATURE] = take(1, int(R[at.FEATURES]))
-        shift = R[at.AT_FEATURE] - self.network.arena.registers[at.AT_FEATURE]
+        shift = R[at.AT_FEATURE] - self.network.state.registers[at.AT_FEATURE]
         input_at = -1
         for L in self._layers[b]:
             neurons = int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
@@ -142,13 +142,13 @@ class Batch:
 
     def show(
         self,
-        samples: Sequence[Binned],
+        samples: Sequence[BinnedEvents],
         labels: Sequence[int] | None,
         ticks: int,
         *,
         learn: bool = False,
         regulate: bool = False,
-    ) -> Shown:
+    ) -> BatchResult:
         """Show recordings from rest, tick by tick side by side.
 
         Parameters
@@ -183,13 +183,13 @@ class Batch:
         for label in labels if labels is not None and learn else ():
             if not 0 <= label < classes:
                 raise ValueError(f"Label {label} is none of the {classes} classes.")
-        if net.arena is not self._arena:
-            self._lay_out()
+        if net.state is not self._state:
+            self._allocate()
         for own in self._own:
             own[:] = 0
         self._begin(labels if learn else None, learn or regulate)
         cadence = net.spec.learning.cadence
-        shown = Shown(
+        shown = BatchResult(
             np.zeros((count, classes), np.int64),
             np.zeros((len(net.spec.layers), count, classes), np.int64),
             np.zeros((count, len(net.spec.layers)), np.int64),
@@ -221,20 +221,22 @@ class Batch:
             R[: len(labels), at.LABEL] = labels
         R[:, at.LEARNING] = int(moving)
         R[:, at.BATCHED] = 1
-        R[:, [at.PENDING, at.DIRTY, at.PERIOD_TICKS, *_TALLIES]] = 0
+        R[:, [at.PENDING, at.CHANGED, at.PERIOD_TICKS, *_TALLIES]] = 0
         # Steps and regulation are taken here, over all recordings.
         R[:, at.APPLY_EVERY] = 0
         R[:, at.PERIOD] = _NEVER if net.spec.learning.period > 0 else 0
         for register in (at.LEARN_LAYERS, at.READ_SHIFT):
-            R[:, register] = net.arena.registers[register]
-        self._layers[:, :, [at.TRACE_LIVE, at.FEATURE_LIVE, at.SPIKES_TOLD]] = 0
+            R[:, register] = net.state.registers[register]
+        self._layers[:, :, [at.TRACE_LIVE, at.FEATURE_LIVE, at.SPIKES_REPORTED]] = 0
         self._layers[:, :, at.LIVE] = 1
         self._layers[:, :, list(_COUNTERS)] = 0
 
-    def _advance(self, b: int, sample: Binned, part: slice, until: int, shown: Shown) -> None:
+    def _advance(
+        self, b: int, sample: BinnedEvents, part: slice, until: int, shown: BatchResult
+    ) -> None:
         net = self.network
         classes = len(net.classes)
-        R, memory = self._registers[b], net.arena.registers[at.REGISTERS :]
+        R, memory = self._registers[b], net.state.registers[at.REGISTERS :]
         most = (until - int(R[at.TICK])) // net.spec.result_every + 2
         rows = np.zeros(most, np.int64)
         scores = np.zeros((most, classes), np.int32)
@@ -242,17 +244,17 @@ class Batch:
         # How often each class was remembered belongs to the readout, which all share.
         R[at.REGISTERS :] = memory
         found = advance(
-            R, self._layers[b], *self._arenas, net.arena.lanes,
+            R, self._layers[b], *self._flat, net.state.lanes,
             net._spikes, net._spill, net._scratch,
             sample.tick[part], sample.x[part], sample.y[part], sample.p[part],
             until, int(R[at.LABEL]), int(R[at.LEARNING]),
-            rows, scores, spikes, *nobody(len(net.spec.layers)),
+            rows, scores, spikes, *no_probe(len(net.spec.layers)),
         )  # fmt: skip
         memory[:] = R[at.REGISTERS :]
         late = rows[:found] >= net.spec.learning.burn_in
         shown.scores[b] += scores[:found][late].sum(0)
 
-    def _read_locally(self, count: int, shown: Shown) -> None:
+    def _read_locally(self, count: int, shown: BatchResult) -> None:
         net = self.network
         y = np.zeros(len(net.classes), np.int32)
         for n, layer in enumerate(net.spec.layers):
@@ -261,31 +263,31 @@ class Batch:
             G, mean = net.readout(n), net.readout_mean(n) >> 4
             for b in range(count):
                 start = self._layers[b, n, at.AT_OUT_ACTIVATION]
-                local_readout(G, self._arenas[0][start : start + G.shape[1]], y)
+                local_readout(G, self._flat[0][start : start + G.shape[1]], y)
                 shown.local[n, b] += y - mean
 
     def _step(self, count: int) -> None:
-        net, R = self.network, self.network.arena.registers
+        net, R = self.network, self.network.state.registers
         if self._registers[:count, at.PENDING].any():
             self._registers[:, at.PENDING] = 0
-            apply_layers(net.arena.layers, *self._arenas, net.arena.lanes)
+            apply_layers(net.state.layers, *self._flat, net.state.lanes)
         ticks = int(self._registers[:count, at.PERIOD_TICKS].sum())
         if ticks:
             self._registers[:, at.PERIOD_TICKS] = 0
             R[at.PERIOD_TICKS] = ticks
-            regulate_layers(R, net.arena.layers, self._arenas[2], _SLOWEST)
+            regulate_layers(R, net.state.layers, self._flat[2], _SLOWEST)
         # What was at rest need not be under other weights, thresholds and biases.
         self._layers[:, :, at.LIVE] = 1
 
-    def _finish(self, count: int, shown: Shown) -> None:
+    def _finish(self, count: int, shown: BatchResult) -> None:
         """Hand the recordings' counters to the network."""
         layers = self._layers[:count]
         shown.spikes[:] = layers[:, :, at.SPIKES]
         shown.synaptic_ops[:] = layers[:, :, at.SYNAPTIC_OPERATIONS]
         shown.neuron_updates[:] = layers[:, :, at.NEURON_UPDATES]
         for column in _COUNTERS:
-            self.network.arena.layers[:, column] += layers[:, :, column].sum(0)
+            self.network.state.layers[:, column] += layers[:, :, column].sum(0)
         # Results tell the spikes since the row before: these were told here.
-        self.network.arena.layers[:, at.SPIKES_TOLD] = self.network.arena.layers[:, at.SPIKES]
+        self.network.state.layers[:, at.SPIKES_REPORTED] = self.network.state.layers[:, at.SPIKES]
         for register in _TALLIES:
-            self.network.arena.registers[register] += self._registers[:count, register].sum()
+            self.network.state.registers[register] += self._registers[:count, register].sum()

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.numpy
 
 from spikewire.qcore.errors import ModelError
-from spikewire.qcore.network.allocate import Arena, lay_out
+from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.spec import NetworkSpec
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
 
 
 def to_bytes(network: Network) -> bytes:
-    """Serialise a network: its arenas, and specification, classes and seed as metadata."""
-    arrays = {name: np.ascontiguousarray(getattr(network.arena, name)) for name in _PARTS}
+    """Serialise a network: its state, and specification, classes and seed as metadata."""
+    arrays = {name: np.ascontiguousarray(getattr(network.state, name)) for name in _PARTS}
     # One key only: safetensors writes several in no fixed order, and equal learners should make
     # equal files.
     about = json.dumps(
@@ -42,7 +42,7 @@ def to_bytes(network: Network) -> bytes:
     return safetensors.numpy.save(arrays, metadata={FORMAT: about})
 
 
-def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], int, Arena]:
+def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], int, State]:
     """Read what :func:`to_bytes` wrote.
 
     Raises
@@ -71,7 +71,7 @@ def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], i
         raise ModelError(f"{where} has an unreadable description: {error}.") from None
     if not classes:
         raise ModelError(f"{where} names no classes.")
-    expected = lay_out(spec, len(classes))
+    expected = allocate(spec, len(classes))
     for name in _PARTS:
         _take(expected, name, arrays.get(name), where)
     _check_tables(expected, spec, len(classes), where)
@@ -95,8 +95,8 @@ def _metadata(data: bytes, where: str) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def _take(arena: Arena, name: str, found: npt.NDArray[Any] | None, where: str) -> None:
-    wanted = getattr(arena, name)
+def _take(state: State, name: str, found: npt.NDArray[Any] | None, where: str) -> None:
+    wanted = getattr(state, name)
     if found is None:
         raise ModelError(f"{where} lacks the array {name!r}.")
     if found.dtype != wanted.dtype:
@@ -108,30 +108,30 @@ def _take(arena: Arena, name: str, found: npt.NDArray[Any] | None, where: str) -
     wanted[...] = found
 
 
-def _check_tables(arena: Arena, spec: NetworkSpec, classes: int, where: str) -> None:
-    """Refuse tables that would send the engine outside its arenas."""
+def _check_tables(state: State, spec: NetworkSpec, classes: int, where: str) -> None:
+    """Refuse tables that would send the engine outside the flat arrays."""
     from spikewire.qcore.kernels import layout as at
 
-    fresh = lay_out(spec, classes)
+    fresh = allocate(spec, classes)
     for column in range(at.LAYER_COLUMNS):
         if column in at.STATE_COLUMNS:
             continue
-        if not np.array_equal(arena.layers[:, column], fresh.layers[:, column]):
+        if not np.array_equal(state.layers[:, column], fresh.layers[:, column]):
             raise ModelError(f"{where} is damaged: its layer table does not fit its specification.")
     for register in range(at.REGISTERS):
         if register in at.STATE_REGISTERS:
             continue
-        if arena.registers[register] != fresh.registers[register]:
+        if state.registers[register] != fresh.registers[register]:
             raise ModelError(f"{where} is damaged: its registers do not fit its specification.")
-    if not -1 <= int(arena.registers[at.LABEL]) < classes:
+    if not -1 <= int(state.registers[at.LABEL]) < classes:
         raise ModelError(f"{where} is damaged: its label is no class.")
-    if (arena.registers[[at.TICK, at.PERIODS, at.PERIOD_TICKS]] < 0).any():
+    if (state.registers[[at.TICK, at.PERIODS, at.PERIOD_TICKS]] < 0).any():
         raise ModelError(f"{where} is damaged: its clock is negative.")
-    if (arena.registers[at.REGISTERS :] < 0).any():
+    if (state.registers[at.REGISTERS :] < 0).any():
         raise ModelError(f"{where} is damaged: its memory counts are negative.")
-    if not 1 <= int(arena.registers[at.READ_SHIFT]) <= 30:
+    if not 1 <= int(state.registers[at.READ_SHIFT]) <= 30:
         raise ModelError(f"{where} is damaged: its readout's shift is out of range.")
-    if (arena.layers[:, at.STEP] < 0).any() or (arena.layers[:, at.STEP] > 2**20).any():
+    if (state.layers[:, at.STEP] < 0).any() or (state.layers[:, at.STEP] > 2**20).any():
         raise ModelError(f"{where} is damaged: its learning step is out of range.")
-    if (arena.lanes == 0).any():
+    if (state.lanes == 0).any():
         raise ModelError(f"{where} is damaged: a random generator stands at zero.")

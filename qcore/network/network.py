@@ -14,14 +14,14 @@ import numpy.typing as npt
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
-from spikewire.qcore.kernels.binning import Binned
+from spikewire.qcore.kernels.binning import BinnedEvents
 from spikewire.qcore.kernels.engine import advance, apply_layers
 from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
-from spikewire.qcore.network.allocate import Arena, lay_out
+from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.model_file import from_bytes, to_bytes
-from spikewire.qcore.network.snapshot import Snapshot, go_back, take
+from spikewire.qcore.network.snapshot import Snapshot, restore, take
 from spikewire.qcore.network.spec import NetworkSpec, per_channel
-from spikewire.qcore.network.spike_probe import Watch, nobody
+from spikewire.qcore.network.spike_probe import SpikeProbe, no_probe
 
 MOST_CLASSES = 1024
 
@@ -48,18 +48,18 @@ class Network:
     changes the arrays in place, without the GIL.
     """
 
-    def __init__(self, spec: NetworkSpec, classes: Sequence[str], arena: Arena, seed: int) -> None:
+    def __init__(self, spec: NetworkSpec, classes: Sequence[str], state: State, seed: int) -> None:
         self.spec = spec
         self.classes = tuple(classes)
-        self.arena = arena
+        self.state = state
         self.seed = seed
         biggest = max(
             spec.width * spec.height * spec.polarities,
-            *(int(np.prod(L[[at.ROWS, at.COLUMNS, at.CHANNELS]])) for L in arena.layers),
+            *(int(np.prod(L[[at.ROWS, at.COLUMNS, at.CHANNELS]])) for L in state.layers),
         )
         self._spikes = np.zeros((biggest, 3), np.int16)
         self._spill = np.zeros(biggest, np.int32)
-        self._looked: tuple[Watch, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
+        self._looked: tuple[SpikeProbe, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
         self._make_scratch()
 
     def _make_scratch(self) -> None:
@@ -78,11 +78,11 @@ class Network:
             If the classes are none, too many, empty or repeated.
         """
         _check_classes(classes)
-        arena = lay_out(spec, len(classes))
-        network = cls(spec, classes, arena, seed)
-        fill_lanes(arena.lanes, seed, 0)
+        state = allocate(spec, len(classes))
+        network = cls(spec, classes, state, seed)
+        fill_lanes(state.lanes, seed, 0)
         for n, layer in enumerate(spec.layers):
-            L = arena.layers[n]
+            L = state.layers[n]
             lanes = np.zeros(64, np.uint32)
             fill_lanes(lanes, seed, 1 + n)
             drawn = np.zeros(network.weights(n).size, np.int16)
@@ -133,9 +133,9 @@ class Network:
         ModelError
             If ``data`` is no model of this version; the message begins with ``where``.
         """
-        spec, classes, seed, arena = from_bytes(data, where)
+        spec, classes, seed, state = from_bytes(data, where)
         _check_classes(classes)
-        return cls(spec, classes, arena, seed)
+        return cls(spec, classes, state, seed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file ``path``; it appears whole or not at all."""
@@ -180,7 +180,7 @@ class Network:
         """
         classes = (*self.classes, name)
         _check_classes(classes)
-        old, new = self.arena, lay_out(self.spec, len(classes))
+        old, new = self.state, allocate(self.spec, len(classes))
         grown = Network(self.spec, classes, new, self.seed)
         new.lanes[...] = old.lanes
         for column in at.STATE_COLUMNS:
@@ -198,8 +198,8 @@ class Network:
         return known
 
     def _parts(self) -> list[npt.NDArray[Any]]:
-        """Every array of the arenas, in a fixed order; per-class ones have the class first."""
-        a, R, k = self.arena, self.arena.registers, len(self.classes)
+        """Every array of the state, in a fixed order; per-class ones have the class first."""
+        a, R, k = self.state, self.state.registers, len(self.classes)
         features = int(R[at.FEATURES])
         parts: list[npt.NDArray[Any]] = []
         for n, L in enumerate(a.layers):
@@ -236,18 +236,18 @@ class Network:
     @property
     def tick(self) -> int:
         """The next tick to compute."""
-        return int(self.arena.registers[at.TICK])
+        return int(self.state.registers[at.TICK])
 
     @property
     def updates(self) -> int:
         """Weight updates so far: of layers (weights in reach) and of the readout (classes)."""
-        R = self.arena.registers
-        return int(R[at.READ_UPDATES] + self.arena.layers[:, at.UPDATES].sum())
+        R = self.state.registers
+        return int(R[at.READ_UPDATES] + self.state.layers[:, at.UPDATES].sum())
 
     @property
     def synaptic_ops(self) -> int:
         """Weights added to a neuron so far, one by one: the synaptic operations."""
-        return int(self.arena.layers[:, at.SYNAPTIC_OPERATIONS].sum())
+        return int(self.state.layers[:, at.SYNAPTIC_OPERATIONS].sum())
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -259,24 +259,24 @@ class Network:
         return self._view(flat, start, *self._synapses(n))[:, :, ::-1]
 
     def _synapses(self, n: int) -> tuple[int, int, int, int]:
-        L = self.arena.layers[n]
+        L = self.state.layers[n]
         return (
             int(L[at.IN_CHANNELS]), int(L[at.KERNEL_Y]), int(L[at.KERNEL_X]), int(L[at.CHANNELS]),
         )  # fmt: skip
 
     def _neurons(self, n: int) -> tuple[int, int, int]:
-        L = self.arena.layers[n]
+        L = self.state.layers[n]
         return int(L[at.ROWS]), int(L[at.COLUMNS]), int(L[at.CHANNELS])
 
     def units(self, n: int) -> tuple[int, int, int]:
         """Shape of a layer's output map: rows, columns, channels."""
-        L = self.arena.layers[n]
+        L = self.state.layers[n]
         return int(L[at.OUT_ROWS]), int(L[at.OUT_COLUMNS]), int(L[at.CHANNELS])
 
     def weights(self, n: int) -> npt.NDArray[np.int8]:
         """Weights in use of layer ``n``: int8[c_in, rows, columns, c_out]."""
-        start = self.arena.layers[n, at.AT_WEIGHTS]
-        return self._taps(self.arena.i8, start, n)
+        start = self.state.layers[n, at.AT_WEIGHTS]
+        return self._taps(self.state.i8, start, n)
 
     def store(self, n: int) -> npt.NDArray[np.int16]:
         """Stored weights of layer ``n``, at full width: int16[c_in, rows, columns, c_out].
@@ -284,9 +284,9 @@ class Network:
         A layer that never learns stores none but those in use: this is a copy of them, then.
         """
         if not self.spec.layers[n].plastic:
-            shift = int(self.arena.layers[n, at.USED_SHIFT])
+            shift = int(self.state.layers[n, at.USED_SHIFT])
             return self.weights(n).astype(np.int16) << np.int16(shift)
-        return self._taps(self.arena.i16, self.arena.layers[n, at.AT_STORE], n)
+        return self._taps(self.state.i16, self.state.layers[n, at.AT_STORE], n)
 
     def set_weights(self, n: int, weights: npt.NDArray[np.integer[Any]]) -> None:
         """Give layer ``n`` these weights.
@@ -319,40 +319,40 @@ class Network:
             )
         self.weights(n)[...] = values
         if self.spec.layers[n].plastic:
-            shift = int(self.arena.layers[n, at.USED_SHIFT])
+            shift = int(self.state.layers[n, at.USED_SHIFT])
             self.store(n)[...] = values.astype(np.int64) << shift
 
     def gradient(self, n: int) -> npt.NDArray[np.int32]:
         """Collected gradient of layer ``n``: int32[c_in, rows, columns, c_out]."""
-        return self._taps(self.arena.i32, self.arena.layers[n, at.AT_GRADIENT], n)
+        return self._taps(self.state.i32, self.state.layers[n, at.AT_GRADIENT], n)
 
     def bias_gradient(self, n: int) -> npt.NDArray[np.int32]:
         """Collected bias gradient of layer ``n``: int32[c_out]."""
-        L = self.arena.layers[n]
-        return self._view(self.arena.i32, L[at.AT_BIAS_GRADIENT], int(L[at.CHANNELS]))
+        L = self.state.layers[n]
+        return self._view(self.state.i32, L[at.AT_BIAS_GRADIENT], int(L[at.CHANNELS]))
 
     def readout_mean(self, n: int) -> npt.NDArray[np.int32]:
         """Slow mean of layer ``n``'s local readout, times 16: int32[classes]."""
-        return self._view(self.arena.i32, self.arena.layers[n, at.AT_MEAN], len(self.classes))
+        return self._view(self.state.i32, self.state.layers[n, at.AT_MEAN], len(self.classes))
 
     def readout(self, n: int) -> npt.NDArray[np.int8]:
         """Fixed random readout of layer ``n``: int8[classes, units]."""
         units = int(np.prod(self.units(n)))
-        start = self.arena.layers[n, at.AT_G]
-        return self._view(self.arena.i8, start, len(self.classes), units)
+        start = self.state.layers[n, at.AT_G]
+        return self._view(self.state.i8, start, len(self.classes), units)
 
     def table(self, n: int) -> npt.NDArray[np.int32]:
         """Parameters of layer ``n``'s channels: int32[8, channels], rows named in ``_neuron``."""
-        L = self.arena.layers[n]
-        return self._view(self.arena.i32, L[at.AT_TABLE], 8, int(L[at.CHANNELS]))
+        L = self.state.layers[n]
+        return self._view(self.state.i32, L[at.AT_TABLE], 8, int(L[at.CHANNELS]))
 
     def membrane(self, n: int) -> npt.NDArray[np.int32]:
         """Membranes of layer ``n``: int32[rows, columns, channels]."""
-        return self._view(self.arena.i32, self.arena.layers[n, at.AT_V], *self._neurons(n))
+        return self._view(self.state.i32, self.state.layers[n, at.AT_V], *self._neurons(n))
 
     def spikes(self, n: int) -> npt.NDArray[np.int8]:
         """Output map of layer ``n`` in the last tick: int8[rows, columns, channels], pooled."""
-        return self._view(self.arena.i8, self.arena.layers[n, at.AT_OUTPUT], *self.units(n))
+        return self._view(self.state.i8, self.state.layers[n, at.AT_OUTPUT], *self.units(n))
 
     def activation(self, n: int) -> npt.NDArray[np.int8]:
         """Last activations of layer ``n``, before pooling: int8[rows, columns, c_out].
@@ -362,13 +362,13 @@ class Network:
         They have ``widths.activation`` bits: half the range at the threshold, and an end where the
         surrogate's window is closed.
         """
-        return self._view(self.arena.i8, self.arena.layers[n, at.AT_ACTIVATION], *self._neurons(n))
+        return self._view(self.state.i8, self.state.layers[n, at.AT_ACTIVATION], *self._neurons(n))
 
     @property
     def features(self) -> npt.NDArray[np.int16]:
         """Low-passed spikes of the layers that are read, as they stand: int16[features]."""
-        R = self.arena.registers
-        return self._view(self.arena.i16, R[at.AT_FEATURE], int(R[at.FEATURES]))
+        R = self.state.registers
+        return self._view(self.state.i16, R[at.AT_FEATURE], int(R[at.FEATURES]))
 
     @property
     def read_maps(self) -> tuple[tuple[int, int, int], ...]:
@@ -377,21 +377,21 @@ class Network:
 
     def read_store(self) -> npt.NDArray[np.int16]:
         """Stored weights of the trained readout: int16[classes, features]."""
-        R = self.arena.registers
+        R = self.state.registers
         return self._view(
-            self.arena.i16, R[at.AT_READ_STORE], len(self.classes), int(R[at.FEATURES])
+            self.state.i16, R[at.AT_READ_STORE], len(self.classes), int(R[at.FEATURES])
         )
 
     # -- running ---------------------------------------------------------------------------------
 
     def advance(
         self,
-        events: Binned,
+        events: BinnedEvents,
         until: int,
         *,
         label: int = -1,
         learn: bool = False,
-        watch: Watch | None = None,
+        probe: SpikeProbe | None = None,
     ) -> Steps:
         """Compute every tick before ``until``, with the events that fall into them.
 
@@ -405,7 +405,7 @@ class Network:
             Index of the true class, or -1.
         learn
             Whether to learn from the label.
-        watch
+        probe
             Whose spikes are wanted.
 
         Raises
@@ -438,31 +438,31 @@ class Network:
         rows = np.zeros(most, np.int64)
         scores = np.zeros((most, len(self.classes)), np.int32)
         spikes = np.zeros((most, len(self.spec.layers)), np.int64)
-        watched, fired = nobody(len(self.spec.layers))
-        if watch is not None:
-            watched = self._places_of(watch)
-            seen = min(watch.ticks, until - self.tick)
+        watched, fired = no_probe(len(self.spec.layers))
+        if probe is not None:
+            watched = self._places_of(probe)
+            seen = min(probe.ticks, until - self.tick)
             fired = np.zeros((watched.shape[0], seen, watched.shape[1]), np.int8)
-        a = self.arena
+        a = self.state
         m = advance(
             a.registers, a.layers, a.i8, a.i16, a.i32, a.lanes,
             self._spikes, self._spill, self._scratch,
             events.tick, events.x, events.y, events.p, until, label, int(learn),
             rows, scores, spikes, watched, fired,
         )  # fmt: skip
-        seen_spikes = () if watch is None else watch.cut(fired)
+        seen_spikes = () if probe is None else probe.cut(fired)
         return Steps(rows[:m], scores[:m], spikes[:m], seen_spikes)
 
-    def _places_of(self, watch: Watch) -> npt.NDArray[np.int64]:
+    def _places_of(self, probe: SpikeProbe) -> npt.NDArray[np.int64]:
         # Asked for in every call, and the same for as long as the layer table is.
-        kept, layers = self._looked, self.arena.layers
-        if kept is None or kept[0] is not watch or kept[1] is not layers:
-            kept = self._looked = watch, layers, watch.places(layers)
+        kept, layers = self._looked, self.state.layers
+        if kept is None or kept[0] is not probe or kept[1] is not layers:
+            kept = self._looked = probe, layers, probe.places(layers)
         return kept[2]
 
     def apply(self) -> int:
         """Step all plastic layers by their collected gradients; returns weights in reach."""
-        a = self.arena
+        a = self.state
         return int(apply_layers(a.layers, a.i8, a.i16, a.i32, a.lanes))
 
     def schedule(self, done: int, total: int) -> None:
@@ -475,15 +475,15 @@ class Network:
         learn = self.spec.learning
         done = min(max(done, 0), total)
         step = learn.step + (learn.last_step - learn.step) * done // max(total, 1)
-        self.arena.layers[:, at.STEP] = step
+        self.state.layers[:, at.STEP] = step
         read = self.spec.readout
         if read.last_shift:
             way = (read.last_shift - read.shift) * (done % max(total, 1)) * 2 + total
-            self.arena.registers[at.READ_SHIFT] = read.shift + way // max(2 * total, 1)
+            self.state.registers[at.READ_SHIFT] = read.shift + way // max(2 * total, 1)
 
-    def state(self) -> list[npt.NDArray[Any]]:
+    def dynamic_state(self) -> list[npt.NDArray[Any]]:
         """What the network is in the middle of: membranes, outputs, traces, features, as views."""
-        a, R = self.arena, self.arena.registers
+        a, R = self.state, self.state.registers
         parts: list[npt.NDArray[Any]] = []
         for n, L in enumerate(a.layers):
             parts += [
@@ -501,26 +501,26 @@ class Network:
         return parts
 
     def snapshot(self) -> Snapshot:
-        """Copy what is learned, to :meth:`go_back` to it."""
+        """Copy what is learned, to :meth:`restore` to it."""
         return take(self)
 
-    def go_back(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Forget what was learned since ``snapshot``; what goes on now, and the tick, go on."""
-        go_back(self, snapshot)
+        restore(self, snapshot)
 
-    def replace(self, classes: Sequence[str], arena: Arena) -> None:
+    def replace(self, classes: Sequence[str], state: State) -> None:
         """Work with these arrays from now on, laid out for these classes."""
-        self.classes, self.arena = tuple(classes), arena
+        self.classes, self.state = tuple(classes), state
         self._make_scratch()
 
     def reset_state(self) -> None:
         """Bring membranes, traces and features to rest; weights, generators and tick stay."""
-        for part in self.state():
+        for part in self.dynamic_state():
             part[...] = 0
-        a, R = self.arena, self.arena.registers
+        a, R = self.state, self.state.registers
         a.layers[:, at.LIVE] = 1
         a.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
-        R[at.DIRTY] = 0
+        R[at.CHANGED] = 0
         R[at.LABEL] = -1
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.network.allocate import Arena
+from spikewire.qcore.network.allocate import State
 
 if TYPE_CHECKING:
     from spikewire.qcore.network.network import Network
@@ -24,32 +24,32 @@ class Snapshot:
     ----------
     classes
         The classes that it knew.
-    arena
+    state
         Its arrays.
     """
 
     classes: tuple[str, ...]
-    arena: Arena
+    state: State
 
 
 def take(network: Network) -> Snapshot:
     """Copy what ``network`` knows."""
-    return Snapshot(network.classes, network.arena.copy())
+    return Snapshot(network.classes, network.state.copy())
 
 
-def go_back(network: Network, snapshot: Snapshot) -> None:
+def restore(network: Network, snapshot: Snapshot) -> None:
     """Give ``network`` the knowledge of ``snapshot``; what it is in the middle of goes on.
 
     Weights, readouts, thresholds, what is rehearsed, generators and classes are the snapshot's.
     Membranes, traces, features, the tick and all counters stay the network's.
     """
-    arena = snapshot.arena.copy()
+    state = snapshot.state.copy()
     for register in _GOES_ON:
-        arena.registers[register] = network.arena.registers[register]
+        state.registers[register] = network.state.registers[register]
     for column in _COLUMNS_GO_ON:
-        arena.layers[:, column] = network.arena.layers[:, column]
-    arena.registers[at.LABEL] = -1
-    before = network.state()
-    network.replace(snapshot.classes, arena)
-    for old, new in zip(before, network.state(), strict=True):
+        state.layers[:, column] = network.state.layers[:, column]
+    state.registers[at.LABEL] = -1
+    before = network.dynamic_state()
+    network.replace(snapshot.classes, state)
+    for old, new in zip(before, network.dynamic_state(), strict=True):
         new[...] = old

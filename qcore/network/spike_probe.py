@@ -12,7 +12,7 @@ from spikewire.qcore.kernels import layout as at
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class SpikeProbe:
     """Whose output spikes are wanted tick by tick. To look at them changes nothing.
 
     Attributes
@@ -55,6 +55,6 @@ class Watch:
 
 
 @cache
-def nobody(layers: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
-    """What the engine is given where nobody is watched."""
+def no_probe(layers: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
+    """Probe of no unit, for the engine: int64[layers, 0] and int8[layers, 0, 0]."""
     return np.zeros((layers, 0), np.int64), np.zeros((layers, 0, 0), np.int8)

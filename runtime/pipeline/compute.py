@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spikewire.qcore import Watch, bin_events
+from spikewire.qcore import SpikeProbe, bin_events
 from spikewire.runtime.interfaces import NetworkLike
 from spikewire.runtime.pipeline.preview import Picture, Raster
 from spikewire.runtime.pipeline.segment import Piece, Segment
@@ -44,7 +44,7 @@ def work(
     label: int,
     learn: bool,
     picture: bool = False,
-    watch: Watch | None = None,
+    probe: SpikeProbe | None = None,
 ) -> Worked:
     """Compute a piece; blocking, without the GIL where it matters.
 
@@ -54,7 +54,7 @@ def work(
         Index of the class that is shown, or -1.
     picture
         Whether to make one of the events.
-    watch
+    probe
         Whose spikes are wanted, of the last ticks.
     """
     events = piece.events
@@ -69,9 +69,9 @@ def work(
         origin_tick=segment.origin_tick if segment is not None else 0,
         tick_us=network.tick_us,
     )
-    steps = network.advance(binned, piece.until, label=label, learn=learn, watch=watch)
+    steps = network.advance(binned, piece.until, label=label, learn=learn, probe=probe)
     raster: Raster | None = None
-    if watch is not None:
+    if probe is not None:
         raster = Raster(piece.until - len(steps.fired[0]), piece.until, list(steps.fired))
     seen: Picture | None = None
     if picture and segment is not None and len(events):

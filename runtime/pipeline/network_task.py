@@ -274,7 +274,7 @@ class Owner:
         previews = self.previews
         job = partial(
             work, self.network, segment, piece, label, self.learning,
-            previews.pictures, previews.watch,
+            previews.pictures, previews.probe,
         )  # fmt: skip
         try:
             steps: Worked = await self._in_thread(job)
@@ -413,7 +413,7 @@ class Owner:
             return refusal("nothing_to_undo", "There is no lesson that could be taken back.")
         self.label = None
         lesson, before = self.lessons.take_back()
-        await self._in_thread(partial(self.network.go_back, before))
+        await self._in_thread(partial(self.network.restore, before))
         self.classes = self.network.classes
         self._changes += 1
         self._note_counters()

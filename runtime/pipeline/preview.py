@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import trio
 
-from spikewire.qcore import Watch
+from spikewire.qcore import SpikeProbe
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import NetworkLike
 from spikewire.runtime.pipeline.segment import Columns
@@ -146,15 +146,15 @@ class Previews:
     ----------
     pictures
         Whether anybody wants them.
-    watch
+    probe
         Whom the network has to watch for a raster; None while nobody wants one.
     """
 
     def __init__(self, broker: Broker, network: NetworkLike, per_s: Callable[[], float]) -> None:
         self.pictures = False
-        self.watch: Watch | None = None
+        self.probe: SpikeProbe | None = None
         units = (network.spikes(n).size for n in range(len(network.spec.layers)))
-        self._everybody = Watch(tuple(picked(of) for of in units), MOST_TICKS)
+        self._everybody = SpikeProbe(tuple(picked(of) for of in units), MOST_TICKS)
         self._broker, self._network, self._per_s = broker, network, per_s
         self._picture: Picture | None = None
         self._facts: dict[str, int] = {}
@@ -165,7 +165,7 @@ class Previews:
         """Publish what was collected, until cancelled."""
         while True:
             self.pictures = self._broker.wanted("events")
-            self.watch = self._everybody if self._broker.wanted("spikes") else None
+            self.probe = self._everybody if self._broker.wanted("spikes") else None
             await trio.sleep(1.0 / self._per_s())
             self.publish()
 

@@ -1,6 +1,6 @@
 """A whole network, tick by tick, in plain Python integers: the slow twin of the engine.
 
-It never skips a tick, holds no flags, and knows nothing of arenas. It starts from a built
+It never skips a tick, holds no flags, and knows nothing of flat arrays. It starts from a built
 network's weights, thresholds, readouts and generators, and then goes its own way.
 """
 
@@ -19,7 +19,7 @@ from tests.reference import kernels as naive
 class NaiveLayer:
     def __init__(self, network: Network, n: int) -> None:
         self.spec = network.spec.layers[n]
-        self.L = [int(v) for v in network.arena.layers[n]]
+        self.L = [int(v) for v in network.state.layers[n]]
         self.weights = network.weights(n).astype(int)
         self.store = network.store(n).astype(int)
         self.table = network.table(n).astype(int)
@@ -119,11 +119,11 @@ class NaiveLayer:
 
 def remembered(network: Network, k: int, seen: int) -> list[list[int]]:
     """Unpack what a network remembers of class ``k``, after ``seen`` lessons."""
-    R = network.arena.registers
+    R = network.state.registers
     n, places = int(R[at.FEATURES]), int(R[at.SLOTS])
     wide = (n + 7) // 8
     start = int(R[at.AT_SLOTS]) + k * places * wide
-    rows = network.arena.i8[start : start + places * wide].reshape(places, wide)
+    rows = network.state.i8[start : start + places * wide].reshape(places, wide)
     bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")[:, :n]
     kept: list[list[int]] = bits[: min(seen, places)].tolist()
     return kept
@@ -134,10 +134,10 @@ class NaiveNetwork:
         self.spec = network.spec
         self.layers = [NaiveLayer(network, n) for n in range(len(self.spec.layers))]
         self.classes = len(network.classes)
-        self.R = [int(v) for v in network.arena.registers[: at.REGISTERS]]
-        self.lanes = [int(v) for v in network.arena.lanes]
+        self.R = [int(v) for v in network.state.registers[: at.REGISTERS]]
+        self.lanes = [int(v) for v in network.state.lanes]
         self.read = network.read_store().astype(int)
-        self.seen = network.arena.registers[at.REGISTERS :].tolist()
+        self.seen = network.state.registers[at.REGISTERS :].tolist()
         self.memory = [remembered(network, k, n) for k, n in enumerate(self.seen)]
         self.periods = self.R[at.PERIODS]
         self.tick = self.label_since = self.pending = self.period_ticks = 0

@@ -57,7 +57,7 @@ class FakeNetwork:
     def snapshot(self) -> Any:
         return self.classes, list(self.taught)
 
-    def go_back(self, snapshot: Any, /) -> None:
+    def restore(self, snapshot: Any, /) -> None:
         self.classes, self.taught = snapshot[0], list(snapshot[1])
 
     @property
@@ -80,7 +80,7 @@ class FakeNetwork:
         *,
         label: int = -1,
         learn: bool = False,
-        watch: Any = None,
+        probe: Any = None,
     ) -> Any:
         assert until > self.tick
         assert not len(events) or self.tick <= events.tick[0] <= events.tick[-1] < until
@@ -106,14 +106,14 @@ class FakeNetwork:
                 scores.append([self.mixed % (7 + k) + n for k, n in enumerate(self.taught)])
                 spikes.append([self.dirty])
                 self.dirty = 0
-            if watch is not None:
-                fired.append(self.fired.reshape(-1)[watch.units[0]].copy())
+            if probe is not None:
+                fired.append(self.fired.reshape(-1)[probe.units[0]].copy())
         self.tick = until
         return SimpleNamespace(
             tick=np.array(ticks, np.int64),
             scores=np.array(scores, np.int32).reshape(len(ticks), len(self.classes)),
             spikes=np.array(spikes, np.int64).reshape(len(ticks), 1),
-            fired=() if watch is None else (np.array(fired[-watch.ticks :]),),
+            fired=() if probe is None else (np.array(fired[-probe.ticks :]),),
         )
 
     def to_bytes(self) -> bytes:

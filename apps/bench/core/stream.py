@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Binned, NetworkSpec
+    from spikewire.qcore import BinnedEvents, NetworkSpec
     from spikewire.sensors import Sample
 
 # What the service computes at a time: a result's worth of ticks.
@@ -32,14 +32,14 @@ class Stream:
         Length of each part.
     """
 
-    parts: tuple[Binned, ...]
+    parts: tuple[BinnedEvents, ...]
     labels: tuple[int, ...]
     classes: tuple[str, ...]
     ticks: int
 
-    def chunks(self) -> list[tuple[Binned, int, int]]:
+    def chunks(self) -> list[tuple[BinnedEvents, int, int]]:
         """Cut the whole, as a service does, into events, the tick they go up to, and the label."""
-        from spikewire.qcore import Binned
+        from spikewire.qcore import BinnedEvents
 
         found = []
         for number, (part, label) in enumerate(zip(self.parts, self.labels, strict=True)):
@@ -48,7 +48,7 @@ class Stream:
             edges = [0, *(int(n) for n in np.searchsorted(part.tick, stops))]
             for stop, low, high in zip(stops, edges[:-1], edges[1:], strict=True):
                 at = slice(low, high)
-                events = Binned(part.tick[at] + origin, part.x[at], part.y[at], part.p[at])
+                events = BinnedEvents(part.tick[at] + origin, part.x[at], part.y[at], part.p[at])
                 found.append((events, origin + stop, label))
         return found
 
@@ -67,18 +67,18 @@ class Stream:
 
     def thinned(self, share: float, seed: int) -> Stream:
         """Keep each event with the probability ``share``."""
-        from spikewire.qcore import Binned
+        from spikewire.qcore import BinnedEvents
 
         rng = np.random.default_rng(seed)
         parts = []
         for part in self.parts:
             kept = rng.random(len(part)) < share
-            parts.append(Binned(part.tick[kept], part.x[kept], part.y[kept], part.p[kept]))
+            parts.append(BinnedEvents(part.tick[kept], part.x[kept], part.y[kept], part.p[kept]))
         return Stream(tuple(parts), self.labels, self.classes, self.ticks)
 
     def overlaid(self, times: int) -> Stream:
         """Show ``times`` parts at once, each with those that follow it."""
-        from spikewire.qcore import Binned
+        from spikewire.qcore import BinnedEvents
 
         parts = []
         for n in range(len(self.parts)):
@@ -89,11 +89,11 @@ class Stream:
                 np.concatenate([getattr(one, name) for one in some])[order]
                 for name in ("x", "y", "p")
             )
-            parts.append(Binned(tick[order], x, y, p))
+            parts.append(BinnedEvents(tick[order], x, y, p))
         return Stream(tuple(parts), self.labels, self.classes, self.ticks)
 
 
-def _keys(part: Binned) -> NDArray[np.int64]:
+def _keys(part: BinnedEvents) -> NDArray[np.int64]:
     place = (part.y.astype(np.int64) << 16) | part.x.astype(np.int64)
     return (part.tick << 33) | (place << 1) | part.p
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Binned, Network
+    from spikewire.qcore import BinnedEvents, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Answers:
         return float(self.shares[np.arange(len(wanted)), wanted].mean())
 
 
-def ask(network: Network, clips: Sequence[Binned], ticks: int) -> Answers:
+def ask(network: Network, clips: Sequence[BinnedEvents], ticks: int) -> Answers:
     """Show clips from rest to a frozen copy; results within the burn-in are left out."""
-    from spikewire.qcore import Binned, Network
+    from spikewire.qcore import BinnedEvents, Network
 
     copy = Network.from_bytes(network.to_bytes())
     classes = len(network.classes)
@@ -49,7 +49,7 @@ def ask(network: Network, clips: Sequence[Binned], ticks: int) -> Answers:
     for n, clip in enumerate(clips):
         copy.reset_state()
         start = copy.tick
-        events = Binned(clip.tick + start, clip.x, clip.y, clip.p)
+        events = BinnedEvents(clip.tick + start, clip.x, clip.y, clip.p)
         steps = copy.advance(events, start + ticks)
         scores = steps.scores[steps.tick - start >= network.spec.learning.burn_in]
         told[n] = scores.sum(0, dtype=np.int64).argmax()

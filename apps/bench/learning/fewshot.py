@@ -26,7 +26,7 @@ from spikewire.apps.training.evaluate import DatasetPath, ShowFor
 from spikewire.apps.training.trainer import Plan, Position, Training
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Binned, Network
+    from spikewire.qcore import BinnedEvents, Network
     from spikewire.sensors import Dataset, Sample
 
 _FIGURES = ("old_before", "old_after", "new_before", "new_after")
@@ -171,13 +171,13 @@ def pick(
     return [sample for turn in zip(*drawn, strict=True) for sample in turn]
 
 
-def teach(network: Network, sample: Binned, ticks: int, label: str) -> None:
+def teach(network: Network, sample: BinnedEvents, ticks: int, label: str) -> None:
     """Show one recording with its name, learning from it as it comes."""
-    from spikewire.qcore import Binned
+    from spikewire.qcore import BinnedEvents
 
     start = network.tick
     before, _ = sample.before(ticks)
-    events = Binned(before.tick + start, before.x, before.y, before.p)
+    events = BinnedEvents(before.tick + start, before.x, before.y, before.p)
     network.advance(events, start + ticks, label=network.classes.index(label), learn=True)
 
 

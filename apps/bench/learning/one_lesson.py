@@ -29,7 +29,7 @@ from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Binned, Network
+    from spikewire.qcore import BinnedEvents, Network
 
 RECALL, POINTS = 0.9, 2.0
 """Wanted: so many of the person's own clips known, so many points lost by the others at most."""
@@ -135,9 +135,9 @@ class _Bench:
         gesture: str,
         person: Person,
         seconds: float,
-        old: Sequence[Binned],
+        old: Sequence[BinnedEvents],
         before: float,
-        unlike: Sequence[Binned],
+        unlike: Sequence[BinnedEvents],
     ) -> dict[str, Any]:
         taught = teach(self.network, gesture, person, seconds)
         new = len(self._known)

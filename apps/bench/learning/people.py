@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Binned, NetworkSpec
+    from spikewire.qcore import BinnedEvents, NetworkSpec
 
 CLIP_MS = 1500
 """Length of a clip, as `spikewire evaluate` judges them."""
@@ -40,15 +40,17 @@ class Person:
         """The simulator's number: beyond those that `spikewire simulate --seed 0` draws."""
         return 10_000 * (self.seed + 1) + self.number
 
-    def clip(self, gesture: str, showing: int, spec: NetworkSpec) -> Binned:
+    def clip(self, gesture: str, showing: int, spec: NetworkSpec) -> BinnedEvents:
         """One gesture, already under way."""
         return self._see(((gesture, CLIP_MS),), showing, spec)
 
-    def lesson(self, before: str, gesture: str, seconds: float, spec: NetworkSpec) -> Binned:
+    def lesson(self, before: str, gesture: str, seconds: float, spec: NetworkSpec) -> BinnedEvents:
         """Something else for ``BEFORE_MS``, then the gesture, the hands' way to it included."""
         return self._see(((before, BEFORE_MS), (gesture, round(1000 * seconds))), 0, spec)
 
-    def _see(self, shown: tuple[tuple[str, int], ...], showing: int, spec: NetworkSpec) -> Binned:
+    def _see(
+        self, shown: tuple[tuple[str, int], ...], showing: int, spec: NetworkSpec
+    ) -> BinnedEvents:
         from spikewire.qcore import bin_events
         from spikewire.sensors.simulator.camera import Camera
         from spikewire.sensors.simulator.dataset import Take, room

@@ -14,7 +14,7 @@ from spikewire.apps import commands as cli
 from spikewire.apps.bench.core import command as core
 from spikewire.apps.bench.core.integer import interleave, line, run, settled, train
 from spikewire.apps.bench.core.stream import Stream
-from spikewire.qcore import Binned, NetworkSpec
+from spikewire.qcore import BinnedEvents, NetworkSpec
 
 SPEC = NetworkSpec.from_dict(
     {
@@ -28,9 +28,9 @@ SPEC = NetworkSpec.from_dict(
 )  # fmt: skip
 
 
-def part(seed: int, count: int = 300, ticks: int = 40) -> Binned:
+def part(seed: int, count: int = 300, ticks: int = 40) -> BinnedEvents:
     rng = np.random.default_rng(seed)
-    return Binned(
+    return BinnedEvents(
         np.sort(rng.integers(0, ticks, count)),
         rng.integers(0, 8, count).astype(np.uint16),
         rng.integers(0, 8, count).astype(np.uint16),

@@ -64,7 +64,7 @@ def test_a_lesson_is_told_apart_from_what_went_before() -> None:
     assert taught.classes == (*network.classes, "push")
     assert taught.tick == BEFORE_MS + 300
     # Every 5 ms from 100 ms after the label on.
-    assert taught.arena.registers[at.REGISTERS + 11] == 40
+    assert taught.state.registers[at.REGISTERS + 11] == 40
     assert not network.tick
 
 

@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from spikewire.apps import commands as cli
 from spikewire.apps.training.binned_dataset import answers
-from spikewire.qcore import Network, Shown, load_preset
+from spikewire.qcore import BatchResult, Network, load_preset
 
 CLASSES = tuple("0123456789")
 
@@ -83,7 +83,7 @@ def test_for_people(digits: Path, model: Path, capsys: pytest.CaptureFixture[str
 def test_no_difference_is_no_answer() -> None:
     scores = np.array([[3, 3], [1, 2], [-4, -9], [0, 0]], np.int64)
     none = np.zeros((1, 1), np.int64)
-    shown = Shown(scores, none[None], none, none, none, 1)
+    shown = BatchResult(scores, none[None], none, none, none, 1)
     assert answers(shown).tolist() == [-1, 1, 0, -1]
 
 

@@ -42,9 +42,9 @@ def test_every_byte_of_every_preset_has_a_reason(
     )
     assert all(kind["reason"] for kind in arrays)
     network = Network.build(load_preset(preset), [str(n) for n in range(11)])
-    arena = network.arena
-    held = sum(part.nbytes for part in (arena.i8, arena.i16, arena.i32, arena.lanes))
-    held += arena.registers.nbytes + arena.layers.nbytes
+    state = network.state
+    held = sum(part.nbytes for part in (state.i8, state.i16, state.i32, state.lanes))
+    held += state.registers.nbytes + state.layers.nbytes
     work = next(kind["bytes"] for kind in arrays if kind["kind"] == "work space")
     assert sizes["total"] == held + work
     assert (report["paper"] is not None) == (preset == "schaefer2020")

@@ -1,4 +1,4 @@
-"""The census equals a count that follows every spike to every synapse."""
+"""The counts equals a count that follows every spike to every synapse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore import Batch, Binned, Network, NetworkSpec, connection_sparsity, take_census
+from spikewire.qcore import (
+    Batch,
+    BinnedEvents,
+    Network,
+    NetworkSpec,
+    connection_sparsity,
+    count_operations,
+)
 
 
 def spec(**first: Any) -> NetworkSpec:
@@ -27,9 +34,9 @@ def spec(**first: Any) -> NetworkSpec:
     )
 
 
-def recording(seed: int, count: int = 60, ticks: int = 20) -> Binned:
+def recording(seed: int, count: int = 60, ticks: int = 20) -> BinnedEvents:
     draw = np.random.default_rng(seed)
-    return Binned(
+    return BinnedEvents(
         np.sort(draw.integers(0, ticks, count)),
         draw.integers(0, 6, count).astype(np.uint16),
         draw.integers(0, 5, count).astype(np.uint16),
@@ -46,7 +53,7 @@ def thin(network: Network, seed: int) -> None:
         network.set_weights(n, weights)
 
 
-def follow(network: Network, sample: Binned, stride: int, pad: int) -> int:
+def follow(network: Network, sample: BinnedEvents, stride: int, pad: int) -> int:
     """Count the first layer's operations spike by spike, weight by weight."""
     W = network.weights(0)
     rows, columns = network.membrane(0).shape[:2]
@@ -66,8 +73,8 @@ def test_operations_spike_by_spike(seed: int, stride: int, pad: int) -> None:
     network = Network.build(spec(stride=stride, pad=pad), ["a", "b"], seed)
     thin(network, seed)
     samples = [recording(seed), recording(seed + 1)]
-    census = take_census(network, samples, 20)
-    assert census.effective[0] == sum(follow(network, s, stride, pad) for s in samples)
+    counts = count_operations(network, samples, 20)
+    assert counts.effective[0] == sum(follow(network, s, stride, pad) for s in samples)
 
 
 @pytest.mark.parametrize("pool", [1, 2])
@@ -79,36 +86,38 @@ def test_without_zero_weights_it_is_the_engines_counter(pool: int) -> None:
         network.set_weights(n, weights)
     samples = [recording(1), recording(2)]
     saved = network.to_bytes()
-    census = take_census(network, samples, 20)
+    counts = count_operations(network, samples, 20)
     assert network.to_bytes() == saved
     shown = Batch(network, 2).show(samples, None, 20)
-    assert census.effective[:2].tolist() == shown.synaptic_ops.sum(0).tolist()
-    assert census.fired[1] == shown.spikes[:, 1].sum() > 0
-    assert (census.membrane_updates <= shown.neuron_updates.sum(0)).all()
-    assert (census.membrane_updates > 0).all()
-    assert (census.effective <= census.dense).all()
+    assert counts.effective[:2].tolist() == shown.synaptic_ops.sum(0).tolist()
+    assert counts.fired[1] == shown.spikes[:, 1].sum() > 0
+    assert (counts.membrane_updates <= shown.neuron_updates.sum(0)).all()
+    assert (counts.membrane_updates > 0).all()
+    assert (counts.effective <= counts.dense).all()
 
 
 def test_dense_counts_every_tap() -> None:
     network = Network.build(spec(pad=0), ["a", "b"], 0)
-    census = take_census(network, [recording(0)], 20)
+    counts = count_operations(network, [recording(0)], 20)
     # 3 x 4 places of 3 channels, each with 2 x 3 x 3 synapses; then 36 inputs of 4 neurons;
     # then 3 * 4 * 3 + 4 features of 2 classes, read in ticks 0, 4, ... 16.
-    assert census.dense.tolist() == [20 * 12 * 3 * 18, 20 * 36 * 4, 5 * 40 * 2]
-    assert census.neurons.tolist() == [36, 4]
-    assert census.binary.tolist() == [True, True, False]
+    assert counts.dense.tolist() == [20 * 12 * 3 * 18, 20 * 36 * 4, 5 * 40 * 2]
+    assert counts.neurons.tolist() == [36, 4]
+    assert counts.binary.tolist() == [True, True, False]
 
 
 def test_summed_pools_are_no_spikes() -> None:
     network = Network.build(spec(pool=2, pool_kind="sum"), ["a", "b"], 0)
-    assert take_census(network, [recording(0)], 20).binary.tolist() == [True, False, False]
+    assert count_operations(network, [recording(0)], 20).binary.tolist() == [True, False, False]
 
 
 def test_nothing_shown_does_nothing() -> None:
     empty = np.zeros(0, np.int64)
-    quiet = Binned(empty, empty.astype(np.uint16), empty.astype(np.uint16), empty.astype(np.uint8))
-    census = take_census(Network.build(spec(), ["a", "b"], 0), [quiet], 20)
-    assert census.fired.sum() == census.effective.sum() == census.membrane_updates.sum() == 0
+    quiet = BinnedEvents(
+        empty, empty.astype(np.uint16), empty.astype(np.uint16), empty.astype(np.uint8)
+    )
+    counts = count_operations(Network.build(spec(), ["a", "b"], 0), [quiet], 20)
+    assert counts.fired.sum() == counts.effective.sum() == counts.membrane_updates.sum() == 0
 
 
 def test_connection_sparsity_counts_zeros() -> None:

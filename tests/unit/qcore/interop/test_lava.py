@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore import (
-    Binned,
+    BinnedEvents,
     ModelError,
     Network,
     NetworkSpec,
@@ -209,7 +209,7 @@ def test_a_network_follows_lava_bit_for_bit(seed: int, kind: str) -> None:
     for tick in range(25):
         image = rng.random((4, 5, 2)) < 0.2
         y, x, c = np.nonzero(image)
-        events = Binned(
+        events = BinnedEvents(
             np.full(len(y), tick), x.astype(np.uint16), y.astype(np.uint16), c.astype(np.uint8)
         )
         network.advance(events, tick + 1)

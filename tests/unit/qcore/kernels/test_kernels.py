@@ -422,7 +422,7 @@ def test_apply_gradient(seed: int, step: int, width: int) -> None:
     want = store.astype(int)
     states = naive.step_by_gradient(g.astype(int), want, states, step, rail)
     mean, bits = np.zeros(outputs, np.int32), np.zeros(outputs, np.int32)
-    some = _local.weigh_gradient(g, mean, bits)
+    some = _local.normalise_gradient(g, mean, bits)
     assert some == g.any()
     for k in range(outputs):
         column = [int(v) for v in g[:, k]]
@@ -444,7 +444,7 @@ def test_stochastic_rounding_is_unbiased_for_both_signs(sign: int, step: int) ->
     store = np.zeros((2 * n, 1), np.int16)
     lanes = np.array([12345], np.uint32)
     mean, bits = np.zeros(1, np.int32), np.zeros(1, np.int32)
-    assert _local.weigh_gradient(g, mean, bits)
+    assert _local.normalise_gradient(g, mean, bits)
     weights = np.zeros(store.shape, np.int8)
     _local.apply_gradient(g, mean, bits, store, weights, lanes, step, 32767, 8)
     expected = sign * 100 * step / 2 ** (7 + 4)
@@ -557,7 +557,7 @@ def test_regulation_moves_thresholds_towards_the_wanted_activity() -> None:
     table[_neuron.THRESHOLD] = 4096
     counts = np.array([0, 30, 900], np.int32)
     # 1,000 chances; 2 % to 6 % wanted: the first is too quiet, the last too loud.
-    _regulate.regulate(counts, table, 1000, 1310, 3932, 3, 1)
+    _regulate.adapt_thresholds(counts, table, 1000, 1310, 3932, 3, 1)
     assert table[_neuron.THRESHOLD].tolist() == [4096 - 512, 4096, 4096 + 512]
     assert table[_neuron.KICK_R].tolist() == [4096 - 512, 0 + 4096, 4096 + 512]
     assert not counts.any()

@@ -99,7 +99,7 @@ def test_regulation(seed: int, gain_shift: int, refractory: bool) -> None:
         naive.regulated(int(t), c, chances, low, high, gain_shift)
         for t, c in zip(table[_neuron.THRESHOLD], wanted_counts, strict=True)
     ]
-    _regulate.regulate(counts, table, chances, low, high, gain_shift, int(refractory))
+    _regulate.adapt_thresholds(counts, table, chances, low, high, gain_shift, int(refractory))
     assert table[_neuron.THRESHOLD].tolist() == wanted
     assert table[_neuron.KICK_R].tolist() == (wanted if refractory else [0] * channels)
     assert not counts.any()

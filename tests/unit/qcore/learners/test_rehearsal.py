@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spikewire.qcore import DeltaReadout, LayerSpec, Memory, Network, NetworkSpec, ReadoutSpec
+from spikewire.qcore import (
+    DeltaReadout,
+    LayerSpec,
+    Network,
+    NetworkSpec,
+    ReadoutSpec,
+    RehearsalMemory,
+)
 from tests.reference import kernels as naive
 
 
@@ -42,7 +49,7 @@ def test_the_head_scores_as_the_network_does() -> None:
 
 
 def test_memory_shares_its_bytes_among_the_classes() -> None:
-    memory = Memory(2_000, 64, seed=1)  # 8 bytes a vector
+    memory = RehearsalMemory(2_000, 64, seed=1)  # 8 bytes a vector
     shown = vectors(900, 64, 2)
     places = []
     for label in range(3):
@@ -69,13 +76,13 @@ def normal(shown: np.ndarray) -> list[list[int]]:
 
 
 def test_an_empty_memory_recalls_nothing_and_a_small_one_is_refused() -> None:
-    memory = Memory(300, 64)
+    memory = RehearsalMemory(300, 64)
     assert memory.recall()[1] == -1
     memory.add_class()
     memory.remember(np.zeros(64, np.int16), 0)
     assert memory.recall()[1] == -1
     with pytest.raises(ValueError, match=r"One vector to rehearse takes 272 bytes, not 271\."):
-        Memory(271, 64)
+        RehearsalMemory(271, 64)
     memory.add_class()
     with pytest.raises(ValueError, match=r"300 bytes hold no vector for each of 3 classes\."):
         memory.add_class()

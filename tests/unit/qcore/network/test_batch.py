@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore import Batch, Binned, Network
+from spikewire.qcore import Batch, BinnedEvents, Network
 from spikewire.qcore.kernels import layout as at
 from tests.reference.batch import NaiveBatch
 from tests.unit.qcore.network.test_network import SMALL, VARIANTS, build, draw, tuples
@@ -17,7 +17,7 @@ from tests.unit.qcore.network.test_network import SMALL, VARIANTS, build, draw, 
 SIDE: dict[str, Any] = {"learning": {**SMALL["learning"], "burn_in": 6}}
 
 
-def recordings(rng: np.random.Generator, count: int, ticks: int) -> list[Binned]:
+def recordings(rng: np.random.Generator, count: int, ticks: int) -> list[BinnedEvents]:
     return [draw(rng, range(ticks), int(rng.integers(0, 150)), (8, 7)) for _ in range(count)]
 
 
@@ -39,7 +39,7 @@ def test_a_batch_equals_its_naive_twin(seed: int, count: int, variant: str) -> N
         assert (network.table(n) == layer.table).all()
         assert network.readout_mean(n).tolist() == layer.mean
     assert (network.read_store() == twin.last.read).all()
-    assert network.arena.lanes.tolist() == twin.last.lanes
+    assert network.state.lanes.tolist() == twin.last.lanes
 
 
 def test_it_learns_and_regulates() -> None:
@@ -69,7 +69,7 @@ def test_a_batch_scores_as_the_network_alone() -> None:
     batch = Batch(taught, 5)
     batch.show(samples, [0, 1, 2, 0, 1], 60, learn=True)
     shown = batch.show(samples, None, 60)
-    taught_spikes = taught.arena.layers[:, at.SPIKES].copy()
+    taught_spikes = taught.state.layers[:, at.SPIKES].copy()
     for b, sample in enumerate(samples):
         alone = Network.from_bytes(taught.to_bytes())
         alone.reset_state()
@@ -80,7 +80,7 @@ def test_a_batch_scores_as_the_network_alone() -> None:
         # The last row may come before the last tick: what fired after it is told in no row.
         assert (steps.spikes.sum(0) <= shown.spikes[b]).all()
         assert (
-            alone.arena.layers[:, at.SPIKES].tolist() == (taught_spikes + shown.spikes[b]).tolist()
+            alone.state.layers[:, at.SPIKES].tolist() == (taught_spikes + shown.spikes[b]).tolist()
         )
 
 
@@ -122,7 +122,7 @@ def test_a_class_added_between_batches_is_taken_along() -> None:
     [(3, None, "up to 2"), (2, [0], "1 labels"), (2, [0, 3], "none of the 3"), (2, None, "labels")],
 )
 def test_wrong_calls_are_refused(samples: int, labels: list[int] | None, words: str) -> None:
-    empty = Binned(*(np.zeros(0, t) for t in (np.int64, np.uint16, np.uint16, np.uint8)))
+    empty = BinnedEvents(*(np.zeros(0, t) for t in (np.int64, np.uint16, np.uint16, np.uint8)))
     with pytest.raises(ValueError, match=words):
         Batch(build(**SIDE), 2).show([empty] * samples, labels, 60, learn=True)
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore import (
-    Binned,
+    BinnedEvents,
     ModelError,
     Network,
     NetworkSpec,
@@ -48,8 +48,8 @@ def build(seed: int = 0, **changes: Any) -> Network:
     return Network.build(NetworkSpec.from_dict({**SMALL, **changes}), ("a", "b", "c"), seed)
 
 
-def draw(rng: np.random.Generator, ticks: range, count: int, size: tuple[int, int]) -> Binned:
-    return Binned(
+def draw(rng: np.random.Generator, ticks: range, count: int, size: tuple[int, int]) -> BinnedEvents:
+    return BinnedEvents(
         np.sort(rng.integers(ticks.start, ticks.stop, count)),
         rng.integers(0, size[0], count).astype(np.uint16),
         rng.integers(0, size[1], count).astype(np.uint16),
@@ -57,7 +57,7 @@ def draw(rng: np.random.Generator, ticks: range, count: int, size: tuple[int, in
     )
 
 
-def tuples(events: Binned) -> list[tuple[int, int, int, int]]:
+def tuples(events: BinnedEvents) -> list[tuple[int, int, int, int]]:
     columns = (events.tick, events.x, events.y, events.p)
     return [(int(t), int(x), int(y), int(p)) for t, x, y, p in zip(*columns, strict=True)]
 
@@ -113,19 +113,19 @@ def test_the_engine_equals_its_naive_twin(seed: int, variant: str) -> None:
         assert (network.membrane(n) == layer.v).all()
         assert (network.gradient(n) == layer.g).all()
     assert (network.read_store() == twin.read).all()
-    assert network.arena.lanes.tolist() == twin.lanes
+    assert network.state.lanes.tolist() == twin.lanes
 
 
 def experience(network: Network, rng: np.random.Generator) -> None:
     """Give a network long experience of two classes: lessons, memories, regulations."""
-    R = network.arena.registers
+    R = network.state.registers
     R[at.REGISTERS :] = (512, 511, 5000)
     R[at.PERIODS] = int(rng.choice([1023, 1024, 4096, 10**6]))
     n, rows = int(R[at.FEATURES]), 3 * int(R[at.SLOTS])
     bits = rng.integers(0, 2, (rows, n)).astype(np.uint8)
     packed = np.packbits(bits, axis=1, bitorder="little").reshape(-1).view(np.int8)
     start = int(R[at.AT_SLOTS])
-    network.arena.i8[start : start + len(packed)] = packed
+    network.state.i8[start : start + len(packed)] = packed
 
 
 @pytest.mark.slow
@@ -144,8 +144,8 @@ def test_experienced_networks_equal_their_twins(seed: int, label: int) -> None:
     assert (network.read_store() == twin.read).all()
     for n, layer in enumerate(twin.layers):
         assert (network.table(n) == layer.table).all()
-    assert network.arena.registers[at.REGISTERS :].tolist() == twin.seen
-    assert network.arena.lanes.tolist() == twin.lanes
+    assert network.state.registers[at.REGISTERS :].tolist() == twin.seen
+    assert network.state.lanes.tolist() == twin.lanes
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
@@ -168,7 +168,7 @@ def test_idle_ticks_and_packet_boundaries_change_no_bit(
     gap = int(rng.integers(1, 1500))
     first = draw(rng, range(60), 200, (8, 7))
     second = draw(rng, range(60 + gap, 100 + gap), 100, (8, 7))
-    together = Binned(
+    together = BinnedEvents(
         *(np.concatenate([getattr(first, f), getattr(second, f)]) for f in ("tick", "x", "y", "p"))
     )
     a = whole.advance(together, 100 + gap, label=1, learn=learn)
@@ -209,12 +209,12 @@ def test_a_quiet_network_skips_an_hour_at_once() -> None:
     steps = network.advance(_none(), 3_600_000)
     assert network.tick == 3_600_000
     assert len(steps.tick) < 1000
-    ran = int(network.arena.registers[_register("TICKS_RUN")])
+    ran = int(network.state.registers[_register("TICKS_RUN")])
     assert ran < 5000
 
 
-def _none() -> Binned:
-    return Binned(
+def _none() -> BinnedEvents:
+    return BinnedEvents(
         np.zeros(0, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint16), np.zeros(0, np.uint8)
     )
 
@@ -258,10 +258,12 @@ def test_a_new_class_leaves_the_old_ones_as_they_were() -> None:
 
 
 def test_learning_separates_two_patterns_and_wrong_labels_do_not() -> None:
-    def events(rng: np.random.Generator, start: int, kind: int) -> Binned:
+    def events(rng: np.random.Generator, start: int, kind: int) -> BinnedEvents:
         drawn = draw(rng, range(start, start + 200), 1200, (8, 7))
         # One class moves in the left half of the plane, the other in the right.
-        return Binned(drawn.tick, (drawn.x // 2 + 4 * kind).astype(np.uint16), drawn.y, drawn.p)
+        return BinnedEvents(
+            drawn.tick, (drawn.x // 2 + 4 * kind).astype(np.uint16), drawn.y, drawn.p
+        )
 
     def right(shuffled: bool) -> float:
         rng = np.random.default_rng(4)
@@ -293,12 +295,12 @@ def test_learning_separates_two_patterns_and_wrong_labels_do_not() -> None:
 def test_runs_repeat_across_processes() -> None:
     script = (
         "import hashlib, numpy as np\n"
-        "from spikewire.qcore import Binned, Network, NetworkSpec, load_preset\n"
+        "from spikewire.qcore import BinnedEvents, Network, NetworkSpec, load_preset\n"
         "def run(spec):\n"
         "    rng = np.random.default_rng(5)\n"
         "    n = 20000\n"
         "    t, x, y, p = (rng.integers(0, m, n) for m in (300, spec.width, spec.height, 2))\n"
-        "    e = Binned(np.sort(t), x.astype('u2'), y.astype('u2'), p.astype('u1'))\n"
+        "    e = BinnedEvents(np.sort(t), x.astype('u2'), y.astype('u2'), p.astype('u1'))\n"
         "    net = Network.build(spec, ('a', 'b'), 1)\n"
         "    net.advance(e, 300, label=1, learn=True)\n"
         "    assert net.updates > 0\n"
@@ -385,10 +387,12 @@ def test_impossible_classes_are_refused(classes: tuple[str, ...]) -> None:
 
 def test_events_outside_the_ticks_or_the_plane_are_refused() -> None:
     network = build()
-    event = Binned(np.array([5]), *(np.array([1], t) for t in (np.uint16, np.uint16, np.uint8)))
+    event = BinnedEvents(
+        np.array([5]), *(np.array([1], t) for t in (np.uint16, np.uint16, np.uint8))
+    )
     with pytest.raises(ValueError, match="do not fall into ticks 0 to 4"):
         network.advance(event, 5)
-    far = Binned(np.array([0]), np.array([8], np.uint16), event.y, event.p)
+    far = BinnedEvents(np.array([0]), np.array([8], np.uint16), event.y, event.p)
     with pytest.raises(ValueError, match="outside the model's 8x7 plane"):
         network.advance(far, 5)
     with pytest.raises(ValueError, match="none of the 3 classes"):

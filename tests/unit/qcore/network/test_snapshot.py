@@ -33,12 +33,12 @@ def test_what_was_learned_since_is_forgotten(variant: str) -> None:
     show(network, 200, 1, rng)
     assert network.updates > twin.updates
     tick, updates, operations = network.tick, network.updates, network.synaptic_ops
-    network.go_back(known)
+    network.restore(known)
     assert (network.tick, network.updates, network.synaptic_ops) == (tick, updates, operations)
     # The same clock, and nothing in its way: both say the same, in every bit.
-    twin.arena.registers[at.TICK] = tick
+    twin.state.registers[at.TICK] = tick
     for register in sorted(at.STATE_REGISTERS - {at.READ_SHIFT, at.PENDING}):
-        twin.arena.registers[register] = network.arena.registers[register]
+        twin.state.registers[register] = network.state.registers[register]
     assert scores(network, 1) == scores(twin, 1)
     for n in range(len(network.spec.layers)):
         assert np.array_equal(network.store(n), twin.store(n))
@@ -50,10 +50,10 @@ def test_what_goes_on_is_not_touched() -> None:
     network = build(3)
     known = network.snapshot()
     show(network, 150, 2, rng)
-    before = [part.copy() for part in network.state()]
+    before = [part.copy() for part in network.dynamic_state()]
     assert any(part.any() for part in before)
-    network.go_back(known)
-    assert all(np.array_equal(a, b) for a, b in zip(before, network.state(), strict=True))
+    network.restore(known)
+    assert all(np.array_equal(a, b) for a, b in zip(before, network.dynamic_state(), strict=True))
 
 
 def test_a_class_of_the_lesson_goes_with_it() -> None:
@@ -64,7 +64,7 @@ def test_a_class_of_the_lesson_goes_with_it() -> None:
     before = network.read_store().copy()
     show(network, 50, network.add_class("new"), rng)
     membranes = network.membrane(0).copy()
-    network.go_back(known)
+    network.restore(known)
     assert network.classes == ("a", "b", "c")
     assert np.array_equal(network.read_store(), before)
     assert np.array_equal(network.membrane(0), membranes)
@@ -78,5 +78,5 @@ def test_a_snapshot_can_be_gone_back_to_twice() -> None:
     known = network.snapshot()
     for _ in range(2):
         show(network, 200, 1, rng)
-        network.go_back(known)
+        network.restore(known)
         assert not network.read_store().any()

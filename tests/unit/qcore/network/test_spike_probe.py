@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore import Binned, Network, Watch
+from spikewire.qcore import BinnedEvents, Network, SpikeProbe
 from tests.unit.qcore.network.test_network import VARIANTS, build, draw, same
 
 
@@ -27,12 +27,12 @@ def test_what_is_watched_is_what_fires(seed: int, variant: str, ticks: int) -> N
     # Then nothing comes for a while: the engine jumps over ticks in which nothing can fire.
     for start, stop, count in ((0, 40, 200), (40, 45, 0), (45, 400, 3), (400, 420, 90)):
         events = draw(rng, range(start, min(stop, start + 40)), count, (8, 7))
-        steps = watched.advance(events, stop, label=1, learn=True, watch=Watch(units, ticks))
+        steps = watched.advance(events, stop, label=1, learn=True, probe=SpikeProbe(units, ticks))
         plain.advance(events, stop, label=1, learn=True)
         seen: list[list[np.ndarray]] = []
         for tick in range(start, stop):
             part = slice(*np.searchsorted(events.tick, [tick, tick + 1]))
-            now = Binned(events.tick[part], events.x[part], events.y[part], events.p[part])
+            now = BinnedEvents(events.tick[part], events.x[part], events.y[part], events.p[part])
             slow.advance(now, tick + 1, label=1, learn=True)
             seen.append([slow.spikes(n).reshape(-1)[units[n]].copy() for n in range(3)])
         looked = min(ticks, stop - start)
@@ -46,7 +46,7 @@ def test_what_is_watched_is_what_fires(seed: int, variant: str, ticks: int) -> N
 def test_something_fires_at_all() -> None:
     network = build(3)
     events = draw(np.random.default_rng(3), range(40), 300, (8, 7))
-    steps = network.advance(events, 40, watch=Watch(tuple(everyone(network)), 40))
+    steps = network.advance(events, 40, probe=SpikeProbe(tuple(everyone(network)), 40))
     assert all(fired.any() and not fired.all() for fired in steps.fired)
     nothing = draw(np.random.default_rng(0), range(41), 0, (8, 7))
     assert network.advance(nothing, 41).fired == ()
@@ -64,18 +64,18 @@ def test_units_that_are_none_are_refused(change, says) -> None:
     network = build()
     nothing = draw(np.random.default_rng(0), range(1), 0, (8, 7))
     with pytest.raises(ValueError, match=re.escape(says)):
-        network.advance(nothing, 5, watch=Watch(tuple(change(everyone(network))), 5))
+        network.advance(nothing, 5, probe=SpikeProbe(tuple(change(everyone(network))), 5))
     assert network.tick == 0
 
 
 def test_the_same_are_watched_after_a_class_was_added() -> None:
     network, twin = build(3), build(3)
-    watch = Watch(tuple(everyone(network)), 20)
+    probe = SpikeProbe(tuple(everyone(network)), 20)
     rng = np.random.default_rng(3)
     for start in (0, 20):
         events = draw(rng, range(start, start + 20), 200, (8, 7))
-        fired = network.advance(events, start + 20, watch=watch).fired
-        again = twin.advance(events, start + 20, watch=Watch(watch.units, 20)).fired
+        fired = network.advance(events, start + 20, probe=probe).fired
+        again = twin.advance(events, start + 20, probe=SpikeProbe(probe.units, 20)).fired
         for one, other in zip(fired, again, strict=True):
             assert one.any()
             assert (one == other).all()

@@ -86,7 +86,7 @@ def test_an_error_of_any_width_covers_the_same_range(bits: int) -> None:
     y = np.arange(-3000, 3000, 7, dtype=np.int32)
     found = {}
     for width in (bits, 6):
-        L = build(widths={"error": width}, learning={"dead_zone": 0}).arena.layers[0]
+        L = build(widths={"error": width}, learning={"dead_zone": 0}).state.layers[0]
         error, mean = np.zeros_like(y), np.zeros_like(y)
         _local.local_error(
             y, mean, -1, L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL], L[at.DEAD_ZONE],
@@ -105,7 +105,7 @@ def test_readouts_of_any_width_keep_their_targets_in_proportion(
 ) -> None:
     learning = {"target": 6000, "error_shift": 8, "delta_shift": 6, "dead_zone": 2}
     widths = {"readout": readout, "activation": activation}
-    L = build(widths=widths, learning=learning).arena.layers[0]
+    L = build(widths=widths, learning=learning).state.layers[0]
     # A sum of products of both grows by the bits of both.
     taller = readout + activation - 12
     assert L[at.LEARN_TARGET] == 6000 * 2**8 >> (8 - taller)
@@ -119,7 +119,7 @@ def test_gradients_keep_their_scale_at_every_width_of_the_trace(p: int) -> None:
     delta = np.full((1, 1, 1), 100, np.int8)
     sums = {}
     for width in (p, 12):
-        L = build(widths={"p": width}).arena.layers[0]
+        L = build(widths={"p": width}).state.layers[0]
         g = np.zeros((1, 1, 1, 1), np.int32)
         # A trace at half its range.
         trace = np.full((1, 1, 1), 2 ** (width - 1), np.int16)
@@ -138,10 +138,10 @@ def test_wider_and_narrower_traces_hold_what_their_widths_allow() -> None:
     for q, p in ((4, 4), (6, 12), (10, 6), (10, 12), (14, 14), (15, 15)):
         network = build(widths={"q": q, "p": p}, learning={"slow": 3, "burn_in": 1000})
         network.advance(events, 150, label=0, learn=True)
-        L = network.arena.layers[0]
+        L = network.state.layers[0]
         size = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
         high = {
-            start: int(network.arena.i16[L[start] : L[start] + size].max())
+            start: int(network.state.i16[L[start] : L[start] + size].max())
             for start in (at.AT_Q, at.AT_P)
         }
         assert 2**q / 2.2 > 2**q - 1 - high[at.AT_Q] >= 0 or (q == 4 and high[at.AT_Q] == 1)

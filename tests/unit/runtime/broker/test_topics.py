@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import trio
 
-from spikewire.qcore import Network, Watch, load_preset
+from spikewire.qcore import Network, SpikeProbe, load_preset
 from spikewire.runtime import RequestRefused
 from spikewire.runtime.pipeline.compute import work
 from spikewire.runtime.pipeline.preview import Picture, Raster, picked
@@ -119,8 +119,8 @@ def test_a_raster_changes_nothing_and_names_who_fired():
     segment = SimpleNamespace(size=(128, 128), origin_us=0, origin_tick=0)
     plain, watched, slow = (Network.build(load_preset("edge"), ("a", "b"), 3) for _ in range(3))
     first = work(plain, segment, piece, 1, True)
-    watch = Watch(tuple(picked(slow.spikes(n).size) for n in range(3)), 64)
-    seen = work(watched, segment, piece, 1, True, watch=watch)
+    probe = SpikeProbe(tuple(picked(slow.spikes(n).size) for n in range(3)), 64)
+    seen = work(watched, segment, piece, 1, True, probe=probe)
     assert plain.to_bytes() == watched.to_bytes()
     for name in ("tick", "scores", "spikes"):
         assert np.array_equal(getattr(first, name), getattr(seen, name))
