@@ -13,8 +13,8 @@ Errors
     :class:`SpikewireError` is the base of every error that a user can cause.
 
 A name is loaded when it is first used: a program that is only a client loads neither NumPy nor
-Numba. ``spikewire.sensors``, ``spikewire.qcore`` and ``spikewire.runtime`` hold more names, which may
-change between versions.
+Numba. The packages ``spikewire.sensors``, ``spikewire.qcore`` and ``spikewire.runtime`` hold more,
+which may change between versions.
 """
 
 from importlib import import_module

@@ -94,6 +94,11 @@ def test_importing_the_face_loads_no_other_module_of_it() -> None:
 
 
 def test_the_face_is_imported_within_20_ms() -> None:
-    reports = [run("import spikewire", "-X", "importtime").stderr for _ in range(3)]
-    lines = [line for text in reports for line in text.splitlines() if line.endswith(" spikewire")]
-    assert min(int(line.split("|")[1]) for line in lines) < 20_000  # microseconds
+    # The processor's time, not the wall's: other processes may be busy.
+    code = (
+        "import time\n"
+        "before = time.process_time()\n"
+        "import spikewire\n"
+        "print(time.process_time() - before)"
+    )
+    assert min(float(run(code).stdout) for _ in range(5)) < 0.020
