@@ -20,11 +20,11 @@ from spikewire.apps.bench.learning import one_lesson as teachme
 from spikewire.apps.bench.load import dashboards, latency, soak, subscribers
 from spikewire.apps.cli.errors import DONE, FAILED, leaves, sentence
 from spikewire.apps.cli.output import complain
+from spikewire.apps.cli.signals import endless
 from spikewire.apps.continual import command as _continual
 from spikewire.apps.dashboard import command as _dashboard
 from spikewire.apps.demo import command as _demo
 from spikewire.apps.gesture import command as _gesture
-from spikewire.apps.main import endless
 from spikewire.apps.recordings import convert as _convert
 from spikewire.apps.recordings import info as _info
 from spikewire.apps.recordings import simulate as _simulate

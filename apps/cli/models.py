@@ -1,81 +1,16 @@
-"""From what a person typed to a network and a source."""
+"""From a model's name, as typed, to a network."""
 
 from __future__ import annotations
 
-import gc
-import socket
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikewire.apps.cli.errors import UsageError
-from spikewire.apps.cli.output import remarks
-from spikewire.apps.main import loaded
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Network
-    from spikewire.sensors import Source
-
-# Loading compiled kernels takes well under a second; compiling them takes much longer than this.
-_PATIENCE_S = 2.0
-
-
-@contextmanager
-def patience() -> Iterator[None]:
-    """Say why it takes so long, if it does: the kernels are compiled when first imported."""
-    timer = threading.Timer(
-        _PATIENCE_S, lambda: remarks().print("[dim]compiling kernels (once) ...[/]")
-    )
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def load_kernels() -> None:
-    """Import everything that compiles, with a word to the person if that takes long."""
-    with patience():
-        from spikewire import qcore, sensors
-        from spikewire.runtime import Service
-
-        del qcore, sensors, Service
-    # What is loaded by now stays: a full collection took 15 to 65 ms over its 130,000
-    # objects, in which no event is heard and no result sent.
-    gc.freeze()
-    loaded()
-
-
-def behind(source: Source, filters: Sequence[str] | None) -> Source:
-    """Put a source behind filters; what is wrong with their names is wrong usage."""
-    if not filters:
-        return source
-    from spikewire.sensors import Filtered, SensorError
-
-    try:
-        return Filtered(source, filters)
-    except SensorError as error:
-        raise UsageError(str(error)) from error
-
-
-def free_port(wanted: int) -> int:
-    """The port, or 0 (any) where somebody else has it: other commands look for a service there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            return 0
-    return wanted
-
-
-def beside(door: str) -> str:
-    """What to tell a person whose service is not where other commands look for one."""
-    return f"another service has the usual port: other commands find this one with -c {door}"
-
+    from spikewire.qcore import Network, NetworkSpec
 
 SHIPPED = ("gestures",)
 """Trained networks that come with spikewire."""
@@ -91,11 +26,15 @@ def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = 
 
     Parameters
     ----------
-    model : a preset's name, a TOML file that is written like one, ``gestures`` (the network that
-        comes with spikewire), or the path of a trained one.
-    classes : names the network must know. A loaded network keeps its own and gains the others.
-    seed : of an untrained network's weights; a loaded one has its own.
-    grow : whether a loaded network gains the classes that it lacks.
+    model
+        A preset's name, a TOML file that is written like one, ``gestures`` (the network that comes
+        with spikewire), or the path of a trained one.
+    classes
+        Names the network must know. A loaded network keeps its own and gains the others.
+    seed
+        Of an untrained network's weights; a loaded one has its own.
+    grow
+        Whether a loaded network gains the classes that it lacks.
 
     Raises
     ------
@@ -104,7 +43,6 @@ def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = 
     qcore.ModelError
         The file is no model, or is damaged.
     """
-    from spikewire.apps.sweep.grid import open_spec
     from spikewire.qcore import Network, preset_names
 
     if model in preset_names() or model.endswith(".toml"):
@@ -120,3 +58,27 @@ def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = 
         if name not in network.classes:
             network.add_class(name)
     return network
+
+
+def open_spec(preset: str) -> NetworkSpec:
+    """Load a preset by its name, or a TOML file that is written like one.
+
+    Raises
+    ------
+    UsageError
+        Neither a preset nor a file, or a file that describes no network.
+    """
+    from spikewire.qcore import NetworkSpec, SpecError, load_preset, preset_names
+
+    if preset in preset_names():
+        return load_preset(preset)
+    path = Path(preset)
+    if not path.is_file():
+        raise UsageError(
+            f"{preset} is neither a preset ({', '.join(preset_names())}) nor a TOML file like one"
+        )
+    try:
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
+        return NetworkSpec.from_dict({"name": path.stem, **read})
+    except (SpecError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is no preset: {error}") from None

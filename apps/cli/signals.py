@@ -1,21 +1,126 @@
-"""Ctrl-C and SIGTERM as an ordinary end of the work, not as an exception out of nowhere."""
+"""Ctrl-C and SIGTERM as an ordinary end of a command's work, from its first moment to its last.
+
+Loading takes seconds (a minute where kernels must be compiled first). A service that is stopped in
+that time has nothing to deliver and nothing to save: it ends at once, with exit code 0. An
+exception thrown into the middle of an import or of the compiler would end it with a traceback.
+Later signals end the work in order.
+
+This module is imported before anything else, so it loads trio only where it is used.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Awaitable, Callable
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
-
-import trio
 
 from spikewire.apps.cli.errors import leaves
 
 if TYPE_CHECKING:
+    import trio
+
     from spikewire.runtime import Service
+
+ENDLESS = frozenset({"run", "demo", "watch", "bridge", "gesture", "dashboard"})
+"""Commands that go on until they are told to stop: being told is how they succeed."""
+
+IGNORE_SIGINT = "SPIKEWIRE_IGNORE_SIGINT"
+"""The environment variable that, set to 1, makes every command ignore SIGINT."""
+
+_BOTH = (signal.SIGINT, signal.SIGTERM)
+
+
+def endless(arguments: Sequence[str] | None = None) -> bool:
+    """Tell whether a command line names a command that is ended by Ctrl-C."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return next((word in ENDLESS for word in given if not word.startswith("-")), False)
+
+
+def prepare() -> None:
+    """Set up SIGINT and SIGTERM for the command line of this process, before it is understood.
+
+    A parent that ignores SIGINT (``nohup``, the background jobs of a script, many CI systems) hands
+    that down. It means the parent's own work and not a command that Ctrl-C ends in order, so it is
+    undone here; ``SPIKEWIRE_IGNORE_SIGINT=1`` asks for it. SIGHUP stays as ``nohup`` left it.
+    """
+    if os.environ.get(IGNORE_SIGINT) == "1":
+        # Blocked for all threads and children, whatever handlers are installed later.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if endless():
+        for number in _BOTH:
+            signal.signal(number, _leave)
+        return
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def hand_back() -> None:
+    """Hand Ctrl-C back to Python, and let SIGTERM mean the same: from here on there is clean-up."""
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM mean Ctrl-C within the block; other threads than the main one hear neither."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Keep SIGINT and SIGTERM back until the block is over: nothing is left half done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept: list[int] = []
+    before = {
+        number: signal.signal(number, lambda got, frame: kept.append(got)) for number in _BOTH
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if kept:
+            signal.raise_signal(kept[0])
+
+
+def dask_setup(worker: object) -> None:
+    """Ignore Ctrl-C in a Dask worker, which calls this before it takes work.
+
+    A terminal sends Ctrl-C to every process in the foreground. The command closes its workers in
+    order; were they interrupted as well, each would print a traceback of its own.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 async def stop_after(service: Service, seconds: float, reason: str = "stopped") -> None:
     """Stop a service in order once this time is over."""
+    import trio
+
     await trio.sleep(seconds)
     service.stop(reason)
 
@@ -28,23 +133,54 @@ def run_until_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
     bool
         Whether it was interrupted.
     """
-    return trio.run(_until_interrupted, work)
+    import trio
+
+    return trio.run(_with_signals, work, None)
 
 
-async def _until_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
-    interrupted = False
+def run_until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], None]) -> bool:
+    """Run `work` under trio; the first Ctrl-C or SIGTERM calls `stop`, the second cancels it.
+
+    Returns
+    -------
+    bool
+        Whether it was interrupted.
+    """
+    import trio
+
+    return trio.run(_with_signals, work, stop)
+
+
+async def listen_for_signals(
+    heed: Callable[[int], None], *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Call `heed` with each SIGINT or SIGTERM, until cancelled; a task to be started."""
+    import trio
+
+    with trio.open_signal_receiver(*_BOTH) as received:
+        task_status.started()
+        async for number in received:
+            heed(number)
+
+
+async def _with_signals(
+    work: Callable[[], Awaitable[None]], stop: Callable[[], None] | None
+) -> bool:
+    import trio
+
+    heard = 0
     failed: BaseException | None = None
     async with trio.open_nursery() as nursery:
 
-        async def listen(*, task_status: trio.TaskStatus[None]) -> None:
-            nonlocal interrupted
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                task_status.started()
-                async for _ in signals:
-                    interrupted = True
-                    nursery.cancel_scope.cancel()
+        def heed(number: int) -> None:
+            nonlocal heard
+            heard += 1
+            if heard == 1 and stop is not None:
+                stop()
+            else:
+                nursery.cancel_scope.cancel()
 
-        await nursery.start(listen)
+        await nursery.start(listen_for_signals, heed)
         try:
             await work()
         except BaseException as error:
@@ -56,4 +192,4 @@ async def _until_interrupted(work: Callable[[], Awaitable[None]]) -> bool:
         nursery.cancel_scope.cancel()
     if failed is not None:
         raise failed
-    return interrupted
+    return heard > 0

@@ -9,21 +9,19 @@ import importlib.util
 import logging
 import os
 import queue
-import signal
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from spikewire.apps.cli import signals
 from spikewire.apps.cli.errors import CommandError, UsageError, sentence
+from spikewire.apps.cli.signals import signals_deferred
 from spikewire.apps.cli.units import host_port
-from spikewire.apps.cluster import worker_setup
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -146,7 +144,7 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             if scheduler is not None:
                 yield from _remote(Client, scheduler)
                 return
-            with _deaf():
+            with signals_deferred():
                 cluster = LocalCluster(
                     n_workers=workers or len(os.sched_getaffinity(0)),
                     threads_per_worker=1,
@@ -158,14 +156,14 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
                     dashboard_address="127.0.0.1:0",
                     memory_limit=0,
                     silence_logs=logging.CRITICAL,
-                    preload=[worker_setup.__name__],
+                    preload=[signals.__name__],
                 )
             client = None
             try:
                 client = Client(cluster, timeout=_CONNECT_S)
                 yield client
             finally:
-                with _deaf():
+                with signals_deferred():
                     if client is not None:
                         client.close(timeout=_CLOSE_S)
                     cluster.close(timeout=_CLOSE_S)
@@ -187,45 +185,8 @@ def _remote(kind: type[Client], scheduler: str) -> Iterator[Client]:
             ) from None
         yield client
     finally:
-        with _deaf():
+        with signals_deferred():
             client.close(timeout=_CLOSE_S)
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Let no Ctrl-C come between: a cluster half started or half closed would leave processes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kept: list[int] = []
-    before = {
-        number: signal.signal(number, lambda got, frame: kept.append(got))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if kept:
-            signal.raise_signal(kept[0])
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Let SIGTERM mean Ctrl-C, so that the cluster is closed in order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def compute(
@@ -303,7 +264,7 @@ def compute(
             else:
                 yield Passed(item["point"], item["passes"])
     finally:
-        with _deaf():
+        with signals_deferred():
             for future in (*futures, *([common] if shared else [])):
                 future.release()
             client.unsubscribe_topic(topic)

@@ -11,10 +11,11 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import check_plot
-from spikewire.apps.cli.models import load_kernels, shipped
+from spikewire.apps.cli.models import shipped
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.units import byte_count, names
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.continual.strategies import JOINT, STRATEGIES, Settings
 from spikewire.apps.continual.tasks import Tasks, make_tasks, open_parts
 from spikewire.apps.training.evaluate import DatasetPath, ShowFor

@@ -17,14 +17,14 @@ from spikewire.apps.cli.address import door as service_door
 from spikewire.apps.cli.address import secret
 from spikewire.apps.cli.errors import DONE, UsageError, refuse
 from spikewire.apps.cli.logs import logging_to_person
-from spikewire.apps.cli.models import beside, free_port, load_kernels
 from spikewire.apps.cli.options import DEFAULT_ADDRESS, Ca, Classes, Filters, Json, Tls
 from spikewire.apps.cli.output import json_line, remarks
-from spikewire.apps.cli.signals import run_until_interrupted
+from spikewire.apps.cli.signals import hand_back, run_until_interrupted
 from spikewire.apps.cli.units import names
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.dashboard import DASHBOARD_PORT, Door, serve_dashboard
-from spikewire.apps.main import loaded
 from spikewire.apps.service.build import build
+from spikewire.apps.service.ports import free_port, other_port_hint
 
 if TYPE_CHECKING:
     from spikewire.runtime import Service
@@ -120,7 +120,7 @@ def dashboard(
         }  # fmt: skip
         refuse(theirs, "is for a service that the dashboard runs: give --source, or leave it out")
         where = Door(**service_door(connect or DEFAULT_ADDRESS, tls, ca, None).options)
-        loaded()
+        hand_back()
         run_until_interrupted(partial(page.serve, where))
         raise typer.Exit(DONE)
     load_kernels()
@@ -181,7 +181,7 @@ class _Page:
         out.print(f"dashboard at [link={address}]{address}[/]", soft_wrap=True)
         out.print(f"showing the service at {door}; Ctrl-C ends", markup=False, soft_wrap=True)
         if self.beside:
-            out.print(beside(str(door)), markup=False, soft_wrap=True)
+            out.print(other_port_hint(str(door)), markup=False, soft_wrap=True)
 
 
 def _loopback(host: str) -> bool:

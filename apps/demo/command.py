@@ -18,12 +18,14 @@ import typer
 from rich.console import Console
 
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
-from spikewire.apps.cli.models import beside, free_port, load_kernels, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import DEFAULT_MODEL, DEFAULT_PORT
 from spikewire.apps.cli.output import console, remarks
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import say_us
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.demo.svg import save_picture
+from spikewire.apps.service.ports import free_port, other_port_hint
 from spikewire.apps.terminal.event_tap import Tap
 from spikewire.apps.terminal.live_state import Follower
 from spikewire.apps.terminal.scene import share
@@ -165,7 +167,7 @@ async def _show(
         await nursery.start(serve)
         host, port = service.addresses[0]
         if stage.beside:
-            remarks().print(beside(f"{host}:{port}"), markup=False, soft_wrap=True)
+            remarks().print(other_port_hint(f"{host}:{port}"), markup=False, soft_wrap=True)
         async with (
             connect(host, port, name="demo", subscribe=["result", "stats"]) as client,
             trio.open_nursery() as onlookers,

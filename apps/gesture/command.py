@@ -12,17 +12,18 @@ import typer
 
 from spikewire.apps.cli.address import door
 from spikewire.apps.cli.errors import DONE, UsageError, leaves, refuse
-from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import Ca, Filters, Json, Pipeline, Tls, TokenFile
 from spikewire.apps.cli.output import console
 from spikewire.apps.cli.signals import run_until_interrupted
+from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import duration_us
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules
 from spikewire.apps.gesture.live import Session, serve, watch
 from spikewire.apps.gesture.recogniser import Recogniser
 from spikewire.apps.gesture.reporters import JsonTeller, LineTeller, ScreenTeller, Teller
 from spikewire.apps.gesture.screen import GestureScreen
-from spikewire.apps.service.build import open_source_at
 
 _MODEL, _SOURCE = "gestures", "sim:"
 _UNKNOWN = {"off": OFF, "normal": NORMAL, "strict": STRICT}

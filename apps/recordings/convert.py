@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.models import patience
 from spikewire.apps.cli.options import Columns, Filters, Json, Size, Unit
 from spikewire.apps.cli.output import console, json_line
 from spikewire.apps.cli.units import sensor_size
+from spikewire.apps.cli.warmup import patience
 
 if TYPE_CHECKING:
     from spikewire.sensors import Events

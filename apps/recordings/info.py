@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, sentence
-from spikewire.apps.cli.models import patience
 from spikewire.apps.cli.options import Columns, Size, Unit
 from spikewire.apps.cli.output import complain, console, json_line
 from spikewire.apps.cli.units import say_bytes, say_rate, say_us, sensor_size
+from spikewire.apps.cli.warmup import patience
 
 if TYPE_CHECKING:
     from spikewire.sensors import Facts

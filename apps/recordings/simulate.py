@@ -13,10 +13,10 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.models import load_kernels
 from spikewire.apps.cli.options import Json, Seed
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.units import names
+from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
     from spikewire.sensors.simulator.dataset import Take

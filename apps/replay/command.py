@@ -9,7 +9,7 @@ import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.figures import check_plot
-from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import (
     DEFAULT_MODEL,
     Classes,
@@ -23,7 +23,9 @@ from spikewire.apps.cli.options import (
     Unit,
 )
 from spikewire.apps.cli.output import complain, console, json_line, remarks
+from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import names, sensor_size, speed_factor
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.cluster import dask as cluster
 from spikewire.apps.replay.confusion_plot import plot_confusion
 from spikewire.apps.replay.export import check_out, open_out
@@ -246,7 +248,7 @@ def _run(
     from spikewire.apps.replay.runner import Sink, one_after_the_other, side_by_side
 
     with ExitStack() as stack:
-        stack.enter_context(cluster.stoppable())
+        stack.enter_context(sigterm_as_interrupt())
         written = None
         if out is not None:
             written = stack.enter_context(open_out(out, network.classes))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from spikewire.apps.cli.errors import CommandError, leaves
-from spikewire.apps.cli.models import behind
+from spikewire.apps.cli.sources import filtered
 from spikewire.apps.cluster.fingerprint import source
 from spikewire.apps.service.in_process import compute
 from spikewire.apps.sweep.trial import LostError
@@ -91,7 +91,7 @@ class Way:
         recordings = FileSource(
             excerpts, speed=self.speed, policy="drop" if self.drop else "raise", wait=self.wait
         )
-        return behind(recordings, self.filters)
+        return filtered(recordings, self.filters)
 
 
 class Counted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -10,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-import trio
 import typer
 
 from spikewire.apps.cli.address import door
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.options import DEFAULT_ADDRESS, Ca, Connect, Json, Tls, TokenFile
 from spikewire.apps.cli.output import json_line, remarks
+from spikewire.apps.cli.signals import run_until_stopped
+from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import names
-from spikewire.apps.service.build import open_source_at
 
 if TYPE_CHECKING:
     from spikewire.runtime import Following
@@ -135,7 +134,7 @@ def _prefix(prefix: str | None) -> str | None:
 
 def _work(bridge: _Stoppable, as_json: bool) -> None:
     try:
-        trio.run(_until_stopped, bridge)
+        run_until_stopped(bridge.run, bridge.stop)
     finally:
         counted = {name: int(count) for name, count in bridge.counters.items() if count}
         if as_json:
@@ -143,32 +142,6 @@ def _work(bridge: _Stoppable, as_json: bool) -> None:
         elif counted:
             told = ", ".join(f"{name} {count:,}" for name, count in counted.items())
             remarks().print(f"counted: {told}", markup=False, soft_wrap=True)
-
-
-async def _until_stopped(bridge: _Stoppable) -> None:
-    """Run; the first Ctrl-C or SIGTERM ends it in order, the second at once."""
-    failed: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-
-        async def listen(*, task_status: trio.TaskStatus[None]) -> None:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                task_status.started()
-                await anext(signals)
-                bridge.stop()
-                await anext(signals)
-                nursery.cancel_scope.cancel()
-
-        await nursery.start(listen)
-        try:
-            await bridge.run()
-        except trio.Cancelled:
-            raise
-        except BaseException as error:
-            # Carried around the nursery, which would wrap it in a group.
-            failed = error
-        nursery.cancel_scope.cancel()
-    if failed is not None:
-        raise failed
 
 
 def _tell(told: Mapping[str, Any]) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from spikewire.apps.cli.errors import UsageError
-from spikewire.apps.cli.models import behind, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.output import remarks
-from spikewire.apps.cli.units import speed_factor
+from spikewire.apps.cli.sources import open_source_at, source_classes
 from spikewire.apps.service.session import Session
 
 if TYPE_CHECKING:
@@ -60,51 +59,6 @@ def build(
         wanted.name, source, network, wanted.settings,
         record=session, recorder=recorder, own=wanted.own,
     )  # fmt: skip
-
-
-def open_source_at(
-    uri: str,
-    speed: str | None,
-    filters: Sequence[str] | None = None,
-    for_files: Mapping[str, Any] | None = None,
-) -> Source:
-    """Open a source, behind filters; what is wrong with their names is wrong usage.
-
-    Parameters
-    ----------
-    uri : the source's name, as of `sensors.open_source`.
-    speed : `max` or a factor; None: as the name says.
-    filters : their names, in order.
-    for_files : settings of a `file:` source that hold where its name says nothing else.
-
-    Raises
-    ------
-    UsageError
-        A name or a setting is not understood.
-    """
-    from spikewire.sensors import SensorError, open_source
-
-    options = _unsaid(uri, for_files or {})
-    if speed is not None:
-        options["speed"] = speed_factor(speed)
-    try:
-        source = open_source(uri, **options)
-    except SensorError as error:
-        raise UsageError(str(error)) from error
-    return behind(source, filters)
-
-
-def _unsaid(uri: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    scheme, _, rest = uri.partition(":")
-    if scheme != "file":
-        return {}
-    said = {name for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)}
-    return {name: value for name, value in settings.items() if name not in said}
-
-
-def source_classes(source: Source) -> tuple[str, ...]:
-    """The classes that a source knows it will show (the simulator does); none otherwise."""
-    return tuple(getattr(source, "classes", ()))
 
 
 def _resumed(folder: str, source: Source) -> Network | None:

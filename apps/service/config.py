@@ -6,9 +6,9 @@ import typer
 from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.models import load_kernels
 from spikewire.apps.cli.options import Config, Json
 from spikewire.apps.cli.output import console, json_line
+from spikewire.apps.cli.warmup import load_kernels
 
 
 def config(config: Config = None, as_json: Json = False) -> None:

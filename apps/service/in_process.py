@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import trio
 
 from spikewire.apps.cli.errors import CommandError
+from spikewire.apps.cli.signals import listen_for_signals
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -89,15 +89,12 @@ async def compute(
             # The subscriber's goodbye comes first; then the error is told.
             failed = error
 
-    async def obey(*, task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-            task_status.started()
-            async for number in received:
-                if heard:
-                    for pipeline in service.pipelines.values():
-                        pipeline.inbox.discard()
-                heard.append(number)
-                service.stop()
+    def heed(number: int) -> None:
+        if heard:
+            for pipeline in service.pipelines.values():
+                pipeline.inbox.discard()
+        heard.append(number)
+        service.stop()
 
     async def end() -> None:
         if until is not None:
@@ -107,7 +104,7 @@ async def compute(
     async with trio.open_nursery() as listening:
         listening.start_soon(end)
         if signals:
-            await listening.start(obey)
+            await listening.start(listen_for_signals, heed)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.converse, theirs)
             async with converse(ours, name="replay", buffer=_WAITING) as client:

@@ -10,12 +10,12 @@ import trio
 import typer
 
 from spikewire.apps.cli.errors import DONE
-from spikewire.apps.cli.models import load_kernels
 from spikewire.apps.cli.options import DEFAULT_MODEL, Classes, Filters, Json, Seed
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.signals import run_until_interrupted
+from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import duration_us, say_bytes, say_us
-from spikewire.apps.service.build import open_source_at
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.service.run import check_target, run
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import typer
 from spikewire.apps.cli.address import secret
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError, leaves
 from spikewire.apps.cli.logs import Log, logging_to_person
-from spikewire.apps.cli.models import load_kernels
 from spikewire.apps.cli.options import (
     DEFAULT_ADDRESS,
     DEFAULT_MODEL,
@@ -28,6 +27,7 @@ from spikewire.apps.cli.options import (
 from spikewire.apps.cli.output import json_line, remarks
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import duration_us, names
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.service.build import build
 from spikewire.apps.service.session import Session
 

@@ -12,20 +12,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
-from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.models import open_spec
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import complain, console, json_line, remarks
+from spikewire.apps.cli.signals import sigterm_as_interrupt
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.cluster import dask as cluster
-from spikewire.apps.sweep.grid import (
-    BASE,
-    Setting,
-    digest,
-    numbers,
-    open_spec,
-    read_vary,
-    settings,
-    widths_of,
-)
+from spikewire.apps.sweep.grid import BASE, Setting, digest, numbers, read_vary, settings, widths_of
 from spikewire.apps.sweep.plot import Spot, plot_sweep
 from spikewire.apps.sweep.results import Key, Results, Row, key_of
 from spikewire.apps.training.evaluate import ShowFor
@@ -111,7 +104,7 @@ def sweep(
             _introduce(begun)
         retries = 0
         try:
-            with cluster.stoppable():
+            with sigterm_as_interrupt():
                 missing = study.missing(results)
                 if missing:
                     retries = _compute(study, missing, results, scheduler, workers, as_json)

@@ -7,10 +7,8 @@ import hashlib
 import itertools
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikewire.apps.cli.errors import UsageError
@@ -189,27 +187,3 @@ def digest(spec: NetworkSpec) -> str:
     """A short name for all that a network is, other than its name and description."""
     told = {k: v for k, v in spec.to_dict().items() if k not in ("name", "description")}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def open_spec(preset: str) -> NetworkSpec:
-    """Load a preset by its name, or a TOML file that is written like one.
-
-    Raises
-    ------
-    UsageError
-        Neither a preset nor a file, or a file that describes no network.
-    """
-    from spikewire.qcore import NetworkSpec, SpecError, load_preset, preset_names
-
-    if preset in preset_names():
-        return load_preset(preset)
-    path = Path(preset)
-    if not path.is_file():
-        raise UsageError(
-            f"{preset} is neither a preset ({', '.join(preset_names())}) nor a TOML file like one"
-        )
-    try:
-        read = tomllib.loads(path.read_text(encoding="utf-8"))
-        return NetworkSpec.from_dict({"name": path.stem, **read})
-    except (SpecError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is no preset: {error}") from None

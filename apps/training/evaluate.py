@@ -11,10 +11,11 @@ import typer
 from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.units import duration_us
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import Judged, Part, Shows, choose, judge
 from spikewire.apps.training.memory import NEUROBENCH_BASELINE, ledger
 

@@ -8,10 +8,11 @@ import typer
 from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, CommandError
-from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line
 from spikewire.apps.cli.units import say_bytes
+from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
     from spikewire.qcore import BitCount, Network

@@ -13,10 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.figures import new_figure, plot_curve
-from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import DEFAULT_MODEL, Json
 from spikewire.apps.cli.output import complain, console, json_line, remarks
 from spikewire.apps.cli.units import duration_us
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as unfinished
 from spikewire.apps.training.binned_dataset import Shows, choose
 from spikewire.apps.training.evaluate import DatasetPath, ShowFor, Trials

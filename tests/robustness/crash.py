@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from spikewire.apps import commands as cli
-from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.qcore import Network
 from spikewire.runtime import BlockingClient, CheckpointStore
 

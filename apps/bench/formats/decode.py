@@ -24,9 +24,9 @@ from rich.table import Table
 from spikewire.apps.bench.formats.encode import RECORDINGS
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.figures import new_figure
-from spikewire.apps.cli.models import load_kernels
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
     from spikewire.sensors import Events

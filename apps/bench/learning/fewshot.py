@@ -17,10 +17,11 @@ import typer
 from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import DEFAULT_MODEL, Json
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.units import names
+from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import Shows, choose, judge
 from spikewire.apps.training.evaluate import DatasetPath, ShowFor
 from spikewire.apps.training.trainer import Plan, Position, Training

@@ -24,9 +24,10 @@ from spikewire.apps.bench.learning.answers import ask
 from spikewire.apps.bench.learning.live_lesson import live_lesson
 from spikewire.apps.bench.learning.people import BEFORE_MS, CLIP_MS, Person
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
-from spikewire.apps.cli.models import load_kernels, open_network
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
     from spikewire.qcore import BinnedEvents, Network

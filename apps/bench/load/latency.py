@@ -23,9 +23,9 @@ from spikewire.apps.bench.load.child_process import Child, child, udp_service
 from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
-from spikewire.apps.cli.models import load_kernels
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 900.0
 TICK_US = 1000

@@ -22,9 +22,9 @@ from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
-from spikewire.apps.cli.models import load_kernels
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 600.0
 # What the first seconds allocate (buffers, code that runs for the first time) is no leak.

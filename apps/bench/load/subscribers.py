@@ -18,9 +18,9 @@ from spikewire.apps.bench.load import slow_subscribers, udp_sender
 from spikewire.apps.bench.load.child_process import child, resident, udp_service
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE
-from spikewire.apps.cli.models import load_kernels
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 600.0
 MOST_RATIO = 1.2

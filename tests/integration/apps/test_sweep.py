@@ -20,7 +20,7 @@ import pytest
 
 from spikewire.apps import commands as cli
 from spikewire.apps.cli.errors import CommandError
-from spikewire.apps.sweep import grid as _vary
+from spikewire.apps.cli.models import open_spec
 from spikewire.apps.sweep import results as _results
 
 TINY = """
@@ -221,7 +221,7 @@ def test_it_measures_what_train_measures(tiny: Path, digits: Path) -> None:
     from spikewire.qcore import Network
     from spikewire.sensors import open_dataset
 
-    spec = _vary.open_spec(str(tiny))
+    spec = open_spec(str(tiny))
     data = open_dataset(digits)
     learn, validate, name = _point.parts(data, 20)
     arguments: dict[str, Any] = {

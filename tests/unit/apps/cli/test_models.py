@@ -2,7 +2,7 @@
 
 import gc
 
-from spikewire.apps.cli.models import load_kernels
+from spikewire.apps.cli.warmup import load_kernels
 
 
 def test_what_is_loaded_at_the_start_is_not_collected_again():

@@ -33,13 +33,13 @@ from wsproto.events import (
 
 from spikewire.apps import commands as cli
 from spikewire.apps.cli.errors import CommandError
+from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.dashboard import Door, serve_dashboard
 from spikewire.apps.dashboard.address import UnreachableError
 from spikewire.apps.dashboard.asgi import static_files
 from spikewire.apps.dashboard.frames import Cutter, FrameError, frame
 from spikewire.apps.dashboard.security import host_allowed, origin_allowed, own_names
 from spikewire.apps.dashboard.websocket_relay import Relay
-from spikewire.apps.service.build import open_source_at
 
 STATIC = Path(__file__).parents[4] / "apps" / "dashboard" / "static"
 

@@ -1,0 +1,74 @@
+"""From a source's name, as typed, to the source behind its filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.units import speed_factor
+
+if TYPE_CHECKING:
+    from spikewire.sensors import Source
+
+
+def open_source_at(
+    uri: str,
+    speed: str | None,
+    filters: Sequence[str] | None = None,
+    for_files: Mapping[str, Any] | None = None,
+) -> Source:
+    """Open a source, behind filters; a wrong name of either is wrong usage.
+
+    Parameters
+    ----------
+    uri
+        The source's name, as of `sensors.open_source`.
+    speed
+        `max` or a factor; None: as the name says.
+    filters
+        Their names, in order.
+    for_files
+        Settings of a `file:` source that hold where its name says nothing else.
+
+    Raises
+    ------
+    UsageError
+        A name or a setting is not understood.
+    """
+    from spikewire.sensors import SensorError, open_source
+
+    options = _defaults_for_file(uri, for_files or {})
+    if speed is not None:
+        options["speed"] = speed_factor(speed)
+    try:
+        source = open_source(uri, **options)
+    except SensorError as error:
+        raise UsageError(str(error)) from error
+    return filtered(source, filters)
+
+
+def _defaults_for_file(uri: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    scheme, _, rest = uri.partition(":")
+    if scheme != "file":
+        return {}
+    given = {name for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)}
+    return {name: value for name, value in settings.items() if name not in given}
+
+
+def source_classes(source: Source) -> tuple[str, ...]:
+    """Return the classes that a source announces (the simulator does); none otherwise."""
+    return tuple(getattr(source, "classes", ()))
+
+
+def filtered(source: Source, filters: Sequence[str] | None) -> Source:
+    """Put a source behind filters; a wrong filter name is wrong usage."""
+    if not filters:
+        return source
+    from spikewire.sensors import Filtered, SensorError
+
+    try:
+        return Filtered(source, filters)
+    except SensorError as error:
+        raise UsageError(str(error)) from error
