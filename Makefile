@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint types unit boundscheck fuzz model clean
+.PHONY: demo test lint types unit boundscheck docs fuzz model clean
 
 demo: $(STAMP)
 	$(BIN)/spikewire demo
@@ -26,6 +26,12 @@ unit: $(STAMP)
 
 boundscheck: $(STAMP)
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/boundscheck-cache $(BIN)/pytest tests/unit/qcore tests/unit/sensors
+
+# The reference, from the docstrings. A warning is an error; apps is for the command line.
+SITE := build/docs
+docs: $(STAMP)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -W error -m pdoc --docformat numpy --no-include-undocumented -o $(SITE) \
+		spikewire '!spikewire[.](apps|_)' '!spikewire[.](qcore|sensors|runtime)[.]'
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "spikewire needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
