@@ -1,20 +1,24 @@
 """sensors: events in, checked once, from files, sockets and simulated cameras."""
 
-from spikewire.sensors.datasets.dataset import Dataset, Sample, open_dataset
+from spikewire.sensors.datasets.dataset import Dataset, Sample
 from spikewire.sensors.datasets.discovery import find_recordings
 from spikewire.sensors.datasets.external import wrap_dataset
+from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
+from spikewire.sensors.datasets.open import open_dataset
 from spikewire.sensors.errors import DecodeError, SensorError, SourceError
 from spikewire.sensors.events import EVENT_DTYPE, Events, Packet, Source, check_events, no_events
+from spikewire.sensors.filters.base import Chain, Filter
 from spikewire.sensors.filters.filtered import Filtered
-from spikewire.sensors.filters.noise import Chain, Filter
 from spikewire.sensors.filters.parse import make_chain, make_filter
 from spikewire.sensors.formats.csv_layout import parse_columns
+from spikewire.sensors.recordings.describe import RecordingInfo, describe_recording
+from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import Label, read_labels, write_labels
-from spikewire.sensors.recordings.recording import Facts, Recording, inspect, open_recording
+from spikewire.sensors.recordings.recording import Recording, open_recording
 from spikewire.sensors.recordings.writers import Aedat4Writer, write_events
-from spikewire.sensors.simulator.gestures import EXTRA_GESTURES, GESTURES
+from spikewire.sensors.simulator.camera import simulate
 from spikewire.sensors.sources.aestream_camera import AestreamCamera
-from spikewire.sensors.sources.files import Excerpt, FileSource, PlaySummary, ShelfSource
+from spikewire.sensors.sources.files import FileSource
 from spikewire.sensors.sources.nats.address import (
     BrokerError,
     NatsServer,
@@ -25,9 +29,11 @@ from spikewire.sensors.sources.nats.address import (
 from spikewire.sensors.sources.nats.link import NatsLink
 from spikewire.sensors.sources.nats.source import NatsSource
 from spikewire.sensors.sources.open import open_source, parse_time
-from spikewire.sensors.sources.simulated import SimSource, simulate
+from spikewire.sensors.sources.shelf import PlaySummary, ShelfSource
+from spikewire.sensors.sources.simulated import SimSource
+from spikewire.sensors.sources.spif import SpifDecoder, encode_spif
 from spikewire.sensors.sources.stdin import StdinSource
-from spikewire.sensors.sources.udp import SpifDecoder, UdpSource, encode_spif
+from spikewire.sensors.sources.udp import UdpSource
 from spikewire.sensors.sources.usb_camera import UsbCamera
 
 __all__ = [
@@ -42,7 +48,6 @@ __all__ = [
     "DecodeError",
     "Events",
     "Excerpt",
-    "Facts",
     "FileSource",
     "Filter",
     "Filtered",
@@ -53,6 +58,7 @@ __all__ = [
     "Packet",
     "PlaySummary",
     "Recording",
+    "RecordingInfo",
     "Sample",
     "SensorError",
     "ShelfSource",
@@ -65,9 +71,9 @@ __all__ = [
     "UsbCamera",
     "check_events",
     "check_subject",
+    "describe_recording",
     "encode_spif",
     "find_recordings",
-    "inspect",
     "make_chain",
     "make_filter",
     "nats_server",

@@ -43,7 +43,9 @@ FAULTS = ("out_of_bounds", "bad_polarity", "time_backwards")
 """What the check counts, by these names."""
 
 _EVENT = numba.from_dtype(EVENT_DTYPE)
-_EVENTS = numba.types.Array(_EVENT, 1, "C", aligned=False)
+EVENT_ARRAY = numba.types.Array(_EVENT, 1, "C", aligned=False)
+READ_ONLY_EVENTS = numba.types.Array(_EVENT, 1, "C", readonly=True, aligned=False)
+INT64_ARRAY = numba.int64[::1]
 
 
 def no_events() -> Events:
@@ -117,10 +119,7 @@ class Source(Protocol):
         """Deliver packets until the stream is over; raises SensorError if it breaks."""
 
 
-_READ_ONLY = numba.types.Array(_EVENT, 1, "C", readonly=True, aligned=False)
-
-
-@kernel(numba.boolean(_READ_ONLY, numba.int64, numba.int64, numba.int64))
+@kernel(numba.boolean(READ_ONLY_EVENTS, numba.int64, numba.int64, numba.int64))
 def _all_right(events, width, height, after):  # type: ignore[no-untyped-def]
     wrong = np.uint8(0)
     last = after
@@ -132,7 +131,11 @@ def _all_right(events, width, height, after):  # type: ignore[no-untyped-def]
     return wrong == 0
 
 
-@kernel(numba.int64(_READ_ONLY, _EVENTS, numba.int64, numba.int64, numba.int64, numba.int64[::1]))
+@kernel(
+    numba.int64(
+        READ_ONLY_EVENTS, EVENT_ARRAY, numba.int64, numba.int64, numba.int64, numba.int64[::1]
+    )
+)
 def _check(events, kept, width, height, after, faults):  # type: ignore[no-untyped-def]
     n = 0
     last = after

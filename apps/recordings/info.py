@@ -15,7 +15,7 @@ from spikewire.apps.cli.units import say_bytes, say_rate, say_us, sensor_size
 from spikewire.apps.cli.warmup import patience
 
 if TYPE_CHECKING:
-    from spikewire.sensors import Facts
+    from spikewire.sensors import RecordingInfo
 
 
 def info(
@@ -43,8 +43,8 @@ def info(
 def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
     try:
         with patience():
-            from spikewire.sensors import inspect
-        facts = inspect(path, **how)
+            from spikewire.sensors import describe_recording
+        facts = describe_recording(path, **how)
     except Exception as error:
         told = sentence(error)
         if told is None:
@@ -59,7 +59,7 @@ def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
     return FAILED if facts.damage is not None else DONE
 
 
-def _print(facts: Facts, *, first: bool) -> None:
+def _print(facts: RecordingInfo, *, first: bool) -> None:
     out = console()
     if not first:
         out.print()
@@ -68,7 +68,7 @@ def _print(facts: Facts, *, first: bool) -> None:
         out.print(value, markup=False, soft_wrap=True)
 
 
-def _rows(facts: Facts) -> list[tuple[str, str]]:
+def _rows(facts: RecordingInfo) -> list[tuple[str, str]]:
     width, height = facts.size
     guessed = " (the format does not say; from the events)" if facts.size_from == "events" else ""
     rows = [

@@ -19,7 +19,7 @@ from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
-    from spikewire.sensors.simulator.dataset import Take
+    from spikewire.sensors.simulator.dataset import SimulatedRecording
 
 
 def simulate(
@@ -81,8 +81,8 @@ def simulate(
     raise typer.Exit(DONE)
 
 
-def _record(takes: list[Take], out: Path, jobs: int, *, quiet: bool) -> int:
-    from spikewire.sensors.simulator.dataset import record_take
+def _record(takes: list[SimulatedRecording], out: Path, jobs: int, *, quiet: bool) -> int:
+    from spikewire.sensors.simulator.dataset import simulate_recording
 
     events = 0
     columns = (TextColumn("recording"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
@@ -90,13 +90,15 @@ def _record(takes: list[Take], out: Path, jobs: int, *, quiet: bool) -> int:
         bar = progress.add_task("", total=len(takes))
         if jobs == 1:
             for take in takes:
-                events += record_take(take, out)
+                events += simulate_recording(take, out)
                 progress.advance(bar)
             return events
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(jobs, len(takes)), context) as pool:
             try:
-                for done in as_completed([pool.submit(record_take, take, out) for take in takes]):
+                for done in as_completed(
+                    [pool.submit(simulate_recording, take, out) for take in takes]
+                ):
                     events += done.result()
                     progress.advance(bar)
             except BaseException:

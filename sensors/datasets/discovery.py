@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from spikewire.sensors.datasets.dataset import (
+from spikewire.sensors.datasets.layouts import (
     DIGITS,
     NMNIST_SIZE,
     gesture_labels,
@@ -20,9 +20,9 @@ from spikewire.sensors.datasets.dataset import (
     trials,
 )
 from spikewire.sensors.errors import SensorError
+from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import Label, read_labels
 from spikewire.sensors.recordings.recording import open_recording
-from spikewire.sensors.sources.files import Excerpt
 
 _PARTS = frozenset({"train", "test", "ibmgesturetrain", "ibmgesturetest"})
 """Folders of these names are parts of a data set, and no classes."""

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from spikewire.sensors.datasets.dataset import Dataset, Sample, in_order
+from spikewire.sensors.datasets.dataset import Dataset, Sample
+from spikewire.sensors.datasets.layouts import in_order
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events, check_events
-from spikewire.sensors.formats.numpy_arrays import _convert, fields_of
+from spikewire.sensors.formats.numpy_arrays import fields_of, to_events
 
 
 class Shaped(Protocol):
@@ -49,7 +50,7 @@ class SequenceDataset(Dataset):
         """
         index = int(sample.path.name)
         raw = np.asarray(self._source[index][0])
-        events = check_events(_convert(fields_of(sample.path, raw), self._unit), self.size)
+        events = check_events(to_events(fields_of(sample.path, raw), self._unit), self.size)
         if not len(events):
             raise SensorError(f"{sample.path} holds no events.")
         events = events.copy()

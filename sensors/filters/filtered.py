@@ -13,7 +13,7 @@ import trio
 
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Deliver, Packet, Source
-from spikewire.sensors.filters.noise import Chain
+from spikewire.sensors.filters.base import Chain
 from spikewire.sensors.filters.parse import make_chain
 
 _SMALL = 1 << 16

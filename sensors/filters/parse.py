@@ -6,18 +6,10 @@ import re
 from collections.abc import Iterable
 
 from spikewire.sensors.errors import SensorError
-from spikewire.sensors.filters.noise import (
-    Background,
-    Chain,
-    Crop,
-    Downsample,
-    Filter,
-    HotPixels,
-    Polarity,
-    Rate,
-    Refractory,
-    Turn,
-)
+from spikewire.sensors.filters.base import Chain, Filter
+from spikewire.sensors.filters.geometry import Crop, Downsample, Turn
+from spikewire.sensors.filters.noise import Background, HotPixels, Refractory
+from spikewire.sensors.filters.rate import Polarity, Rate
 
 HELP = (
     "refractory:1ms, background:5ms, hot or hot:20, polarity:on|off|flip|one, crop:X,Y,WxH, "

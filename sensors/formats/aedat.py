@@ -9,8 +9,8 @@ import numba
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events
-from spikewire.sensors.formats.fixed_records import _BYTES, _STATE, Bytes
+from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events
+from spikewire.sensors.formats.decoder import BYTE_ARRAY, Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _little32(data, at):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel(numba.int64(_BYTES, _EVENTS, _STATE, _STATE))
+@kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, INT64_ARRAY))
 def _aedat2(data, events, state, layout):  # type: ignore[no-untyped-def]
     address_bytes, not_dvs, x_at, x_mask = layout[0], layout[1], layout[2], layout[3]
     y_at, y_mask, p_at, mirror, top = layout[4], layout[5], layout[6], layout[7], layout[8]
@@ -169,7 +169,7 @@ _POLARITY, _OTHER = 1, 2
 _TYPES = 64  # event types known today end at 14; a number past this is no packet header
 
 
-@kernel(numba.int64(_BYTES, _EVENTS, _STATE, numba.int64))
+@kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
 def _aedat3(data, events, state, top):  # type: ignore[no-untyped-def]
     left, kind, overflow = state[_LEFT], state[_KIND], state[_OVERFLOW]
     step, invalid = state[_STEP], state[_INVALID]

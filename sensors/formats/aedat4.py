@@ -20,7 +20,7 @@ import numpy as np
 import zstandard
 
 from spikewire._jit import kernel
-from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events
+from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, Events
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 STREAMS = 4096
@@ -105,7 +105,7 @@ STRUCT = np.dtype(
 _STRUCTS = numba.types.Array(numba.from_dtype(STRUCT), 1, "C", readonly=True, aligned=False)
 
 
-@kernel(numba.void(_STRUCTS, _EVENTS))
+@kernel(numba.void(_STRUCTS, EVENT_ARRAY))
 def _unpack(structs, events):  # type: ignore[no-untyped-def]
     for i in range(events.shape[0]):
         events[i].t = structs[i].t

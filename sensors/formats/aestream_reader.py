@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +26,6 @@ sys.stdout.buffer.write(np.ascontiguousarray(loaded).tobytes())
 """
 
 TIMEOUT_S = 600
-
-
-def have_aestream() -> bool:
-    """Tell whether aestream is installed: its wheels end at Python 3.11."""
-    return find_spec("aestream") is not None
 
 
 def load(path: Path, size: tuple[int, int]) -> Events | None:

@@ -8,9 +8,9 @@ import numba
 import numpy as np
 
 from spikewire._jit import kernel
-from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events, copied
+from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events, copied
 from spikewire.sensors.formats.csv_layout import LONGEST_LINE, UNITS, Layout
-from spikewire.sensors.formats.fixed_records import _BYTES, _STATE, Bytes
+from spikewire.sensors.formats.decoder import BYTE_ARRAY, Bytes
 
 # Codes of what is wrong with a line.
 _GOOD, _FEW, _LETTER, _LONG = range(4)
@@ -21,7 +21,7 @@ _FAULTS = {
 }
 
 
-@kernel(numba.int64(_BYTES, _EVENTS, _STATE, _STATE, numba.int64))
+@kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, INT64_ARRAY, numba.int64))
 def _csv(data, events, roles, state, scale):  # type: ignore[no-untyped-def]
     """Parse whole lines; ``roles[c]`` is 0 t, 1 x, 2 y, 3 p, 4 none; state is consumed, fault.
 

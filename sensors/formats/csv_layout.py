@@ -44,7 +44,7 @@ class Layout:
     stated: str
 
 
-def ours(name: str) -> str:
+def field_name(name: str) -> str:
     """Return our name for a column or field, or "" if it is none of the four.
 
     A unit may follow, as in ``timestamp_us`` or ``t [ms]``.
@@ -73,7 +73,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
         If one of the four is missing or named twice, or a name is unknown.
     """
     columns = tuple(
-        "" if name.strip() in ("-", "_") else ours(name.strip().lower()) or "?"
+        "" if name.strip() in ("-", "_") else field_name(name.strip().lower()) or "?"
         for name in text.split(",")
     )
     if "?" in columns or not _complete(columns):
@@ -101,7 +101,7 @@ _SPLIT = re.compile(r"[,;\s]+")
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d*)?|true|false", re.IGNORECASE)
 
 
-def sniff(
+def detect_layout(
     path: object, head: bytes, columns: Sequence[str] | None, unit: str | None
 ) -> Layout | None:
     """Find out how a text is to be read.
@@ -164,10 +164,10 @@ def sniff(
         chosen = tuple(columns)
     elif names is not None:
         stated = "header"
-        chosen = tuple(ours(name) for name in names)
-        found_unit = next((_bare(n)[1] for n in names if ours(n) == "t"), None)
+        chosen = tuple(field_name(name) for name in names)
+        found_unit = next((_bare(n)[1] for n in names if field_name(n) == "t"), None)
     elif rows:
-        guess = _by_values([row for row in rows if len(row) == len(rows[0])])
+        guess = columns_by_values([row for row in rows if len(row) == len(rows[0])])
         if guess is None:
             if len(rows[0]) < 4:
                 return None
@@ -193,12 +193,12 @@ def _named(line: str) -> list[str] | None:
     """Split a header line, if it names the four columns."""
     for split in (re.compile(r"[,;\t]"), _SPLIT):
         names = [name.strip().strip('"').lower() for name in split.split(line.strip())]
-        if _complete(map(ours, names)):
+        if _complete(map(field_name, names)):
             return names
     return None
 
 
-def _by_values(rows: list[list[str]]) -> tuple[str, ...] | None:
+def columns_by_values(rows: list[list[str]]) -> tuple[str, ...] | None:
     """Tell four columns apart: p has two values at most, t never falls, and x is before y."""
     if not rows or len(rows[0]) != 4:
         return None

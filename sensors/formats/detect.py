@@ -22,9 +22,10 @@ from spikewire.sensors.formats.aedat import (
     davis,
 )
 from spikewire.sensors.formats.csv_decoder import Csv
-from spikewire.sensors.formats.csv_layout import sniff
+from spikewire.sensors.formats.csv_layout import detect_layout
+from spikewire.sensors.formats.decoder import Decoder
 from spikewire.sensors.formats.evt import Evt2, Evt3, Evt21, evt21_upper
-from spikewire.sensors.formats.fixed_records import Dat, Decoder, EventStream, Nmnist
+from spikewire.sensors.formats.fixed_records import Dat, EventStream, Nmnist
 from spikewire.sensors.formats.numpy_arrays import NPY, ZIP
 
 HEAD = 1 << 18
@@ -51,7 +52,7 @@ NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class Header:
     """What a recording's header says.
 
     Attributes
@@ -85,7 +86,7 @@ class Container:
     streams: tuple[int, ...] = ()
 
 
-def probe_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) -> Container:
+def detect_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) -> Header:
     """Tell a recording's format by its content, and read its header.
 
     Raises
@@ -100,17 +101,17 @@ def probe_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) -
             head = file.read(HEAD)
     except OSError as error:
         raise SensorError(f"{path} cannot be read: {error.strerror}.") from None
-    return probe(str(path), path.suffix.lower(), head, columns=columns, unit=unit)
+    return detect(str(path), path.suffix.lower(), head, columns=columns, unit=unit)
 
 
-def probe(
+def detect(
     name: str,
     suffix: str,
     head: bytes,
     *,
     columns: Sequence[str] | None = None,
     unit: str | None = None,
-) -> Container:
+) -> Header:
     """Tell a format by a recording's first bytes, and read its header.
 
     Parameters
@@ -132,46 +133,46 @@ def probe(
     if not head:
         raise SensorError(f"{name} is empty.")
     if head.startswith(_aedat4.MAGIC):
-        return _probe_aedat4(head)
+        return _detect_aedat4(head)
     if head.startswith(b"#!AER-DAT"):
-        return _probe_aedat(name, head)
+        return _detect_aedat(name, head)
     if head.startswith(b"Event Stream"):
-        return _probe_es(name, head)
+        return _detect_es(name, head)
     if head.startswith(NPY):
-        return Container("npy", None, 0)
+        return Header("npy", None, 0)
     if head.startswith(ZIP):
-        return Container("npz", None, 0)
+        return Header("npz", None, 0)
     if suffix == ".bin":
-        return Container("nmnist", None, 0, lambda _: Nmnist())
+        return Header("nmnist", None, 0, lambda _: Nmnist())
     if head.startswith(b"%") and (columns is None or suffix in (".raw", ".dat")):
-        return _probe_prophesee(name, suffix, head)
-    layout = sniff(name, head, columns, unit)
+        return _detect_prophesee(name, suffix, head)
+    layout = detect_layout(name, head, columns, unit)
     if layout is not None:
         told = ",".join(column or "-" for column in layout.columns)
         known = {"values": ", by their values", "caller": ", as said", "header": ""}[layout.stated]
         note = f"columns {told}{known}; times in {layout.unit}"
-        return Container("csv", None, layout.header, lambda _: Csv(layout), note=note)
+        return Header("csv", None, layout.header, lambda _: Csv(layout), note=note)
     if suffix in (".aedat", ".dat") or (head.startswith(b"#") and suffix == ""):
-        return _probe_aedat(name, head)
+        return _detect_aedat(name, head)
     raise SensorError(
         f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
         "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY and NPZ."
     )
 
 
-def _probe_aedat4(head: bytes) -> Container:
+def _detect_aedat4(head: bytes) -> Header:
     start = len(_aedat4.MAGIC)
     if len(head) < start + 4:
-        return Container("aedat4", None, start, damage="the header is cut short")
+        return Header("aedat4", None, start, damage="the header is cut short")
     size = struct.unpack_from("<I", head, start)[0]
     header = head[start + 4 : start + 4 + size]
     if len(header) < size:
         told = "the header is cut short" if len(head) < HEAD else f"a header of {size:,} bytes"
-        return Container("aedat4", None, start, damage=told)
+        return Header("aedat4", None, start, damage=told)
     compression, table, text = _aedat4.header_fields(header)
     streams = _aedat4.event_streams(text)
     stated = next((size for size in streams.values() if size is not None), None)
-    return Container(
+    return Header(
         "aedat4", stated, start + 4 + size, compression=compression, table=table,
         streams=tuple(streams),
     )  # fmt: skip
@@ -209,17 +210,17 @@ def _chip_size(lines: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
     return None
 
 
-def _probe_aedat(name: str, head: bytes) -> Container:
+def _detect_aedat(name: str, head: bytes) -> Header:
     lines, start, whole = _hash_lines(head)
     version = next((line[9:].strip() for line in lines if line.startswith("#!AER-DAT")), "1.0")
     kind = {"1.0": "aedat1", "2.0": "aedat2", "3.0": "aedat3", "3.1": "aedat3"}.get(version)
     if not whole and (not lines or kind is not None):
-        return Container(kind or "aedat1", None, start, damage="the header is cut short")
+        return Header(kind or "aedat1", None, start, damage="the header is cut short")
     if kind is None:
         raise SensorError(f"{name} is AEDAT {quoted(version)}, which is not read; 1.0 to 4.0 are.")
     known = _chip_size(lines)
     if kind == "aedat3":
-        return _probe_aedat3(name, lines, start, version, known)
+        return _detect_aedat3(name, lines, start, version, known)
     body = np.frombuffer(head, np.uint8)[start:]
     width = 4 if version == "2.0" else aedat1_address_bytes(body)
     if any("int32 address" in line for line in lines):
@@ -233,7 +234,7 @@ def _probe_aedat(name: str, head: bytes) -> Container:
         chip = DVS128
     else:
         chip = davis(known[1])
-    return Container(
+    return Header(
         kind, chip.size, start, lambda _: Aedat2(chip, width), note=note
     )  # fmt: skip
 
@@ -247,26 +248,26 @@ def _guess_chip(body: np.ndarray[tuple[int], np.dtype[np.uint8]], width: int) ->
     return DVS128, "chip DVS128, by its addresses"
 
 
-def _probe_aedat3(
+def _detect_aedat3(
     name: str,
     lines: Sequence[str],
     start: int,
     version: str,
     known: tuple[str, tuple[int, int]] | None,
-) -> Container:
+) -> Header:
     stated = next((line[8:].strip() for line in lines if line.startswith("#Format:")), "RAW")
     if stated != "RAW":
         raise SensorError(f"{name} is AEDAT {version} of format {quoted(stated)}; RAW is read.")
     if version == "3.1" and (not lines or not lines[-1].startswith("#!END-HEADER")):
-        return Container("aedat3", None, start, damage="the header is cut short")
+        return Header("aedat3", None, start, damage="the header is cut short")
     size = known[1] if known is not None else None
     low = version == "3.0"
-    return Container("aedat3", size, start, lambda height: Aedat3(height if low else 0))
+    return Header("aedat3", size, start, lambda height: Aedat3(height if low else 0))
 
 
-def _probe_es(name: str, head: bytes) -> Container:
+def _detect_es(name: str, head: bytes) -> Header:
     if len(head) < 16:
-        return Container("es", None, 12, damage="the header is cut short")
+        return Header("es", None, 12, damage="the header is cut short")
     major, kind = head[12], head[15]
     if major != 2 or kind != 1:
         raise SensorError(
@@ -274,14 +275,14 @@ def _probe_es(name: str, head: bytes) -> Container:
             "events (type 1) is read."
         )
     if len(head) < 20:
-        return Container("es", None, 16, damage="the header is cut short")
+        return Header("es", None, 16, damage="the header is cut short")
     width, height = struct.unpack_from("<HH", head, 16)
     if not width or not height:
-        return Container("es", None, 16, damage=f"a sensor of {width}x{height}")
-    return Container("es", (width, height), 20, lambda height: EventStream(height))
+        return Header("es", None, 16, damage=f"a sensor of {width}x{height}")
+    return Header("es", (width, height), 20, lambda height: EventStream(height))
 
 
-def _probe_prophesee(name: str, suffix: str, head: bytes) -> Container:
+def _detect_prophesee(name: str, suffix: str, head: bytes) -> Header:
     """Read the ASCII header of RAW and DAT files: lines that begin with ``%``."""
     fields: dict[str, str] = {}
     start = 0
@@ -290,7 +291,7 @@ def _probe_prophesee(name: str, suffix: str, head: bytes) -> Container:
         if end < 0:
             # A word may begin with the same byte; a line of a header is printable.
             if all(32 <= byte < 127 or byte in b"\t\r" for byte in head[start : start + 256]):
-                return Container("prophesee", None, start, damage="the header is cut short")
+                return Header("prophesee", None, start, damage="the header is cut short")
             break
         line = head[start:end]
         if fields and any(byte < 32 and byte not in b"\t\r" for byte in line):
@@ -303,7 +304,7 @@ def _probe_prophesee(name: str, suffix: str, head: bytes) -> Container:
             break
     size = _prophesee_size(fields)
     if "evt" in fields or "format" in fields or suffix == ".raw":
-        return _probe_raw(name, fields, size, head, start)
+        return _detect_raw(name, fields, size, head, start)
     version = fields.get("version", "1")
     if version not in ("1", "2"):
         raise SensorError(
@@ -311,19 +312,19 @@ def _probe_prophesee(name: str, suffix: str, head: bytes) -> Container:
         )
     kind = head[start : start + 2]
     if len(kind) < 2:
-        return Container("dat" + version, size, start, damage="the header is cut short")
+        return Header("dat" + version, size, start, damage="the header is cut short")
     if kind[1] != 8:
         raise SensorError(f"{name} has DAT events of {kind[1]} bytes; 8 are read.")
     if kind[0] not in (0, 12):
         raise SensorError(f"{name} has DAT events of type {kind[0]}; 2d (0) and cd (12) are read.")
     if version == "1" and size is None:
         size = (304, 240)  # the ATIS, which wrote that version
-    return Container("dat" + version, size, start + 2, lambda _: Dat(int(version)))
+    return Header("dat" + version, size, start + 2, lambda _: Dat(int(version)))
 
 
-def _probe_raw(
+def _detect_raw(
     name: str, fields: dict[str, str], size: tuple[int, int] | None, head: bytes, start: int
-) -> Container:
+) -> Header:
     named = fields.get("evt") or fields.get("format", "")
     version = re.sub(r"[^0-9.]", "", named.split(";")[0])
     stated = dict(part.split("=", 1) for part in named.split(";") if "=" in part)
@@ -331,9 +332,9 @@ def _probe_raw(
     if order == "big":
         raise SensorError(f"{name} is Prophesee RAW in big-endian words; little-endian is read.")
     if version in ("2.0", "2"):
-        return Container("evt2", size, start, lambda _: Evt2())
+        return Header("evt2", size, start, lambda _: Evt2())
     if version in ("3.0", "3"):
-        return Container("evt3", size, start, lambda _: Evt3())
+        return Header("evt3", size, start, lambda _: Evt3())
     if version in ("2.1", "21"):
         note = ""
         if order in ("little", "legacy"):
@@ -341,7 +342,7 @@ def _probe_raw(
         else:
             upper = evt21_upper(np.frombuffer(head, np.uint8)[start:])
             note = f"{'little-endian' if upper else 'legacy'} words, by their values"
-        return Container("evt21", size, start, lambda _: Evt21(upper), note=note)
+        return Header("evt21", size, start, lambda _: Evt21(upper), note=note)
     raise SensorError(
         f"{name} is Prophesee RAW of encoding {quoted(named or 'unknown')}; EVT 2.0, 2.1 and 3.0 "
         "are read."

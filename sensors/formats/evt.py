@@ -8,8 +8,8 @@ import numba
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events, copied
-from spikewire.sensors.formats.fixed_records import _STATE, _WORDS, Bytes
+from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events, copied
+from spikewire.sensors.formats.decoder import WORD_ARRAY, Bytes
 
 _HALVES = numba.types.Array(numba.uint16, 1, "C", readonly=True)
 
@@ -26,7 +26,7 @@ def _time_high(word, high, wraps):  # type: ignore[no-untyped-def]
     return wraps + t, wraps
 
 
-@kernel(numba.int64(_WORDS, _EVENTS, _STATE))
+@kernel(numba.int64(WORD_ARRAY, EVENT_ARRAY, INT64_ARRAY))
 def _evt2(words, events, state):  # type: ignore[no-untyped-def]
     high, wraps, untimed = state[0], state[1], state[2]
     n = 0
@@ -76,7 +76,7 @@ class Evt2:
         return events[:n], 4 * len(words)
 
 
-@kernel(numba.int64(_WORDS, _EVENTS, _STATE, numba.int64))
+@kernel(numba.int64(WORD_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
 def _evt21(words, events, state, upper):  # type: ignore[no-untyped-def]
     high, wraps, untimed = state[0], state[1], state[2]
     n = 0
@@ -160,7 +160,7 @@ def evt21_upper(data: Bytes) -> int:
 _T, _HIGH, _WRAPS, _Y, _X, _P, _UNTIMED, _SEEN = range(8)
 
 
-@kernel(numba.int64(_HALVES, _EVENTS, _STATE))
+@kernel(numba.int64(_HALVES, EVENT_ARRAY, INT64_ARRAY))
 def _evt3(words, events, state):  # type: ignore[no-untyped-def]
     t, high, wraps = state[_T], state[_HIGH], state[_WRAPS]
     y, x, p, untimed, seen = state[_Y], state[_X], state[_P], state[_UNTIMED], state[_SEEN]

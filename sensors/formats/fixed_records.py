@@ -1,47 +1,18 @@
-"""Own decoders of fixed records and of Event Stream: chunks of bytes in, events out.
-
-A decoder is fed a recording's bytes in order, in pieces of any length, and keeps what it has to
-remember between them. What it does not use of a piece it is given again, with more behind it.
-"""
+"""Decoders of fixed records (N-MNIST, Prophesee DAT) and of Event Stream."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from spikewire._jit import kernel
-from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events
-
-Bytes = npt.NDArray[np.uint8]
-_BYTES = numba.types.Array(numba.uint8, 1, "C", readonly=True)
-_WORDS = numba.types.Array(numba.uint32, 1, "C", readonly=True)
-_STATE = numba.int64[::1]
+from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events
+from spikewire.sensors.formats.decoder import BYTE_ARRAY, WORD_ARRAY, Bytes
 
 
-class Decoder(Protocol):
-    """Turns a recording's bytes into events, piece by piece."""
-
-    @property
-    def unit(self) -> str:
-        """What a recording must not end within: ``"an event's 5 bytes"``."""
-
-    @property
-    def fault(self) -> str | None:
-        """What is wrong at the first byte that the last piece left over, or None."""
-
-    @property
-    def left_out(self) -> Mapping[str, int]:
-        """Events that the recording itself declares unusable, counted by reason."""
-
-    def decode(self, data: Bytes) -> tuple[Events, int]:
-        """Decode a piece; returns its events and how many bytes of it they took."""
-
-
-@kernel(numba.void(_BYTES, _EVENTS))
+@kernel(numba.void(BYTE_ARRAY, EVENT_ARRAY))
 def _nmnist(data, events):  # type: ignore[no-untyped-def]
     for i in range(events.shape[0]):
         at = 5 * i
@@ -69,7 +40,7 @@ class Nmnist:
         return events, 5 * len(events)
 
 
-@kernel(numba.void(_WORDS, _EVENTS, _STATE, numba.int64))
+@kernel(numba.void(WORD_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
 def _dat(words, events, state, y_bits):  # type: ignore[no-untyped-def]
     before, high = state[0], state[1]
     x_bits = np.uint32(9 if y_bits == 8 else 14)
@@ -113,7 +84,7 @@ class Dat:
         return events, 8 * len(events)
 
 
-@kernel(numba.int64(_BYTES, _EVENTS, _STATE, numba.int64))
+@kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
 def _es(data, events, state, height):  # type: ignore[no-untyped-def]
     t = state[0]
     at = n = 0

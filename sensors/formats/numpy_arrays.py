@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from spikewire.sensors.errors import DecodeError, SensorError, quoted
 from spikewire.sensors.events import EVENT_DTYPE, Events
-from spikewire.sensors.formats.csv_layout import _by_values, ours
+from spikewire.sensors.formats.csv_layout import columns_by_values, field_name
 
 NPY = b"\x93NUMPY"
 ZIP = b"PK\x03\x04"
@@ -222,11 +222,15 @@ def read_numpy(
             ended = _ended(file)
             whole = whole or ended
             for name, member in members.items():
-                if ours(name.lower()) or not arrays:
+                if field_name(name.lower()) or not arrays:
                     arrays[name] = Array(member)
     except SensorError as error:
         raise DecodeError(path, f"{error}.", 0) from None
-    parts = {ours(name.lower()): array for name, array in arrays.items() if ours(name.lower())}
+    parts = {
+        field_name(name.lower()): array
+        for name, array in arrays.items()
+        if field_name(name.lower())
+    }
     if {"t", "x", "y", "p"} <= parts.keys():
         yield from _from_parts(path, parts, unit)
     elif len(arrays) == 1 and (whole or next(iter(arrays.values())).dtype.names):
@@ -258,7 +262,7 @@ def _from_one(
         fields_of(path, np.empty(0, array.dtype))
         while len(rows := array.rows(STEP)):
             rows = rows.reshape(-1)
-            yield _convert(fields_of(path, rows), unit)
+            yield to_events(fields_of(path, rows), unit)
     else:
         _check_numbers(path, {"t": array.dtype})
         places: dict[str, int] | None = None
@@ -266,7 +270,9 @@ def _from_one(
             if rows.ndim != 2:
                 raise SensorError(f"{path} holds one column of numbers; events have t, x, y and p.")
             if places is None:
-                chosen = columns or _by_values([[str(v) for v in row] for row in rows[:4096]])
+                chosen = columns or columns_by_values(
+                    [[str(v) for v in row] for row in rows[:4096]]
+                )
                 if chosen is None:
                     raise SensorError(
                         f"{path} is a table whose values do not tell which columns are t, x, y "
@@ -275,7 +281,7 @@ def _from_one(
                 places = {name: n for n, name in enumerate(chosen) if name}
                 if max(places.values()) >= rows.shape[1]:
                     raise SensorError(f"{path} has {rows.shape[1]} columns only.")
-            yield _convert({name: rows[:, n] for name, n in places.items()}, unit)
+            yield to_events({name: rows[:, n] for name, n in places.items()}, unit)
     if array.missing:
         raise DecodeError(
             path,
@@ -293,7 +299,7 @@ def fields_of(path: Path, rows: Rows) -> dict[str, Rows]:
         If one is missing, or is no number.
     """
     names = rows.dtype.names or ()
-    fields = {ours(name.lower()): name for name in names if ours(name.lower())}
+    fields = {field_name(name.lower()): name for name in names if field_name(name.lower())}
     missing = [name for name in ("t", "x", "y", "p") if name not in fields]
     if missing:
         held = quoted(", ".join(names)) if names else "no fields"
@@ -312,7 +318,7 @@ def _from_parts(path: Path, parts: dict[str, Array], unit: str | None) -> Iterat
         columns = {name: array.rows(STEP).reshape(-1) for name, array in parts.items()}
         count = min(len(column) for column in columns.values())
         if count:
-            yield _convert({name: column[:count] for name, column in columns.items()}, unit)
+            yield to_events({name: column[:count] for name, column in columns.items()}, unit)
         if count < STEP:
             break
     missing = max(array.missing for array in parts.values())
@@ -329,7 +335,7 @@ def _check_numbers(path: Path, dtypes: dict[str, np.dtype[Any]]) -> None:
             raise SensorError(f"{path} holds {name} as {quoted(str(dtype))}, which is no number.")
 
 
-def _convert(columns: dict[str, Rows], unit: str | None) -> Events:
+def to_events(columns: dict[str, Rows], unit: str | None) -> Events:
     """Convert columns of numbers into events; what our fields cannot hold, the check counts."""
     events = np.empty(len(columns["t"]), EVENT_DTYPE)
     t = columns["t"]

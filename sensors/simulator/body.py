@@ -206,7 +206,7 @@ def _arm(body, parts, depth, pose, hand):  # type: ignore[no-untyped-def]
 
 
 @kernel(numba.void(_V, _M, _M))
-def lay_out(body, pose, parts):  # type: ignore[no-untyped-def]
+def place_parts(body, pose, parts):  # type: ignore[no-untyped-def]
     """Lay out all parts of a body, far ones first.
 
     Parameters

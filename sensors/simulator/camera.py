@@ -9,18 +9,11 @@ import numba
 import numpy as np
 
 from spikewire._jit import kernel
+from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Events
-from spikewire.sensors.simulator.body import FIELDS, PARTS, lay_out, measure, pose_at, sway
-from spikewire.sensors.simulator.gestures import (
-    EXTRA_GESTURES,
-    GESTURES,
-    KNOTS,
-    Floats,
-    Path,
-    path,
-    rest,
-)
+from spikewire.sensors.simulator.body import FIELDS, PARTS, measure, place_parts, pose_at, sway
+from spikewire.sensors.simulator.gestures import KNOTS, Floats, Path, path, rest
 from spikewire.sensors.simulator.pixels import PixelModel, Pixels
 from spikewire.sensors.simulator.render import draw_textures, draw_wall, paint, shift
 from spikewire.sensors.simulator.subject import Subject
@@ -131,7 +124,7 @@ class Camera:
         """Paint what is to be seen now; returns intensities and their logarithms."""
         seconds = self.t * 1e-6
         self._move(seconds)
-        lay_out(self._body, self._pose, self._parts)
+        place_parts(self._body, self._pose, self._parts)
         shake = self.conditions.shake
         if shake:
             dx, dy = self._jitter(seconds, 4), self._jitter(seconds, 7)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from spikewire.sensors.datasets.dataset import TEST_TRIALS, TRAIN_TRIALS
+from spikewire.sensors.datasets.gesture_names import GESTURES
+from spikewire.sensors.datasets.layouts import TEST_TRIALS, TRAIN_TRIALS
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events
 from spikewire.sensors.recordings.labels import write_labels
 from spikewire.sensors.recordings.writers import write_events
 from spikewire.sensors.simulator.camera import CHANGE_S, FRAME_US, SENSOR, Camera, Conditions
-from spikewire.sensors.simulator.gestures import GESTURES
 
 LIGHTS = ("natural", "fluorescent", "led")
 """Kinds of light: bare daylight, lamps that flicker with the mains, and a quiet sensor at night."""
@@ -24,7 +24,7 @@ _STEP_US = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class SimulatedRecording:
     """One recording of the set: who, in which light, for how long each gesture.
 
     Attributes
@@ -55,7 +55,7 @@ class Take:
 
 def plan_set(
     subjects: int = 29, *, lights: Sequence[str] = LIGHTS, seconds: float = 6.0, seed: int = 0
-) -> list[Take]:
+) -> list[SimulatedRecording]:
     """List the recordings of a set.
 
     Raises
@@ -73,13 +73,13 @@ def plan_set(
         if light not in LIGHTS:
             raise SensorError(f"light is {light!r}; allowed are {', '.join(LIGHTS)}.")
     return [
-        Take(user, 10_000 * (seed + 1) + user, light, seconds, 1000 * seed + number)
+        SimulatedRecording(user, 10_000 * (seed + 1) + user, light, seconds, 1000 * seed + number)
         for user in range(1, subjects + 1)
         for number, light in enumerate(lights)
     ]
 
 
-def room(take: Take) -> Conditions:
+def draw_conditions(take: SimulatedRecording) -> Conditions:
     """Draw a room for a take; the light decides what disturbs."""
     rng = np.random.default_rng([take.seed, take.subject, 0x11647])
     noise = float(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
@@ -90,13 +90,13 @@ def room(take: Take) -> Conditions:
     )
 
 
-def record_take(take: Take, folder: Path) -> int:
+def simulate_recording(take: SimulatedRecording, folder: Path) -> int:
     """Simulate and write one recording and its labels; returns its number of events.
 
     The gestures follow each other in the order of their classes, as in the published set. A label
     begins when the hands have arrived.
     """
-    camera = Camera(seed=take.seed, subject=take.subject, conditions=room(take))
+    camera = Camera(seed=take.seed, subject=take.subject, conditions=draw_conditions(take))
     labels: list[tuple[str, int, int]] = []
     span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
 
@@ -117,7 +117,7 @@ def record_take(take: Take, folder: Path) -> int:
     return count
 
 
-def write_trials(folder: Path, takes: Sequence[Take], train: int) -> None:
+def write_trials(folder: Path, takes: Sequence[SimulatedRecording], train: int) -> None:
     """Write the two lists of recordings: the first ``train`` users, and the others.
 
     Raises

@@ -14,36 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
 from spikewire.sensors.simulator.subject import Subject
 
-GESTURES = (
-    "hand_clapping",
-    "right_hand_wave",
-    "left_hand_wave",
-    "right_arm_clockwise",
-    "right_arm_counter_clockwise",
-    "left_arm_clockwise",
-    "left_arm_counter_clockwise",
-    "arm_roll",
-    "air_drums",
-    "air_guitar",
-    "other_gestures",
-)
-"""The classes of DVS128 Gesture (Amir et al. 2017), 1 to 11."""
-
-EXTRA_GESTURES = (
-    "both_hands_wave",
-    "jumping_jack",
-    "throw",
-    "push",
-    "swim",
-    "cross_arms",
-)
-"""Six more, shown only when asked for by name: nothing is trained on them, so that a network can be
-taught what it has never seen."""
-
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
 RIGHT, LEFT = 0, 1  # rows of a path; the image side of each is -1 and +1
 SIDE = (-1.0, 1.0)
 
@@ -53,7 +27,6 @@ KNOTS = 128
 HAND = 12
 """Numbers of one hand's pose: place (3), bend added to the forearm's direction to get the fingers'
 (3), the palm's normal (3), spread of the fingers, how closed the fist is, how far out the elbow."""
-
 _REST = (0.24, 0.50, 0.08, 0.0, 0.3, 0.0, 1.0, 0.0, 0.2, 0.25, 0.35, 0.5)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from spikewire._jit import kernel
 from spikewire.sensors.errors import SourceError
-from spikewire.sensors.events import _EVENTS, EVENT_DTYPE, Events
+from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, Events
 from spikewire.sensors.simulator.render import Floats
 
 _NOISE_FRAMES = 64
@@ -79,10 +79,12 @@ class PixelModel:
 @kernel(
     numba.int64(
         _F2, _F2, numba.float64, _F2, _F2, _F2, _F2, _F2, numba.int64[:, ::1],
-        numba.int64, numba.int64, numba.float64, numba.int64, _EVENTS,
+        numba.int64, numba.int64, numba.float64, numba.int64, EVENT_ARRAY,
     )
 )  # fmt: skip
-def watch(frame, logs, lamp, level, memory, on, off, drift, ready, t0, t1, pace, dead, events):  # type: ignore[no-untyped-def]
+def render_events(  # type: ignore[no-untyped-def]
+    frame, logs, lamp, level, memory, on, off, drift, ready, t0, t1, pace, dead, events
+):
     """Let every pixel see one frame.
 
     Parameters
@@ -172,7 +174,7 @@ def watch(frame, logs, lamp, level, memory, on, off, drift, ready, t0, t1, pace,
 
 @kernel(
     numba.int64(
-        _I1, _I1, _F2, _F2, numba.int64[:, ::1], numba.int64, _EVENTS, numba.int64,
+        _I1, _I1, _F2, _F2, numba.int64[:, ::1], numba.int64, EVENT_ARRAY, numba.int64,
     )
 )  # fmt: skip
 def disturb(times, places, level, memory, ready, dead, events, n):  # type: ignore[no-untyped-def]
@@ -246,7 +248,7 @@ class Pixels:
         t1, dead = t0 + self._frame_us, self._model.refractory_us
         if t1 > self._drawn_until:
             self._draw_noise(t0)
-        n = watch(
+        n = render_events(
             frame, logs, lamp, self._level, self._memory, self._on, self._off, self._drift,
             self._ready, t0, t1, self._pace, dead, self._events,
         )  # fmt: skip

@@ -12,11 +12,13 @@ from urllib.parse import parse_qsl, unquote
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Source
 from spikewire.sensors.formats.csv_layout import parse_columns
+from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import read_labels
 from spikewire.sensors.sources.aestream_camera import AestreamCamera
-from spikewire.sensors.sources.files import Excerpt, FileSource, ShelfSource
+from spikewire.sensors.sources.files import FileSource
 from spikewire.sensors.sources.nats.address import check_subject, nats_server
 from spikewire.sensors.sources.nats.source import NatsSource
+from spikewire.sensors.sources.shelf import ShelfSource
 from spikewire.sensors.sources.simulated import open_simulator
 from spikewire.sensors.sources.stdin import StdinSource
 from spikewire.sensors.sources.udp import DEFAULT_PORT, UdpSource

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import trio
 
+from spikewire.sensors.errors import SourceError
+
+SLOWEST, FASTEST = 1e-3, 1e6
+"""Speeds of a replay, in times real time."""
+
+
+def check_speed(speed: float | None) -> float | None:
+    """Refuse a speed that nobody could follow; None is as fast as possible."""
+    if speed is not None and not (SLOWEST <= speed <= FASTEST):
+        raise SourceError(
+            f"speed is {speed}; allowed are positive numbers, {SLOWEST:g} to {FASTEST:g}, or max."
+        )
+    return speed
+
 
 class Pacer:
     """Says when an event time is due, and when somebody wants to be elsewhere.

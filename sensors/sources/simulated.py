@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 import trio
 
+from spikewire.sensors.datasets.gesture_names import GESTURES
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Events, Packet
 from spikewire.sensors.simulator.camera import (
@@ -22,8 +23,7 @@ from spikewire.sensors.simulator.camera import (
     check_gesture,
     simulate,
 )
-from spikewire.sensors.simulator.gestures import GESTURES
-from spikewire.sensors.sources.files import check_speed
+from spikewire.sensors.sources.pacing import check_speed
 
 __all__ = ["SimSource", "open_simulator", "simulate"]
 

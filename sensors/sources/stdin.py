@@ -16,9 +16,9 @@ import trio
 
 from spikewire.sensors.errors import SensorError, SourceError
 from spikewire.sensors.events import Deliver, Events, Packet, Policy, check_events, no_events
-from spikewire.sensors.formats.detect import HEAD, NAMES, Container, probe
-from spikewire.sensors.recordings.recording import read_aedat4, read_decoded
-from spikewire.sensors.sources.udp import RESTART_US
+from spikewire.sensors.formats.detect import HEAD, NAMES, Header, detect
+from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
+from spikewire.sensors.sources.spif import RESTART_US
 
 SUFFIXES: Mapping[str, str] = {"nmnist": ".bin", "aedat1": ".aedat"}
 """Formats that cannot be told by their content, and the name's end that tells them."""
@@ -100,7 +100,7 @@ class StdinSource:
             more = os.read(self._file, 65536)
             head += more
             try:
-                found = probe("Standard input", suffix, head, columns=columns, unit=unit)
+                found = detect("Standard input", suffix, head, columns=columns, unit=unit)
             except SensorError:
                 # Too little may have come yet to tell.
                 if not more or len(head) >= HEAD:
@@ -122,7 +122,7 @@ class StdinSource:
                 "give it, as in stdin:?size=346x260."
             )
         self.size = sized
-        self._found: Container = found
+        self._found: Header = found
         self._policy: Policy = policy
         self._counts: Counter[str] = Counter()
 

@@ -13,7 +13,7 @@ import trio
 
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import EVENT_DTYPE, Deliver, Events, Packet, check_events
-from spikewire.sensors.formats.csv_layout import ours
+from spikewire.sensors.formats.csv_layout import field_name
 
 WAIT_S = 0.02
 """Longest time in the driver: so soon a cancelled source ends."""
@@ -127,6 +127,6 @@ def _ours(raw: Any) -> Events:
     """Convert the drivers' events, by their fields' names."""
     events = np.empty(len(raw), EVENT_DTYPE)
     for name in raw.dtype.names:
-        if ours(name):
-            events[ours(name)] = raw[name]
+        if field_name(name):
+            events[field_name(name)] = raw[name]
     return events

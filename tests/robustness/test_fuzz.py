@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spikewire import sensors
-from spikewire.sensors.sources.udp import REASONS, VERDICTS
+from spikewire.sensors.sources.spif import REASONS, VERDICTS
 from tests.reference.formats import EVENTS, WRITERS
 from tests.robustness import flood, fuzz
 

@@ -53,12 +53,14 @@ class Person:
     ) -> BinnedEvents:
         from spikewire.qcore import bin_events
         from spikewire.sensors.simulator.camera import Camera
-        from spikewire.sensors.simulator.dataset import Take, room
+        from spikewire.sensors.simulator.dataset import SimulatedRecording, draw_conditions
 
         assert self.subject > _TRAINED_BELOW
         light = _ROOMS[(self.number + showing) % len(_ROOMS)]
         seed = 1000 * self.subject + showing
-        conditions = room(Take(self.number, self.subject, light, 1.5, seed))
+        conditions = draw_conditions(
+            SimulatedRecording(self.number, self.subject, light, 1.5, seed)
+        )
         camera = Camera(seed=seed, subject=self.subject, conditions=conditions)
         events = np.concatenate([camera.see(gesture, 1000 * ms) for gesture, ms in shown])
         t, x, y, p = (np.ascontiguousarray(events[name]) for name in "txyp")

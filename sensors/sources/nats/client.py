@@ -58,7 +58,7 @@ class _Client(NatsClient):
         return super()._connect_command()
 
 
-class Connection:
+class NatsConnection:
     """One connection to a NATS server, from :meth:`open` until it is lost or closed."""
 
     def __init__(self, server: NatsServer) -> None:
@@ -82,7 +82,7 @@ class Connection:
             options["tls"] = self._authorities()
         if self._server.credentials is not None:
             options["user_credentials"] = self._server.credentials
-        await self._told(self._connect(url, options), 2 * CONNECT_S)
+        await self._confirm(self._connect(url, options), 2 * CONNECT_S)
 
     async def _connect(self, url: str, options: dict[str, Any]) -> None:
         await self._client.connect(
@@ -96,7 +96,9 @@ class Connection:
 
         Without a batch it is a mere round trip.
         """
-        await self._told(self._publish_stored(batch) if stored else self._publish(batch), CONFIRM_S)
+        await self._confirm(
+            self._publish_stored(batch) if stored else self._publish(batch), CONFIRM_S
+        )
 
     async def _publish(self, batch: Sequence[Message]) -> None:
         for subject, payload, headers in batch:
@@ -130,7 +132,7 @@ class Connection:
             await self._client.subscribe(subject, cb=call)
             await self._client.flush(int(CONFIRM_S))
 
-        await self._told(both(), CONFIRM_S)
+        await self._confirm(both(), CONFIRM_S)
 
     async def wait_lost(self) -> None:
         """Return when the connection is lost; says why by :class:`BrokerError`."""
@@ -156,7 +158,7 @@ class Connection:
     async def _on_closed(self) -> None:
         self._lost.set()
 
-    async def _told(self, work: Coroutine[Any, Any, None], limit_s: float) -> None:
+    async def _confirm(self, work: Coroutine[Any, Any, None], limit_s: float) -> None:
         """Do it unless the connection is lost first; what goes wrong becomes a BrokerError."""
         task = asyncio.ensure_future(work)
         lost = asyncio.ensure_future(self._lost.wait())

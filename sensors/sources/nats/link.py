@@ -21,7 +21,7 @@ from spikewire.sensors.errors import SourceError
 from spikewire.sensors.sources.nats.address import BrokerError, NatsServer
 
 if TYPE_CHECKING:
-    from spikewire.sensors.sources.nats.client import Connection, Message
+    from spikewire.sensors.sources.nats.client import Message, NatsConnection
 
 _T = TypeVar("_T")
 _JOIN_S = 3.0
@@ -59,7 +59,7 @@ class NatsLink:
         self.max_payload = 1 << 20
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._connection: Connection | None = None
+        self._connection: NatsConnection | None = None
 
     async def connect(self) -> None:
         """Connect, dropping the connection that was.
@@ -75,12 +75,12 @@ class NatsLink:
         await self._call(self._connect())
 
     async def _connect(self) -> None:
-        from spikewire.sensors.sources.nats.client import Connection
+        from spikewire.sensors.sources.nats.client import NatsConnection
 
         await self._disconnect()
         fault: BrokerError | None = None
         for url in self.server.urls:
-            connection = Connection(self.server)
+            connection = NatsConnection(self.server)
             try:
                 await connection.open(url)
             except BrokerError as error:
@@ -136,7 +136,7 @@ class NatsLink:
         if connection is not None:
             await connection.close()
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> NatsConnection:
         if self._connection is None:
             raise BrokerError(f"NATS at {self.server.name} is not connected.")
         return self._connection

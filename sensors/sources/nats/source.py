@@ -16,7 +16,7 @@ from spikewire.sensors.errors import SensorError, SourceError
 from spikewire.sensors.events import Deliver, Events, Packet
 from spikewire.sensors.sources.nats.address import BrokerError, NatsServer
 from spikewire.sensors.sources.nats.link import NatsLink, need_nats
-from spikewire.sensors.sources.udp import SpifDecoder
+from spikewire.sensors.sources.spif import SpifDecoder
 
 WAITING_BYTES = 1 << 25
 BATCH = 256
@@ -28,7 +28,7 @@ LONGEST_PAUSE_S = 10.0
 _Message = tuple[bytes, Mapping[str, str]]
 
 
-class _Inbox:
+class MessageQueue:
     """Messages on their way from the other thread; beyond the bound the oldest are lost."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class NatsSource:
         self.size = size
         self._link = NatsLink(server)
         self._subject = subject
-        self._inbox = _Inbox()
+        self._inbox = MessageQueue()
         self._ready = trio.Event()
         self._decoder = SpifDecoder(size)
         self._counts: Counter[str] = Counter()

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikewire.sensors import EVENT_DTYPE, DecodeError, SensorError, inspect, open_recording
+from spikewire.sensors import (
+    EVENT_DTYPE,
+    DecodeError,
+    SensorError,
+    describe_recording,
+    open_recording,
+)
 from tests.reference.formats import EVENTS, WRITERS, aedat2, aedat3, dat, evt3, nmnist
 
 # The data folder's own account of its files: size, events, duration in microseconds.
@@ -48,7 +54,7 @@ def test_bytes_from_the_documentation_are_read(name: str, tmp_path: Path) -> Non
     # In pieces of a few bytes, a record is cut at every place it can be.
     for chunk in (1, 2, 3, 7, 31):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("spikewire.sensors.recordings.recording.CHUNK", chunk)
+            patch.setattr("spikewire.sensors.recordings.reading.CHUNK", chunk)
             patch.setattr("spikewire.sensors.formats.numpy_arrays.STEP", chunk)
             patch.setattr("spikewire.sensors.formats.aedat4.STEP", chunk)
             assert read(path) == EVENTS
@@ -269,7 +275,7 @@ def test_a_bad_line_ends_a_text_where_it_begins(line: str, reason: str, tmp_path
 def test_numbers_that_no_event_can_hold_are_dropped_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("t,x,y,p\n10,-1,3,1\n20,2,70000,1\n30,2,3,2\n40,2,3,300\n50,1,1,1\n")
-    facts = inspect(path, size=(34, 34))
+    facts = describe_recording(path, size=(34, 34))
     assert facts.events == 1
     assert facts.dropped == {"out_of_bounds": 2, "bad_polarity": 2}
 
@@ -344,7 +350,7 @@ def test_time_that_runs_backwards_is_refused_or_dropped_and_counted(tmp_path: Pa
     path.write_bytes(nmnist([(50, 1, 1, 0), (40, 2, 2, 1), (60, 3, 3, 1)]))
     with pytest.raises(SensorError, match="1 time backwards"):
         read(path)
-    facts = inspect(path)
+    facts = describe_recording(path)
     assert facts.events == 2
     assert facts.dropped == {"time_backwards": 1}
 
@@ -383,7 +389,7 @@ def test_a_missing_file_and_a_folder_are_said_in_one_sentence(tmp_path: Path) ->
 @pytest.mark.data
 @pytest.mark.parametrize("name", REAL)
 def test_real_recordings_have_the_facts_of_their_account(name: str, data_dir: Path) -> None:
-    facts = inspect(data_dir / "recordings" / name)
+    facts = describe_recording(data_dir / "recordings" / name)
     assert (facts.format, facts.size, facts.events, facts.duration_us) == REAL[name]
     assert facts.damage is None
     assert facts.dropped == {}

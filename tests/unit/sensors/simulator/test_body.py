@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikewire.sensors import EXTRA_GESTURES, GESTURES, simulate
-from spikewire.sensors.simulator.body import FIELDS, PARTS, bend_arm, lay_out, measure, pose_at
+from spikewire.sensors.simulator.body import FIELDS, PARTS, bend_arm, measure, place_parts, pose_at
 from spikewire.sensors.simulator.gestures import HAND, KNOTS, LEFT, RIGHT, path, rest
 from spikewire.sensors.simulator.render import TEXELS, paint, shift
 from spikewire.sensors.simulator.subject import Subject
@@ -54,7 +54,7 @@ def test_every_subject_and_gesture_can_be_laid_out(gesture: str) -> None:
         assert 0.2 < one.hertz < 6
         for phase in (0.1, 0.6):
             pose_at(one.table, phase, rest(), 1.0, pose)
-            lay_out(measure(subject), pose, parts)
+            place_parts(measure(subject), pose, parts)
             assert np.isfinite(parts).all()
             assert (parts[:, [2, 5]] > 0).all()
             assert (parts[:, 9] >= 0).all()  # texture phases, which the painter needs positive

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spikewire.sensors import EVENT_DTYPE, SourceError
-from spikewire.sensors.simulator.pixels import PixelModel, Pixels, disturb, watch
+from spikewire.sensors.simulator.pixels import PixelModel, Pixels, disturb, render_events
 
 QUIET = PixelModel(mismatch=0, leak_hz=0, shot_hz=0, hot=0, doubled=0)
 
@@ -78,7 +78,7 @@ def test_the_kernel_equals_its_naive_twin(seed: int) -> None:
     for t0 in range(0, 30_000, 1_000):
         frame = rng.uniform(0.01, 1, shape)
         lamp = float(rng.normal(0, 0.1))
-        n = watch(
+        n = render_events(
             frame, np.log(frame), lamp, level, memory, on, off, drift, ready, t0, t0 + 1_000,
             pace, dead, events,
         )  # fmt: skip

@@ -1,0 +1,175 @@
+"""Layouts of data sets: DVS128 Gesture, N-MNIST, and one's own folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from spikewire.sensors.datasets.dataset import Sample
+from spikewire.sensors.datasets.gesture_names import GESTURES
+from spikewire.sensors.errors import SensorError
+from spikewire.sensors.recordings.labels import Label, read_labels
+from spikewire.sensors.recordings.recording import open_recording
+from spikewire.sensors.recordings.suffixes import RECORDINGS, TEXTS
+
+TRAIN_TRIALS, TEST_TRIALS = "trials_to_train.txt", "trials_to_test.txt"
+DVS_GESTURE = "DVS128 Gesture"
+DIGITS = tuple(str(digit) for digit in range(10))
+NMNIST_SIZE = (34, 34)
+
+
+def part_folder(folder: Path, part: str | None) -> Path:
+    if part is None:
+        return folder
+    for name in (
+        part,
+        part.capitalize(),
+        "ibmGestureTrain" if part == "train" else "ibmGestureTest",
+    ):
+        if (folder / name).is_dir():
+            return folder / name
+    raise SensorError(
+        f"{folder} has no part {part!r}: there is neither a folder of that name nor "
+        f"{TRAIN_TRIALS} and {TEST_TRIALS}."
+    )
+
+
+def gesture_samples(folder: Path, part: str | None) -> list[Sample] | None:
+    """List the samples if the folder is DVS128 Gesture as published."""
+    recordings = trials(folder, part)
+    if recordings is None:
+        return None
+    samples = []
+    for recording in recordings:
+        if not recording.is_file():
+            raise SensorError(f"A list in {folder} names {recording.name}, which is not there.")
+        samples += [
+            Sample(recording, label.name, _subject(recording), label.start_us, label.stop_us)
+            for label in gesture_labels(recording)
+        ]
+    return samples
+
+
+def trials(folder: Path, part: str | None) -> list[Path] | None:
+    """List the recordings that DVS128 Gesture's own lists name; None if the lists are not there."""
+    lists = {"train": folder / TRAIN_TRIALS, "test": folder / TEST_TRIALS}
+    if not all(path.is_file() for path in lists.values()):
+        return None
+    wanted = [lists[part]] if part is not None else list(lists.values())
+    lines = (line for path in wanted for line in path.read_text("utf-8", "replace").splitlines())
+    return [folder / line.strip() for line in lines if line.strip()]
+
+
+def gesture_labels(recording: Path) -> list[Label]:
+    """Read the labels beside a recording of DVS128 Gesture; numbers become names."""
+    table = recording.with_name(f"{recording.stem}_labels.csv")
+    labels = []
+    for label in read_labels(table):
+        number = int(label.name) if label.name.isdecimal() else 0
+        if not 1 <= number <= len(GESTURES):
+            raise SensorError(
+                f"{table}: class {label.name!r}; DVS128 Gesture has 1 to {len(GESTURES)}."
+            )
+        labels.append(Label(GESTURES[number - 1], label.start_us, label.stop_us))
+    return labels
+
+
+def nmnist_samples(folder: Path) -> list[Sample] | None:
+    """List the samples if the folder has N-MNIST's layout."""
+    inside = sub_folders(folder)
+    if "Train" in inside:
+        folder, inside = inside["Train"], sub_folders(inside["Train"])
+    if not all(digit in inside for digit in DIGITS):
+        return None
+    samples = []
+    for digit in DIGITS:
+        files = recordings_in(inside[digit])
+        if not files:
+            raise SensorError(f"{folder} has no recordings of {digit}: its folder is empty.")
+        # The data set's own time begins at 0, a few events after which the first ones lie.
+        samples += [Sample(path, digit, None, 0, None) for path in files]
+    return samples
+
+
+def class_folder_samples(folder: Path) -> list[Sample]:
+    return [
+        Sample(path, name, _subject(path))
+        for name, inside in sub_folders(folder).items()
+        for path in recordings_in(inside)
+    ]
+
+
+def label_file_samples(folder: Path) -> list[Sample]:
+    samples = []
+    used = set()
+    for path in recordings_in(folder):
+        tables = [folder / f"{path.stem}_labels.csv", folder / f"{path.stem}.csv"]
+        table = next((table for table in tables if table.is_file()), None)
+        if table is None:
+            raise SensorError(
+                f"{path} has no labels: there is neither {tables[0].name} nor a folder of its "
+                "class around it."
+            )
+        used.add(table)
+        subject = _subject(path)
+        for label in read_labels(table):
+            samples.append(Sample(path, label.name, subject, label.start_us, label.stop_us))
+    for table in sorted(folder.glob("*_labels.csv")):
+        if table not in used:
+            raise SensorError(f"{table} labels no recording: none of its name lies beside it.")
+    return samples
+
+
+def sub_folders(folder: Path) -> dict[str, Path]:
+    # Archives that passed through other systems leave white space around a folder's name.
+    inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return {path.name.strip(): path for path in inside}
+
+
+def recordings_in(folder: Path) -> list[Path]:
+    files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
+    found = [p for p in files if p.suffix.lower() in RECORDINGS - TEXTS]
+    if not found:
+        # A folder of texts only: those that are no labels, and that hold events.
+        found = [p for p in files if p.suffix.lower() in TEXTS and holds_events(p)]
+    return sorted(found, key=lambda p: p.name)
+
+
+def holds_events(path: Path) -> bool:
+    try:
+        open_recording(path)
+    except SensorError:
+        return False
+    return not path.stem.endswith("_labels")
+
+
+def _subject(path: Path) -> str | None:
+    found = re.match(r"(?:user|subject)_?\d+", path.name)
+    return found[0] if found else None
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    def rank(name: str) -> tuple[int, int, str]:
+        number = name.isascii() and name.isdigit()
+        return (0, int(name), name) if number else (1, 0, name)
+
+    return tuple(sorted(names, key=rank))
+
+
+def common_size(paths: Sequence[Path]) -> tuple[int, int]:
+    """Return the one sensor size of all recordings; the largest guess where formats do not say."""
+    stated: tuple[tuple[int, int], Path] | None = None
+    width = height = 1
+    for path in paths:
+        recording = open_recording(path)
+        if recording.size_from == "events":
+            width, height = max(width, recording.size[0]), max(height, recording.size[1])
+        elif stated is None:
+            stated = (recording.size, path)
+        elif recording.size != stated[0]:
+            raise SensorError(
+                f"{path} is of a {recording.size[0]}x{recording.size[1]} sensor, but "
+                f"{stated[1]} of a {stated[0][0]}x{stated[0][1]} one: a data set has one size."
+            )
+    return (width, height) if stated is None else stated[0]

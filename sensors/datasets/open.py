@@ -1,0 +1,96 @@
+"""Open a data set in any layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from spikewire.sensors.datasets.dataset import Dataset
+from spikewire.sensors.datasets.gesture_names import GESTURES
+from spikewire.sensors.datasets.layouts import (
+    DVS_GESTURE,
+    NMNIST_SIZE,
+    class_folder_samples,
+    common_size,
+    gesture_samples,
+    in_order,
+    label_file_samples,
+    nmnist_samples,
+    part_folder,
+)
+from spikewire.sensors.errors import SensorError
+
+
+def open_dataset(
+    path: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    part: Literal["train", "test"] | None = None,
+) -> Dataset:
+    """Open a folder of labelled recordings.
+
+    Layouts are told apart by what lies there:
+
+    - DVS128 Gesture as published: ``userNN_LIGHT.aedat`` (AEDAT 3.1) with ``_labels.csv`` beside
+      them, and ``trials_to_train.txt`` and ``trials_to_test.txt``, of which ``part`` names one.
+      Its class numbers become the names in ``GESTURES``.
+    - N-MNIST: folders ``0`` to ``9`` of ``.bin`` files, or a folder whose ``Train`` holds them.
+      White space around the folders' names is stripped.
+    - One's own recordings, of any format that is read: a sub-folder per class whose recordings
+      show that class throughout, and recordings beside label files (``NAME_labels.csv`` or
+      ``NAME.csv`` next to ``NAME.aedat4``, lines of class,start,stop). Data sets that other
+      libraries have unpacked, a folder of NPY files per class, are such folders.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    classes
+        The classes that labels may name; None for those that are found.
+    part
+        Which of a data set's own two parts; of folders named ``train`` and ``test`` (or ``Train``
+        and ``Test``), that folder. None for all there is.
+
+    Raises
+    ------
+    SensorError
+        If there is no such folder, it holds no recordings, a recording lies there without a label
+        or a label file without its recording, or a label is none of ``classes``.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        what = "is a file, not a folder of recordings" if folder.exists() else "does not exist"
+        raise SensorError(f"The data set {folder} {what}.")
+    found = gesture_samples(folder, part)
+    kind = DVS_GESTURE
+    size: tuple[int, int] = (128, 128)
+    if found is None:
+        folder = part_folder(folder, part)
+        found = nmnist_samples(folder)
+        kind, size = "N-MNIST", NMNIST_SIZE
+    if found is None:
+        found = [*class_folder_samples(folder), *label_file_samples(folder)]
+        kind = "recordings"
+    if not found:
+        raise SensorError(
+            f"The data set {folder} is empty: it needs folders 0 to 9 of .bin files (N-MNIST), a "
+            "folder of recordings per class, or recordings with NAME_labels.csv beside them."
+        )
+    if classes is not None:
+        names = tuple(classes)
+    elif kind == DVS_GESTURE:
+        names = GESTURES
+    else:
+        names = in_order({s.label for s in found})
+    for sample in found:
+        if sample.label not in names:
+            raise SensorError(
+                f"{sample.path} is labelled {sample.label!r}, which is none of the classes "
+                f"{', '.join(names)}."
+            )
+    rank = {name: n for n, name in enumerate(names)}
+    found.sort(key=lambda s: (rank[s.label], s.path.name, str(s.path), s.start_us or 0))
+    if kind == "recordings":
+        size = common_size(list(dict.fromkeys(sample.path for sample in found)))
+    return Dataset(folder, kind, names, tuple(found), size)

@@ -1,0 +1,118 @@
+"""Filters of event streams: integer, streaming, independent of packet boundaries.
+
+A filter takes checked events and gives checked events. Its memory (the time of a pixel's last
+event, the hot pixels) lies in arrays that can be saved and restored.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.sensors.errors import SensorError
+from spikewire.sensors.events import EVENT_DTYPE, Events
+
+NEVER = -(2**62)
+State = Mapping[str, npt.NDArray[Any]]
+
+
+class Filter(ABC):
+    """Base of all filters.
+
+    Parameters
+    ----------
+    size
+        (width, height) of the events that come in.
+
+    Attributes
+    ----------
+    size
+        (width, height) of the events that go out.
+    """
+
+    name = "filter"
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+
+    def apply(self, events: Events) -> Events:
+        """Filter the next events of the stream."""
+        events = np.ascontiguousarray(events)
+        out = np.empty(len(events), EVENT_DTYPE)
+        return out[: int(self._run(events, out))]
+
+    @abstractmethod
+    def _run(self, events: Events, out: Events) -> int:
+        """Write what is kept into ``out``, and return how many events that is."""
+
+    def state(self) -> State:
+        """What is remembered, as the arrays themselves."""
+        return {}
+
+    def reset(self) -> None:  # noqa: B027 - most remember no times
+        """Forget times: the stream's time starts anew. What was learned stays."""
+
+
+class Chain:
+    """Filters one after the other.
+
+    Attributes
+    ----------
+    filters
+        In their order.
+    size
+        (width, height) of what comes out.
+    dropped
+        Events left out, by filter.
+    """
+
+    def __init__(self, size: tuple[int, int], filters: list[Filter]) -> None:
+        self.filters = filters
+        self.size = filters[-1].size if filters else size
+        self.dropped = dict.fromkeys((f"filter_{one.name}" for one in filters), 0)
+
+    def apply(self, events: Events) -> Events:
+        """Filter the next events of the stream."""
+        for one in self.filters:
+            before = len(events)
+            if not before:
+                break
+            events = one.apply(events)
+            self.dropped[f"filter_{one.name}"] += before - len(events)
+        return events
+
+    def reset(self) -> None:
+        """Forget times: the stream's time starts anew."""
+        for one in self.filters:
+            one.reset()
+
+    def save(self) -> dict[str, npt.NDArray[Any]]:
+        """Copy what all filters remember."""
+        return {
+            f"{n}.{one.name}.{name}": array.copy()
+            for n, one in enumerate(self.filters)
+            for name, array in one.state().items()
+        }
+
+    def restore(self, saved: State) -> None:
+        """Take over what filters of the same kind and size remembered; times are forgotten.
+
+        Raises
+        ------
+        SensorError
+            If they were others.
+        """
+        for n, one in enumerate(self.filters):
+            for name, array in one.state().items():
+                found = saved.get(f"{n}.{one.name}.{name}")
+                if found is None or found.shape != array.shape or found.dtype != array.dtype:
+                    raise SensorError(
+                        f"The saved filters are not these: {one.name} has no {name} of "
+                        f"{array.shape} there."
+                    )
+                array[...] = found
+        self.reset()

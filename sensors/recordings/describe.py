@@ -1,0 +1,93 @@
+"""RecordingInfo about a recording, from reading it through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikewire.sensors.errors import DecodeError
+from spikewire.sensors.recordings.recording import Reader, open_recording
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """What a recording is and holds; times in microseconds.
+
+    ``damage`` is None, or a mapping with the byte ``offset`` and the ``reason``; the counts are
+    those of the events before it. ``dropped`` counts events that break a rule, ``left_out`` those
+    that the recording itself declares unusable. ``note`` says what was told from the content.
+    """
+
+    path: str
+    format: str
+    reader: str
+    bytes: int
+    size: tuple[int, int]
+    size_from: str
+    events: int
+    on: int
+    off: int
+    t_first: int | None
+    t_last: int | None
+    duration_us: int
+    rate: float
+    dropped: dict[str, int]
+    damage: dict[str, Any] | None
+    note: str = ""
+    left_out: dict[str, int] | None = None
+
+
+def describe_recording(
+    path: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    columns: str | Sequence[str] | None = None,
+    unit: str | None = None,
+    reader: Reader = "spikewire",
+) -> RecordingInfo:
+    """Read a recording through and tell what it is and holds; takes what ``open_recording`` does.
+
+    Raises
+    ------
+    SensorError
+        If there is no such file, or its format is not read.
+    """
+    recording = open_recording(
+        path, size=size, policy="drop", columns=columns, unit=unit, reader=reader
+    )
+    events = on = 0
+    first: int | None = None
+    last: int | None = None
+    damage: dict[str, Any] | None = None
+    try:
+        for chunk in recording.chunks():
+            events += len(chunk)
+            on += int(chunk["p"].sum(dtype=np.int64))
+            first = int(chunk["t"][0]) if first is None else first
+            last = int(chunk["t"][-1])
+    except DecodeError as error:
+        damage = {"offset": error.offset, "reason": error.reason}
+    duration = last - first if first is not None and last is not None else 0
+    return RecordingInfo(
+        path=str(path),
+        format=recording.format,
+        reader=recording.reader,
+        bytes=recording.path.stat().st_size,
+        size=recording.size,
+        size_from=recording.size_from,
+        events=events,
+        on=on,
+        off=events - on,
+        t_first=first,
+        t_last=last,
+        duration_us=duration,
+        rate=round(events * 1e6 / duration, 1) if duration else 0.0,
+        dropped=dict(recording.counters),
+        damage=damage,
+        note=recording.note,
+        left_out=dict(recording.left_out),
+    )

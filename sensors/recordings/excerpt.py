@@ -1,0 +1,48 @@
+"""Excerpts: a part of a recording, with its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spikewire.sensors.events import Policy
+from spikewire.sensors.recordings.labels import Label
+from spikewire.sensors.recordings.recording import Recording, open_recording
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A recording, or a part of it.
+
+    Attributes
+    ----------
+    path
+        The file.
+    start_us, stop_us
+        Microseconds after the recording's first event: [start, stop).
+    labels
+        Labels in the recording's own time.
+    label
+        One label for everything the labels leave open.
+    size, columns, unit
+        As for :func:`sensors.open_recording`.
+    end_us
+        Until when it lasts (the recording's own time), if that is longer than its events.
+    """
+
+    path: Path
+    start_us: int = 0
+    stop_us: int | None = None
+    labels: Sequence[Label] = field(default_factory=tuple)
+    label: str | None = None
+    size: tuple[int, int] | None = None
+    columns: Sequence[str] | None = None
+    unit: str | None = None
+    end_us: int | None = None
+
+    def open(self, policy: Policy) -> Recording:
+        """Open the recording."""
+        return open_recording(
+            self.path, policy=policy, size=self.size, columns=self.columns, unit=self.unit
+        )

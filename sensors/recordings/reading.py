@@ -1,0 +1,142 @@
+"""Reading loops: decoders fed with chunks of a file or a pipe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from spikewire.sensors.errors import DecodeError
+from spikewire.sensors.events import Events
+from spikewire.sensors.formats import aedat4 as _aedat4
+from spikewire.sensors.formats.detect import Header
+from spikewire.sensors.formats.lz4_frame import frame_end
+
+CHUNK = 1 << 17
+"""Bytes read at once: 32 events may lie in 8 bytes of EVT 2.1, so 14 MiB of events at most."""
+
+
+def read_decoded(
+    path: Path | str,
+    file: BinaryIO,
+    found: Header,
+    height: int,
+    left_out: Counter[str] | None = None,
+) -> Iterator[Events]:
+    """Yield unchecked events of a format that has a decoder, from a file or a pipe.
+
+    Parameters
+    ----------
+    path
+        What to call it in messages.
+    file
+        Read from where it stands, which is ``found.start``.
+    found
+        What its header says.
+    height
+        Rows of the sensor, for formats whose origin is lower left.
+    left_out
+        Takes the counts of events that are declared unusable.
+
+    Raises
+    ------
+    DecodeError
+        After the events before the damage.
+    """
+    assert found.decoder is not None
+    decoder = found.decoder(height)
+    at = found.start
+    rest = b""
+    try:
+        while True:
+            more = file.read(CHUNK)
+            data = rest + more
+            if not more and not rest:
+                break
+            if not more:
+                # A text's last line may lack its end.
+                finish: Callable[[bytes], bytes] = getattr(decoder, "finish", bytes)
+                data = finish(rest)
+            events, used = decoder.decode(np.frombuffer(data, np.uint8))
+            at += used
+            if len(events):
+                yield events
+            if decoder.fault is not None:
+                raise DecodeError(path, f"{decoder.fault}.", at)
+            rest = data[used:]
+            if not more:
+                break
+        short: int = getattr(decoder, "short", 0)
+        if rest or short:
+            raise DecodeError(path, f"{len(rest)} of {decoder.unit}.", at)
+    finally:
+        if left_out is not None:
+            left_out.update({name: n for name, n in decoder.left_out.items() if n})
+
+
+def read_aedat4(
+    path: Path | str,
+    file: BinaryIO,
+    found: Header,
+    length: int | None,
+    left_out: Counter[str] | None = None,
+) -> Iterator[Events]:
+    """Yield unchecked events of AEDAT 4.0, from a file or a pipe (``length`` is then None).
+
+    Only the first stream of events is read; the events of others are counted as left out.
+
+    Raises
+    ------
+    DecodeError
+        After the events of whole packets before the damage.
+    """
+    table = found.table
+    stop = table if table >= found.start and (length is None or table <= length) else None
+    wanted = found.streams[0] if found.streams else None
+    at = found.start
+    try:
+        for here, stream, payload in _aedat4.packets(file, found.start, stop):
+            at = here
+            if found.streams and stream not in found.streams:
+                continue
+            whole = _aedat4.unpack(payload, found.compression)
+            if bytes(whole[8:12]) != b"EVTS":
+                if found.streams:
+                    raise _aedat4.DamageError("this is no packet of events")
+                continue
+            wanted = stream if wanted is None else wanted
+            for events in _aedat4.packet_events(whole):
+                if stream == wanted:
+                    yield events
+                elif left_out is not None:
+                    left_out["other_stream"] += len(events)
+    except _aedat4.DamageError as damage:
+        where = damage.args[1] if len(damage.args) > 1 else at
+        raise DecodeError(path, f"{damage.args[0]}.", where) from None
+    if length is None:
+        return
+    if stop is None and table > length:
+        raise DecodeError(path, "the file ends before its data table.", length)
+    if stop is not None and not _whole_table(file, stop, length):
+        raise DecodeError(path, "the data table is cut short.", stop)
+
+
+def _whole_table(file: BinaryIO, at: int, length: int) -> bool:
+    """Tell whether the table, an LZ4 or Zstandard frame or a flatbuffer, is all there."""
+    file.seek(at)
+    head = file.read(8)
+    if len(head) < 8:
+        return False
+    if head[:4] == b"\x04\x22\x4d\x18":
+        return frame_end(file, at, length) == length
+    if head[:4] == b"\x28\xb5\x2f\xfd":
+        file.seek(at)
+        with suppress(_aedat4.DamageError):
+            _aedat4.unpack(file.read(_aedat4.MOST_BYTES), _aedat4.ZSTD)
+            return True
+        return False
+    return at + 4 + int.from_bytes(head[:4], "little") <= length

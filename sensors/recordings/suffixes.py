@@ -1,0 +1,11 @@
+"""File names of recordings."""
+
+from __future__ import annotations
+
+RECORDINGS = frozenset(
+    {".aedat4", ".aedat", ".bin", ".dat", ".es", ".npy", ".npz", ".raw", ".csv", ".txt"}
+)
+"""File names that end so may be recordings; their format is told by their content."""
+
+TEXTS = frozenset({".csv", ".txt"})
+"""Among them, those that more often are labels or notes."""

@@ -1,0 +1,166 @@
+"""Excerpts as packets: cut where labels change and where a packet is long enough."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import numpy as np
+import trio
+
+from spikewire.sensors.errors import SensorError
+from spikewire.sensors.events import Deliver, Events, Packet, Policy, no_events
+from spikewire.sensors.recordings.excerpt import Excerpt
+from spikewire.sensors.recordings.labels import Label
+from spikewire.sensors.recordings.recording import Recording
+from spikewire.sensors.sources.pacing import Pacer
+
+PACED_US = 4_000
+"""Length of a paced packet, in microseconds of event time."""
+
+FAST_EVENTS = 1 << 16
+"""Most events of a packet where nothing is paced: 0.8 MiB."""
+
+
+def _cut(events: Events, edges: Sequence[int], step_us: int | None) -> Iterator[Events]:
+    """Cut a chunk where labels change, every ``step_us`` and at ``FAST_EVENTS``."""
+    t = events["t"]
+    cuts = {0, len(events)}
+    if edges:
+        cuts.update(int(i) for i in np.searchsorted(t, edges))
+    if step_us is not None and len(events):
+        marks = np.arange(int(t[0]) // step_us + 1, int(t[-1]) // step_us + 1) * step_us
+        cuts.update(int(i) for i in np.searchsorted(t, marks))
+    cuts.update(range(0, len(events), FAST_EVENTS))
+    for first, last in itertools.pairwise(sorted(cuts)):
+        yield events[first:last]
+
+
+def _changes(labels: Sequence[Label], label: str | None) -> list[tuple[int, str | None]]:
+    """List when the label changes, and to what; ``label`` is that of what the labels leave open."""
+    times = sorted({edge for one in labels for edge in (one.start_us, one.stop_us)})
+    changes: list[tuple[int, str | None]] = []
+    before = label
+    for at in times:
+        name = next((one.name for one in labels if one.start_us <= at < one.stop_us), label)
+        if name != before:
+            changes.append((at, name))
+            before = name
+    return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What becomes a packet.
+
+    ``low`` is the excerpt's first time, ``stop`` what later events are not before.
+    """
+
+    events: Events
+    label: str | None
+    since: int | None
+    low: int
+    stop: int
+
+
+class ExcerptStream:
+    """Streams excerpts, one segment each, to a pipeline."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.counters: Counter[str] = Counter()
+        self.policy: Policy = policy
+        self.segment = -1
+
+    async def excerpt(self, what: Excerpt, pacer: Pacer, deliver: Deliver) -> int:
+        """Stream one excerpt, as far as the pacer lets it; returns its events."""
+        recording = await trio.to_thread.run_sync(what.open, self.policy)
+        self.segment += 1
+        count = 0
+        pacer.begin(what.start_us)
+        held: Packet | None = None
+        failed: SensorError | None = None
+        base: int | None = None
+        try:
+            async with aclosing(self._pieces(recording, what, pacer)) as pieces:
+                async for piece in pieces:
+                    events, base = piece.events, piece.low
+                    if held is not None:
+                        await deliver(held)
+                        held = None
+                    if not await pacer.until(piece.stop + 1 - base + what.start_us):
+                        break
+                    held = Packet(
+                        events, recording.size, piece.stop, time.monotonic_ns(), self.segment,
+                        piece.label, label_from=piece.since,
+                    )  # fmt: skip
+                    count += len(events)
+                    self.counters["events"] += len(events)
+                    self.counters["packets"] += 1
+                    if pacer.speed is not None:
+                        await deliver(held)
+                        held = None
+        except SensorError as error:
+            failed = error
+        for name, dropped in recording.counters.items():
+            self.counters[name] += dropped
+        mark = held.watermark if held is not None else (base or 0)
+        if what.end_us is not None:
+            mark = max(mark, what.end_us)
+        if held is not None:
+            await deliver(dataclasses.replace(held, watermark=mark, last=True))
+        else:
+            await deliver(
+                Packet(
+                    no_events(), recording.size, mark, time.monotonic_ns(), self.segment,
+                    None, last=True,
+                )
+            )  # fmt: skip
+        if failed is not None:
+            raise failed
+        return count
+
+    async def _pieces(
+        self, recording: Recording, what: Excerpt, pacer: Pacer
+    ) -> AsyncGenerator[Piece]:
+        """Yield the excerpt's events in pieces of one label each, and its changes of label."""
+        chunks = recording.chunks()
+        first: int | None = None
+        changes = _changes(what.labels, what.label)
+        edges = [at for at, _ in changes]
+        label, since, next_change = what.label, None, 0
+        while True:
+            chunk = await trio.to_thread.run_sync(lambda: next(chunks, None))
+            if chunk is None:
+                break
+            if first is None:
+                first = int(chunk["t"][0])
+            low = first + what.start_us
+            high = None if what.stop_us is None else first + what.stop_us
+            bounds = [low] if high is None else [low, high]
+            cut = np.searchsorted(chunk["t"], bounds)
+            inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
+            speed = pacer.speed
+            step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
+            for events in _cut(inside, edges, step):
+                begins = int(events["t"][0])
+                while next_change < len(changes) and changes[next_change][0] <= begins:
+                    since, label = changes[next_change]
+                    next_change += 1
+                    passed = next_change < len(changes) and changes[next_change][0] <= begins
+                    if passed and since >= low:
+                        # Nothing happened under this label, which held all the same.
+                        yield Piece(no_events(), label, since, low, since)
+                yield Piece(events, label, since, low, int(events["t"][-1]))
+            if high is not None and int(chunk["t"][-1]) >= high:
+                return
+        if first is None or what.end_us is None:
+            return
+        low = first + what.start_us
+        for since, label in changes[next_change:]:
+            if since < what.end_us:
+                yield Piece(no_events(), label, since, low, max(since, low))

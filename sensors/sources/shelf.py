@@ -1,0 +1,109 @@
+"""A folder of recordings, played on request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from spikewire.sensors.errors import SensorError, SourceError
+from spikewire.sensors.events import Deliver, Policy
+from spikewire.sensors.recordings.excerpt import Excerpt
+from spikewire.sensors.recordings.recording import open_recording
+from spikewire.sensors.recordings.suffixes import RECORDINGS, TEXTS
+from spikewire.sensors.sources.excerpt_stream import ExcerptStream
+from spikewire.sensors.sources.pacing import Pacer, check_speed
+
+
+@dataclass(frozen=True, slots=True)
+class PlaySummary:
+    """What a played excerpt came to."""
+
+    name: str
+    segment: int
+    events: int
+
+
+class ShelfSource:
+    """A folder of recordings of which excerpts are played when asked for, one at a time.
+
+    Raises
+    ------
+    SourceError
+        If there is no such folder.
+    """
+
+    live = False
+
+    def __init__(self, folder: str | Path, *, policy: Policy = "raise") -> None:
+        self._folder = Path(folder)
+        if not self._folder.is_dir():
+            raise SourceError(f"The shelf {folder} is not a folder.")
+        self._stream = ExcerptStream(policy)
+        self._orders_in, self._orders_out = trio.open_memory_channel[
+            tuple[Excerpt, float | None, "trio.MemorySendChannel[PlaySummary | SensorError]"]
+        ](0)
+        self.name = f"shelf:{folder}"
+        names = self.names()
+        if not names:
+            raise SourceError(f"The shelf {folder} holds no recording that can be read.")
+        self.size = open_recording(self._folder / names[0]).size
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Events and packets delivered, and events dropped by reason."""
+        return self._stream.counters
+
+    def names(self) -> list[str]:
+        """List the recordings on the shelf."""
+        return sorted(
+            p.name
+            for p in self._folder.iterdir()
+            if p.suffix.lower() in RECORDINGS - TEXTS and p.is_file()
+        )
+
+    async def play(
+        self,
+        name: str,
+        *,
+        start_us: int = 0,
+        stop_us: int | None = None,
+        speed: float | None = None,
+    ) -> PlaySummary:
+        """Stream an excerpt through the running source; returns when all of it was delivered.
+
+        Raises
+        ------
+        SensorError
+            If the name is not on the shelf, the bounds are impossible, or the file is damaged.
+        """
+        if name not in self.names():
+            raise SourceError(f"{name!r} is not on the shelf; there are {', '.join(self.names())}.")
+        if start_us < 0 or (stop_us is not None and stop_us <= start_us):
+            raise SourceError(f"An excerpt from {start_us} to {stop_us} us holds nothing.")
+        check_speed(speed)
+        done_in, done_out = trio.open_memory_channel[PlaySummary | SensorError](1)
+        excerpt = Excerpt(self._folder / name, start_us, stop_us)
+        await self._orders_in.send((excerpt, speed, done_in))
+        try:
+            outcome = await done_out.receive()
+        except trio.EndOfChannel:
+            raise SourceError(f"{name} was cut off: the source stopped.") from None
+        if isinstance(outcome, SensorError):
+            raise outcome
+        return outcome
+
+    async def run(self, deliver: Deliver) -> None:
+        """Wait for orders and stream them, until cancelled."""
+        async for excerpt, speed, done in self._orders_out:
+            with done:
+                try:
+                    count = await self._stream.excerpt(excerpt, Pacer(speed), deliver)
+                    outcome: PlaySummary | SensorError = PlaySummary(
+                        excerpt.path.name, self._stream.segment, count
+                    )
+                except SensorError as error:
+                    outcome = error
+                done.send_nowait(outcome)
