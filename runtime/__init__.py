@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spikewire.runtime.checkpoints import CheckpointStore, resume
     from spikewire.runtime.client.blocking import BlockingClient
     from spikewire.runtime.client.client import Client, connect, converse
-    from spikewire.runtime.client.reconnecting import Following, follow
+    from spikewire.runtime.client.reconnecting import ReconnectingClient, follow
     from spikewire.runtime.client.retry import Retry
     from spikewire.runtime.errors import (
         CheckpointError,
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
         SettingsError,
     )
     from spikewire.runtime.interfaces import RecordedPiece, Recorder
-    from spikewire.runtime.net.asgi_server import WebServer, address_of
+    from spikewire.runtime.net.asgi_server import AsgiServer, address_of
     from spikewire.runtime.pipeline.pipeline import ONLY, PIPELINE, Pipeline, Summary
     from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
     from spikewire.runtime.server.service import Service, serve
-    from spikewire.runtime.settings.load import Configured, PipelineConfig, configure
+    from spikewire.runtime.settings.load import Configured, PipelineConfig, load_settings
     from spikewire.runtime.settings.settings import DEFAULT_PORT, Settings
 
 # The only fields of a result that depend on the clock on the wall, not on the events.
@@ -49,7 +49,7 @@ _HOME = {
     "ConnectionLost": "errors",
     "DEFAULT_PORT": "settings.settings",
     "EventBridge": "bridge.events",
-    "Following": "client.reconnecting",
+    "ReconnectingClient": "client.reconnecting",
     "ONLY": "pipeline.pipeline",
     "PIPELINE": "pipeline.pipeline",
     "PROTOCOL": "protocol.messages",
@@ -66,9 +66,9 @@ _HOME = {
     "SettingsError": "errors",
     "Summary": "pipeline.pipeline",
     "TOPICS": "protocol.messages",
-    "WebServer": "net.asgi_server",
+    "AsgiServer": "net.asgi_server",
     "address_of": "net.asgi_server",
-    "configure": "settings.load",
+    "load_settings": "settings.load",
     "connect": "client.client",
     "converse": "client.client",
     "follow": "client.reconnecting",
@@ -83,6 +83,7 @@ __all__ = [
     "PROTOCOL",
     "TOPICS",
     "WALL_CLOCK_FIELDS",
+    "AsgiServer",
     "BlockingClient",
     "Bridge",
     "BridgeOptions",
@@ -92,10 +93,10 @@ __all__ = [
     "Configured",
     "ConnectionLost",
     "EventBridge",
-    "Following",
     "Pipeline",
     "PipelineConfig",
     "ProtocolError",
+    "ReconnectingClient",
     "RecordedPiece",
     "Recorder",
     "RequestRefused",
@@ -105,12 +106,11 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Summary",
-    "WebServer",
     "address_of",
-    "configure",
     "connect",
     "converse",
     "follow",
+    "load_settings",
     "resume",
     "serve",
 ]

@@ -107,7 +107,7 @@ class SourceLike(Protocol):
     async def run(self, deliver: Callable[[Any], Awaitable[None]]) -> None: ...
 
 
-class Shelf(Protocol):
+class PlaysOnRequest(Protocol):
     """A source that plays excerpts when asked."""
 
     async def play(
@@ -136,7 +136,7 @@ class Recorder(Protocol):
         """Nothing more comes; returns the file that says what was written."""
 
 
-class Replays(Protocol):
+class Seekable(Protocol):
     """A source that can be told how to replay."""
 
     @property

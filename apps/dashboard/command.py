@@ -207,7 +207,7 @@ def _service(
         PipelineConfig,
         Service,
         SettingsError,
-        configure,
+        load_settings,
     )
 
     # What the source showed last stays to be looked at. Where the usual port is free, other
@@ -217,13 +217,13 @@ def _service(
         if value is not None:
             flags[name] = str(value) if isinstance(value, Path) else value
     try:
-        settings = configure(None, flags=flags).settings
+        settings = load_settings(None, flags=flags).settings
     except SettingsError as error:
         raise UsageError(str(error)) from error
     wanted = PipelineConfig(
         ONLY, source, model, classes, filters, seed, speed, settings, frozenset()
     )
-    return Service.of({ONLY: build(wanted, resume, for_files=_FOR_FILES)}, settings)
+    return Service.from_pipelines({ONLY: build(wanted, resume, for_files=_FOR_FILES)}, settings)
 
 
 async def _serve_both(service: Service, page: _Page) -> None:

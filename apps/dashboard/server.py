@@ -47,13 +47,13 @@ async def serve_dashboard(
     """
     if public:
         await _check_door(connect_to)
-    from spikewire.runtime import WebServer, address_of
+    from spikewire.runtime import AsgiServer, address_of
 
     closing = trio.Event()
     app = make_app(connect_to, host, public=public, closing=closing)
     listeners = await _listen(host, port)
     task_status.started(address_of(host, listeners[0]))
-    pages = WebServer(app, closing, websocket_bytes=FROM_BROWSER_BYTES, most=_MOST)
+    pages = AsgiServer(app, closing, websocket_bytes=FROM_BROWSER_BYTES, most=_MOST)
     await pages.serve(listeners, _DEAD_MS)
 
 

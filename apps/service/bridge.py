@@ -20,7 +20,7 @@ from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import names
 
 if TYPE_CHECKING:
-    from spikewire.runtime import Following
+    from spikewire.runtime import ReconnectingClient
     from spikewire.sensors import NatsServer
 
 DEFAULT_TOPICS = "result,status"
@@ -93,7 +93,7 @@ def bridge(
     from spikewire.sensors import NatsLink
 
     server = _server(nats, nats_creds, nats_ca)
-    stream: Callable[[], AbstractAsyncContextManager[Following]] = partial(
+    stream: Callable[[], AbstractAsyncContextManager[ReconnectingClient]] = partial(
         follow, *names(topics), **door(connect, tls, ca, token_file).options, name="bridge",
         pipeline=pipeline, notices=True, after_goodbye="end" if until_goodbye else "wait",
     )  # fmt: skip

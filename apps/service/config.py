@@ -18,10 +18,10 @@ def config(config: Config = None, as_json: Json = False) -> None:
     of `run`. Tokens are not shown. Pipelines of the file follow, with what is their own.
     """
     load_kernels()
-    from spikewire.runtime import SettingsError, configure
+    from spikewire.runtime import SettingsError, load_settings
 
     try:
-        found = configure(config)
+        found = load_settings(config)
     except SettingsError as error:
         raise UsageError(str(error)) from error
     shown = found.shown()

@@ -92,7 +92,7 @@ async def compute(
     def heed(number: int) -> None:
         if heard:
             for pipeline in service.pipelines.values():
-                pipeline.inbox.discard()
+                pipeline.input_queue.discard()
         heard.append(number)
         service.stop()
 

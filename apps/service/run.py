@@ -174,17 +174,17 @@ def run(
         from spikewire.runtime import Service
 
         pipelines = {one.name: build(one, resume, record) for one in wanted}
-        service = Service.of(
+        service = Service.from_pipelines(
             pipelines, settings, reload=partial(_reload, config, flags, found.pipelines)
         )
         raise typer.Exit(trio.run(_run, service, as_json, log, for_us))
 
 
 def _configured(config: Path | None, flags: Mapping[str, Any]) -> Configured:
-    from spikewire.runtime import SettingsError, configure
+    from spikewire.runtime import SettingsError, load_settings
 
     try:
-        return configure(config, flags=_said(flags))
+        return load_settings(config, flags=_said(flags))
     except SettingsError as error:
         raise UsageError(str(error)) from error
 
@@ -198,10 +198,10 @@ def _said(flags: Mapping[str, Any]) -> dict[str, Any]:
 def _reload(
     config: Path | None, flags: Mapping[str, Any], began_with: Sequence[PipelineConfig]
 ) -> Settings:
-    from spikewire.runtime import ServiceError, configure
+    from spikewire.runtime import ServiceError, load_settings
 
     try:
-        found = configure(config, flags=_said(flags))
+        found = load_settings(config, flags=_said(flags))
     except UsageError as error:
         raise ServiceError(f"{error}.") from None
     if config is not None and _tables(found.pipelines) != _tables(began_with):

@@ -19,7 +19,7 @@ from spikewire.apps.terminal.live_state import Follower
 from spikewire.apps.terminal.screen import REDRAW_S, Presenter, presenter
 
 if TYPE_CHECKING:
-    from spikewire.runtime import Client, Following
+    from spikewire.runtime import Client, ReconnectingClient
 
 _FOOTER = "Ctrl-C leaves; the service goes on"
 _OVER = "source ended"
@@ -48,7 +48,7 @@ def watch(
 
 def _stream(
     service: Door, once: bool, *topics: str
-) -> AbstractAsyncContextManager[Client | Following]:
+) -> AbstractAsyncContextManager[Client | ReconnectingClient]:
     from spikewire.runtime import connect, follow
 
     if once:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 import trio
 
-from spikewire.runtime.bridge.publish_queue import BridgeOutbox, Entry, Gap, Kept
+from spikewire.runtime.bridge.publish_queue import Entry, Gap, PublishQueue, QueuedMessage
 from spikewire.runtime.errors import ServiceError
 from spikewire.sensors import BrokerError, SensorError, subject_name
 
@@ -83,7 +83,7 @@ class BrokerBridge(ABC):
         self._options = options
         self._tell = tell
         self._prefix = options.prefix
-        self._outbox = BridgeOutbox(options.most_messages, options.most_bytes)
+        self._queue = PublishQueue(options.most_messages, options.most_bytes)
         encoder = msgspec.msgpack if options.encoding == "msgpack" else msgspec.json
         self._encode: Callable[[Any], bytes] = encoder.encode
         self._listening = trio.CancelScope()
@@ -97,7 +97,7 @@ class BrokerBridge(ABC):
     @property
     def waiting(self) -> int:
         """Messages held that the broker has not confirmed."""
-        return self._outbox.messages
+        return self._queue.messages
 
     def stop(self) -> None:
         """Listen no more, publish what waits, and end."""
@@ -126,11 +126,11 @@ class BrokerBridge(ABC):
                     except (ServiceError, SensorError) as error:
                         # What came before is still published.
                         fault = error
-                self._outbox.end()
+                self._queue.end()
         finally:
             await self._link.aclose()
-            self.counters["lost"] += self._outbox.lost
-            self.counters["unsent"] = self._outbox.messages
+            self.counters["lost"] += self._queue.lost
+            self.counters["unsent"] = self._queue.messages
         if fault is not None:
             raise fault
 
@@ -139,7 +139,7 @@ class BrokerBridge(ABC):
     async def _publish(self) -> None:
         with self._flushing:
             most = max(1, min(BATCH_MESSAGES, self._options.most_messages // 2))
-            while (batch := await self._outbox.take(most, BATCH_BYTES, IDLE_S)) is not None:
+            while (batch := await self._queue.take(most, BATCH_BYTES, IDLE_S)) is not None:
                 try:
                     await self._link.publish(
                         [self._outgoing(entry) for entry in batch], stored=self._options.stored
@@ -147,16 +147,18 @@ class BrokerBridge(ABC):
                 except BrokerError as error:
                     if error.refused and not self.counters["published"]:
                         raise
-                    self.counters["resent"] += sum(isinstance(entry, Kept) for entry in batch)
-                    self._outbox.put_back()
+                    self.counters["resent"] += sum(
+                        isinstance(entry, QueuedMessage) for entry in batch
+                    )
+                    self._queue.put_back()
                     await self._reconnect(str(error))
                     continue
-                self._outbox.confirmed()
+                self._queue.confirmed()
                 for entry in batch:
                     self._count(entry)
 
     def _count(self, entry: Entry) -> None:
-        if isinstance(entry, Kept):
+        if isinstance(entry, QueuedMessage):
             self.counters["published"] += 1
             return
         self.counters["gaps"] += 1
@@ -178,11 +180,11 @@ class BrokerBridge(ABC):
                 # A certificate's file may be missing for a while, too.
                 reason = str(error)
                 continue
-            self._say("nats", "connected", waiting=self.waiting, lost=self._outbox.lost)
+            self._say("nats", "connected", waiting=self.waiting, lost=self._queue.lost)
             return
 
     def _outgoing(self, entry: Entry) -> Published:
-        if isinstance(entry, Kept):
+        if isinstance(entry, QueuedMessage):
             topic, number = entry.topic, f"{entry.topic}:{entry.seq}"
             subject = ".".join(subject_name(part) for part in topic.split("."))
             payload, more = entry.payload, {"Spikewire-Seq": str(entry.seq), **entry.headers}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spikewire.runtime.bridge.base import HEADER_ROOM, BridgeOptions, BrokerBridge, Link, Tell
 from spikewire.runtime.bridge.messages import default_prefix
-from spikewire.runtime.bridge.publish_queue import Kept
+from spikewire.runtime.bridge.publish_queue import QueuedMessage
 from spikewire.sensors import check_subject, encode_spif
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class EventBridge(BrokerBridge):
         try:
             await self._source.run(self._take)
         finally:
-            self.counters["lost_events"] = self._outbox.lost_bytes // _EVENT_BYTES
+            self.counters["lost_events"] = self._queue.lost_bytes // _EVENT_BYTES
 
     async def _take(self, packet: Packet) -> None:
         headers = {
@@ -69,7 +69,7 @@ class EventBridge(BrokerBridge):
             events = packet.events[start : start + most]
             payload = encode_spif(events)
             if not self._source.live:
-                await self._outbox.room(len(payload))
+                await self._queue.room(len(payload))
             self._seq += 1
             self.counters["events"] += len(events)
-            self._outbox.offer(Kept(TOPIC, self._run, self._seq, payload, headers))
+            self._queue.offer(QueuedMessage(TOPIC, self._run, self._seq, payload, headers))

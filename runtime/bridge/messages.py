@@ -11,11 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from spikewire.runtime.bridge.base import HEADER_ROOM, BridgeOptions, BrokerBridge, Link, Tell
-from spikewire.runtime.bridge.publish_queue import Gap, Kept
-from spikewire.runtime.client.reconnecting import Following
+from spikewire.runtime.bridge.publish_queue import Gap, QueuedMessage
+from spikewire.runtime.client.reconnecting import ReconnectingClient
 from spikewire.sensors import check_subject, subject_name
 
-Follow = Callable[[], AbstractAsyncContextManager[Following]]
+Follow = Callable[[], AbstractAsyncContextManager[ReconnectingClient]]
 
 
 def default_prefix(host: str, hello: Mapping[str, Any]) -> str:
@@ -80,13 +80,13 @@ class Bridge(BrokerBridge):
 
     def _offer(self, message: Mapping[str, Any]) -> None:
         self.counters["received"] += 1
-        kept = Kept(message["topic"], self._run, message["seq"], self._encode(message))
+        kept = QueuedMessage(message["topic"], self._run, message["seq"], self._encode(message))
         if len(kept.payload) + HEADER_ROOM > self._link.max_payload:
             self.counters["too_large"] += 1
             self._lose(Gap(kept.topic, kept.run, kept.seq, kept.seq, 1, "bridge"))
             return
-        self._outbox.offer(kept)
+        self._queue.offer(kept)
 
     def _lose(self, gap: Gap) -> None:
         self.counters["lost_by_service" if gap.by == "service" else "lost"] += gap.count
-        self._outbox.announce(gap)
+        self._queue.announce(gap)

@@ -13,7 +13,7 @@ LostBy = Literal["service", "bridge"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class QueuedMessage:
     """A message on its way: its topic, run and number, its bytes and what heads them."""
 
     topic: str
@@ -54,10 +54,10 @@ class Gap:
         return self.topic, self.run, self.by
 
 
-Entry = Kept | Gap
+Entry = QueuedMessage | Gap
 
 
-class BridgeOutbox:
+class PublishQueue:
     """A queue of messages and gaps, in the order in which they are to be published.
 
     A batch that was taken still counts, and stays, until it is confirmed: then it is gone; or put
@@ -91,7 +91,7 @@ class BridgeOutbox:
         """Entries held, gaps included."""
         return len(self._queue) + len(self._taken)
 
-    def offer(self, kept: Kept) -> None:
+    def offer(self, kept: QueuedMessage) -> None:
         """Append a message; never waits."""
         self._queue.append(kept)
         self.messages += 1
@@ -134,7 +134,7 @@ class BridgeOutbox:
         size = 0
         while self._queue and len(self._taken) < most:
             entry = self._queue[0]
-            size += len(entry.payload) if isinstance(entry, Kept) else 0
+            size += len(entry.payload) if isinstance(entry, QueuedMessage) else 0
             if self._taken and size > most_bytes:
                 break
             self._taken.append(self._queue.popleft())
@@ -154,7 +154,7 @@ class BridgeOutbox:
         self._taken.clear()
 
     def _forget(self, entry: Entry) -> None:
-        if isinstance(entry, Kept):
+        if isinstance(entry, QueuedMessage):
             self.messages -= 1
             self.bytes -= len(entry.payload)
 
@@ -168,7 +168,7 @@ class BridgeOutbox:
         dropped = False
         while self._queue and not dropped:
             entry = self._queue.popleft()
-            if isinstance(entry, Kept):
+            if isinstance(entry, QueuedMessage):
                 self._forget(entry)
                 self.lost += 1
                 self.lost_bytes += len(entry.payload)

@@ -8,14 +8,14 @@ from typing import Any
 
 import trio
 
-from spikewire.runtime.broker.subscriber_queue import Outbox
+from spikewire.runtime.broker.subscriber_queue import SubscriberQueue
 from spikewire.runtime.protocol.frames import encode
 from spikewire.runtime.protocol.messages import TOPICS
 
 # A new subscriber is sent the last message of these topics at once.
 RETAINED = frozenset({"status", "learning"})
 # Of these the last messages are kept for subscribers that come back.
-KEPT = ("result", "stats")
+HISTORY_TOPICS = ("result", "stats")
 
 
 class History:
@@ -41,7 +41,7 @@ class History:
 
 
 class Broker:
-    """Numbers messages and hands each, encoded once, to every subscriber's outbox.
+    """Numbers messages and hands each, encoded once, to every subscriber's queue.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class Broker:
 
     def __init__(self, history_messages: int = 0, history_bytes: int = 0) -> None:
         self._keeps = history_messages > 0 and history_bytes > 0
-        self._history = {t: History(history_messages, history_bytes) for t in KEPT}
+        self._history = {t: History(history_messages, history_bytes) for t in HISTORY_TOPICS}
         self.seq = dict.fromkeys(TOPICS, 0)
-        self._outboxes: set[Outbox] = set()
+        self._queues: set[SubscriberQueue] = set()
         self._retained: dict[str, bytes] = {}
         self._gone_dropped = 0
         self._last: bytes | None = None
@@ -72,29 +72,29 @@ class Broker:
     @property
     def dropped(self) -> int:
         """Messages lost by slow subscribers, those who left included."""
-        return self._gone_dropped + sum(box.dropped for box in self._outboxes)
+        return self._gone_dropped + sum(box.dropped for box in self._queues)
 
     @property
     def subscribers(self) -> int:
         """Connections that have said hello."""
-        return len(self._outboxes)
+        return len(self._queues)
 
     def wanted(self, topic: str) -> bool:
         """Whether anybody subscribes to ``topic``."""
-        return any(box.takes(topic) for box in self._outboxes)
+        return any(box.takes(topic) for box in self._queues)
 
-    def attach(self, outbox: Outbox) -> None:
-        """Begin to serve an outbox."""
-        self._outboxes.add(outbox)
+    def attach(self, queue: SubscriberQueue) -> None:
+        """Begin to serve an queue."""
+        self._queues.add(queue)
         if self._last is not None:
-            outbox.finish(self._last)
+            queue.finish(self._last)
 
-    def detach(self, outbox: Outbox) -> None:
-        """Stop serving an outbox."""
-        if outbox in self._outboxes:
-            self._outboxes.remove(outbox)
-            self._gone_dropped += outbox.dropped
-            self.cut_off += outbox.cut
+    def detach(self, queue: SubscriberQueue) -> None:
+        """Stop serving an queue."""
+        if queue in self._queues:
+            self._queues.remove(queue)
+            self._gone_dropped += queue.dropped
+            self.cut_off += queue.disconnected
             self.left.set()
             self.left = trio.Event()
 
@@ -128,7 +128,7 @@ class Broker:
         """Send ``body`` to all who subscribed to ``topic``."""
         self.seq[topic] += 1
         seq = self.seq[topic]
-        wanted = [box for box in self._outboxes if box.takes(topic)]
+        wanted = [box for box in self._queues if box.takes(topic)]
         keeps = self._keeps and topic in self._history
         if not wanted and topic not in RETAINED and not keeps:
             return
@@ -141,8 +141,8 @@ class Broker:
             box.offer(topic, seq, frame)
 
     def finish(self, message: Mapping[str, Any]) -> None:
-        """Let every outbox send what waits, then ``message``, then end; so do later ones."""
+        """Let every queue send what waits, then ``message``, then end; so do later ones."""
         self._last = encode(message)
-        for box in list(self._outboxes):
+        for box in list(self._queues):
             box.finish(self._last)
             box.hurry()

@@ -23,21 +23,22 @@ class _Topic:
     gap: tuple[int, int, int] | None = None  # first and last seq lost, how many
 
 
-class Outbox:
+class SubscriberQueue:
     """The queue between the broker and one connection's writer.
 
     Topics never wait: what does not fit is handled by the topic's policy. ``latest`` keeps the
     newest message only; ``drop_oldest`` makes room and sends a gap message with the counts before
-    the topic goes on; ``disconnect`` calls ``on_cut``. Answers are never dropped: who asks waits.
+    the topic goes on; ``disconnect`` calls ``on_disconnect``. Answers are never dropped: a
+    peer that asks waits.
     Everything leaves in the order in which it came in.
 
     Parameters
     ----------
     most_messages, most_bytes
         Bounds of what waits, for each topic.
-    on_cut
+    on_disconnect
         Called once when a ``disconnect`` topic overflows.
-    straight
+    send_now
         Sends a frame past this queue, at once, while nothing waits in it and whoever empties it is
         waiting in :meth:`ready`; gives how many of the frame's bytes were taken, 0 if none can be
         now. The rest is queued. It must not wait, and must not raise.
@@ -54,13 +55,13 @@ class Outbox:
         self,
         most_messages: int,
         most_bytes: int,
-        on_cut: Callable[[], None] | None = None,
-        straight: Callable[[bytes], int] | None = None,
+        on_disconnect: Callable[[], None] | None = None,
+        send_now: Callable[[bytes], int] | None = None,
     ) -> None:
         self._most_messages = most_messages
         self._most_bytes = most_bytes
-        self._on_cut = on_cut
-        self._straight = straight
+        self._on_disconnect = on_disconnect
+        self._send_now = send_now
         self._idle = False
         self._rest = b""  # of a frame that was sent in part
         self._topics: dict[str, _Topic] = {}
@@ -69,10 +70,10 @@ class Outbox:
         self._ended = False
         self._ready = trio.Event()
         self._taken = trio.Event()
-        self._pressing = trio.Event()
+        self._urgent = trio.Event()
         self.dropped = 0
         self.superseded = 0
-        self.cut = False
+        self.disconnected = False
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -97,10 +98,10 @@ class Outbox:
     def offer(self, topic: str, seq: int, frame: bytes) -> None:
         """Queue a published message if its topic is subscribed to; never waits."""
         held = self._topics.get(topic)
-        if held is None or self._ended or self.cut:
+        if held is None or self._ended or self.disconnected:
             return
-        if self._idle and self._straight is not None:
-            sent = self._straight(frame)
+        if self._idle and self._send_now is not None:
+            sent = self._send_now(frame)
             if sent == len(frame):
                 return
             if sent:
@@ -120,13 +121,13 @@ class Outbox:
             full = len(held.waiting) >= self._most_messages
             if held.waiting and (full or held.size + len(frame) > self._most_bytes):
                 if held.policy == "disconnect":
-                    self._cut_off()
+                    self._disconnect()
                     return
                 self._make_room(held, len(frame))
             held.waiting.append((self._next_order(), seq, frame))
             held.size += len(frame)
             if self._half_full(held):
-                self._pressing.set()
+                self._urgent.set()
         self._wake()
 
     async def room(self) -> None:
@@ -144,7 +145,7 @@ class Outbox:
             return
         self._answers.append((self._next_order(), frame))
         self._wake()
-        self._pressing.set()
+        self._urgent.set()
         for message in then:
             self.offer(*message)
 
@@ -156,13 +157,13 @@ class Outbox:
             self._answers.append((self._next_order(), frame))
         self._ended = True
         self._wake()
-        self._pressing.set()
+        self._urgent.set()
         self._taken.set()
 
     def hurry(self) -> None:
         """Give the peer a limited time to take what waits."""
-        if self._on_cut is not None:
-            self._on_cut()
+        if self._on_disconnect is not None:
+            self._on_disconnect()
 
     @property
     def waiting(self) -> bool:
@@ -184,13 +185,13 @@ class Outbox:
         finally:
             self._idle = False
 
-    async def pressing(self) -> None:
+    async def urgent(self) -> None:
         """Wait until something is not to be kept waiting: an answer, half a queue, or the end."""
         while not (
             self._ended or self._answers or any(map(self._half_full, self._topics.values()))
         ):
-            self._pressing = trio.Event()
-            await self._pressing.wait()
+            self._urgent = trio.Event()
+            await self._urgent.wait()
 
     def _half_full(self, held: _Topic) -> bool:
         if held.policy == "latest":
@@ -242,8 +243,8 @@ class Outbox:
             first, _, count = held.gap or (seq, seq, 0)
             held.gap = (first, seq, count + 1)
 
-    def _cut_off(self) -> None:
-        self.cut = True
+    def _disconnect(self) -> None:
+        self.disconnected = True
         for held in self._topics.values():
             self.dropped += len(held.waiting)
             held.waiting.clear()
@@ -258,8 +259,8 @@ class Outbox:
                 }
             )
         )
-        if self._on_cut is not None:
-            self._on_cut()
+        if self._on_disconnect is not None:
+            self._on_disconnect()
 
     def _next_order(self) -> int:
         self._order += 1

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from spikewire.runtime.client.client import greeted, own_hello, patience_s
-from spikewire.runtime.client.message_buffer import Kept
+from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.notices import (
     AfterGoodbye,
     Away,
@@ -19,10 +19,10 @@ from spikewire.runtime.client.notices import (
     said_goodbye,
     unanswered,
 )
-from spikewire.runtime.client.resume import Resume
+from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.client.retry import Outages, Retry
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused, ServiceError
-from spikewire.runtime.net.address import Place
+from spikewire.runtime.net.address import ServiceAddress
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
 from spikewire.runtime.protocol.messages import Policy
 from spikewire.runtime.settings.settings import DEFAULT_PORT
@@ -97,13 +97,13 @@ class BlockingClient:
         away: Away = "wait",
         notices: bool = False,
     ) -> None:
-        self._place = Place(host, port, unix_path, tls, ca)
+        self._place = ServiceAddress(host, port, unix_path, tls, ca)
         self._hello = own_hello(name, token, pipeline)
         self._timeout_s = timeout_s
-        self._kept = Kept(buffer)
+        self._buffer = MessageBuffer(buffer)
         self._last_id = 0
         self._after_goodbye, self._when_away, self._notices = after_goodbye, away, notices
-        self._resume = Resume()
+        self._resume = TopicPositions()
         self._outages = Outages(reconnect if isinstance(reconnect, Retry) else Retry())
         self._reconnects = bool(reconnect)
         self._lost: ServiceError | None = None
@@ -129,7 +129,7 @@ class BlockingClient:
     @property
     def missed(self) -> int:
         """Messages lost here, because they were not taken in time."""
-        return self._kept.missed
+        return self._buffer.missed
 
     def __enter__(self) -> BlockingClient:
         return self
@@ -153,7 +153,7 @@ class BlockingClient:
     def messages(self) -> Iterator[dict[str, Any]]:
         """Published messages, gaps (``type`` ``gap``) and notices, until the service's goodbye."""
         while True:
-            if (message := self._kept.pop()) is not None:
+            if (message := self._buffer.pop()) is not None:
                 yield message
             elif self.goodbye is not None and not self._waits_after_goodbye():
                 return
@@ -211,7 +211,7 @@ class BlockingClient:
             self._resume.forget(last_seq or {})
             self._resume.want(topics, policy)
             for gap in self._resume.answered(reply):
-                self._kept.put(gap)
+                self._buffer.put(gap)
         return reply
 
     def unsubscribe(self, *topics: str) -> dict[str, Any]:
@@ -288,7 +288,7 @@ class BlockingClient:
         while True:
             pause = self._outages.pause(error, time.monotonic())
             if not told and self._notices:
-                self._kept.put(lost_notice(error, self.goodbye))
+                self._buffer.put(lost_notice(error, self.goodbye))
             told = True
             time.sleep(pause)
             try:
@@ -296,7 +296,7 @@ class BlockingClient:
                 self._open(min(self._timeout_s or math.inf, _RECONNECT_S))
                 if known and self._notices:
                     away_s, attempts = time.monotonic() - began, self._outages.failed + 1
-                    self._kept.put(back_notice(self.hello, self._new_run, away_s, attempts))
+                    self._buffer.put(back_notice(self.hello, self._new_run, away_s, attempts))
                     told = False
                 self._go_on()
                 break
@@ -307,7 +307,7 @@ class BlockingClient:
     def _go_on(self) -> None:
         for fields in self._resume.subscriptions(self.hello):
             for gap in self._resume.answered(self._ask("subscribe", **fields)):
-                self._kept.put(gap)
+                self._buffer.put(gap)
 
     def _ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         self._last_id += 1
@@ -331,7 +331,7 @@ class BlockingClient:
                 pass  # a reply of a request that was interrupted: nobody waits for it
             case _:
                 for one in self._resume.take(message) if self._reconnects else (message,):
-                    self._kept.put(one)
+                    self._buffer.put(one)
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._socket is not None

@@ -10,9 +10,9 @@ from typing import Any
 
 import trio
 
-from spikewire.runtime.client.requests import Verbs
+from spikewire.runtime.client.requests import RequestMethods
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused
-from spikewire.runtime.net.address import Place
+from spikewire.runtime.net.address import ServiceAddress
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
 from spikewire.runtime.protocol.messages import PROTOCOL, Policy
 from spikewire.runtime.settings.settings import DEFAULT_PORT
@@ -62,7 +62,7 @@ class _Results:
                 return message
 
 
-class Client(Verbs):
+class Client(RequestMethods):
     """A conversation with a service; made by :func:`connect` or :func:`converse`.
 
     Requests may be made from several tasks. Messages are taken by iterating; those that come
@@ -355,7 +355,7 @@ async def connect(
     ProtocolError
         Whoever answers does not speak protocol 1, or refuses the connection.
     """
-    stream = await Place(host, port, unix_path, tls, ca).open(timeout_s)
+    stream = await ServiceAddress(host, port, unix_path, tls, ca).open(timeout_s)
     async with converse(
         stream, name=name, pipeline=pipeline, token=token, timeout_s=timeout_s, buffer=buffer
     ) as client:

@@ -10,7 +10,7 @@ from spikewire.runtime.client.resume import gap_of
 Message = dict[str, Any]
 
 
-class Kept:
+class MessageBuffer:
     """A queue that never makes its writer wait.
 
     When it is full the oldest message makes room. Before its topic goes on comes a gap, as a

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from spikewire.runtime.client.client import Client, connect
-from spikewire.runtime.client.message_buffer import Kept, Message
+from spikewire.runtime.client.message_buffer import Message, MessageBuffer
 from spikewire.runtime.client.notices import (
     AfterGoodbye,
     Away,
@@ -19,8 +19,8 @@ from spikewire.runtime.client.notices import (
     said_goodbye,
     unanswered,
 )
-from spikewire.runtime.client.requests import Verbs
-from spikewire.runtime.client.resume import Resume
+from spikewire.runtime.client.requests import RequestMethods
+from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.client.retry import Outages, Retry
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, ServiceError
 from spikewire.runtime.protocol.messages import Policy
@@ -29,7 +29,7 @@ from spikewire.runtime.settings.settings import DEFAULT_PORT
 Dial = Callable[[], AbstractAsyncContextManager[Client]]
 
 
-class Following(Verbs):
+class ReconnectingClient(RequestMethods):
     """Messages of topics, for as long as there is somebody to send them; made by :func:`follow`.
 
     Attributes
@@ -43,7 +43,7 @@ class Following(Verbs):
     def __init__(
         self,
         dial: Dial,
-        resume: Resume,
+        resume: TopicPositions,
         *,
         retry: Retry,
         after_goodbye: AfterGoodbye,
@@ -57,7 +57,7 @@ class Following(Verbs):
         self._after_goodbye = after_goodbye
         self._away = away
         self._notices = notices
-        self._kept = Kept(buffer)
+        self._buffer = MessageBuffer(buffer)
         self._client: Client | None = None
         self._failure: ServiceError | None = None
         self._over = False
@@ -74,7 +74,7 @@ class Following(Verbs):
     @property
     def missed(self) -> int:
         """Messages lost here, because they were not taken in time; a gap told of each."""
-        return self._kept.missed
+        return self._buffer.missed
 
     @property
     def run(self) -> str | None:
@@ -100,7 +100,7 @@ class Following(Verbs):
             The service said what trying again cannot help: a wrong token, another protocol.
         """
         await trio.lowlevel.checkpoint()
-        while (message := self._kept.pop()) is None:
+        while (message := self._buffer.pop()) is None:
             if self._over:
                 if self._failure is not None:
                     raise self._failure
@@ -200,7 +200,7 @@ class Following(Verbs):
 
     def _put(self, *messages: Message) -> None:
         for message in messages:
-            self._kept.put(message)
+            self._buffer.put(message)
         if messages:
             self._news.unpark_all()
 
@@ -225,7 +225,7 @@ async def follow(
     notices: bool = False,
     last_seq: Mapping[str, int] | None = None,
     run: str | None = None,
-) -> AsyncGenerator[Following]:
+) -> AsyncGenerator[ReconnectingClient]:
     """Follow topics of a service, across lost connections::
 
         async with follow("result", port=7462, after_goodbye="wait") as stream:
@@ -266,9 +266,9 @@ async def follow(
         connect, host, port, name=name, pipeline=pipeline, token=token, tls=tls, ca=ca,
         unix_path=unix_path, timeout_s=timeout_s, buffer=buffer,
     )  # fmt: skip
-    resume = Resume(last_seq, run)
+    resume = TopicPositions(last_seq, run)
     resume.want(topics, policy)
-    following = Following(
+    following = ReconnectingClient(
         dial, resume, retry=retry or Retry(), after_goodbye=after_goodbye, away=away,
         notices=notices, buffer=buffer,
     )  # fmt: skip
@@ -277,8 +277,8 @@ async def follow(
 
 
 @asynccontextmanager
-async def keeping_up(following: Following) -> AsyncGenerator[None]:
-    """Hold the connection of a :class:`Following` within the block."""
+async def keeping_up(following: ReconnectingClient) -> AsyncGenerator[None]:
+    """Hold the connection of a :class:`ReconnectingClient` within the block."""
     failed: BaseException | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(following._keep_up)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Verbs:
+class RequestMethods:
     """Requests by their names; :meth:`request` is the subclass's."""
 
     async def request(self, kind: str, **fields: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from spikewire.runtime.protocol.messages import Policy
 Message = dict[str, Any]
 
 
-class Resume:
+class TopicPositions:
     """Numbers of what came, for each topic of one run; no sockets and no clock.
 
     Parameters

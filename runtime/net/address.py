@@ -15,7 +15,7 @@ from spikewire.runtime.settings.settings import DEFAULT_PORT
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServiceAddress:
     """A service's address.
 
     Attributes

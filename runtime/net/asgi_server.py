@@ -19,7 +19,7 @@ _MOST = 64
 log = logging.getLogger("spikewire.http")
 
 
-class WebServer:
+class AsgiServer:
     """Serves the connections of one application.
 
     Parameters

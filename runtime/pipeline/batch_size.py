@@ -7,7 +7,7 @@ _EVENTS_PER_TICK = 256
 _MOST_TICKS = 4096
 
 
-class Pace:
+class BatchSizer:
     """Bounds of the next batch, so that requests never wait long for a tick boundary.
 
     Attributes

@@ -12,14 +12,14 @@ import trio
 from spikewire.runtime.checkpoints import CheckpointStore
 from spikewire.runtime.errors import CheckpointError
 from spikewire.runtime.interfaces import NetworkLike
-from spikewire.runtime.pipeline.input_queue import Asked
-from spikewire.runtime.pipeline.network_task import InThread, Owner
-from spikewire.runtime.protocol.messages import refusal
+from spikewire.runtime.pipeline.input_queue import PendingRequest
+from spikewire.runtime.pipeline.network_task import InThread, NetworkTask
+from spikewire.runtime.protocol.messages import error_reply
 
 log = logging.getLogger("spikewire.runtime")
 
 
-class Saver:
+class CheckpointWriter:
     """One service's checkpoints. A write that fails is reported, and stops nothing.
 
     ``beside`` gives what the source remembers, to be kept with each.
@@ -48,28 +48,28 @@ class Saver:
         self._in_thread = in_thread
         self._beside = beside
         self._nursery: trio.Nursery | None = None
-        self._owner: Owner | None = None
+        self._network_task: NetworkTask | None = None
 
-    def begin(self, nursery: trio.Nursery, owner: Owner) -> None:
-        """Write in tasks of this nursery; tell this owner when they are done."""
-        self._nursery, self._owner = nursery, owner
+    def begin(self, nursery: trio.Nursery, network_task: NetworkTask) -> None:
+        """Write in tasks of this nursery; tell this task when they are done."""
+        self._nursery, self._network_task = nursery, network_task
 
-    def save(self, data: bytes, tick: int, asked: list[Asked]) -> None:
+    def save(self, data: bytes, tick: int, pending: list[PendingRequest]) -> None:
         """Write in the background, then answer those who asked for it."""
         assert self._nursery is not None
-        self._nursery.start_soon(self._write, data, tick, asked)
+        self._nursery.start_soon(self._write, data, tick, pending)
 
     async def finish(self, network: NetworkLike) -> None:
-        """Write where the network stands, now that its owner has ended."""
-        assert self._owner is not None
-        waiting = self._owner.take_savers()
-        if waiting or self._owner.unsaved:
-            self._owner.capture()
+        """Write where the network stands, now that its task has ended."""
+        assert self._network_task is not None
+        waiting = self._network_task.take_savers()
+        if waiting or self._network_task.unsaved:
+            self._network_task.capture()
             data: bytes = await self._in_thread(network.to_bytes)
-            await self._write(data, self._owner.tick, waiting)
+            await self._write(data, self._network_task.tick, waiting)
 
-    async def _write(self, data: bytes, tick: int, asked: Sequence[Asked]) -> None:
-        assert self._owner is not None
+    async def _write(self, data: bytes, tick: int, pending: Sequence[PendingRequest]) -> None:
+        assert self._network_task is not None
         answer: dict[str, Any]
         try:
             beside = None if self._beside is None else self._beside()
@@ -78,11 +78,11 @@ class Saver:
             self.error = str(error)
             self.failures += 1
             log.error("%s", error)
-            answer = refusal("checkpoint_failed", str(error))
+            answer = error_reply("checkpoint_failed", str(error))
         else:
             self.path, self.tick, self.error = str(path), tick, None
             answer = {"ok": True, "path": str(path), "bytes": len(data)}
-        self._owner.saved(self.error is None)
-        for one in asked:
-            one.settle({"tick": tick, **answer})
+        self._network_task.saved(self.error is None)
+        for request in pending:
+            request.reply({"tick": tick, **answer})
         self._changed()

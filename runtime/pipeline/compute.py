@@ -10,11 +10,11 @@ import numpy.typing as npt
 from spikewire.qcore import SpikeProbe, bin_events
 from spikewire.runtime.interfaces import NetworkLike
 from spikewire.runtime.pipeline.preview import Picture, Raster
-from spikewire.runtime.pipeline.segment import Piece, Segment
+from spikewire.runtime.pipeline.segment import Segment, TickRange
 
 
 @dataclass(frozen=True, slots=True)
-class Worked:
+class Computed:
     """What came of a piece.
 
     Attributes
@@ -37,15 +37,15 @@ class Worked:
     raster: Raster | None
 
 
-def work(
+def compute_piece(
     network: NetworkLike,
     segment: Segment | None,
-    piece: Piece,
+    piece: TickRange,
     label: int,
     learn: bool,
     picture: bool = False,
     probe: SpikeProbe | None = None,
-) -> Worked:
+) -> Computed:
     """Compute a piece; blocking, without the GIL where it matters.
 
     Parameters
@@ -76,7 +76,7 @@ def work(
     seen: Picture | None = None
     if picture and segment is not None and len(events):
         seen = Picture(events, segment.size)
-    return Worked(
+    return Computed(
         steps.tick,
         steps.scores,
         steps.spikes,

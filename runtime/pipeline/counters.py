@@ -13,8 +13,8 @@ _MOST_LATENCIES = 8192
 LATENCY_BOUNDS_US = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 1_000_000)
 
 
-class Meter:
-    """What the network's owner has done so far.
+class Counters:
+    """What the network task has done so far.
 
     Attributes
     ----------

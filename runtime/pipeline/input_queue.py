@@ -12,15 +12,15 @@ from spikewire.runtime.interfaces import PacketLike
 from spikewire.runtime.protocol.messages import Request
 
 
-class Asked:
-    """A request on its way to the network's owner, and the answer on its way back."""
+class PendingRequest:
+    """A request on its way to the network task, and the answer on its way back."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self._answer: dict[str, Any] | None = None
         self._answered = trio.Event()
 
-    def settle(self, answer: dict[str, Any]) -> None:
+    def reply(self, answer: dict[str, Any]) -> None:
         """Answer it; only the first answer counts."""
         if self._answer is None:
             self._answer = answer
@@ -33,8 +33,8 @@ class Asked:
         return self._answer
 
 
-class Inbox:
-    """Packets and requests for the network's owner.
+class InputQueue:
+    """Packets and requests for the network task.
 
     Packets are bounded in number and in events. A source that can wait does
     (:meth:`put_waiting`); a live one cannot, so room is made by dropping the oldest packets
@@ -54,7 +54,7 @@ class Inbox:
         self._most_packets = most_packets
         self._most_events = most_events
         self._packets: deque[PacketLike] = deque()
-        self._requests: deque[Asked] = deque()
+        self._requests: deque[PendingRequest] = deque()
         self._room = trio.Event()
         self._wake = trio.Event()
         self.events = 0
@@ -107,9 +107,9 @@ class Inbox:
         self.drops[reason] += len(lost.events)
         self.dropped_packets += 1
 
-    def put_request(self, asked: Asked) -> None:
+    def put_request(self, pending: PendingRequest) -> None:
         """Queue a request."""
-        self._requests.append(asked)
+        self._requests.append(pending)
         self._wake.set()
 
     def take_packet(self) -> PacketLike | None:
@@ -121,7 +121,7 @@ class Inbox:
         self._room.set()
         return packet
 
-    def take_request(self) -> Asked | None:
+    def take_request(self) -> PendingRequest | None:
         """The oldest request, or None."""
         return self._requests.popleft() if self._requests else None
 
@@ -143,7 +143,7 @@ class Inbox:
         self._wake.set()
 
     def nudge(self) -> None:
-        """Wake the owner."""
+        """Wake the network task."""
         self._wake.set()
 
     async def wait(self) -> None:

@@ -14,14 +14,14 @@ import trio
 from spikewire.qcore import ModelError
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import NetworkLike, PacketLike, Recorder
-from spikewire.runtime.pipeline.batch_size import Pace
-from spikewire.runtime.pipeline.compute import Worked, work
-from spikewire.runtime.pipeline.counters import Meter
-from spikewire.runtime.pipeline.input_queue import Asked, Inbox
+from spikewire.runtime.pipeline.batch_size import BatchSizer
+from spikewire.runtime.pipeline.compute import Computed, compute_piece
+from spikewire.runtime.pipeline.counters import Counters
+from spikewire.runtime.pipeline.input_queue import InputQueue, PendingRequest
 from spikewire.runtime.pipeline.lessons import Lessons
 from spikewire.runtime.pipeline.preview import Previews
-from spikewire.runtime.pipeline.recording import Recordings
-from spikewire.runtime.pipeline.segment import NOTHING, Columns, Piece, Segment, columns
+from spikewire.runtime.pipeline.recording import RecordingControl
+from spikewire.runtime.pipeline.segment import NOTHING, EventColumns, Segment, TickRange, columns
 from spikewire.runtime.protocol.messages import (
     Checkpoint,
     Learn,
@@ -30,7 +30,7 @@ from spikewire.runtime.protocol.messages import (
     Status,
     Teach,
     Undo,
-    refusal,
+    error_reply,
 )
 from spikewire.runtime.settings.settings import Settings
 
@@ -51,12 +51,12 @@ class Finished:
         self.events = segment.events
 
 
-class Owner:
-    """Takes packets and requests from the inbox, and publishes results.
+class NetworkTask:
+    """Takes packets and requests from the input queue, and publishes results.
 
     Parameters
     ----------
-    network, inbox, broker, settings
+    network, input_queue, broker, settings
         What it works on.
     save
         Called with the learner's bytes and tick, and the requests to answer, when a checkpoint
@@ -89,41 +89,41 @@ class Owner:
     def __init__(
         self,
         network: NetworkLike,
-        inbox: Inbox,
+        input_queue: InputQueue,
         broker: Broker,
         settings: Settings,
         *,
-        save: Callable[[bytes, int, list[Asked]], None] | None = None,
+        save: Callable[[bytes, int, list[PendingRequest]], None] | None = None,
         changed: Callable[[], None] = lambda: None,
         status: Callable[[], dict[str, Any]] = dict,
         in_thread: InThread = trio.to_thread.run_sync,
         record: Recorder | None = None,
         recorder: Callable[[NetworkLike], Recorder] | None = None,
     ) -> None:
-        self.recordings = Recordings(record, recorder, in_thread, changed)
+        self.recordings = RecordingControl(record, recorder, in_thread, changed)
         self.network = network
         self.classes = network.classes
         self.tick = network.tick
         self.learning = settings.learn
         self.label: str | None = None
-        self.meter = Meter()
+        self.counters = Counters()
         self.previews = Previews(broker, network, lambda: self.settings.preview_per_s)
         self.lessons = Lessons(broker, settings.undo_lessons, self._learning_facts)
         self.busy_since = math.inf
         self.segment: Segment | None = None
         self.broken = False
-        self.applying: Asked | None = None
+        self.applying: PendingRequest | None = None
         self.on_finished: Callable[[int, Finished], None] = lambda number, finished: None
-        self._inbox = inbox
+        self._input_queue = input_queue
         self._broker = broker
         self.settings = settings
         self._save = save
         self._changed = changed
         self._status = status
         self._in_thread = in_thread
-        self._pace = Pace()
+        self._batch_sizer = BatchSizer()
         self._saving = False
-        self._save_for: list[Asked] = []
+        self._save_for: list[PendingRequest] = []
         self._save_wanted = False
         self._changes = self._captured = self._saved = 0
         self.done = trio.Event()
@@ -134,24 +134,24 @@ class Owner:
     # -- the loop --------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Work until the inbox is closed and empty; the last segment is computed to its end."""
+        """Work until the input queue is closed and empty; the last segment is computed whole."""
         while True:
             await self._attend()
-            packet = self._inbox.take_packet()
+            packet = self._input_queue.take_packet()
             if packet is not None:
                 await self._take(packet)
-            elif self._inbox.closed:
+            elif self._input_queue.closed:
                 break
-            elif self._inbox.exhausted and self.segment is not None:
+            elif self._input_queue.exhausted and self.segment is not None:
                 await self._end_segment(time.monotonic_ns())
             else:
-                await self._inbox.wait()
+                await self._input_queue.wait()
         await self._end_segment(time.monotonic_ns())
         await self._attend()
         self.done.set()
 
     async def _take(self, packet: PacketLike) -> None:
-        self.meter.packets += 1
+        self.counters.packets += 1
         if self.segment is not None and packet.segment != self.segment.number:
             await self._end_segment(packet.arrived_ns)
         if self.segment is None:
@@ -163,7 +163,7 @@ class Owner:
         begun = segment.begun
         late = segment.add(packet, events)
         if late:
-            self._inbox.drops["late"] += late
+            self._input_queue.drops["late"] += late
         if segment.begun:
             if not begun:
                 await self._rest(segment.origin_tick)
@@ -171,12 +171,12 @@ class Owner:
         if packet.last:
             await self._end_segment(packet.arrived_ns)
 
-    async def _columns(self, packet: PacketLike) -> Columns:
+    async def _columns(self, packet: PacketLike) -> EventColumns:
         if not len(packet.events):
             return NOTHING
         if len(packet.events) <= _SMALL:
             return columns(packet.events)
-        split: Columns = await self._in_thread(partial(columns, packet.events))
+        split: EventColumns = await self._in_thread(partial(columns, packet.events))
         return split
 
     # -- time ------------------------------------------------------------------------------------
@@ -191,8 +191,8 @@ class Owner:
     async def _rest(self, until: int) -> None:
         """Let the network come to rest; what it says meanwhile belongs to no segment."""
         while self.tick < until:
-            stop = min(until, self.tick + 16 * self._pace.ticks)
-            await self._compute(None, Piece(NOTHING, stop, None), -1)
+            stop = min(until, self.tick + 16 * self._batch_sizer.ticks)
+            await self._compute(None, TickRange(NOTHING, stop, None), -1)
             await self._attend()
 
     async def _end_segment(self, arrived_ns: int) -> None:
@@ -208,7 +208,7 @@ class Owner:
     async def _advance(self, segment: Segment, until: int, arrived_ns: int) -> None:
         while self.tick < until:
             await self._attend()
-            piece = segment.piece(until, self._pace.ticks, self._pace.events)
+            piece = segment.piece(until, self._batch_sizer.ticks, self._batch_sizer.events)
             name = piece.label if self.settings.labels == "source" else self.label
             label = await self._index(name, len(piece.events))
             if self.settings.labels == "source":
@@ -221,7 +221,7 @@ class Owner:
             self._publish(segment, steps, piece.label, name if label >= 0 else None, arrived_ns)
             self._preview(segment, steps, first)
 
-    def _preview(self, segment: Segment, steps: Worked, first: int) -> None:
+    def _preview(self, segment: Segment, steps: Computed, first: int) -> None:
         if steps.picture is not None:
             self.previews.add_picture(
                 steps.picture, tick=self.tick - 1, segment=segment.number,
@@ -238,7 +238,7 @@ class Owner:
             # A class that a lesson adds is no part of what was known before it.
             await self._lesson(name)
         if await self._add_class(name) is not None:
-            self.meter.unlearned_events += events
+            self.counters.unlearned_events += events
             return -1
         return self.classes.index(name)
 
@@ -268,28 +268,31 @@ class Owner:
         self._changed()
         return None
 
-    async def _compute(self, segment: Segment | None, piece: Piece, label: int) -> Worked:
+    async def _compute(self, segment: Segment | None, piece: TickRange, label: int) -> Computed:
         began = time.perf_counter_ns()
         self.busy_since = trio.current_time()
         previews = self.previews
         job = partial(
-            work, self.network, segment, piece, label, self.learning,
+            compute_piece, self.network, segment, piece, label, self.learning,
             previews.pictures, previews.probe,
         )  # fmt: skip
         try:
-            steps: Worked = await self._in_thread(job)
+            steps: Computed = await self._in_thread(job)
         except Exception:
             self.broken = True
             raise
         finally:
             self.busy_since = math.inf
         took = time.perf_counter_ns() - began
-        full = piece.until - self.tick >= self._pace.ticks or len(piece.events) >= self._pace.events
-        self._pace.measured(took, full)
-        self.meter.ticks += piece.until - self.tick
-        self.meter.events += len(piece.events)
-        self.meter.on_events += steps.on_events
-        self.meter.compute_ns += took
+        full = (
+            piece.until - self.tick >= self._batch_sizer.ticks
+            or len(piece.events) >= self._batch_sizer.events
+        )
+        self._batch_sizer.measured(took, full)
+        self.counters.ticks += piece.until - self.tick
+        self.counters.events += len(piece.events)
+        self.counters.on_events += steps.on_events
+        self.counters.compute_ns += took
         self.tick = piece.until
         self._changes += 1
         self._note_counters()
@@ -297,15 +300,15 @@ class Owner:
 
     def _note_counters(self) -> None:
         # Copied between batches: nobody may look into the network while a kernel runs.
-        self.meter.updates = self.network.updates
-        self.meter.synaptic_ops = self.network.synaptic_ops
+        self.counters.updates = self.network.updates
+        self.counters.synaptic_ops = self.network.synaptic_ops
 
     # -- results ---------------------------------------------------------------------------------
 
     def _publish(
         self,
         segment: Segment,
-        steps: Worked,
+        steps: Computed,
         truth: str | None,
         label: str | None,
         arrived_ns: int,
@@ -315,7 +318,7 @@ class Owner:
             steps.tick.tolist(), steps.scores.tolist(), steps.spikes.tolist(), strict=True
         ):
             latency_us = max(0, time.monotonic_ns() - arrived_ns) // 1000
-            self.meter.published(latency_us)
+            self.counters.published(latency_us)
             self._broker.publish(
                 "result",
                 {
@@ -336,53 +339,55 @@ class Owner:
 
     async def _attend(self) -> None:
         """Apply what was asked; the network stands at a tick boundary."""
-        while (asked := self._inbox.take_request()) is not None:
-            self.applying = asked
-            await self._apply(asked)
+        while (pending := self._input_queue.take_request()) is not None:
+            self.applying = pending
+            await self._apply(pending)
             self.applying = None
         if self._save_wanted and not self._saving:
             await self._begin_save()
 
-    async def _apply(self, asked: Asked) -> None:
-        request: Request = asked.request
+    async def _apply(self, pending: PendingRequest) -> None:
+        request: Request = pending.request
         match request:
             case Teach(label=label):
-                asked.settle({"tick": self.tick, **await self._teach(label)})
+                pending.reply({"tick": self.tick, **await self._teach(label)})
                 self._changed()
             case Learn(on=on):
                 self.learning = on
                 if self.settings.labels == "client":
                     await self._lesson(self.label)
-                asked.settle({"ok": True, "tick": self.tick, "on": on})
+                pending.reply({"ok": True, "tick": self.tick, "on": on})
                 self.lessons.publish()
                 self._changed()
             case Undo():
-                asked.settle({"tick": self.tick, **await self._undo()})
+                pending.reply({"tick": self.tick, **await self._undo()})
                 self._changed()
             case Record(on=on):
-                asked.settle({"tick": self.tick, **await self.recordings.ask(on, self.network)})
+                pending.reply({"tick": self.tick, **await self.recordings.ask(on, self.network)})
                 self._changed()
             case Status():
-                asked.settle({"ok": True, "tick": self.tick, "status": self._status()})
+                pending.reply({"ok": True, "tick": self.tick, "status": self._status()})
             case Checkpoint():
                 if self._save is None:
                     why = "This service has no checkpoint folder."
-                    asked.settle({"tick": self.tick, **refusal("no_checkpoints", why)})
+                    pending.reply({"tick": self.tick, **error_reply("no_checkpoints", why)})
                 else:
-                    self._save_for.append(asked)
+                    self._save_for.append(pending)
                     self._save_wanted = True
             case _:
-                raise AssertionError(f"{type(request).__name__} is not for the network's owner")
+                raise AssertionError(
+                    f"{type(request).__name__} is not for the network's network_task"
+                )
 
     async def _teach(self, label: str | None) -> dict[str, Any]:
         if self.settings.labels == "source":
-            return refusal(
+            return error_reply(
                 "labels_from_source",
                 "The source names the classes here (setting labels is 'source').",
             )
         before = await self._known(label if self.learning else None)
         if label is not None and (why := await self._add_class(label)) is not None:
-            return refusal("unknown_class", why)
+            return error_reply("unknown_class", why)
         self.label = label
         await self._lesson(label, before)
         return {"ok": True, "label": label}
@@ -390,7 +395,7 @@ class Owner:
     # -- lessons ---------------------------------------------------------------------------------
 
     def _learning_facts(self) -> dict[str, Any]:
-        return {"tick": self.tick, "on": self.learning, "updates": self.meter.updates}
+        return {"tick": self.tick, "on": self.learning, "updates": self.counters.updates}
 
     async def _known(self, label: str | None) -> Any:
         """What is known before a lesson of ``label``; None if it is none, or none is kept."""
@@ -410,7 +415,7 @@ class Owner:
 
     async def _undo(self) -> dict[str, Any]:
         if self.lessons.undoable is None:
-            return refusal("nothing_to_undo", "There is no lesson that could be taken back.")
+            return error_reply("nothing_to_undo", "There is no lesson that could be taken back.")
         self.label = None
         lesson, before = self.lessons.take_back()
         await self._in_thread(partial(self.network.restore, before))
@@ -426,7 +431,7 @@ class Owner:
         """Save at the next tick boundary, unless nothing was computed since the last time."""
         if self._save is not None and self.unsaved:
             self._save_wanted = True
-            self._inbox.nudge()
+            self._input_queue.nudge()
 
     @property
     def unsaved(self) -> bool:
@@ -437,7 +442,7 @@ class Owner:
         """What is saved now is the network as it stands."""
         self._captured = self._changes
 
-    def take_savers(self) -> list[Asked]:
+    def take_savers(self) -> list[PendingRequest]:
         """Requests for a checkpoint that no save was begun for."""
         waiting, self._save_for = self._save_for, []
         return waiting
@@ -447,7 +452,7 @@ class Owner:
         self._saving = False
         if done:
             self._saved = self._captured
-        self._inbox.nudge()
+        self._input_queue.nudge()
 
     async def _begin_save(self) -> None:
         assert self._save is not None

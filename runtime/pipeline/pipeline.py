@@ -14,14 +14,14 @@ import trio
 
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.checkpoints import CheckpointStore
-from spikewire.runtime.interfaces import NetworkLike, Recorder, Replays, SourceLike
-from spikewire.runtime.pipeline.checkpoint_writer import Saver
-from spikewire.runtime.pipeline.input_queue import Asked, Inbox
-from spikewire.runtime.pipeline.network_task import InThread, Owner
-from spikewire.runtime.pipeline.playback import Plays
-from spikewire.runtime.pipeline.stats import Reporter
+from spikewire.runtime.interfaces import NetworkLike, Recorder, Seekable, SourceLike
+from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
+from spikewire.runtime.pipeline.input_queue import InputQueue, PendingRequest
+from spikewire.runtime.pipeline.network_task import InThread, NetworkTask
+from spikewire.runtime.pipeline.playback import PlaybackRequests
+from spikewire.runtime.pipeline.stats import StatsPublisher
 from spikewire.runtime.pipeline.watchdog import Watchdog
-from spikewire.runtime.protocol.messages import Play, Replay, Request, refusal
+from spikewire.runtime.protocol.messages import Play, Replay, Request, error_reply
 from spikewire.runtime.settings.settings import Settings
 from spikewire.sensors import SensorError
 
@@ -116,33 +116,35 @@ class Pipeline:
         self.source_error: str | None = None
         self.failure: Exception | None = None
         self.broker = Broker(settings.history_messages, settings.history_bytes)
-        self.inbox = Inbox(settings.queue_packets, settings.queue_events)
-        self.reporter = Reporter(self)
+        self.input_queue = InputQueue(settings.queue_packets, settings.queue_events)
+        self.stats_publisher = StatsPublisher(self)
         self.watchdog = Watchdog(self)
         self.facts: Callable[[], dict[str, Any]] = dict
         """What the service adds to the stats."""
-        self.saver: Saver | None = None
+        self.checkpoint_writer: CheckpointWriter | None = None
         if settings.checkpoint_folder is not None:
             self._store = CheckpointStore(settings.checkpoint_folder, settings.checkpoint_keep)
             beside = getattr(source, "save", None)
-            self.saver = Saver(self._store, self.publish_status, in_thread, beside)
-        self.owner = Owner(
+            self.checkpoint_writer = CheckpointWriter(
+                self._store, self.publish_status, in_thread, beside
+            )
+        self.network_task = NetworkTask(
             network,
-            self.inbox,
+            self.input_queue,
             self.broker,
             settings,
-            save=self.saver.save if self.saver is not None else None,
+            save=self.checkpoint_writer.save if self.checkpoint_writer is not None else None,
             changed=self.publish_status,
-            status=self.reporter.status,
+            status=self.stats_publisher.status,
             in_thread=in_thread,
             record=record,
             recorder=recorder,
         )
         self.record = record
-        self.plays = Plays(source)
-        self.owner.on_finished = self.plays.finished
+        self.playback = PlaybackRequests(source)
+        self.network_task.on_finished = self.playback.finished
         self._replays = (
-            cast(Replays, source) if callable(getattr(source, "control", None)) else None
+            cast(Seekable, source) if callable(getattr(source, "control", None)) else None
         )
         self._stopping = trio.Event()
         self._source_scope = trio.CancelScope()
@@ -156,12 +158,12 @@ class Pipeline:
     def offers(self) -> list[str]:
         """Requests that can be answered with more than a refusal."""
         there = {
-            "checkpoint": self.saver is not None,
-            "play": self.plays.there,
+            "checkpoint": self.checkpoint_writer is not None,
+            "play": self.playback.there,
             "replay": self._replays is not None,
-            "record": self.owner.recordings.offered,
+            "record": self.network_task.recordings.offered,
             "teach": self.settings.labels == "client",
-            "undo": self.owner.lessons.keeps,
+            "undo": self.network_task.lessons.keeps,
         }
         return ["status", "learn", *(name for name, can in there.items() if can)]
 
@@ -175,16 +177,16 @@ class Pipeline:
         self._asking += 1
         try:
             if isinstance(request, Play):
-                answer = await self.plays.play(request)
-                return {"tick": self.owner.tick, **answer}
+                answer = await self.playback.play(request)
+                return {"tick": self.network_task.tick, **answer}
             if isinstance(request, Replay):
                 answer = await self._control(request)
-                return {"tick": self.owner.tick, **answer}
+                return {"tick": self.network_task.tick, **answer}
             if self.state == "stopped":
                 return self._too_late()
-            asked = Asked(request)
-            self.inbox.put_request(asked)
-            return await asked.answer()
+            pending = PendingRequest(request)
+            self.input_queue.put_request(pending)
+            return await pending.answer()
         finally:
             self._asking -= 1
             self._asked.set()
@@ -192,18 +194,23 @@ class Pipeline:
 
     async def _control(self, request: Replay) -> dict[str, Any]:
         if self._replays is None:
-            return refusal("no_replay", "The source of this service cannot be told how to replay.")
+            return error_reply(
+                "no_replay", "The source of this service cannot be told how to replay."
+            )
         if self.source_state not in ("running", "stalled"):
-            return refusal("replay_failed", "The source has ended: there is nothing to replay.")
+            return error_reply("replay_failed", "The source has ended: there is nothing to replay.")
         try:
             await self._replays.control(**request.changes())
         except SensorError as error:
-            return refusal("replay_failed", str(error))
+            return error_reply("replay_failed", str(error))
         self.publish_status()
         return {"ok": True, "replay": self.replay}
 
     def _too_late(self) -> dict[str, Any]:
-        return {"tick": self.owner.tick, **refusal("stopping", "The service is stopping.")}
+        return {
+            "tick": self.network_task.tick,
+            **error_reply("stopping", "The service is stopping."),
+        }
 
     # -- its life --------------------------------------------------------------------------------
 
@@ -237,12 +244,12 @@ class Pipeline:
 
         try:
             async with trio.open_nursery() as helpers:
-                helpers.start_soon(self.reporter.run)
-                helpers.start_soon(self.owner.previews.run)
-                helpers.start_soon(self.owner.lessons.run)
-                self.inbox.last_put = trio.current_time()
+                helpers.start_soon(self.stats_publisher.run)
+                helpers.start_soon(self.network_task.previews.run)
+                helpers.start_soon(self.network_task.lessons.run)
+                self.input_queue.last_put = trio.current_time()
                 helpers.start_soon(self.watchdog.run)
-                if self.saver is not None:
+                if self.checkpoint_writer is not None:
                     helpers.start_soon(self._save_now_and_then)
                 await self._work(started)
                 helpers.cancel_scope.cancel()
@@ -260,41 +267,43 @@ class Pipeline:
 
     async def _salvage(self) -> None:
         """Keep what was learned, if a fault elsewhere has ended this, and answer who asked."""
-        asked = self.owner.take_savers()
-        if self.owner.applying is not None:
-            asked.append(self.owner.applying)
-        for one in asked:
-            one.settle(self._too_late())
-        await self.owner.recordings.close()
-        if self.saver is not None and not self.owner.broken:
-            await self.saver.finish(self.network)
+        pending = self.network_task.take_savers()
+        if self.network_task.applying is not None:
+            pending.append(self.network_task.applying)
+        for request in pending:
+            request.reply(self._too_late())
+        await self.network_task.recordings.close()
+        if self.checkpoint_writer is not None and not self.network_task.broken:
+            await self.checkpoint_writer.finish(self.network)
 
     async def _work(self, started: Callable[[Pipeline], None]) -> None:
         self.state = "running"
         failure: Exception | None = None
         async with trio.open_nursery() as saves:
-            if self.saver is not None:
-                self.saver.begin(saves, self.owner)
+            if self.checkpoint_writer is not None:
+                self.checkpoint_writer.begin(saves, self.network_task)
             async with trio.open_nursery() as work:
-                work.start_soon(self.owner.run)
-                self.owner.lessons.publish()
+                work.start_soon(self.network_task.run)
+                self.network_task.lessons.publish()
                 started(self)
                 failure = await self._run_source()
-                self.inbox.end()
+                self.input_queue.end()
                 if self.settings.at_end == "stay":
                     await self._stopping.wait()
                 self.state = "draining"
                 self.publish_status()
-                self.inbox.close()
+                self.input_queue.close()
                 work.start_soon(self._limit_drain)
-        await self.owner.recordings.close()
-        if self.saver is not None:
-            await self.saver.finish(self.network)
+        await self.network_task.recordings.close()
+        if self.checkpoint_writer is not None:
+            await self.checkpoint_writer.finish(self.network)
         if failure is not None and self.settings.at_end == "exit":
             self.failure = failure
 
     async def _run_source(self) -> Exception | None:
-        deliver = self.inbox.put_dropping if self.source.live else self.inbox.put_waiting
+        deliver = (
+            self.input_queue.put_dropping if self.source.live else self.input_queue.put_waiting
+        )
         failure: Exception | None = None
         self.source_state = "running"
         self.publish_status()
@@ -309,7 +318,7 @@ class Pipeline:
                     log.error("the source failed: %s", error)
                 else:
                     log.exception("the source failed by an unforeseen error")
-        self.plays.source_over()
+        self.playback.source_over()
         stopped = self._source_scope.cancelled_caught
         self.source_state = "failed" if failure else "stopped" if stopped else "ended"
         self.publish_status()
@@ -317,22 +326,24 @@ class Pipeline:
 
     async def _limit_drain(self) -> None:
         with trio.move_on_after(self.settings.drain_s):
-            await self.owner.done.wait()
+            await self.network_task.done.wait()
             return
-        self.inbox.discard()
+        self.input_queue.discard()
 
     async def _finish_requests(self) -> None:
-        """Answer what is still asked, before the goodbye ends the outboxes."""
-        self.plays.abandon()
-        while (asked := self.inbox.take_request()) is not None:
-            asked.settle(self._too_late())
+        """Answer what is still asked, before the goodbye ends the queues."""
+        self.playback.abandon()
+        while (pending := self.input_queue.take_request()) is not None:
+            pending.reply(self._too_late())
         with trio.move_on_after(self.settings.goodbye_s):
             while self._asking:
                 await self._asked.wait()
 
     def _say_goodbye(self) -> None:
         self.publish_status()
-        self.broker.finish({"type": "goodbye", "reason": self._reason, "tick": self.owner.tick})
+        self.broker.finish(
+            {"type": "goodbye", "reason": self._reason, "tick": self.network_task.tick}
+        )
 
     async def _save_now_and_then(self) -> None:
         saved = trio.current_time()
@@ -342,34 +353,34 @@ class Pipeline:
             await trio.sleep(max(0.0, min(1.0, saved + every - trio.current_time())))
             if trio.current_time() >= saved + every:
                 saved = trio.current_time()
-                self.owner.want_checkpoint()
+                self.network_task.want_checkpoint()
 
     # -- settings and reports --------------------------------------------------------------------
 
     def take_settings(self, settings: Settings) -> None:
         """Go on with other settings, as far as they can change while it runs."""
-        if self.saver is not None:
+        if self.checkpoint_writer is not None:
             self._store.keep = settings.checkpoint_keep
-        self.settings = self.owner.settings = settings
+        self.settings = self.network_task.settings = settings
 
     def publish_status(self) -> None:
         """Say how things stand."""
-        self.broker.publish("status", self.reporter.status())
+        self.broker.publish("status", self.stats_publisher.status())
 
     def summary(self) -> Summary:
         """What was done."""
-        meter = self.owner.meter
+        counters, writer = self.network_task.counters, self.checkpoint_writer
         return Summary(
             pipeline=self.name,
             reason=self._reason,
-            tick=self.owner.tick,
-            packets=meter.packets,
-            events=meter.events,
-            results=meter.results,
-            updates=meter.updates,
-            drops=dict(self.inbox.drops),
-            checkpoint=self.saver.path if self.saver is not None else None,
-            checkpoint_error=self.saver.error if self.saver is not None else None,
+            tick=self.network_task.tick,
+            packets=counters.packets,
+            events=counters.events,
+            results=counters.results,
+            updates=counters.updates,
+            drops=dict(self.input_queue.drops),
+            checkpoint=writer.path if writer is not None else None,
+            checkpoint_error=writer.error if writer is not None else None,
         )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
-from spikewire.runtime.interfaces import Shelf, SourceLike
-from spikewire.runtime.protocol.messages import Play, refusal
+from spikewire.runtime.interfaces import PlaysOnRequest, SourceLike
+from spikewire.runtime.protocol.messages import Play, error_reply
 from spikewire.sensors import SensorError
 
 if TYPE_CHECKING:
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 _REMEMBERED = 256
 
 
-class Plays:
-    """Connects a shelf's segments with the owner's word that they are computed."""
+class PlaybackRequests:
+    """Connects a shelf's segments with the network task's word that they are computed."""
 
     def __init__(self, source: SourceLike) -> None:
-        self._shelf = cast(Shelf, source) if callable(getattr(source, "play", None)) else None
+        self._shelf = (
+            cast(PlaysOnRequest, source) if callable(getattr(source, "play", None)) else None
+        )
         self._finished: OrderedDict[int, Finished] = OrderedDict()
         self._waiting: dict[int, trio.Event] = {}
         self._over = trio.Event()
@@ -33,7 +35,7 @@ class Plays:
         return self._shelf is not None
 
     def finished(self, number: int, finished: Finished) -> None:
-        """The owner has computed a segment to its end."""
+        """The network task has computed a segment to its end."""
         self._finished[number] = finished
         while len(self._finished) > _REMEMBERED:
             self._finished.popitem(last=False)
@@ -53,9 +55,9 @@ class Plays:
     async def play(self, request: Play) -> dict[str, Any]:
         """Play an excerpt; the answer, once all its results are published."""
         if self._shelf is None:
-            return refusal("no_shelf", "The source of this service plays nothing on request.")
+            return error_reply("no_shelf", "The source of this service plays nothing on request.")
         if self._over.is_set():
-            return refusal("stopping", "The source has ended.")
+            return error_reply("stopping", "The source has ended.")
         summary: Any = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._give_up, nursery.cancel_scope)
@@ -69,16 +71,16 @@ class Plays:
             except SensorError as error:
                 # A play that fails is its asker's trouble; the shelf stays open.
                 nursery.cancel_scope.cancel()
-                return refusal("play_failed", str(error))
+                return error_reply("play_failed", str(error))
             nursery.cancel_scope.cancel()
         if summary is None:
-            return refusal("stopping", "The source ended before the excerpt was over.")
+            return error_reply("stopping", "The source ended before the excerpt was over.")
         number = int(summary.segment)
         if number not in self._finished:
             await self._waiting.setdefault(number, trio.Event()).wait()
         finished = self._finished.get(number)
         if finished is None:
-            return refusal("stopping", "The service stopped before the excerpt was computed.")
+            return error_reply("stopping", "The service stopped before the excerpt was computed.")
         return {
             "ok": True,
             "tick": finished.end_tick,

@@ -15,7 +15,7 @@ import trio
 from spikewire.qcore import SpikeProbe
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import NetworkLike
-from spikewire.runtime.pipeline.segment import Columns
+from spikewire.runtime.pipeline.segment import EventColumns
 
 MOST_CELLS = 128
 """Columns and rows of a picture at most: 32 KiB for both polarities."""
@@ -44,7 +44,7 @@ class Picture:
         (width, height) of the sensor.
     """
 
-    def __init__(self, events: Columns, size: tuple[int, int]) -> None:
+    def __init__(self, events: EventColumns, size: tuple[int, int]) -> None:
         scale = cell_size(size)
         columns, rows = -(-size[0] // scale), -(-size[1] // scale)
         self.size = size

@@ -9,14 +9,14 @@ from typing import Any
 
 from spikewire.runtime.errors import ServiceError
 from spikewire.runtime.interfaces import NetworkLike, RecordedPiece, Recorder
-from spikewire.runtime.pipeline.segment import Piece, Segment
-from spikewire.runtime.protocol.messages import refusal
+from spikewire.runtime.pipeline.segment import Segment, TickRange
+from spikewire.runtime.protocol.messages import error_reply
 from spikewire.sensors import SensorError
 
 log = logging.getLogger("spikewire.runtime")
 
 
-class Recordings:
+class RecordingControl:
     """Hands what is computed to a recorder, if there is one.
 
     Parameters
@@ -54,7 +54,7 @@ class Recordings:
         return self._make is not None
 
     async def note(
-        self, segment: Segment, piece: Piece, first: int, label: str | None, learning: bool
+        self, segment: Segment, piece: TickRange, first: int, label: str | None, learning: bool
     ) -> None:
         """Write down ticks ``first`` to ``piece.until - 1``."""
         if self._recorder is None:
@@ -85,18 +85,18 @@ class Recordings:
     async def ask(self, on: bool, network: NetworkLike) -> dict[str, Any]:
         """Begin or end one at a client's wish; the body of the answer."""
         if self._make is None:
-            return refusal("no_recordings", "This service has no folder for recordings.")
+            return error_reply("no_recordings", "This service has no folder for recordings.")
         try:
             if on and self.path is None:
                 if self._whole:
-                    return refusal("record_failed", "This run is being recorded as a whole.")
+                    return error_reply("record_failed", "This run is being recorded as a whole.")
                 self._recorder = await self._in_thread(partial(self._make, network))
                 self.path = str(self._recorder.path)
             elif not on and self.path is not None:
                 return {"ok": True, "path": await self._close()}
         except (SensorError, ServiceError, OSError) as error:
             self._recorder = self.path = None
-            return refusal("record_failed", str(error))
+            return error_reply("record_failed", str(error))
         return {"ok": True, "path": self.path}
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ _MOST_PENDING = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class EventColumns:
     """Events as contiguous columns: t int64[n] us, x and y uint16[n], p uint8[n]."""
 
     t: npt.NDArray[np.int64]
@@ -32,16 +32,16 @@ class Columns:
     def __len__(self) -> int:
         return len(self.t)
 
-    def cut(self, start: int, stop: int | None = None) -> Columns:
+    def cut(self, start: int, stop: int | None = None) -> EventColumns:
         """Events ``start`` to ``stop``, as views."""
         part = slice(start, stop)
-        return Columns(self.t[part], self.x[part], self.y[part], self.p[part])
+        return EventColumns(self.t[part], self.x[part], self.y[part], self.p[part])
 
-    def then(self, later: Columns) -> Columns:
+    def then(self, later: EventColumns) -> EventColumns:
         """These events, then the later ones."""
         if not len(self):
             return later
-        return Columns(
+        return EventColumns(
             np.concatenate((self.t, later.t)),
             np.concatenate((self.x, later.x)),
             np.concatenate((self.y, later.y)),
@@ -49,9 +49,9 @@ class Columns:
         )
 
 
-def columns(events: npt.NDArray[np.void]) -> Columns:
+def columns(events: npt.NDArray[np.void]) -> EventColumns:
     """Split an event array into contiguous columns."""
-    return Columns(
+    return EventColumns(
         np.ascontiguousarray(events["t"], dtype=np.int64),
         np.ascontiguousarray(events["x"], dtype=np.uint16),
         np.ascontiguousarray(events["y"], dtype=np.uint16),
@@ -63,10 +63,10 @@ NOTHING = columns(np.zeros(0, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TickRange:
     """Ticks up to ``until`` with their events, all under one label."""
 
-    events: Columns
+    events: EventColumns
     until: int
     label: str | None
 
@@ -129,7 +129,7 @@ class Segment:
         """The event time, in microseconds, at which a tick is over."""
         return self.origin_us + (tick + 1 - self.origin_tick) * self._tick_us
 
-    def add(self, packet: PacketLike, events: Columns) -> int:
+    def add(self, packet: PacketLike, events: EventColumns) -> int:
         """Take a packet in; returns how many of its events came too late for their tick."""
         late = 0
         if len(events):
@@ -166,7 +166,7 @@ class Segment:
         last = self.tick_at(self._end_us - 1)
         return max(self.tick, -(-last // result_every) * result_every + 1)
 
-    def piece(self, until: int, most_ticks: int, most_events: int) -> Piece:
+    def piece(self, until: int, most_ticks: int, most_events: int) -> TickRange:
         """Hand out the next ticks, at most up to ``until``: always at least one.
 
         The piece ends where the label changes, after ``most_ticks`` (16 times as many where no
@@ -186,4 +186,4 @@ class Segment:
         n = int(np.searchsorted(pending.t, self.time_after(stop - 1)))
         self._pending = pending.cut(n)
         self.tick = stop
-        return Piece(pending.cut(0, n), stop, self.truth)
+        return TickRange(pending.cut(0, n), stop, self.truth)

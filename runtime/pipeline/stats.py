@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from spikewire.runtime.pipeline.pipeline import Pipeline
 
 
-class Reporter:
+class StatsPublisher:
     """Publishes stats at a steady pace, and makes the body of a status message."""
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -22,7 +22,7 @@ class Reporter:
     async def run(self) -> None:
         """Publish stats every ``stats_every_s``."""
         self._began = self._at = trio.current_time()
-        self._before = self._pipeline.owner.meter.totals()
+        self._before = self._pipeline.network_task.counters.totals()
         while True:
             await trio.sleep(self._pipeline.settings.stats_every_s)
             self.publish_stats()
@@ -32,10 +32,11 @@ class Reporter:
         self._pipeline.broker.publish("stats", self._stats())
 
     def _stats(self) -> dict[str, Any]:
-        pipeline, owner, inbox = self._pipeline, self._pipeline.owner, self._pipeline.inbox
-        meter, settings, broker = owner.meter, pipeline.settings, pipeline.broker
+        pipeline, settings = self._pipeline, self._pipeline.settings
+        task, queue, broker = pipeline.network_task, pipeline.input_queue, pipeline.broker
+        counters = task.counters
         now = trio.current_time()
-        totals = meter.totals()
+        totals = counters.totals()
         before = self._before or totals
         span = now - self._at
         self._before, self._at = totals, now
@@ -44,7 +45,7 @@ class Reporter:
             return (totals[name] - before[name]) / span if span > 0 else 0.0
 
         return {
-            "tick": owner.tick,
+            "tick": task.tick,
             "uptime_s": now - self._began,
             "interval_s": span,
             "events_per_s": rate("events"),
@@ -57,22 +58,22 @@ class Reporter:
             "events": totals["events"],
             "ticks": totals["ticks"],
             "results": totals["results"],
-            "on_events": meter.on_events,
-            "off_events": totals["events"] - meter.on_events,
+            "on_events": counters.on_events,
+            "off_events": totals["events"] - counters.on_events,
             "replay": pipeline.replay,
             "updates": totals["updates"],
             "synaptic_ops": totals["synaptic_ops"],
             "queue": {
-                "packets": inbox.packets,
-                "events": inbox.events,
+                "packets": queue.packets,
+                "events": queue.events,
                 "most_packets": settings.queue_packets,
                 "most_events": settings.queue_events,
             },
-            "drops": dict(inbox.drops),
-            "dropped_packets": inbox.dropped_packets,
-            "unlearned_events": meter.unlearned_events,
+            "drops": dict(queue.drops),
+            "dropped_packets": queue.dropped_packets,
+            "unlearned_events": counters.unlearned_events,
             "source": {str(k): int(v) for k, v in pipeline.source.counters.items()},
-            "latency_us": meter.take_latencies(),
+            "latency_us": counters.take_latencies(),
             **pipeline.facts(),
             "subscribers": {
                 "connected": broker.subscribers,
@@ -83,30 +84,31 @@ class Reporter:
 
     def status(self) -> dict[str, Any]:
         """The body of a status message: what holds now, without rates."""
-        pipeline, owner, saver = self._pipeline, self._pipeline.owner, self._pipeline.saver
+        pipeline, task = self._pipeline, self._pipeline.network_task
+        writer = pipeline.checkpoint_writer
         return {
             "run": pipeline.run_id,
             "pipeline": pipeline.name,
             "state": pipeline.state,
-            "tick": owner.tick,
-            "classes": list(owner.classes),
+            "tick": task.tick,
+            "classes": list(task.classes),
             "labels": pipeline.settings.labels,
-            "label": owner.label,
-            "learn": owner.learning,
-            "recording": owner.recordings.path,
+            "label": task.label,
+            "learn": task.learning,
+            "recording": task.recordings.path,
             "source": {
                 "name": pipeline.source.name,
                 "live": bool(pipeline.source.live),
                 "state": pipeline.source_state,
                 "error": pipeline.source_error,
-                "segment": None if owner.segment is None else owner.segment.number,
+                "segment": None if task.segment is None else task.segment.number,
                 "replay": pipeline.replay,
             },
             "checkpoint": {
                 "folder": pipeline.settings.checkpoint_folder,
-                "path": saver.path if saver is not None else None,
-                "tick": saver.tick if saver is not None else None,
-                "error": saver.error if saver is not None else None,
-                "failures": saver.failures if saver is not None else 0,
+                "path": writer.path if writer is not None else None,
+                "tick": writer.tick if writer is not None else None,
+                "error": writer.error if writer is not None else None,
+                "failures": writer.failures if writer is not None else 0,
             },
         }

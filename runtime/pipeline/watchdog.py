@@ -41,7 +41,7 @@ class Watchdog:
 
     def _look_at_source(self, limit: float) -> None:
         pipeline = self._pipeline
-        quiet = trio.current_time() - pipeline.inbox.last_put
+        quiet = trio.current_time() - pipeline.input_queue.last_put
         if pipeline.source_state == "running" and pipeline.source.live and quiet > limit:
             self.source_stalls += 1
             pipeline.source_state = "stalled"
@@ -53,7 +53,7 @@ class Watchdog:
             pipeline.publish_status()
 
     def _look_at_network(self, limit: float) -> None:
-        busy = trio.current_time() - self._pipeline.owner.busy_since
+        busy = trio.current_time() - self._pipeline.network_task.busy_since
         stalled = busy > limit and not math.isinf(busy)
         if stalled and not self.network_stalled:
             self.network_stalls += 1

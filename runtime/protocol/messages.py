@@ -63,11 +63,11 @@ def _check_speed(speed: float) -> None:
         )
 
 
-class _Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
+class _ClientMessage(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
     id: _Id | None = None
 
 
-class Hello(_Said, tag="hello", kw_only=True):
+class Hello(_ClientMessage, tag="hello", kw_only=True):
     """The first message of a connection."""
 
     protocol: int
@@ -76,7 +76,7 @@ class Hello(_Said, tag="hello", kw_only=True):
     pipeline: _Name | None = None
 
 
-class Subscribe(_Said, tag="subscribe", kw_only=True):
+class Subscribe(_ClientMessage, tag="subscribe", kw_only=True):
     """Send these topics from now on, and what was missed since ``last_seq`` of ``run``."""
 
     topics: _Topics
@@ -93,7 +93,7 @@ class Subscribe(_Said, tag="subscribe", kw_only=True):
                 raise ValueError("last_seq needs run: numbers begin anew with each run")
 
 
-class Unsubscribe(_Said, tag="unsubscribe", kw_only=True):
+class Unsubscribe(_ClientMessage, tag="unsubscribe", kw_only=True):
     """Send these topics no more."""
 
     topics: _Topics
@@ -102,7 +102,7 @@ class Unsubscribe(_Said, tag="unsubscribe", kw_only=True):
         _check_topics(self.topics)
 
 
-class Teach(_Said, tag="teach", kw_only=True):
+class Teach(_ClientMessage, tag="teach", kw_only=True):
     """What is shown from now on is of this class; None: nobody says."""
 
     label: _Name | None
@@ -113,21 +113,21 @@ class Teach(_Said, tag="teach", kw_only=True):
             raise ValueError("label must be printable text, and not only spaces")
 
 
-class Learn(_Said, tag="learn", kw_only=True):
+class Learn(_ClientMessage, tag="learn", kw_only=True):
     """Switch learning on or off."""
 
     on: bool
 
 
-class Checkpoint(_Said, tag="checkpoint"):
+class Checkpoint(_ClientMessage, tag="checkpoint"):
     """Write the learner to disk."""
 
 
-class Status(_Said, tag="status"):
+class Status(_ClientMessage, tag="status"):
     """Say how things stand."""
 
 
-class Play(_Said, tag="play", kw_only=True):
+class Play(_ClientMessage, tag="play", kw_only=True):
     """Show an excerpt of a recording from the service's shelf."""
 
     name: _Path
@@ -142,11 +142,11 @@ class Play(_Said, tag="play", kw_only=True):
             raise ValueError("stop_us must lie after start_us")
 
 
-class Undo(_Said, tag="undo"):
+class Undo(_ClientMessage, tag="undo"):
     """Take back the last lesson."""
 
 
-class Replay(_Said, tag="replay", kw_only=True):
+class Replay(_ClientMessage, tag="replay", kw_only=True):
     """How the recording is replayed from now on; what is not said stays."""
 
     paused: bool | msgspec.UnsetType = msgspec.UNSET
@@ -166,19 +166,19 @@ class Replay(_Said, tag="replay", kw_only=True):
         return {name: value for name, value in told.items() if value is not msgspec.UNSET}
 
 
-class Record(_Said, tag="record", kw_only=True):
+class Record(_ClientMessage, tag="record", kw_only=True):
     """Begin or end writing down what is computed."""
 
     on: bool
 
 
 Request = Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record
-Said = Hello | Subscribe | Unsubscribe | Request
+ClientMessage = Hello | Subscribe | Unsubscribe | Request
 
-_said: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)
+_said: msgspec.msgpack.Decoder[ClientMessage] = msgspec.msgpack.Decoder(ClientMessage)
 
 
-def understand(payload: bytes) -> Said:
+def decode_message(payload: bytes) -> ClientMessage:
     """Decode and check one message of a client.
 
     Raises
@@ -203,6 +203,6 @@ def understand(payload: bytes) -> Said:
         raise ProtocolError("malformed", "A frame is nested too deeply.") from None
 
 
-def refusal(code: str, message: str) -> dict[str, Any]:
+def error_reply(code: str, message: str) -> dict[str, Any]:
     """The body of an answer that says no."""
     return {"ok": False, "code": code, "message": message}

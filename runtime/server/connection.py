@@ -13,21 +13,21 @@ from typing import Any, Literal, Protocol
 import trio
 
 from spikewire.runtime.broker.broker import RETAINED
-from spikewire.runtime.broker.subscriber_queue import Outbox
+from spikewire.runtime.broker.subscriber_queue import SubscriberQueue
 from spikewire.runtime.errors import ProtocolError
 from spikewire.runtime.pipeline.pipeline import PIPELINE, Pipeline
 from spikewire.runtime.protocol.frames import Framer, encode
 from spikewire.runtime.protocol.messages import (
     PROTOCOL,
+    ClientMessage,
     Hello,
     Request,
-    Said,
     Status,
     Subscribe,
     Unsubscribe,
+    decode_message,
+    error_reply,
     matching,
-    refusal,
-    understand,
 )
 from spikewire.runtime.settings.settings import Settings
 
@@ -47,12 +47,12 @@ _GATHERED_BYTES = 256 * 1024
 # fast replay in 23 ms, in turns with others; one call for each would be 39 ms in one turn.
 _BURST_S = 0.001
 # Elsewhere a socket is no file that one can write to.
-_STRAIGHT = os.name == "posix"
+_CAN_SEND_NOW = os.name == "posix"
 Allowed = Literal["watch", "control"]
 _IDS = 1024  # ids of a connection's last requests, none of which may come again
 
 
-class Desk(Protocol):
+class ServiceApi(Protocol):
     """What a connection needs of its service."""
 
     settings: Settings
@@ -66,15 +66,15 @@ class Desk(Protocol):
 
 
 class Connection:
-    """Reads one peer's messages, answers each, and writes what its outbox holds.
+    """Reads one peer's messages, answers each, and writes what its queue holds.
 
     A fault of the peer ends this connection, with an error that names it; nobody else notices.
     """
 
-    def __init__(self, stream: trio.abc.Stream, desk: Desk) -> None:
-        settings = desk.settings
+    def __init__(self, stream: trio.abc.Stream, service: ServiceApi) -> None:
+        settings = service.settings
         self._stream = stream
-        self._desk = desk
+        self._service = service
         self._framer = Framer(settings.frame_bytes)
         self._writer_scope = trio.CancelScope()
         self._reading = False
@@ -84,14 +84,14 @@ class Connection:
         self._ids: deque[int | str] = deque(maxlen=_IDS)
         self._name = "a connection"
         self._every_s = 0.0
-        self._phase = desk.next_phase()
+        self._phase = service.next_phase()
         self._silence = settings.heartbeat_s
         self._sent_at = -math.inf
-        self._outbox = Outbox(
+        self._queue = SubscriberQueue(
             settings.subscriber_messages,
             settings.subscriber_bytes,
             self._hurry_writer,
-            self._send_straight if _STRAIGHT and isinstance(stream, trio.SocketStream) else None,
+            self._send_now if _CAN_SEND_NOW and isinstance(stream, trio.SocketStream) else None,
         )
 
     async def run(self) -> None:
@@ -102,11 +102,11 @@ class Connection:
                 await self._read()
         finally:
             if self._with is not None:
-                self._with.broker.detach(self._outbox)
+                self._with.broker.detach(self._queue)
             await trio.aclose_forcefully(self._stream)
 
     def _hurry_writer(self) -> None:
-        limit = trio.current_time() + self._desk.settings.goodbye_s
+        limit = trio.current_time() + self._service.settings.goodbye_s
         self._writer_scope.deadline = min(self._writer_scope.deadline, limit)
 
     # -- reading ---------------------------------------------------------------------------------
@@ -115,10 +115,10 @@ class Connection:
         fault: ProtocolError | None = None
         self._reading = True
         try:
-            pipeline = await self._greet()
-            pipeline.broker.attach(self._outbox)
-            while (said := await self._hear()) is not None:
-                await self._respond(said, pipeline)
+            pipeline = await self._handshake()
+            pipeline.broker.attach(self._queue)
+            while (message := await self._read_message()) is not None:
+                await self._respond(message, pipeline)
         except ProtocolError as error:
             fault = error
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -127,148 +127,148 @@ class Connection:
             self._reading = False
         if fault is not None:
             log.info("%s broke the protocol: %s", self._name, fault)
-            self._outbox.finish(_error(fault))
+            self._queue.finish(_error(fault))
             self._hurry_writer()
         else:
             # The peer reads no more, or cannot ask any more: what waits is sent, then it ends.
-            self._outbox.finish()
+            self._queue.finish()
             self._hurry_writer()
 
     def _note_handshake(self, error: BaseException) -> None:
         """Count a peer that speaks no TLS here, or does not like the certificate."""
         reason = error.__cause__
         if isinstance(reason, ssl.SSLError) and not self._greeted:
-            self._desk.refused_handshakes += 1
+            self._service.refused_handshakes += 1
             log.warning("%s made no TLS handshake: %s", self._name, reason.reason or reason)
 
-    async def _greet(self) -> Pipeline:
-        with trio.move_on_after(self._desk.settings.hello_s) as scope:
-            said = await self._hear()
-            if said is None:
+    async def _handshake(self) -> Pipeline:
+        with trio.move_on_after(self._service.settings.hello_s) as scope:
+            message = await self._read_message()
+            if message is None:
                 raise trio.BrokenResourceError
         if scope.cancelled_caught:
             raise ProtocolError(
-                "hello_late", f"No hello came within {self._desk.settings.hello_s:g} s."
+                "hello_late", f"No hello came within {self._service.settings.hello_s:g} s."
             )
-        if not isinstance(said, Hello):
+        if not isinstance(message, Hello):
             raise ProtocolError("hello_first", "The first message of a connection is a hello.")
-        if said.protocol != PROTOCOL:
+        if message.protocol != PROTOCOL:
             raise ProtocolError(
-                "wrong_protocol", f"Protocol {said.protocol} is not spoken here; {PROTOCOL} is."
+                "wrong_protocol", f"Protocol {message.protocol} is not spoken here; {PROTOCOL} is."
             )
-        if said.client:
+        if message.client:
             # As a literal: a name must not be able to forge lines of a log.
-            self._name = f"client {said.client!r}"
-        self._may = self._desk.admit(said.token)
+            self._name = f"client {message.client!r}"
+        self._may = self._service.admit(message.token)
         if self._may is None:
             log.warning(
                 "%s was refused: it brought %s token",
                 self._name,
-                "no" if said.token is None else "a wrong",
+                "no" if message.token is None else "a wrong",
             )
             raise ProtocolError("wrong_token", "This service wants a token, and not that one.")
-        pipeline = self._desk.find(said.pipeline)
+        pipeline = self._service.find(message.pipeline)
         if pipeline is None:
             raise ProtocolError(
-                "unknown_pipeline", f"This service has no pipeline {said.pipeline!r}."
+                "unknown_pipeline", f"This service has no pipeline {message.pipeline!r}."
             )
         PIPELINE.set(pipeline.name)
         self._with = pipeline
         log.info("%s said hello", self._name)
-        await self._outbox.answer(encode(self._desk.hello(pipeline, self._may)))
+        await self._queue.answer(encode(self._service.hello(pipeline, self._may)))
         self._greeted = True
         return pipeline
 
-    async def _hear(self) -> Said | None:
+    async def _read_message(self) -> ClientMessage | None:
         """The peer's next message; None when it has sent its last one."""
         deadline = math.inf
         while (payload := self._framer.take()) is None:
             if self._framer.partial and deadline == math.inf:
-                deadline = trio.current_time() + self._desk.settings.frame_s
+                deadline = trio.current_time() + self._service.settings.frame_s
             with trio.move_on_at(deadline) as scope:
                 data = await self._stream.receive_some(_CHUNK)
             if scope.cancelled_caught:
                 raise ProtocolError(
                     "frame_late",
                     f"A message was begun and not finished within "
-                    f"{self._desk.settings.frame_s:g} s.",
+                    f"{self._service.settings.frame_s:g} s.",
                 )
             if not data:
                 if self._framer.partial:
                     raise ProtocolError("truncated", "The connection ended inside a message.")
                 return None
             self._framer.feed(data)
-        return understand(payload)
+        return decode_message(payload)
 
-    async def _respond(self, said: Said, pipeline: Pipeline) -> None:
-        match said:
+    async def _respond(self, message: ClientMessage, pipeline: Pipeline) -> None:
+        match message:
             case Hello():
                 raise ProtocolError("hello_twice", "A connection has one hello.")
             case Subscribe() | Unsubscribe():
-                await self._set_topics(said, pipeline)
+                await self._set_topics(message, pipeline)
             case _:
-                refused = self._refusal(said, pipeline)
-                answer = refused if refused is not None else await pipeline.ask(said)
-                await self._reply(said, answer)
+                refused = self._refuse(message, pipeline)
+                answer = refused if refused is not None else await pipeline.ask(message)
+                await self._reply(message, answer)
 
-    def _refusal(self, said: Request, pipeline: Pipeline) -> dict[str, Any] | None:
+    def _refuse(self, message: Request, pipeline: Pipeline) -> dict[str, Any] | None:
         """Why this peer's request is not even asked, if so."""
         fault: tuple[str, str] | None = None
-        if self._may == "watch" and not isinstance(said, Status):
+        if self._may == "watch" and not isinstance(message, Status):
             fault = "not_allowed", "The token of this connection allows to watch only."
-        elif said.id is not None and said.id in self._ids:
-            fault = "repeated_id", f"The id {said.id!r} was used before on this connection."
-        if said.id is not None:
-            self._ids.append(said.id)
+        elif message.id is not None and message.id in self._ids:
+            fault = "repeated_id", f"The id {message.id!r} was used before on this connection."
+        if message.id is not None:
+            self._ids.append(message.id)
         if fault is None:
             return None
-        log.warning("%s: %s refused: %s", self._name, type(said).__name__.lower(), fault[1])
-        self._desk.refused_requests += 1
-        return {"tick": pipeline.owner.tick, **refusal(*fault)}
+        log.warning("%s: %s refused: %s", self._name, type(message).__name__.lower(), fault[1])
+        self._service.refused_requests += 1
+        return {"tick": pipeline.network_task.tick, **error_reply(*fault)}
 
-    async def _set_topics(self, said: Subscribe | Unsubscribe, pipeline: Pipeline) -> None:
+    async def _set_topics(self, message: Subscribe | Unsubscribe, pipeline: Pipeline) -> None:
         # From here to the answer nothing else can run: what was missed goes before what comes now.
-        await self._outbox.room()
+        await self._queue.room()
         broker = pipeline.broker
         added: list[str] = []
-        for topic in matching(said.topics):
-            if isinstance(said, Unsubscribe):
-                self._outbox.unsubscribe(topic)
+        for topic in matching(message.topics):
+            if isinstance(message, Unsubscribe):
+                self._queue.unsubscribe(topic)
             else:
-                added += [topic] if topic not in self._outbox.topics else []
-                self._outbox.subscribe(topic, said.policy)
-        if isinstance(said, Subscribe) and said.every_ms is not None:
-            self._every_s = said.every_ms / 1000
+                added += [topic] if topic not in self._queue.topics else []
+                self._queue.subscribe(topic, message.policy)
+        if isinstance(message, Subscribe) and message.every_ms is not None:
+            self._every_s = message.every_ms / 1000
         answer: dict[str, Any] = {
             "ok": True,
-            "tick": pipeline.owner.tick,
-            "topics": list(self._outbox.topics),
-            "seq": {topic: broker.seq[topic] for topic in self._outbox.topics},
+            "tick": pipeline.network_task.tick,
+            "topics": list(self._queue.topics),
+            "seq": {topic: broker.seq[topic] for topic in self._queue.topics},
         }
         missed: dict[str, list[tuple[int, bytes]]] = {}
-        if isinstance(said, Subscribe) and said.last_seq is not None:
+        if isinstance(message, Subscribe) and message.last_seq is not None:
             answer["resume"] = {}
             for topic in added:
-                if topic in said.last_seq and topic not in RETAINED:
+                if topic in message.last_seq and topic not in RETAINED:
                     told, missed[topic] = broker.missed(
-                        topic, said.last_seq[topic], said.run == pipeline.run_id
+                        topic, message.last_seq[topic], message.run == pipeline.run_id
                     )
                     answer["resume"][topic] = told
         lines = [(name, *kept) for name in added for kept in missed.get(name, ())]
         for name in added:
             if (kept := broker.retained(name)) is not None:
                 lines.append((name, *kept))
-        await self._reply(said, answer, then=lines)
+        await self._reply(message, answer, then=lines)
 
     async def _reply(
         self,
-        said: Said,
+        message: ClientMessage,
         answer: Mapping[str, Any],
         then: Sequence[tuple[str, int, bytes]] = (),
     ) -> None:
-        kind = type(said).__name__.lower()
-        await self._outbox.answer(
-            encode({"type": "reply", "to": kind, "id": getattr(said, "id", None), **answer}),
+        kind = type(message).__name__.lower()
+        await self._queue.answer(
+            encode({"type": "reply", "to": kind, "id": getattr(message, "id", None), **answer}),
             then,
         )
 
@@ -290,7 +290,7 @@ class Connection:
             pass
         connection.cancel()
 
-    def _send_straight(self, frame: bytes) -> int:
+    def _send_now(self, frame: bytes) -> int:
         """Hand a frame to the kernel at once, as much of it as fits, while the writer is idle.
 
         To wake the writer for it costs a turn of the scheduler for each peer.
@@ -298,7 +298,7 @@ class Connection:
         now = trio.current_time()
         if self._every_s or not self._greeted or now - self._sent_at < _BURST_S:
             return 0
-        if self._silence != self._desk.settings.heartbeat_s:
+        if self._silence != self._service.settings.heartbeat_s:
             # The settings were read anew: the writer waits by the old ones.
             return 0
         assert isinstance(self._stream, trio.SocketStream)
@@ -313,19 +313,19 @@ class Connection:
 
     async def _next(self) -> bytes | None:
         """The next frame to send; a heartbeat when there has been none for a while."""
-        self._silence = silence = self._desk.settings.heartbeat_s
+        self._silence = silence = self._service.settings.heartbeat_s
         begun = trio.current_time()
-        while not self._outbox.waiting:
+        while not self._queue.waiting:
             beats = silence and self._greeted and self._with is not None
             due = max(begun, self._sent_at) + silence if beats else math.inf
             if due <= trio.current_time() and self._with is not None:
-                return encode({"type": "beat", "tick": self._with.owner.tick})
+                return encode({"type": "beat", "tick": self._with.network_task.tick})
             with trio.move_on_at(due):
-                await self._outbox.ready()
+                await self._queue.ready()
         if self._every_s:
             with trio.move_on_at(self._next_turn()):
-                await self._outbox.pressing()
-        return self._outbox.pop()
+                await self._queue.urgent()
+        return self._queue.pop()
 
     def _next_turn(self) -> float:
         """When what was gathered is sent next: each connection has moments of its own.
@@ -341,7 +341,7 @@ class Connection:
         """This frame and those that wait behind it: one send for many costs little more."""
         parts, size = [frame], len(frame)
         most = _GATHERED_BYTES if self._every_s else _JOINED_BYTES
-        while size < most and (more := self._outbox.pop()) is not None:
+        while size < most and (more := self._queue.pop()) is not None:
             parts.append(more)
             size += len(more)
         return b"".join(parts) if len(parts) > 1 else frame

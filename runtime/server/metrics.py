@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from spikewire.runtime.errors import ServiceError
-from spikewire.runtime.net.asgi_server import WebServer, address_of
+from spikewire.runtime.net.asgi_server import AsgiServer, address_of
 from spikewire.runtime.pipeline.counters import LATENCY_BOUNDS_US
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PATIENCE_S = 5
 
 def faults(pipeline: Pipeline) -> list[str]:
     """What is wrong with a pipeline, in words."""
-    status = pipeline.reporter.status()
+    status = pipeline.stats_publisher.status()
     found = []
     if status["state"] != "running":
         found.append(f"the service is {status['state']}")
@@ -51,7 +51,7 @@ def health(service: Service) -> tuple[bool, dict[str, Any]]:
         for name, pipeline in service.pipelines.items()
         for fault in faults(pipeline)
     ]
-    return not found, {"ok": not found, "faults": found, "tick": service.first.owner.tick}
+    return not found, {"ok": not found, "faults": found, "tick": service.first.network_task.tick}
 
 
 class Collector:
@@ -89,7 +89,7 @@ class Collector:
             yield by_pipeline(CounterMetricFamily, name, told, value)
         for name, told, value in _GAUGES:
             yield by_pipeline(GaugeMetricFamily, name, told, value)
-        yield by_name("dropped_events", "Events lost.", "reason", lambda p: p.inbox.drops)
+        yield by_name("dropped_events", "Events lost.", "reason", lambda p: p.input_queue.drops)
         yield by_name("source", "The source's counters.", "name", lambda p: p.source.counters)
         refused = CounterMetricFamily("spikewire_refused", "Who was refused.", labels=["what"])
         for what, count in (
@@ -111,23 +111,23 @@ class Collector:
             labels=["pipeline"],
         )
         for label, pipeline in pipelines.items():
-            meter = pipeline.owner.meter
+            counters = pipeline.network_task.counters
             bounds = [*(str(bound / 1e6) for bound in LATENCY_BOUNDS_US), "+Inf"]
-            totals = itertools.accumulate(meter.latencies)
+            totals = itertools.accumulate(counters.latencies)
             buckets = list(zip(bounds, totals, strict=True))
-            family.add_metric([label], buckets, sum_value=meter.latency_us / 1e6)
+            family.add_metric([label], buckets, sum_value=counters.latency_us / 1e6)
         yield family
 
 
 _COUNTERS: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
-    ("packets", "Packets taken from the source.", lambda p: p.owner.meter.packets),
-    ("events", "Events computed.", lambda p: p.owner.meter.events),
-    ("ticks", "Ticks computed.", lambda p: p.owner.meter.ticks),
-    ("results", "Results published.", lambda p: p.owner.meter.results),
-    ("updates", "Weight updates.", lambda p: p.owner.meter.updates),
-    ("synaptic_operations", "Synaptic operations.", lambda p: p.owner.meter.synaptic_ops),
-    ("compute_seconds", "Time in kernels.", lambda p: p.owner.meter.compute_ns / 1e9),
-    ("lessons", "Lessons.", lambda p: p.owner.lessons.count),
+    ("packets", "Packets taken from the source.", lambda p: p.network_task.counters.packets),
+    ("events", "Events computed.", lambda p: p.network_task.counters.events),
+    ("ticks", "Ticks computed.", lambda p: p.network_task.counters.ticks),
+    ("results", "Results published.", lambda p: p.network_task.counters.results),
+    ("updates", "Weight updates.", lambda p: p.network_task.counters.updates),
+    ("synaptic_operations", "Synaptic operations.", lambda p: p.network_task.counters.synaptic_ops),
+    ("compute_seconds", "Time in kernels.", lambda p: p.network_task.counters.compute_ns / 1e9),
+    ("lessons", "Lessons.", lambda p: p.network_task.lessons.count),
     ("dropped_messages", "Messages lost by slow subscribers.", lambda p: p.broker.dropped),
     ("cut_off_subscribers", "Subscribers cut off as too slow.", lambda p: p.broker.cut_off),
     ("source_stalls", "Times the source was silent.", lambda p: p.watchdog.source_stalls),
@@ -135,15 +135,15 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     (
         "checkpoint_failures",
         "Checkpoints that could not be written.",
-        lambda p: 0 if p.saver is None else p.saver.failures,
+        lambda p: 0 if p.checkpoint_writer is None else p.checkpoint_writer.failures,
     ),
 )
 _GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     ("subscribers", "Connections that have said hello.", lambda p: p.broker.subscribers),
-    ("queued_packets", "Packets waiting.", lambda p: p.inbox.packets),
-    ("queued_events", "Events waiting.", lambda p: p.inbox.events),
-    ("classes", "Classes known.", lambda p: len(p.owner.classes)),
-    ("learning", "Whether learning is on.", lambda p: int(p.owner.learning)),
+    ("queued_packets", "Packets waiting.", lambda p: p.input_queue.packets),
+    ("queued_events", "Events waiting.", lambda p: p.input_queue.events),
+    ("classes", "Classes known.", lambda p: len(p.network_task.classes)),
+    ("learning", "Whether learning is on.", lambda p: int(p.network_task.learning)),
     ("pipeline_up", "Whether the pipeline is well.", lambda p: int(not faults(p))),
 )
 
@@ -228,4 +228,4 @@ async def serve_http(
         reason = error.strerror or str(error)
         raise ServiceError(f"Cannot listen on {host}, port {port}: {reason}.") from None
     task_status.started(address_of(host, listeners[0]))
-    await WebServer(app, read_s=PATIENCE_S).serve(listeners, 1000 * PATIENCE_S)
+    await AsgiServer(app, read_s=PATIENCE_S).serve(listeners, 1000 * PATIENCE_S)

@@ -75,7 +75,7 @@ class Service:
         self._set_up({ONLY: only}, settings, reload)
 
     @classmethod
-    def of(
+    def from_pipelines(
         cls,
         pipelines: Mapping[str, Pipeline],
         settings: Settings,
@@ -146,7 +146,7 @@ class Service:
             "pipelines": list(self.pipelines),
             "may": may,
             "offers": pipeline.offers if may == "control" else ["status"],
-            "classes": list(pipeline.owner.classes),
+            "classes": list(pipeline.network_task.classes),
             "tick_us": network.tick_us,
             "input": list(network.input_size),
             "source": pipeline.source.name,
@@ -343,7 +343,7 @@ class Service:
                 for pipeline in self.pipelines.values():
                     if pipeline.stopping:
                         # Asked a second time: what is not computed yet is given up, counted.
-                        pipeline.inbox.discard()
+                        pipeline.input_queue.discard()
                 self.stop()
 
     # -- settings that change while it runs ------------------------------------------------------

@@ -92,7 +92,7 @@ class Configured:
         return {n: "..." if n in SECRET and v is not None else v for n, v in values.items()}
 
 
-def configure(
+def load_settings(
     file: str | Path | None = None,
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,

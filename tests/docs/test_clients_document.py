@@ -50,7 +50,7 @@ async def test_the_client_receives_every_result_across_a_loss(fakes, on_tcp, tmp
     async with on_tcp(source, fakes.Network()) as service:
 
         async def subscribed():
-            while not any("result" in box.topics for box in service.first.broker._outboxes):  # noqa: ASYNC110
+            while not any("result" in box.topics for box in service.first.broker._queues):  # noqa: ASYNC110
                 await trio.sleep(0.01)
 
         port = str(service.addresses[0][1])
@@ -65,7 +65,7 @@ async def test_the_client_receives_every_result_across_a_loss(fakes, on_tcp, tmp
             assert chunk
             printed += chunk
         # A loss: the service's end breaks, without a goodbye; results go on meanwhile.
-        for box in tuple(service.first.broker._outboxes):
+        for box in tuple(service.first.broker._queues):
             box.finish()
         while service.first.broker.subscribers:
             await service.first.broker.left.wait()

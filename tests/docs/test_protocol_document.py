@@ -37,7 +37,7 @@ async def test_the_client_receives_every_result(fakes):
         run = [sys.executable, "-c", client_text(), str(service.addresses[0][1])]
         client = await trio.lowlevel.open_process(run, stdout=subprocess.PIPE)
         with trio.fail_after(60):
-            while not any("result" in box.topics for box in service.first.broker._outboxes):  # noqa: ASYNC110
+            while not any("result" in box.topics for box in service.first.broker._queues):  # noqa: ASYNC110
                 await trio.sleep(0.01)
             source.push(fakes.packet(range(0, 100_000, 250)))
             source.finish()
@@ -63,7 +63,7 @@ def test_every_code_that_can_be_sent_is_documented():
     source = "".join(p.read_text() for p in (Path(__file__).parents[2] / "runtime").rglob("*.py"))
     codes = set(re.findall(r'"code": "(\w+)"', source))
     codes |= set(re.findall(r'ProtocolError\(\s*"(\w+)"', source))
-    codes |= set(re.findall(r'refusal\(\s*"(\w+)"', source))
+    codes |= set(re.findall(r'error_reply\(\s*"(\w+)"', source))
     codes |= set(re.findall(r'refuse\(\s*stream,\s*"(\w+)"', source))
     assert len(codes) >= 26
     missing = {code for code in codes if f"| `{code}` |" not in TEXT}

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spikewire.apps import commands as cli
-from spikewire.runtime import BlockingClient, RequestRefused, SettingsError, configure
+from spikewire.runtime import BlockingClient, RequestRefused, SettingsError, load_settings
 from spikewire.runtime import ProtocolError as Broken
 
 LIMIT_S = 40.0
@@ -44,7 +44,7 @@ checkpoint_every_s = 5
 def test_a_file_names_pipelines_and_what_is_their_own(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text(FILE.format(folder="saved", recording="x.bin", beat=5, more=""))
-    found = configure(path, environment={})
+    found = load_settings(path, environment={})
     left, right = found.pipelines
     assert (left.name, left.model, left.classes, left.settings.learn) == (
         "left", "gestures", (), True,
@@ -55,7 +55,7 @@ def test_a_file_names_pipelines_and_what_is_their_own(tmp_path: Path) -> None:
     assert right.own >= {"learn", "checkpoint_every_s", "at_end"}
     assert left.settings.heartbeat_s == 5
     # What is said for this start counts for all of them.
-    found = configure(
+    found = load_settings(
         path, environment={"SPIKEWIRE_CHECKPOINT_EVERY_S": "9"}, flags={"learn": True}
     )
     assert [one.settings.learn for one in found.pipelines] == [True, True]
@@ -92,7 +92,7 @@ def test_mistakes_in_a_pipeline_are_named(table: str, says: str, tmp_path: Path)
     path = tmp_path / "s.toml"
     path.write_text(table)
     with pytest.raises(SettingsError, match=says):
-        configure(path, environment={})
+        load_settings(path, environment={})
 
 
 def test_what_runs_has_to_be_said_once(tmp_path: Path) -> None:

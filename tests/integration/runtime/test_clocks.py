@@ -81,7 +81,7 @@ async def test_a_clock_that_wraps_is_not_noticed(autojump_clock, spif):
     async with serve() as run, listening(run, "result") as client:
         await sender.stream(begin, begin + 101_500)
         assert await heard(client, 11) == [(0, begin + 1000 + 10_000 * n) for n in range(11)]
-        assert not run.service.first.inbox.drops
+        assert not run.service.first.input_queue.drops
     assert set(source.counters) == {"datagrams", "bytes", "events"}
 
 
@@ -97,7 +97,7 @@ async def test_a_clock_set_back_begins_a_segment(autojump_clock, spif, back_us):
             *((0, begin + 1000 + 10_000 * n) for n in range(4)),
             *((1, again + 1000 + 10_000 * n) for n in range(3)),
         ]  # fmt: skip
-        assert not run.service.first.inbox.drops
+        assert not run.service.first.input_queue.drops
     assert source.counters["time_restarts"] == 1
     assert source.counters["events"] == 2 * 31 * 5
 
@@ -138,7 +138,7 @@ async def test_a_sender_that_leaves_its_clock_at_home_goes_on(autojump_clock, sp
         found = await heard(client, 11)
         assert [segment for segment, _ in found[:3]] == [0, 0, 0]
         assert [t for segment, t in found if segment == 1][:3] == [2000, 12_000, 22_000]
-        assert not run.service.first.inbox.drops
+        assert not run.service.first.input_queue.drops
     assert source.counters["time_restarts"] == 1  # ahead of arrival is no step back
 
 
@@ -203,7 +203,7 @@ async def test_standard_input_set_back_begins_a_segment(running):
                 *((0, begin + 1000 + 10_000 * n) for n in range(5)),
                 *((1, 1000 + 10_000 * n) for n in range(5)),
             ]  # fmt: skip
-            assert not run.service.first.inbox.drops
+            assert not run.service.first.input_queue.drops
     assert source.counters["events"] == 30 + 68 + 70
     assert source.counters["time_restarts"] == 1
 
@@ -223,9 +223,9 @@ async def test_a_pipe_that_breaks_fails_and_the_service_goes_on(running):
                     break
             assert "line" in message["source"]["error"]
             assert (await client.teach("a"))["ok"]
-            while run.service.first.owner.segment is not None:  # noqa: ASYNC110
+            while run.service.first.network_task.segment is not None:  # noqa: ASYNC110
                 await trio.sleep(0.001)
-            assert run.service.first.owner.meter.events == 70
+            assert run.service.first.network_task.counters.events == 70
 
 
 @pytest.mark.parametrize("drop", [0, 1])
@@ -237,15 +237,16 @@ async def test_a_file_set_back_fails_or_is_counted(running, tmp_path, drop):
     async with running(source, in_thread=trio.to_thread.run_sync, at_end="stay") as run:
         while run.service.first.source_state not in ("failed", "ended"):  # noqa: ASYNC110
             await trio.sleep(0.001)
-        while run.service.first.owner.segment is not None or run.service.first.inbox.packets:  # noqa: ASYNC110
+        first = run.service.first
+        while first.network_task.segment is not None or first.input_queue.packets:  # noqa: ASYNC110
             await trio.sleep(0.001)
         if drop:
             assert run.service.first.source_state == "ended"
             assert source.counters["time_backwards"] == 70
-            assert run.service.first.owner.meter.events == 120
+            assert run.service.first.network_task.counters.events == 120
         else:
             assert "70 time backwards" in run.service.first.source_error
-            assert run.service.first.owner.meter.events == 70
+            assert run.service.first.network_task.counters.events == 70
 
 
 CHILD = """
@@ -274,8 +275,8 @@ async def test_a_camera_program_that_is_killed_is_started_again(running, tmp_pat
         assert segments == sorted(segments)
         assert len(set(segments)) >= 2
         assert run.service.first.source_state == "running"
-        assert run.service.first.reporter._stats()["source"]["camera_restarts"] >= 2
-        assert not run.service.first.inbox.drops
+        assert run.service.first.stats_publisher._stats()["source"]["camera_restarts"] >= 2
+        assert not run.service.first.input_queue.drops
 
 
 async def test_a_source_given_up_is_said_and_the_service_goes_on(autojump_clock, running, fakes):
@@ -287,4 +288,4 @@ async def test_a_source_given_up_is_said_and_the_service_goes_on(autojump_clock,
                 break
         assert message["source"]["error"] == "aestream:inivation gave no events in 6 starts."
         assert (await client.status())["ok"]
-        assert run.service.first.owner.meter.results == 3
+        assert run.service.first.network_task.counters.results == 3

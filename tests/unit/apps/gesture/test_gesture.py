@@ -160,7 +160,7 @@ def test_a_running_service_is_watched_until_it_stops(
         from spikewire.apps.cli.units import host_port
         from spikewire.runtime import BlockingClient
 
-        while not any("result" in box.topics for box in running.service.first.broker._outboxes):
+        while not any("result" in box.topics for box in running.service.first.broker._queues):
             time.sleep(0.005)
         with BlockingClient(*host_port(running.address)) as client:
             client.play("bar.bin")

@@ -12,14 +12,14 @@ from spikewire.runtime import (
     Bridge,
     BridgeOptions,
     ConnectionLost,
-    Following,
     ProtocolError,
+    ReconnectingClient,
     Retry,
     converse,
 )
 from spikewire.runtime.bridge.messages import default_prefix
 from spikewire.runtime.client.reconnecting import keeping_up
-from spikewire.runtime.client.resume import Resume
+from spikewire.runtime.client.resume import TopicPositions
 from spikewire.sensors import BrokerError
 
 
@@ -64,9 +64,9 @@ class Broker:
 def following(dial, topics, after_goodbye="wait"):
     @asynccontextmanager
     async def follow():
-        resume = Resume()
+        resume = TopicPositions()
         resume.want(topics, "drop_oldest")
-        stream = Following(
+        stream = ReconnectingClient(
             dial, resume, retry=Retry(), after_goodbye=after_goodbye, away="wait", notices=True,
             buffer=4096,
         )  # fmt: skip
@@ -147,7 +147,7 @@ async def test_an_outage_keeps_the_newest_and_tells_the_gap(fakes, running, auto
             broker.up = False
             source.push(stretch(fakes, 6, 99))
             await settle(20)
-            held = bridge._outbox
+            held = bridge._queue
             assert held.messages <= bound.get("most_messages", 100)
             assert held.bytes <= bound.get("most_bytes", 100_000)
             lost = held.lost

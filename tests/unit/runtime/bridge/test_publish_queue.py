@@ -4,7 +4,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.runtime.bridge.publish_queue import BridgeOutbox, Gap, Kept
+from spikewire.runtime.bridge.publish_queue import Gap, PublishQueue, QueuedMessage
 
 STEP = st.sampled_from(["offer", "other", "gap", "take", "confirm", "put back"])
 
@@ -14,21 +14,21 @@ def play(steps, most_messages, most_bytes):
     told, offered = [], {"a": [], "b": []}
 
     async def main():
-        box = BridgeOutbox(most_messages, most_bytes)
+        box = PublishQueue(most_messages, most_bytes)
         taken = None
         number = {"a": 0, "b": 0}
         for step in [*steps, "end"]:
             if step in ("offer", "other"):
                 topic = "a" if step == "offer" else "b"
                 number[topic] += 1
-                box.offer(Kept(topic, "r", number[topic], b"x" * 10))
+                box.offer(QueuedMessage(topic, "r", number[topic], b"x" * 10))
                 offered[topic].append(number[topic])
             elif step == "gap":
                 number["a"] += 2
                 box.announce(Gap("a", "r", number["a"] - 1, number["a"], 2, "service"))
             elif step == "take" and taken is None and len(box):
                 taken = await box.take(3, 25, 0)
-                assert sum(isinstance(e, Kept) for e in taken) <= 2
+                assert sum(isinstance(e, QueuedMessage) for e in taken) <= 2
             elif step == "confirm" and taken is not None:
                 told.extend(taken)
                 box.confirmed()
@@ -36,7 +36,7 @@ def play(steps, most_messages, most_bytes):
             elif step == "put back" and taken is not None:
                 box.put_back()
                 taken = None
-            in_flight = sum(isinstance(e, Kept) for e in taken or ())
+            in_flight = sum(isinstance(e, QueuedMessage) for e in taken or ())
             assert box.messages <= max(most_messages, in_flight)
             assert box.bytes == 10 * box.messages
         if taken is not None:
@@ -56,7 +56,7 @@ def play(steps, most_messages, most_bytes):
 def test_each_number_is_accounted_for_once(steps, most):
     told, offered = play(steps, most, 10_000)
     for topic, numbers in offered.items():
-        kept = [e.seq for e in told if isinstance(e, Kept) and e.topic == topic]
+        kept = [e.seq for e in told if isinstance(e, QueuedMessage) and e.topic == topic]
         gaps = [e for e in told if isinstance(e, Gap) and e.topic == topic and e.by == "bridge"]
         assert kept == sorted(set(kept))
         assert len(kept) + sum(gap.count for gap in gaps) == len(numbers)
@@ -67,7 +67,7 @@ def test_each_number_is_accounted_for_once(steps, most):
 
 def test_bytes_bound_too():
     told, _ = play(["offer"] * 20, 1000, 55)
-    assert [e.seq for e in told if isinstance(e, Kept)] == [16, 17, 18, 19, 20]
+    assert [e.seq for e in told if isinstance(e, QueuedMessage)] == [16, 17, 18, 19, 20]
     assert told[0] == Gap("a", "r", 1, 15, 15, "bridge")
 
 

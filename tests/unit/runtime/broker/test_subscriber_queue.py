@@ -5,7 +5,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikewire.runtime.broker.subscriber_queue import Outbox
+from spikewire.runtime.broker.subscriber_queue import SubscriberQueue
 from spikewire.runtime.protocol.frames import decode
 
 
@@ -28,7 +28,7 @@ async def drain(box):
 
 
 async def test_messages_and_answers_leave_in_the_order_they_came():
-    box = Outbox(10, 1000)
+    box = SubscriberQueue(10, 1000)
     box.subscribe("result", "drop_oldest")
     box.subscribe("stats", "drop_oldest")
     offer(box, "result", 1)
@@ -40,7 +40,7 @@ async def test_messages_and_answers_leave_in_the_order_they_came():
 
 
 async def test_drop_oldest_says_exactly_what_is_missing():
-    box = Outbox(3, 1000)
+    box = SubscriberQueue(3, 1000)
     box.subscribe("result", "drop_oldest")
     box.subscribe("stats", "drop_oldest")
     offer(box, "stats", 1)
@@ -51,7 +51,7 @@ async def test_drop_oldest_says_exactly_what_is_missing():
 
 
 async def test_bytes_are_bounded_too():
-    box = Outbox(100, 20)
+    box = SubscriberQueue(100, 20)
     box.subscribe("result", "drop_oldest")
     offer(box, "result", *range(1, 6))  # 7 bytes each
     assert box.dropped == 3
@@ -59,7 +59,7 @@ async def test_bytes_are_bounded_too():
 
 
 async def test_latest_keeps_one():
-    box = Outbox(3, 1000)
+    box = SubscriberQueue(3, 1000)
     box.subscribe("result", "latest")
     offer(box, "result", 1, 2, 3)
     await box.answer(b"answer")
@@ -71,20 +71,20 @@ async def test_latest_keeps_one():
 
 async def test_disconnect_ends_it_once():
     cuts = []
-    box = Outbox(2, 1000, on_cut=lambda: cuts.append(1))
+    box = SubscriberQueue(2, 1000, on_disconnect=lambda: cuts.append(1))
     box.subscribe("result", "disconnect")
     offer(box, "result", 1, 2)
     assert not cuts
     offer(box, "result", 3, 4)
     assert cuts == [1]
-    assert box.cut
+    assert box.disconnected
     assert box.dropped == 3
     (error,) = await drain(box)
     assert error["code"] == "too_slow"
 
 
 async def test_who_does_not_read_answers_gets_no_more():
-    box = Outbox(2, 1000)
+    box = SubscriberQueue(2, 1000)
     async with trio.open_nursery() as nursery:
         for _ in range(9):
             nursery.start_soon(box.answer, b"a")
@@ -100,7 +100,7 @@ async def test_who_does_not_read_answers_gets_no_more():
     st.integers(1, 5),
 )
 def test_received_and_lost_add_up(actions, most):
-    box = Outbox(most, 10_000)
+    box = SubscriberQueue(most, 10_000)
     seq = {"result": 0, "stats": 0}
     for topic in seq:
         box.subscribe(topic, "drop_oldest")
@@ -135,7 +135,7 @@ def test_what_goes_straight_keeps_the_order_whatever_fits(actions, fits):
     out = bytearray()
     room = fits
 
-    def straight(frame):
+    def send_now(frame):
         nonlocal room
         sent = min(room, len(frame))
         room -= sent
@@ -144,7 +144,7 @@ def test_what_goes_straight_keeps_the_order_whatever_fits(actions, fits):
 
     async def play():
         nonlocal room
-        box = Outbox(100, 10_000, straight=straight)
+        box = SubscriberQueue(100, 10_000, send_now=send_now)
         box.subscribe("result", "drop_oldest")
         said = []
 
@@ -172,41 +172,41 @@ def test_what_goes_straight_keeps_the_order_whatever_fits(actions, fits):
 
 
 async def test_half_a_queue_does_not_wait_for_its_turn(autojump_clock):
-    box = Outbox(10, 1000)
+    box = SubscriberQueue(10, 1000)
     box.subscribe("result", "disconnect")
     box.subscribe("stats", "latest")
     offer(box, "stats", *range(20))
     offer(box, "result", *range(5))
     began = trio.current_time()
     with trio.move_on_after(1) as scope:
-        await box.pressing()
+        await box.urgent()
     assert scope.cancelled_caught
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(box.pressing)
+        nursery.start_soon(box.urgent)
         await trio.testing.wait_all_tasks_blocked()
         offer(box, "result", 5)
     assert trio.current_time() - began == 1
-    box = Outbox(100, 30)
+    box = SubscriberQueue(100, 30)
     box.subscribe("result", "drop_oldest")
     offer(box, "result", 1, 2, 3)  # 7 bytes each
-    await box.pressing()
+    await box.urgent()
 
 
 async def test_while_it_is_written_nothing_goes_straight():
     past = []
 
-    def straight(frame):
+    def send_now(frame):
         past.append(frame)
         return len(frame)
 
-    box = Outbox(10, 1000, straight=straight)
+    box = SubscriberQueue(10, 1000, send_now=send_now)
     box.subscribe("result", "drop_oldest")
     offer(box, "result", 1)  # nobody waits for it yet
     assert await take(box) == b"result1"
     async with trio.open_nursery() as nursery:
         nursery.start_soon(take, box)
         await trio.testing.wait_all_tasks_blocked()
-        offer(box, "result", 2)  # straight
+        offer(box, "result", 2)  # send_now
         await box.answer(b"answer")
         offer(box, "result", 3)  # behind the answer
     assert past == [b"result2"]
@@ -214,7 +214,7 @@ async def test_while_it_is_written_nothing_goes_straight():
 
 
 async def test_an_unsubscribed_topic_is_forgotten():
-    box = Outbox(3, 1000)
+    box = SubscriberQueue(3, 1000)
     box.subscribe("result", "drop_oldest")
     offer(box, "result", 1)
     box.unsubscribe("result")

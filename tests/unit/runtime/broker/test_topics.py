@@ -11,9 +11,9 @@ import trio
 
 from spikewire.qcore import Network, SpikeProbe, load_preset
 from spikewire.runtime import RequestRefused
-from spikewire.runtime.pipeline.compute import work
+from spikewire.runtime.pipeline.compute import compute_piece
 from spikewire.runtime.pipeline.preview import Picture, Raster, picked
-from spikewire.runtime.pipeline.segment import Piece, columns
+from spikewire.runtime.pipeline.segment import TickRange, columns
 from spikewire.sensors import simulate
 
 
@@ -111,16 +111,16 @@ async def test_pictures_come_at_a_steady_pace_however_many_events_there_are(
 
 def gesture(ticks):
     events = simulate("air_drums", duration_us=ticks * 1000)
-    return Piece(columns(events), ticks, None)
+    return TickRange(columns(events), ticks, None)
 
 
 def test_a_raster_changes_nothing_and_names_who_fired():
     piece = gesture(200)
     segment = SimpleNamespace(size=(128, 128), origin_us=0, origin_tick=0)
     plain, watched, slow = (Network.build(load_preset("edge"), ("a", "b"), 3) for _ in range(3))
-    first = work(plain, segment, piece, 1, True)
+    first = compute_piece(plain, segment, piece, 1, True)
     probe = SpikeProbe(tuple(picked(slow.spikes(n).size) for n in range(3)), 64)
-    seen = work(watched, segment, piece, 1, True, probe=probe)
+    seen = compute_piece(watched, segment, piece, 1, True, probe=probe)
     assert plain.to_bytes() == watched.to_bytes()
     for name in ("tick", "scores", "spikes"):
         assert np.array_equal(getattr(first, name), getattr(seen, name))
@@ -132,7 +132,7 @@ def test_a_raster_changes_nothing_and_names_who_fired():
     t = piece.events.t // 1000
     for tick in range(200):
         now = piece.events.cut(int(np.searchsorted(t, tick)), int(np.searchsorted(t, tick + 1)))
-        work(slow, segment, Piece(now, tick + 1, None), 1, True)
+        compute_piece(slow, segment, TickRange(now, tick + 1, None), 1, True)
         for n in range(3):
             units = slow.spikes(n).reshape(-1)
             for row in range(min(units.size, 128)):
@@ -201,7 +201,7 @@ async def test_a_lesson_is_told_from_its_begin_to_its_end(fakes, running, autoju
         await client.teach(None)
         (ended,) = await until(client, "learning")
         assert ended["label"] is None
-        assert ended["lesson"]["end_tick"] == run.service.first.owner.tick
+        assert ended["lesson"]["end_tick"] == run.service.first.network_task.tick
         assert ended["lesson"]["updates"] == ended["updates"]
         await client.learn(False)
         assert not (await until(client, "learning"))[0]["on"]
@@ -209,7 +209,7 @@ async def test_a_lesson_is_told_from_its_begin_to_its_end(fakes, running, autoju
         await client.learn(True)
         switched, begun = await until(client, "learning", 2)
         assert begun["label"] == "b" or switched["label"] == "b"
-        assert run.service.first.owner.lessons.count == 2
+        assert run.service.first.network_task.lessons.count == 2
 
 
 async def test_undo_takes_back_lesson_after_lesson(fakes, running, autojump_clock):
@@ -251,7 +251,7 @@ async def test_labels_of_the_source_make_lessons_too(fakes, running, autojump_cl
         for n, label in enumerate(("a", "c", None)):
             source.push(fakes.packet(range(n * 50_000, n * 50_000 + 50_000, 500), label=label))
         await trio.sleep(1)
-        lessons = run.service.first.owner.lessons
+        lessons = run.service.first.network_task.lessons
         assert (lessons.count, lessons.undoable, lessons.label) == (2, "c", None)
         await client.request("undo")
         assert network.classes == ("a", "b")
@@ -265,4 +265,4 @@ async def test_without_memory_for_it_nothing_can_be_taken_back(fakes, running, a
         with pytest.raises(RequestRefused) as refused:
             await client.request("undo")
         assert refused.value.code == "nothing_to_undo"
-        assert run.service.first.owner.lessons.count == 1
+        assert run.service.first.network_task.lessons.count == 1

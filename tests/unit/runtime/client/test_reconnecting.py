@@ -10,14 +10,14 @@ import trio.testing
 
 from spikewire.runtime import (
     ConnectionLost,
-    Following,
     ProtocolError,
+    ReconnectingClient,
     RequestRefused,
     Retry,
     converse,
 )
 from spikewire.runtime.client.reconnecting import keeping_up
-from spikewire.runtime.client.resume import Resume
+from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.protocol.frames import Framer, decode, encode
 
 
@@ -48,13 +48,13 @@ class Line:
 
 @asynccontextmanager
 async def follow(line, *topics, policy="drop_oldest", last_seq=None, run=None, **options):
-    resume = Resume(last_seq, run)
+    resume = TopicPositions(last_seq, run)
     resume.want(topics, policy)
     chosen = {
         "retry": Retry(chance=random.Random(1)), "after_goodbye": "end", "away": "wait",
         "notices": False, "buffer": 4096, **options,
     }  # fmt: skip
-    following = Following(line, resume, **chosen)
+    following = ReconnectingClient(line, resume, **chosen)
     async with keeping_up(following):
         yield following
 

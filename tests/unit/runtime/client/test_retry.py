@@ -5,8 +5,8 @@ import random
 import pytest
 
 from spikewire.runtime import ConnectionLost, ProtocolError, Retry
-from spikewire.runtime.client.message_buffer import Kept
-from spikewire.runtime.client.resume import Resume
+from spikewire.runtime.client.message_buffer import MessageBuffer
+from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.client.retry import Outages
 
 LOST = ConnectionLost("It broke.")
@@ -82,7 +82,7 @@ def gap(topic, first, last):
 
 
 def subscribed(policy="drop_oldest"):
-    resume = Resume()
+    resume = TopicPositions()
     resume.want(["*"], policy)
     assert not resume.met({"run": "r", "topics": ["result", "status"]})
     assert resume.answered({"seq": {"result": 4, "status": 2}}) == []
@@ -139,11 +139,11 @@ def test_policies_are_asked_for_apart_and_topics_can_be_left():
 
 def test_known_numbers_need_their_run():
     with pytest.raises(ValueError, match="needs run"):
-        Resume({"result": 3})
+        TopicPositions({"result": 3})
 
 
 def test_what_is_not_taken_is_told_by_topic():
-    kept = Kept(2)
+    kept = MessageBuffer(2)
     for one in (
         message("a", 1),
         message("b", 1),

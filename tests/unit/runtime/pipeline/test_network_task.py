@@ -1,4 +1,4 @@
-"""The owner's promises: the same bits at every cut, requests at tick boundaries."""
+"""The network task's promises: the same bits at every cut, requests at tick boundaries."""
 
 import itertools
 
@@ -8,8 +8,8 @@ import trio.testing
 
 from spikewire.runtime import WALL_CLOCK_FIELDS, Settings
 from spikewire.runtime.broker.broker import Broker
-from spikewire.runtime.pipeline.input_queue import Asked, Inbox
-from spikewire.runtime.pipeline.network_task import Owner, winner
+from spikewire.runtime.pipeline.input_queue import InputQueue, PendingRequest
+from spikewire.runtime.pipeline.network_task import NetworkTask, winner
 from spikewire.runtime.protocol.messages import Learn, Teach
 
 
@@ -26,17 +26,17 @@ class Recorder(Broker):
 
 
 async def compute(fakes, packets, network=None, pace=None, **settings):
-    inbox, broker = Inbox(10_000, 10_000_000), Recorder()
+    queue, broker = InputQueue(10_000, 10_000_000), Recorder()
     network = network or fakes.Network()
-    owner = Owner(network, inbox, broker, Settings(**settings), in_thread=fakes.at_once)
+    task = NetworkTask(network, queue, broker, Settings(**settings), in_thread=fakes.at_once)
     if pace is not None:
-        owner._pace.ticks = pace
-        owner._pace.measured = lambda took_ns, full: None
+        task._batch_sizer.ticks = pace
+        task._batch_sizer.measured = lambda took_ns, full: None
     for packet in packets:
-        await inbox.put_waiting(packet)
-    inbox.close()
-    await owner.run()
-    return network, broker.results, owner, inbox
+        await queue.put_waiting(packet)
+    queue.close()
+    await task.run()
+    return network, broker.results, task, queue
 
 
 STREAM = [*range(700, 40_000, 370), *range(250_000, 270_000, 90)]
@@ -94,9 +94,9 @@ async def test_a_label_unknown_to_the_network_becomes_a_class_or_is_counted(fake
     network, results, _, _ = await compute(fakes, packets, labels="source")
     assert network.classes == ("a", "b", "new")
     assert set(results[0]["scores"]) == {"a", "b", "new"}
-    network, _, owner, _ = await compute(fakes, packets, labels="source", add_classes=False)
+    network, _, task, _ = await compute(fakes, packets, labels="source", add_classes=False)
     assert network.classes == ("a", "b")
-    assert owner.meter.unlearned_events == 2
+    assert task.counters.unlearned_events == 2
 
 
 async def test_learning_off_changes_no_weights(fakes):
@@ -107,22 +107,22 @@ async def test_learning_off_changes_no_weights(fakes):
 
 
 async def test_requests_take_effect_at_the_tick_they_are_answered_with(fakes):
-    inbox, network = Inbox(100, 10_000), fakes.Network()
-    owner = Owner(network, inbox, Recorder(), Settings(), in_thread=fakes.at_once)
+    queue, network = InputQueue(100, 10_000), fakes.Network()
+    task = NetworkTask(network, queue, Recorder(), Settings(), in_thread=fakes.at_once)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(owner.run)
-        await inbox.put_waiting(fakes.packet(range(0, 30_000, 100), watermark=30_000))
+        nursery.start_soon(task.run)
+        await queue.put_waiting(fakes.packet(range(0, 30_000, 100), watermark=30_000))
         await trio.testing.wait_all_tasks_blocked()
-        taught, off = Asked(Teach(label="b")), Asked(Learn(on=False))
-        inbox.put_request(taught)
+        taught, off = PendingRequest(Teach(label="b")), PendingRequest(Learn(on=False))
+        queue.put_request(taught)
         answer = await taught.answer()
         assert answer == {"ok": True, "tick": 30, "label": "b"}
-        await inbox.put_waiting(fakes.packet(range(30_000, 35_000, 100), watermark=35_000))
+        await queue.put_waiting(fakes.packet(range(30_000, 35_000, 100), watermark=35_000))
         await trio.testing.wait_all_tasks_blocked()
-        inbox.put_request(off)
+        queue.put_request(off)
         assert (await off.answer())["tick"] == 35
-        await inbox.put_waiting(fakes.packet(range(35_000, 39_000, 100), watermark=39_000))
-        inbox.close()
+        await queue.put_waiting(fakes.packet(range(35_000, 39_000, 100), watermark=39_000))
+        queue.close()
     for first, until, label, learn in network.calls:
         assert until <= 30 or first >= 30
         assert label == (1 if first >= 30 else -1)
@@ -131,16 +131,18 @@ async def test_requests_take_effect_at_the_tick_they_are_answered_with(fakes):
 
 
 async def test_refusals(fakes):
-    inbox, network = Inbox(100, 10_000), fakes.Network()
-    owner = Owner(network, inbox, Recorder(), Settings(add_classes=False), in_thread=fakes.at_once)
-    asked = Asked(Teach(label="c"))
-    inbox.put_request(asked)
-    inbox.close()
-    await owner.run()
+    queue, network = InputQueue(100, 10_000), fakes.Network()
+    task = NetworkTask(
+        network, queue, Recorder(), Settings(add_classes=False), in_thread=fakes.at_once
+    )
+    asked = PendingRequest(Teach(label="c"))
+    queue.put_request(asked)
+    queue.close()
+    await task.run()
     answer = await asked.answer()
     assert answer["code"] == "unknown_class"
     assert "a, b" in answer["message"]
-    assert owner.label is None
+    assert task.label is None
 
 
 async def test_resuming_begins_a_new_segment_after_a_pause(fakes):
@@ -152,9 +154,9 @@ async def test_resuming_begins_a_new_segment_after_a_pause(fakes):
 
 async def test_a_source_that_steps_back_in_time_loses_only_those_events(fakes):
     packets = [fakes.packet([0, 9000], watermark=9000), fakes.packet([3000, 9500, 12_000])]
-    _, results, owner, inbox = await compute(fakes, packets)
-    assert inbox.drops["late"] == 1
-    assert owner.meter.events == 4
+    _, results, task, queue = await compute(fakes, packets)
+    assert queue.drops["late"] == 1
+    assert task.counters.events == 4
     assert results[-1]["tick"] == 20
 
 

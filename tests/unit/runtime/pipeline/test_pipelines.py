@@ -36,7 +36,7 @@ async def serving(fakes, sources, networks=None, settings=None, own=None, reload
         )
         for name, source in sources.items()
     }  # fmt: skip
-    service = Service.of(pipelines, settings, reload=reload)
+    service = Service.from_pipelines(pipelines, settings, reload=reload)
     async with trio.open_nursery() as nursery:
 
         @asynccontextmanager
@@ -161,7 +161,7 @@ async def test_logs_name_their_pipeline(fakes, autojump_clock):
 
 def test_a_service_without_pipelines_is_refused():
     with pytest.raises(ServiceError, match="at least one pipeline"):
-        Service.of({}, Settings())
+        Service.from_pipelines({}, Settings())
 
 
 # -- settings that change while it runs ----------------------------------------------------------
@@ -181,7 +181,7 @@ async def test_what_can_change_is_taken_and_the_rest_named(fakes, caplog, autoju
         assert (service.settings.port, service.settings.gap_ms) == (7462, 300)
         assert service.pipelines["a"].settings.checkpoint_every_s == 7
         assert service.pipelines["b"].settings.checkpoint_every_s == 30
-        assert service.pipelines["a"].owner.settings is service.pipelines["a"].settings
+        assert service.pipelines["a"].network_task.settings is service.pipelines["a"].settings
         assert (await old.status())["ok"]
         async with client():
             with pytest.raises(ProtocolError, match="All 2 connections") as refused:
@@ -245,7 +245,7 @@ async def test_sighup_is_what_asks_for_it(fakes):
 # -- a recording that is replayed, and recordings that are asked for -----------------------------
 
 
-class Replays:
+class Seekable:
     """A source that can be told how to replay."""
 
     def __init__(self, fakes):
@@ -265,7 +265,7 @@ class Replays:
 
 
 async def test_a_replay_is_controlled_over_the_protocol(fakes, running, autojump_clock):
-    source = Replays(fakes)
+    source = Seekable(fakes)
     async with running(source) as run, run.client() as client:
         assert "replay" in client.hello["offers"]
         await client.subscribe("status")
@@ -317,7 +317,7 @@ async def test_a_client_begins_and_ends_a_recording(fakes, tmp_path, autojump_cl
     pipeline = Pipeline(
         "main", source, fakes.Network(), Settings(), in_thread=fakes.at_once, recorder=recorder
     )
-    service = Service.of({"main": pipeline}, Settings())
+    service = Service.from_pipelines({"main": pipeline}, Settings())
     async with trio.open_nursery() as nursery:
 
         async def serve(task_status):

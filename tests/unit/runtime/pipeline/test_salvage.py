@@ -13,7 +13,7 @@ from spikewire.runtime import (
     RequestRefused,
     Retry,
     SettingsError,
-    configure,
+    load_settings,
 )
 from spikewire.runtime.settings.reload import changed, merged
 from spikewire.runtime.settings.settings import Settings
@@ -34,7 +34,7 @@ async def test_what_changes_without_a_tick_is_saved_too(fakes, running, tmp_path
         await client.checkpoint()
         assert newest(tmp_path)[2] == ["a", "b", "new"]
         await client.request("undo")
-        assert run.service.first.owner.unsaved
+        assert run.service.first.network_task.unsaved
     # No tick was computed since, and the last word on disk is the undone one all the same.
     assert newest(tmp_path)[2] == ["a", "b"]
 
@@ -57,7 +57,7 @@ async def test_a_fault_of_ours_keeps_what_was_learned(
                 raise ZeroDivisionError
 
             if where == "reporter":
-                monkeypatch.setattr(run.service.first.reporter, "publish_stats", broken)
+                monkeypatch.setattr(run.service.first.stats_publisher, "publish_stats", broken)
             else:
                 monkeypatch.setattr(network, "advance", broken)
                 source.push(fakes.packet(range(50_000, 60_000, 500)))
@@ -140,7 +140,7 @@ def test_two_pipelines_do_not_share_a_folder_of_checkpoints(tmp_path):
     table = "[pipelines.{}]\nsource = 'sim:'\ncheckpoint_folder = '{}'\n"
     path.write_text(table.format("a", "saved") + table.format("b", "./saved"))
     with pytest.raises(SettingsError, match="another folder than that of the pipeline a"):
-        configure(path, environment={})
+        load_settings(path, environment={})
 
 
 def test_tls_can_change_its_certificate_but_not_begin():

@@ -4,12 +4,12 @@ import msgpack
 import pytest
 
 from spikewire.runtime import ProtocolError
-from spikewire.runtime.protocol.messages import Hello, Play, Subscribe, Teach, understand
+from spikewire.runtime.protocol.messages import Hello, Play, Subscribe, Teach, decode_message
 
 
 def test_good_messages_become_typed():
     def say(**fields):
-        return understand(msgpack.packb(fields))
+        return decode_message(msgpack.packb(fields))
 
     assert say(type="hello", protocol=1) == Hello(protocol=1)
     assert say(type="teach", label="wave", id=3) == Teach(label="wave", id=3)
@@ -46,7 +46,7 @@ def test_good_messages_become_typed():
 )
 def test_a_wrong_message_is_refused_by_name(fields, names):
     with pytest.raises(ProtocolError, match=names) as caught:
-        understand(msgpack.packb(fields))
+        decode_message(msgpack.packb(fields))
     assert caught.value.code == "invalid"
 
 
@@ -65,5 +65,5 @@ def test_a_wrong_message_is_refused_by_name(fields, names):
 )
 def test_what_is_no_message_at_all_is_refused(payload):
     with pytest.raises(ProtocolError) as caught:
-        understand(payload)
+        decode_message(payload)
     assert caught.value.code in ("malformed", "invalid")

@@ -34,7 +34,7 @@ async def test_checkpoints_fail_for_a_while(
             source.push(fakes.packet(range(start, start + 10_000, 500), start + 10_000))
             await trio.sleep(0.6)
             await client.status()
-            return run.service.first.reporter.status()["checkpoint"]
+            return run.service.first.stats_publisher.status()["checkpoint"]
 
         assert (await next_status(0))["error"] is None
         whole = sorted(p.name for p in tmp_path.iterdir())
@@ -44,7 +44,7 @@ async def test_checkpoints_fail_for_a_while(
             seen.append(told["failures"])
             assert says in told["error"]
             assert sorted(p.name for p in tmp_path.iterdir()) == whole
-            assert run.service.first.owner.meter.results == turn + 1
+            assert run.service.first.network_task.counters.results == turn + 1
         assert seen == [1, 2, 3]
         well, page = health(run.service)
         assert not well
@@ -52,7 +52,7 @@ async def test_checkpoints_fail_for_a_while(
         monkeypatch.undo()
         told = await next_status(4)
         assert told["error"] is None
-        assert told["tick"] == run.service.first.owner.tick
+        assert told["tick"] == run.service.first.network_task.tick
         assert health(run.service)[0]
         families = {family.name: family for family in Collector(run.service).collect()}
         assert families["spikewire_checkpoint_failures"].samples[0].value == 3

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spikewire.runtime import ProtocolError, connect
 from spikewire.runtime.protocol.frames import Framer, decode
-from spikewire.runtime.protocol.messages import TOPICS, Said, matching, understand
+from spikewire.runtime.protocol.messages import TOPICS, ClientMessage, decode_message, matching
 from tests.robustness import hostile_kinds, hostile_peers
 
 
@@ -99,12 +99,12 @@ def outcome(call):
 @given(nearly)
 @settings(max_examples=60, deadline=1000)
 def test_nearly_right_messages_are_understood_or_refused(payload):
-    said = outcome(lambda: understand(payload))
+    said = outcome(lambda: decode_message(payload))
     if isinstance(said, ProtocolError):
         assert said.code in ("invalid", "malformed")
         assert len(str(said)) < 1000
     else:
-        assert isinstance(said, Said)
+        assert isinstance(said, ClientMessage)
 
 
 @given(
@@ -113,7 +113,7 @@ def test_nearly_right_messages_are_understood_or_refused(payload):
 )
 @settings(max_examples=300, deadline=1000)
 def test_bytes_are_understood_or_refused(payload):
-    for read in (understand, decode):
+    for read in (decode_message, decode):
         got = outcome(lambda read=read: read(payload))
         assert not isinstance(got, ProtocolError) or got.code in ("invalid", "malformed")
 
@@ -145,5 +145,5 @@ def test_a_pattern_of_a_stranger_costs_no_time():
     # Before, this one message held the whole service up for 352 s.
     fields = {"type": "subscribe", "topics": ["result"], "run": "x", "last_seq": {"[" * 100_000: 1}}
     with pytest.raises(ProtocolError, match="last_seq") as caught:
-        understand(msgpack.packb(fields))
+        decode_message(msgpack.packb(fields))
     assert len(str(caught.value)) < 200

@@ -37,7 +37,7 @@ async def test_metrics_are_what_the_service_did(fakes, serving):
     source = fakes.Source()
     async with serving(source, fakes.Network()) as service:
         source.push(fakes.packet(range(0, 50_000, 500)))
-        while service.first.owner.meter.results < 5:  # noqa: ASYNC110
+        while service.first.network_task.counters.results < 5:  # noqa: ASYNC110
             await trio.sleep(0.01)
         code, text = await get(service, "/metrics")
     assert code == 200
@@ -47,7 +47,7 @@ async def test_metrics_are_what_the_service_did(fakes, serving):
     assert float(values['spikewire_packets_total{pipeline="main"}']) == 1
     assert float(values['spikewire_events_total{pipeline="main"}']) > 90
     results = float(values['spikewire_results_total{pipeline="main"}'])
-    assert 5 <= results <= service.first.owner.meter.results
+    assert 5 <= results <= service.first.network_task.counters.results
     assert float(values['spikewire_latency_seconds_bucket{le="+Inf",pipeline="main"}']) == results
     assert float(values['spikewire_latency_seconds_count{pipeline="main"}']) == results
     assert float(values["spikewire_up"]) == 1

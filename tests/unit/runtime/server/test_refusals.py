@@ -23,7 +23,7 @@ def refused(service):
     """Numbers of the refused, by what: the same on the page and in the stats."""
     families = {family.name: family for family in Collector(service).collect()}
     page = {one.labels["what"]: one.value for one in families["spikewire_refused"].samples}
-    stats = service.first.reporter._stats()
+    stats = service.first.stats_publisher._stats()
     assert page == {what: stats[f"refused_{what}"] for what in page}
     return {what: count for what, count in page.items() if count}
 
@@ -135,7 +135,7 @@ async def test_control_with_a_watch_token_is_refused_logged_and_counted(fakes, s
                 await watcher.play("x")
             assert (await watcher.status())["ok"]
         assert refused(service) == {"requests": 2}
-        assert service.first.owner.label is None
+        assert service.first.network_task.label is None
     assert "teach refused: The token of this connection allows to watch only." in caplog.text
     assert "play refused" in caplog.text
 
@@ -150,7 +150,7 @@ async def test_a_replayed_request_is_refused_logged_and_counted(fakes, serving, 
                 with pytest.raises(RequestRefused, match="was used before") as caught:
                     await client.teach("a")
                 assert caught.value.code == "repeated_id"
-            assert service.first.owner.label == "b"
+            assert service.first.network_task.label == "b"
             client._last_id += 2
             assert (await client.teach(None))["ok"]
         assert refused(service) == {"requests": 2}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from spikewire.apps.commands import run
-from spikewire.runtime import Settings, SettingsError, configure
+from spikewire.runtime import Settings, SettingsError, load_settings
 
 
 def test_each_place_wins_over_the_one_before(tmp_path):
@@ -13,16 +13,18 @@ def test_each_place_wins_over_the_one_before(tmp_path):
     path.write_text(
         '[service]\nport = 1001\nhello_s = 2\nlearn = false\nwatch_token = "w23456789012345678"\n'
     )
-    found = configure(path, {"SPIKEWIRE_PORT": "1002", "SPIKEWIRE_GAP_MS": "7", "HOME": "/"}, {})
+    found = load_settings(
+        path, {"SPIKEWIRE_PORT": "1002", "SPIKEWIRE_GAP_MS": "7", "HOME": "/"}, {}
+    )
     assert (found.settings.port, found.settings.gap_ms) == (1002, 7)
     assert (found.settings.hello_s, found.settings.learn) == (2, False)
     assert found.origins["port"] == "environment"
     assert found.origins["hello_s"] == str(path)
     assert found.origins["host"] == "default"
     assert found.shown()["watch_token"] == "..."
-    found = configure(path, {"SPIKEWIRE_PORT": "1002"}, {"port": 1003})
+    found = load_settings(path, {"SPIKEWIRE_PORT": "1002"}, {"port": 1003})
     assert (found.settings.port, found.origins["port"]) == (1003, "command line")
-    assert configure(None, {}, {}).settings == Settings()
+    assert load_settings(None, {}, {}).settings == Settings()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_mistakes_in_a_file_are_named(text, says, tmp_path):
     path = tmp_path / "s.toml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=says):
-        configure(path, {}, {})
+        load_settings(path, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_mistakes_in_a_file_are_named(text, says, tmp_path):
 )
 def test_mistakes_in_the_environment_are_named(name, text, says):
     with pytest.raises(SettingsError, match=says):
-        configure(None, {f"SPIKEWIRE_{name}": text}, {})
+        load_settings(None, {f"SPIKEWIRE_{name}": text}, {})
 
 
 def test_the_command_prints_values_and_origins(tmp_path, monkeypatch, capsys):
