@@ -24,7 +24,8 @@ from spikewire.apps.continual.strategies import (
     make_learner,
 )
 from spikewire.apps.continual.tasks import Features, Parts, Tasks, extract, freeze
-from spikewire.apps.training.binned_dataset import Shows, judge
+from spikewire.apps.training.binned_dataset import BinnedDataset
+from spikewire.apps.training.evaluation import evaluate_batch
 
 if TYPE_CHECKING:
     from spikewire.qcore import NetworkSpec
@@ -79,7 +80,7 @@ class Study:
         self._judge = self._of(parts.judge)
         self._spec = _spec(plan.model)
         self._maps = Network.build(self._spec, ("none",)).read_maps
-        self._shows = Shows(parts.dataset, self._spec, plan.show_us)
+        self._binned = BinnedDataset(parts.dataset, self._spec, plan.show_us)
         try:
             for name in plan.strategies:
                 if name in ONE_PASS:
@@ -110,7 +111,7 @@ class Study:
             else "a model file's, as it is",
             "tasks": [list(task) for task in self.plan.tasks],
             "seeds": list(self.plan.seeds), "learn": len(self._learn), "judge": len(self._judge),
-            "ticks": self._shows.ticks, **asdict(self.plan.settings),
+            "ticks": self._binned.ticks, **asdict(self.plan.settings),
         }  # fmt: skip
 
     def run(self, bar: Progress) -> Iterator[dict[str, Any]]:
@@ -133,9 +134,9 @@ class Study:
                 yield self._joint_network(seed, bar)
 
     def _extract(self, seed: int, after_each: Callable[[], None]) -> tuple[Features, Features]:
-        network = freeze(self.plan.model, self._learn, self.plan.tasks[0], seed, self._shows)
+        network = freeze(self.plan.model, self._learn, self.plan.tasks[0], seed, self._binned)
         learn, held = (
-            extract(network, self._shows, samples, self._classes, after_each)
+            extract(network, self._binned, samples, self._classes, after_each)
             for samples in (self._learn, self._judge)
         )
         return learn, held
@@ -163,16 +164,17 @@ class Study:
 
     def _joint_network(self, seed: int, bar: Progress) -> dict[str, Any]:
         """Train the whole network on everything, layers and all, as `spikewire train` does."""
-        from spikewire.apps.training import trainer as _training
+        from spikewire.apps.training.trainer import Progress as TrainingProgress
+        from spikewire.apps.training.trainer import Trainer, TrainingPlan
         from spikewire.qcore import Batch
 
         began = time.perf_counter()
         network = open_network(self.plan.model, self._classes, seed)
-        plan = _training.Plan.best(network.spec, None, None, None, seed)
-        training = _training.Training(network, self._shows, self._learn, (), plan)
-        task = bar.add_task(f"seed {seed}: joint-network", total=plan.passes * training.portions)
-        training.run(
-            _training.Position(),
+        plan = TrainingPlan.best(network.spec, None, None, None, seed)
+        trainer = Trainer(network, self._binned, self._learn, (), plan)
+        task = bar.add_task(f"seed {seed}: joint-network", total=plan.passes * trainer.portions)
+        trainer.run(
+            TrainingProgress(),
             after_portion=lambda at: bar.advance(task),
             after_pass=lambda record: None,
         )
@@ -181,7 +183,7 @@ class Study:
         row: list[float | None] = []
         for group in self.plan.tasks:
             mine = [sample for sample in self._judge if sample.label in group]
-            row.append(round(judge(batch, self._shows, mine).accuracy, 4))
+            row.append(round(evaluate_batch(batch, self._binned, mine).accuracy, 4))
         return _record("joint-network", seed, [row], (None, None), began)
 
     def summary(self, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from spikewire.apps.continual.strategies import Learner
 from spikewire.apps.continual.tasks import Features
-from spikewire.apps.training.split import pass_order
+from spikewire.apps.training.split import epoch_order
 
 Rows = list[list[float | None]]
 
@@ -30,7 +30,7 @@ class Stream:
         """Show a task's recordings to a learner, in an order drawn from the seed."""
         mine = np.flatnonzero(np.isin(self._learn.labels, list(self._tasks[task])))
         lent = []
-        for n in pass_order(self._seed, task, len(mine)):
+        for n in epoch_order(self._seed, task, len(mine)):
             shown = self._learn.shown[mine[n]].copy()
             lent.append(shown)
             learner.learn(shown, int(self._learn.labels[mine[n]]))

@@ -205,7 +205,7 @@ def learn_jointly(
     classes: int, seed: int,
 ) -> Online:  # fmt: skip
     """Learn everything at once, in passes, each in an order of its own: the ceiling."""
-    from spikewire.apps.training.split import pass_order
+    from spikewire.apps.training.split import epoch_order
 
     learner = Online(shown[0].shape[1], spec, spec.shift, seed)
     for _ in range(classes):
@@ -213,7 +213,7 @@ def learn_jointly(
     first, last = settings.joint_shifts
     for number in range(settings.joint_passes):
         learner.slow_down(first + (last - first) * number // max(settings.joint_passes - 1, 1))
-        for n in pass_order(seed, number, len(shown)):
+        for n in epoch_order(seed, number, len(shown)):
             learner.learn(shown[n], labels[n])
     return learner
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from spikewire.apps.cli.errors import CommandError, UsageError
 from spikewire.apps.cli.models import shipped
-from spikewire.apps.training.binned_dataset import Shows, choose
-from spikewire.apps.training.split import pass_order, split
+from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+from spikewire.apps.training.split import epoch_order, split
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -165,7 +165,7 @@ class Features:
 
 
 def freeze(
-    model: str, learn: Sequence[Sample], first: Sequence[str], seed: int, shows: Shows
+    model: str, learn: Sequence[Sample], first: Sequence[str], seed: int, binned: BinnedDataset
 ) -> Network:
     """Make the frozen network: a preset as drawn, or a model file as it is.
 
@@ -181,30 +181,30 @@ def freeze(
     readout = replace(spec.readout, slots=0, replays=0, local_gain=0)
     network = Network.build(replace(spec, layers=layers, readout=readout), ("none",), seed)
     samples = [sample for sample in learn if sample.label in first]
-    samples = [samples[n] for n in pass_order(seed, 0, len(samples))]
+    samples = [samples[n] for n in epoch_order(seed, 0, len(samples))]
     batch = Batch(network, min(_CALIBRATE, len(samples)))
     for at in range(0, len(samples), batch.size):
-        portion = [shows.binned(sample) for sample in samples[at : at + batch.size]]
-        batch.show(portion, None, shows.ticks, regulate=True)
+        portion = [binned.events(sample) for sample in samples[at : at + batch.size]]
+        batch.show(portion, None, binned.ticks, regulate=True)
     return Network.from_bytes(network.to_bytes())
 
 
 def extract(
-    network: Network, shows: Shows, samples: Sequence[Sample], classes: Sequence[str],
+    network: Network, binned: BinnedDataset, samples: Sequence[Sample], classes: Sequence[str],
     after_each: Callable[[], None],
 ) -> Features:  # fmt: skip
     """Show every recording once, from rest, and keep the features at each instant."""
     from spikewire.qcore import BinnedEvents
 
-    stops = [shows.ticks * n // INSTANTS for n in range(2, INSTANTS + 1)]
+    stops = [binned.ticks * n // INSTANTS for n in range(2, INSTANTS + 1)]
     out = np.zeros((len(samples), len(stops), len(network.features)), np.int16)
     for n, sample in enumerate(samples):
         network.reset_state()
-        begin, binned = network.tick, shows.binned(sample)
-        left = BinnedEvents(binned.tick + begin, binned.x, binned.y, binned.p)
+        begin, events = network.tick, binned.events(sample)
+        left = BinnedEvents(events.tick + begin, events.x, events.y, events.p)
         for at, stop in enumerate(stops):
-            events, left = left.before(begin + stop)
-            network.advance(events, begin + stop)
+            now, left = left.before(begin + stop)
+            network.advance(now, begin + stop)
             out[n, at] = network.features
         after_each()
     labels = np.array([classes.index(sample.label) for sample in samples], np.int64)

@@ -249,17 +249,17 @@ def _study(
 ) -> _Study:  # fmt: skip
     from spikewire.apps.cluster.fingerprint import source
     from spikewire.apps.sweep.trial import parts
-    from spikewire.apps.training.binned_dataset import Shows
-    from spikewire.apps.training.trainer import Plan
+    from spikewire.apps.training.binned_dataset import BinnedDataset
+    from spikewire.apps.training.trainer import TrainingPlan
     from spikewire.sensors import open_dataset
 
     opened = open_dataset(dataset)
     learn, validate, data = parts(opened, recordings)
     spec = all_settings[0].spec
-    plan = Plan.best(spec, passes, batch, shift, 0)
+    plan = TrainingPlan.best(spec, passes, batch, shift, 0)
     shared = {
         "passes": plan.passes, "batch": plan.batch, "shift": plan.shift,
-        "show_us": Shows(opened, spec, show).ticks * spec.tick_us,
+        "show_us": BinnedDataset(opened, spec, show).ticks * spec.tick_us,
         "data": data, "version": source(),
     }  # fmt: skip
     labels = {"preset": preset, "learn": str(len(learn)), "validate": str(len(validate))}

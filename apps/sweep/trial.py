@@ -6,21 +6,18 @@ point that is lost with its process can be computed again, anywhere, with the sa
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.cluster.fingerprint import source
-from spikewire.apps.training import resume as unfinished
-from spikewire.apps.training.binned_dataset import Shows, answers, choose, judge
-from spikewire.apps.training.trainer import Plan, Position, Training
-from spikewire.qcore import Batch, BatchResult, Network, NetworkSpec, paper_bits
+from spikewire.apps.training import resume as resume_file
+from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+from spikewire.apps.training.evaluation import local_accuracies
+from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
+from spikewire.qcore import Network, NetworkSpec, paper_bits
 
 if TYPE_CHECKING:
-    from spikewire.qcore import BinnedEvents
     from spikewire.sensors import Dataset, Sample
 
 
@@ -92,12 +89,12 @@ def measure(
         raise CommandError(f"{dataset} holds other recordings for a worker than for the sweep")
     network = Network.build(NetworkSpec.from_dict(spec), opened.classes, seed)
     count = paper_bits(network)
-    shows = Shows(opened, network.spec, show_us)
+    binned = BinnedDataset(opened, network.spec, show_us)
     for sample in (*learn, *validate):
-        shows.binned(sample)  # damage is told before hours of work
-    training = Training(network, shows, learn, validate, Plan(passes, batch, seed, shift))
+        binned.events(sample)  # damage is told before hours of work
+    trainer = Trainer(network, binned, learn, validate, TrainingPlan(passes, batch, seed, shift))
 
-    def after_portion(position: Position) -> None:
+    def after_portion(progress: Progress) -> None:
         if not wanted():
             raise LostError
 
@@ -112,48 +109,9 @@ def measure(
         })  # fmt: skip
         after_pass(len(curve))
 
-    training.run(Position(), after_portion=after_portion, after_pass=note)
-    curve[-1]["local"] = local_accuracies(network, shows, validate, batch)
+    trainer.run(Progress(), after_portion=after_portion, after_pass=note)
+    curve[-1]["local"] = local_accuracies(network, binned, validate, batch)
     return {"bits": count.bits, "bits_32": count.bits_32, "curve": curve}
-
-
-def local_accuracies(
-    network: Network, shows: Shows, samples: Sequence[Sample], size: int
-) -> list[float | None]:
-    """Share of right answers of each layer's fixed local readout; None for layers without one."""
-    listening = _Listening(network, min(size, len(samples)))
-    judge(listening, shows, samples)
-    truth = np.array([network.classes.index(sample.label) for sample in samples])
-    found: list[float | None] = []
-    for n in range(len(network.spec.layers)):
-        layer = [dataclasses.replace(shown, scores=shown.local[n]) for shown in listening.heard]
-        if not any(shown.scores.any() for shown in layer):
-            found.append(None)
-            continue
-        answered = np.concatenate([answers(shown) for shown in layer])
-        found.append(round(float((answered == truth).mean()), 4))
-    return found
-
-
-class _Listening(Batch):
-    """A batch that keeps what it has shown."""
-
-    def __init__(self, network: Network, size: int) -> None:
-        super().__init__(network, size)
-        self.heard: list[BatchResult] = []
-
-    def show(
-        self,
-        samples: Sequence[BinnedEvents],
-        labels: Sequence[int] | None,
-        ticks: int,
-        *,
-        learn: bool = False,
-        regulate: bool = False,
-    ) -> BatchResult:
-        shown = super().show(samples, labels, ticks, learn=learn, regulate=regulate)
-        self.heard.append(shown)
-        return shown
 
 
 def parts(
@@ -169,7 +127,7 @@ def parts(
     learn, validate = choose(dataset, "train"), choose(dataset, "validation")
     if recordings is not None:
         learn = stratified(learn, recordings)
-    return learn, validate, unfinished.digest(learn, validate)
+    return learn, validate, resume_file.digest(learn, validate)
 
 
 def stratified(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:

@@ -1,41 +1,53 @@
-"""A data set as a network is shown it: cut into parts, binned once, shown in portions."""
+"""A data set in a network's ticks and pixels, cut into parts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.training.split import split
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Batch, BatchResult, BinnedEvents, Network, NetworkSpec
+    from spikewire.qcore import BinnedEvents, NetworkSpec
     from spikewire.sensors import Dataset, Sample
 
 Part = Literal["validation", "train", "all"]
 
-_FEW = 5  # subjects below which a fifth of them is nobody
+_FEWEST_SUBJECTS = 5  # a fifth of fewer would be nobody
 
 
 def choose(dataset: Dataset, part: Part) -> tuple[Sample, ...]:
-    """Take the part that is learned, the fifth that is held back, or all.
+    """Select the training part, the validation part or the whole of a data set.
 
-    Where every recording's name says who is seen (``user01_led.aedat``), a fifth of the subjects
-    is held back: nobody is in both parts. Else it is a fifth of each class.
+    The validation part is a fifth. Where every recording names its subject
+    (``user01_led.aedat``), it is a fifth of the subjects, and no subject is in both parts.
+    Otherwise it is a fifth of each class.
+
+    Parameters
+    ----------
+    dataset
+        The recordings.
+    part
+        The part to select.
+
+    Returns
+    -------
+    tuple
+        The recordings of that part.
 
     Raises
     ------
     CommandError
-        If that part is empty: fewer than five recordings hold none back.
+        If the part is empty, as the validation part of fewer than five recordings.
     """
     if part == "all":
         return dataset.samples
     people = dataset.subjects()
-    if len(people) >= _FEW and all(sample.subject is not None for sample in dataset.samples):
+    if len(people) >= _FEWEST_SUBJECTS and all(
+        sample.subject is not None for sample in dataset.samples
+    ):
         first, second = dataset.by_subject()
         return first.samples if part == "train" else second.samples
     learn, validate = split([sample.label for sample in dataset.samples])
@@ -48,8 +60,8 @@ def choose(dataset: Dataset, part: Part) -> tuple[Sample, ...]:
     return tuple(dataset.samples[n] for n in chosen)
 
 
-class Shows:
-    """Recordings of one data set, binned for one network's plane and ticks, and kept.
+class BinnedDataset:
+    """Recordings of one data set, binned for one network's plane and ticks, and cached.
 
     Parameters
     ----------
@@ -58,7 +70,7 @@ class Shows:
     spec
         The network's plane and ticks.
     show_us
-        How long each recording is shown, in microseconds; None for what its data set suggests.
+        Duration shown of each recording, in microseconds; None for the data set's default.
     """
 
     def __init__(self, dataset: Dataset, spec: NetworkSpec, show_us: int | None = None) -> None:
@@ -68,8 +80,8 @@ class Shows:
         self.ticks = max(-(-shown // spec.tick_us), 1)
         self._kept: dict[Sample, BinnedEvents] = {}
 
-    def binned(self, sample: Sample) -> BinnedEvents:
-        """Events of a recording in the network's ticks and places.
+    def events(self, sample: Sample) -> BinnedEvents:
+        """Bin a recording to the network's ticks and pixels.
 
         Raises
         ------
@@ -93,11 +105,11 @@ class Shows:
             origin_us=0, origin_tick=0, tick_us=self.spec.tick_us,
         )  # fmt: skip
 
-    def moved(self, sample: Sample, dx: int, dy: int) -> BinnedEvents:
-        """Events of a recording moved over the plane; what leaves it is dropped."""
+    def shifted(self, sample: Sample, dx: int, dy: int) -> BinnedEvents:
+        """Bin a recording and shift it; events that leave the plane are dropped."""
         from spikewire.qcore import BinnedEvents
 
-        binned = self.binned(sample)
+        binned = self.events(sample)
         if dx == 0 and dy == 0:
             return binned
         x, y = binned.x.astype(np.int64) + dx, binned.y.astype(np.int64) + dy
@@ -108,73 +120,3 @@ class Shows:
             y[inside].astype(np.uint16),
             binned.p[inside],
         )
-
-
-def answers(shown: BatchResult) -> NDArray[np.int64]:
-    """The class with the highest trained score per recording; -1 where no score differs."""
-    told = shown.scores.max(1) > shown.scores.min(1)
-    if shown.scores.shape[1] == 1:
-        told = shown.scores[:, 0] != 0
-    return np.where(told, shown.scores.argmax(1), -1).astype(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """How a network answered.
-
-    Attributes
-    ----------
-    confusion
-        int64[classes, classes + 1]: true class by answered class; the last column is no answer.
-    activity
-        Share of each layer's output units that spike in a tick.
-    """
-
-    confusion: NDArray[np.int64]
-    activity: list[float]
-
-    @property
-    def right(self) -> int:
-        """How many answers were right."""
-        return int(np.trace(self.confusion))
-
-    @property
-    def total(self) -> int:
-        """How many recordings were shown."""
-        return int(self.confusion.sum())
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.right / self.total
-
-    def recall(self) -> list[float | None]:
-        """Share of right answers for each true class; None for a class that was not shown."""
-        shown = self.confusion.sum(1)
-        return [
-            round(int(self.confusion[n, n]) / int(count), 4) if count else None
-            for n, count in enumerate(shown)
-        ]
-
-
-def judge(batch: Batch, shows: Shows, samples: Sequence[Sample]) -> Judged:
-    """Show recordings without learning and count the answers."""
-    network = batch.network
-    classes = len(network.classes)
-    confusion = np.zeros((classes, classes + 1), np.int64)
-    spikes = np.zeros(len(network.spec.layers), np.int64)
-    for first in range(0, len(samples), batch.size):
-        portion = samples[first : first + batch.size]
-        shown = batch.show([shows.binned(sample) for sample in portion], None, shows.ticks)
-        truth = np.array([network.classes.index(sample.label) for sample in portion])
-        np.add.at(confusion, (truth, answers(shown)), 1)
-        spikes += shown.spikes.sum(0)
-    return Judged(confusion, activity(network, spikes, len(samples) * shows.ticks))
-
-
-def activity(
-    network: Network, spikes: Sequence[int] | NDArray[np.int64], ticks: int
-) -> list[float]:
-    """Share of each layer's output units that spike in a tick."""
-    units = [int(np.prod(network.units(n))) for n in range(len(spikes))]
-    return [round(int(n) / (ticks * one), 5) for n, one in zip(spikes, units, strict=True)]

@@ -16,8 +16,9 @@ from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.training.binned_dataset import Judged, Part, Shows, choose, judge
-from spikewire.apps.training.memory import NEUROBENCH_BASELINE, ledger
+from spikewire.apps.training.binned_dataset import BinnedDataset, Part, choose
+from spikewire.apps.training.costs import NEUROBENCH_BASELINE, neurobench_report
+from spikewire.apps.training.evaluation import Evaluation, evaluate_batch
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -59,7 +60,7 @@ def evaluate(
             "--count-on",
             min=0,
             metavar="N",
-            help="Count operations on N recordings, evenly spread (default: all; 0: none).",
+            help="BitCount operations on N recordings, evenly spread (default: all; 0: none).",
         ),
     ] = None,
     as_json: Json = False,
@@ -74,36 +75,36 @@ def evaluate(
     if chosen is None:
         raise UsageError(f"--part {part} is none of {', '.join(PARTS)}")
     load_kernels()
-    network, data = open_both(model, dataset, trials)
+    network, data = open_model_and_dataset(model, dataset, trials)
     samples = choose(data, chosen)
-    shows = Shows(data, network.spec, show)
+    binned = BinnedDataset(data, network.spec, show)
     from spikewire.qcore import Batch
 
-    judged = judge(Batch(network, min(batch, len(samples))), shows, samples)
+    evaluation = evaluate_batch(Batch(network, min(batch, len(samples))), binned, samples)
     report = {
         "model": model,
         "dataset": str(dataset),
         "part": part,
-        "recordings": judged.total,
-        "ticks": shows.ticks,
+        "recordings": evaluation.total,
+        "ticks": binned.ticks,
         "tick_us": network.spec.tick_us,
         "classes": list(network.classes),
-        "right": judged.right,
-        "accuracy": round(judged.accuracy, 4),
-        "recall": judged.recall(),
-        "confusion": judged.confusion[:, :-1].tolist(),
-        "unanswered": judged.confusion[:, -1].tolist(),
-        "activity": judged.activity,
-        "neurobench": neurobench(network, shows, spread(samples, count_on)),
+        "right": evaluation.correct,
+        "accuracy": round(evaluation.accuracy, 4),
+        "recall": evaluation.recall(),
+        "confusion": evaluation.confusion[:, :-1].tolist(),
+        "unanswered": evaluation.confusion[:, -1].tolist(),
+        "activity": evaluation.activity,
+        "neurobench": neurobench_report(network, binned, spread(samples, count_on)),
     }
     if as_json:
         json_line(report)
     else:
-        _print(report, judged)
+        _print(report, evaluation)
     raise typer.Exit(DONE)
 
 
-def open_both(
+def open_model_and_dataset(
     model: str, dataset: Path, trials: Literal["train", "test"] | None = None
 ) -> tuple[Network, Dataset]:
     """Open a model and a data set whose labels it must know."""
@@ -125,52 +126,15 @@ def spread(samples: Sequence[Sample], count: int | None) -> Sequence[Sample]:
     return [samples[n * len(samples) // count] for n in range(count)]
 
 
-def neurobench(network: Network, shows: Shows, samples: Sequence[Sample]) -> dict[str, Any]:
-    """The metrics of NeuroBench; those that need recordings are per recording, None without."""
-    from spikewire.qcore import connection_sparsity, count_operations
-
-    sizes = ledger(network)["bytes"]
-    report: dict[str, Any] = {
-        "footprint_bytes": sizes["total"],
-        "footprint_infer_bytes": sizes["infer"],
-        "connection_sparsity": round(connection_sparsity(network), 4),
-        "counted_on": len(samples),
-        "activation_sparsity": None,
-        "synaptic_operations": None,
-        "membrane_updates": None,
-        "per_tick": None,
-    }
-    if not samples:
-        return report
-    counts = count_operations(network, [shows.binned(sample) for sample in samples], shows.ticks)
-    shown, ticks = counts.recordings, counts.recordings * counts.ticks
-    totals = {
-        "effective_macs": int(counts.effective[~counts.binary].sum()),
-        "effective_acs": int(counts.effective[counts.binary].sum()),
-        "dense": int(counts.dense.sum()),
-    }
-    updates = int(counts.membrane_updates.sum())
-    fired = int(counts.fired.sum()) / (ticks * int(counts.neurons.sum()))
-    return report | {
-        "activation_sparsity": round(1 - fired, 5),
-        "synaptic_operations": {name: round(n / shown, 1) for name, n in totals.items()},
-        "membrane_updates": round(updates / shown, 1),
-        "per_tick": {
-            **{name: round(n / ticks, 1) for name, n in totals.items()},
-            "membrane_updates": round(updates / ticks, 1),
-        },
-    }
-
-
-def _print(report: dict[str, Any], judged: Judged) -> None:
+def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
     out = console()
     names = report["classes"]
     table = Table("true class", "shown", "right", *names, title="answers, by true class")
     for column in table.columns[1:]:
         column.justify = "right"
-    if np.any(judged.confusion[:, -1]):
+    if np.any(evaluation.confusion[:, -1]):
         table.add_column("none", justify="right")
-    for name, row, recall in zip(names, judged.confusion, report["recall"], strict=True):
+    for name, row, recall in zip(names, evaluation.confusion, report["recall"], strict=True):
         cells = [str(n) if n else "[dim]\N{MIDDLE DOT}[/]" for n in row[: len(table.columns) - 3]]
         right = "" if recall is None else f"{recall:.1%}"
         table.add_row(name, str(int(row.sum())), right, *cells)

@@ -1,8 +1,8 @@
-"""`spikewire memory`: what a network needs, by the paper's count and in bytes."""
+"""`spikewire memory`: a network's memory, in bits by the paper's count and in bytes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,12 +13,7 @@ from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line
 from spikewire.apps.cli.units import say_bytes
 from spikewire.apps.cli.warmup import load_kernels
-
-if TYPE_CHECKING:
-    from spikewire.qcore import BitCount, Network
-
-NEUROBENCH_BASELINE = 304_828
-"""Bytes of NeuroBench's baseline for DVS128 Gesture, which infers and does not learn."""
+from spikewire.apps.training.costs import NEUROBENCH_BASELINE, memory_report
 
 
 def memory(
@@ -32,7 +27,7 @@ def memory(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Count a network's memory: in bits at its widths and at 32, and in bytes as it is built.
+    """BitCount a network's memory: in bits at its widths and at 32, and in bytes as it is built.
 
     The count in bits is the one of Schaefer & Joshi 2020. Each kind of array says why it takes
     other bytes than counted.
@@ -40,7 +35,7 @@ def memory(
     load_kernels()
     names = [f"class {n + 1}" for n in range(class_count)]
     network = open_network(model, names, 0, grow=False)
-    report = ledger(network)
+    report = memory_report(network)
     if as_json:
         json_line({"model": model, **report})
     else:
@@ -53,53 +48,6 @@ def memory(
     raise typer.Exit(DONE)
 
 
-def ledger(network: Network) -> dict[str, Any]:
-    """Everything `spikewire memory` says of a network, as plain data."""
-    from spikewire.qcore import bytes_by_kind, paper_bits, paper_code_bits
-
-    arrays = bytes_by_kind(network)
-    count = paper_bits(network)
-    bits = {item.name: item.bits for item in count.items}
-    paper = paper_code_bits(network)
-    learning = sum(kind.size for kind in arrays if kind.learning)
-    total = sum(kind.size for kind in arrays)
-    return {
-        "classes": len(network.classes),
-        "count": _count(count),
-        "paper": None if paper is None else _count(paper),
-        "bytes": {
-            "infer": total - learning,
-            "learn": learning,
-            "total": total,
-            "neurobench_baseline": NEUROBENCH_BASELINE,
-        },
-        "arrays": [
-            {
-                "kind": kind.name,
-                "dtype": kind.dtype,
-                "bytes": kind.size,
-                "for": "learn" if kind.learning else "infer",
-                "counted_as": kind.paper_item,
-                "counted_bits": None if kind.paper_item is None else bits[kind.paper_item],
-                "reason": kind.reason,
-            }
-            for kind in arrays
-        ],
-    }
-
-
-def _count(count: BitCount) -> dict[str, Any]:
-    return {
-        "bits_32": count.bits_32,
-        "bits": count.bits,
-        "saving_percent": round(100 * count.saving, 2),
-        "items": [
-            {"name": item.name, "numbers": item.numbers, "width": item.width, "bits": item.bits}
-            for item in count.items
-        ],
-    }
-
-
 def _print(model: str, report: dict[str, Any]) -> None:
     out = console()
     table = Table("counted", "numbers", "width", "bits", title=f"{model}: by the paper's count")
@@ -109,11 +57,11 @@ def _print(model: str, report: dict[str, Any]) -> None:
         numbers = (f"{item[key]:,}" for key in ("numbers", "width", "bits"))
         table.add_row(item["name"], *numbers)
     out.print(table)
-    out.print(_said(report["count"]), soft_wrap=True)
+    out.print(_count_line(report["count"]), soft_wrap=True)
     if report["paper"] is not None:
         out.print(
             f"As the paper counts it, with 1,440 units in layer 1, which has 14,400: "
-            f"{_said(report['paper'])}",
+            f"{_count_line(report['paper'])}",
             soft_wrap=True,
         )
     out.print()
@@ -136,7 +84,7 @@ def _print(model: str, report: dict[str, Any]) -> None:
     )
 
 
-def _said(count: dict[str, Any]) -> str:
+def _count_line(count: dict[str, Any]) -> str:
     return (
         f"{count['bits']:,} bits; {count['bits_32']:,} at 32 bits per number; "
         f"{count['saving_percent']} % less."

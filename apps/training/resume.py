@@ -1,4 +1,4 @@
-"""The file that lets an interrupted training go on: whole at every instant, removed at the end."""
+"""Resume file of a training: whole at every instant, removed at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from spikewire.apps.cli.errors import CommandError, UsageError
-from spikewire.apps.training.trainer import Position
+from spikewire.apps.training.trainer import Progress
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "spikewire-training", 1
 
 
-def beside(out: Path) -> Path:
-    """Where the unfinished training of ``out`` is kept."""
+def resume_path(out: Path) -> Path:
+    """Name the resume file of the training of ``out``."""
     return out.with_name(out.name + ".unfinished")
 
 
 def digest(learn: Sequence[Sample], validate: Sequence[Sample]) -> str:
-    """A short name for what is learned and what judges, by files, labels and stretches."""
+    """Digest both parts of a data set: files, labels and excerpts."""
     told = hashlib.sha256()
     for part in (learn, validate):
         for one in part:
@@ -37,13 +37,13 @@ def digest(learn: Sequence[Sample], validate: Sequence[Sample]) -> str:
     return told.hexdigest()[:16]
 
 
-def save(path: Path, settings: Mapping[str, Any], position: Position, network: Network) -> None:
-    """Write a point to go on from; a file is there whole, or the one before it is."""
+def save(path: Path, settings: Mapping[str, Any], progress: Progress, network: Network) -> None:
+    """Write a resume file; a crash leaves the previous one."""
     record = {
         "format": FORMAT,
         "version": VERSION,
         "settings": dict(settings),
-        "position": dataclasses.asdict(position),
+        "position": dataclasses.asdict(progress),
         "model": network.to_bytes(),
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -57,15 +57,15 @@ def save(path: Path, settings: Mapping[str, Any], position: Position, network: N
         temporary.unlink(missing_ok=True)
 
 
-def load(path: Path, settings: Mapping[str, Any]) -> tuple[Position, Network]:
-    """Read a point to go on from.
+def load(path: Path, settings: Mapping[str, Any]) -> tuple[Progress, Network]:
+    """Read a resume file.
 
     Raises
     ------
     UsageError
-        If it was made with other settings; the first that differs is named.
+        If it was made with other settings; the message names the first that differs.
     CommandError
-        If it is no such file, or damaged.
+        If the file is of another version, or damaged.
     """
     from spikewire.qcore import Network
 
@@ -73,7 +73,7 @@ def load(path: Path, settings: Mapping[str, Any]) -> tuple[Position, Network]:
         record = msgspec.msgpack.decode(path.read_bytes())
         if record["format"] != FORMAT or record["version"] != VERSION:
             raise CommandError(f"{path} is an unfinished training of another version")
-        position = Position(**record["position"])
+        progress = Progress(**record["position"])
         made_with, model = record["settings"], record["model"]
     except (ValueError, KeyError, TypeError, msgspec.DecodeError):
         raise CommandError(f"{path} is damaged; remove it to start anew") from None
@@ -83,4 +83,4 @@ def load(path: Path, settings: Mapping[str, Any]) -> tuple[Position, Network]:
                 f"{path} was begun with {name} {made_with.get(name)}, not {value}: go on as it was "
                 "begun, or remove it"
             )
-    return position, Network.from_bytes(model, str(path))
+    return progress, Network.from_bytes(model, str(path))

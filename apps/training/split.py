@@ -97,13 +97,13 @@ def _shares(counts: list[int]) -> list[int]:
     return shares
 
 
-def pass_order(seed: int, number: int, count: int) -> NDArray[np.int64]:
-    """Order in which pass ``number`` (from 0) shows ``count`` recordings: int64[count]."""
+def epoch_order(seed: int, number: int, count: int) -> NDArray[np.int64]:
+    """Draw the order in which pass ``number`` (from 0) shows ``count`` recordings: int64[count]."""
     return np.random.default_rng([seed, number, 0]).permutation(count).astype(np.int64)
 
 
-def pass_shifts(seed: int, number: int, count: int, reach: int) -> NDArray[np.int64]:
-    """Pixels by which pass ``number`` moves each recording, for augmentation.
+def epoch_shifts(seed: int, number: int, count: int, reach: int) -> NDArray[np.int64]:
+    """Draw the pixels by which pass ``number`` moves each recording, for augmentation.
 
     Returns int64[count, 2], (dx, dy) of each recording by its place in the list (not in the
     pass), uniform in -reach..reach. Events that leave the plane are dropped by the caller.

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.figures import new_figure, plot_curve
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import DEFAULT_MODEL, Json
 from spikewire.apps.cli.output import complain, console, json_line, remarks
+from spikewire.apps.cli.progress_bar import progress_bar
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.training import resume as unfinished
-from spikewire.apps.training.binned_dataset import Shows, choose
+from spikewire.apps.training import resume as resume_file
+from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 from spikewire.apps.training.evaluate import DatasetPath, ShowFor, Trials
-from spikewire.apps.training.trainer import Plan, Position, Training
+from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -84,7 +84,7 @@ def train(
             raise UsageError(f"{name} {target}: there is no folder {target.parent}")
     if plot is not None:
         new_figure(1, 1)  # before hours of work, not after
-    path = unfinished.beside(out)
+    path = resume_file.resume_path(out)
     if path.exists() and not resume:
         raise UsageError(f"{path} is an unfinished training: give --resume, or remove it")
     if resume and not path.exists() and out.exists():
@@ -93,27 +93,27 @@ def train(
     for stale in [*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{path.name}.*.tmp")]:
         stale.unlink(missing_ok=True)  # a kill came while it was written
     load_kernels()
-    network, shows, learn, held = _prepare(model, dataset, seed, show, trials, validate=validate)
-    plan = Plan.best(network.spec, passes, batch, shift, seed)
+    network, binned, learn, held = _prepare(model, dataset, seed, show, trials, validate=validate)
+    plan = TrainingPlan.best(network.spec, passes, batch, shift, seed)
     settings = {
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
         "network": hashlib.sha256(repr(network.spec).encode()).hexdigest()[:16],
-        "data": unfinished.digest(learn, held),
-        **asdict(plan), "ticks": shows.ticks,
+        "data": resume_file.digest(learn, held),
+        **asdict(plan), "ticks": binned.ticks,
     }  # fmt: skip
     pause = _SAVE_EVERY_S if save_every is None else save_every / 1e6
-    position = Position()
+    progress = Progress()
     if resume and path.exists():
-        position, network = unfinished.load(path, settings)
-    training = Training(network, shows, learn, held, plan)
+        progress, network = resume_file.load(path, settings)
+    trainer = Trainer(network, binned, learn, held, plan)
     began = {"type": "start", **settings, "learn": len(learn), "validate": len(held)}
-    began |= {"classes": list(network.classes), "resumed_at": [position.number, position.portion]}
+    began |= {"classes": list(network.classes), "resumed_at": [progress.number, progress.portion]}
     if as_json:
         json_line(began)
     else:
-        _introduce(training, position)
+        _introduce(trainer, progress)
     try:
-        _run(training, position, path, settings, pause, as_json=as_json)
+        _run(trainer, progress, path, settings, pause, as_json=as_json)
     except KeyboardInterrupt:
         complain(
             f"interrupted; --resume goes on from {path}"
@@ -124,9 +124,9 @@ def train(
     network.save(out)
     if plot is not None:
         title = f"{dataset.name}: {network.spec.name}, seed {seed}"
-        plot_curve(position.curve, title, plot)
+        plot_curve(progress.curve, title, plot)
     path.unlink(missing_ok=True)
-    last = position.curve[-1]
+    last = progress.curve[-1]
     if as_json:
         json_line({"type": "done", "out": str(out), "accuracy": last["accuracy"]})
     else:
@@ -142,73 +142,71 @@ def _prepare(
     trials: Literal["train", "test"] | None,
     *,
     validate: bool,
-) -> tuple[Network, Shows, tuple[Sample, ...], tuple[Sample, ...]]:
+) -> tuple[Network, BinnedDataset, tuple[Sample, ...], tuple[Sample, ...]]:
     from spikewire.sensors import open_dataset
 
     data: Dataset = open_dataset(dataset, part=trials)
     network = open_network(model, data.classes, seed)
-    shows = Shows(data, network.spec, show)
+    binned = BinnedDataset(data, network.spec, show)
     for sample in sorted(data.samples, key=lambda sample: sample.path):
-        shows.binned(sample)  # a damaged recording is told now, not in the middle of a pass
+        binned.events(sample)  # a damaged recording is told now, not in the middle of a pass
     if validate:
-        return network, shows, choose(data, "train"), choose(data, "validation")
-    return network, shows, data.samples, ()
+        return network, binned, choose(data, "train"), choose(data, "validation")
+    return network, binned, data.samples, ()
 
 
 def _file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _introduce(training: Training, position: Position) -> None:
+def _introduce(trainer: Trainer, progress: Progress) -> None:
     out = console()
-    net, plan = training.network, training.plan
+    net, plan = trainer.network, trainer.plan
     out.print(
-        f"{len(training.learn)} recordings to learn, {len(training.validate)} to validate, "
+        f"{len(trainer.learn)} recordings to learn, {len(trainer.validate)} to validate, "
         f"{len(net.classes)} classes; {net.spec.name}, {plan.passes} passes in portions of "
         f"{plan.batch}, seed {plan.seed}",
         markup=False,
         soft_wrap=True,
     )
-    if position.number or position.portion:
-        out.print(f"going on at pass {position.number + 1}, portion {position.portion + 1}")
-        for record in position.curve:
+    if progress.number or progress.portion:
+        out.print(f"going on at pass {progress.number + 1}, portion {progress.portion + 1}")
+        for record in progress.curve:
             out.print(_line(record))
 
 
 def _line(record: dict[str, Any]) -> str:
-    judged = ""
+    accuracy = ""
     if record["accuracy"] is not None:
-        judged = f"validation {record['accuracy']:.4f}, "
+        accuracy = f"validation {record['accuracy']:.4f}, "
     active = " ".join(f"{share:.1%}" for share in record["activity"])
     seconds = record["learn_s"] + record["validate_s"]
-    return f"pass {record['pass']}: {judged}active per tick {active} ({seconds:.0f} s)"
+    return f"pass {record['pass']}: {accuracy}active per tick {active} ({seconds:.0f} s)"
 
 
 def _run(
-    training: Training,
-    position: Position,
+    trainer: Trainer,
+    progress: Progress,
     path: Path,
     settings: dict[str, Any],
     save_every_s: float,
     *,
     as_json: bool,
 ) -> None:
-    total = training.plan.passes * training.portions
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    note = remarks()
+    total = trainer.plan.passes * trainer.portions
     saved = time.monotonic()
-    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
-        done = position.number * training.portions + position.portion
-        task = bar.add_task(f"pass {position.number + 1}", total=total, completed=done)
+    with progress_bar() as bar:
+        done = progress.number * trainer.portions + progress.portion
+        task = bar.add_task(f"pass {progress.number + 1}", total=total, completed=done)
 
-        def after_portion(now: Position) -> None:
+        def after_portion(now: Progress) -> None:
             nonlocal saved
-            at = now.number * training.portions + now.portion
-            number = min(now.number + 1, training.plan.passes)
+            at = now.number * trainer.portions + now.portion
+            number = min(now.number + 1, trainer.plan.passes)
             bar.update(task, completed=at, description=f"pass {number}")
             # The end of a pass is always kept; within one, not more often than asked for.
             if now.portion == 0 or time.monotonic() - saved >= save_every_s:
-                unfinished.save(path, settings, now, training.network)
+                resume_file.save(path, settings, now, trainer.network)
                 saved = time.monotonic()
 
         def after_pass(record: dict[str, Any]) -> None:
@@ -217,4 +215,4 @@ def _run(
             else:
                 console().print(_line(record))
 
-        training.run(position, after_portion=after_portion, after_pass=after_pass)
+        trainer.run(progress, after_portion=after_portion, after_pass=after_pass)

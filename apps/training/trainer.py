@@ -1,8 +1,8 @@
-"""Training: passes over a data set in portions, from any point at which it was left.
+"""Training in passes over a data set, resumable after any portion.
 
 Everything random is drawn from the seed and the number of the pass, and everything that lasts
-between two portions lies in the network. So a network, the number of its next portion and the curve
-so far are all it takes to go on, and going on gives the bits of never having stopped.
+between two portions lies in the network. A training can therefore be resumed from the network, the
+number of its next portion and the learning curve, with the same bits as without interruption.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spikewire.apps.training.binned_dataset import Shows, activity, judge
-from spikewire.apps.training.split import pass_order, pass_shifts
+from spikewire.apps.training.binned_dataset import BinnedDataset
+from spikewire.apps.training.evaluation import activity, evaluate_batch
+from spikewire.apps.training.split import epoch_order, epoch_shifts
 
 if TYPE_CHECKING:
     from spikewire.qcore import Batch, Network, NetworkSpec
@@ -22,8 +23,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How long, in which portions and in which order a network learns."""
+class TrainingPlan:
+    """Length of a training, its portions, and the seed of its order.
+
+    Attributes
+    ----------
+    passes
+        Number of passes over the recordings.
+    batch
+        Number of recordings in a portion.
+    seed
+        Seed of the order and of the shifts.
+    shift
+        Largest random shift of a recording, in pixels.
+    """
 
     passes: int
     batch: int = 50
@@ -33,8 +46,8 @@ class Plan:
     @classmethod
     def best(
         cls, spec: NetworkSpec, passes: int | None, batch: int | None, shift: int | None, seed: int
-    ) -> Plan:
-        """Take what was asked for, and what the network's preset says for the rest."""
+    ) -> TrainingPlan:
+        """Complete a plan: what is None comes from the network's own training settings."""
         own = spec.training
         return cls(
             own.passes if passes is None else passes,
@@ -45,17 +58,17 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Position:
-    """How far a training is.
+class Progress:
+    """Progress of a training.
 
     Attributes
     ----------
     number, portion
-        The pass and its portion that come next, from 0.
+        The next pass, and the next portion in it, from 0.
     spikes
-        Output spikes of each layer while learning, in this pass so far.
+        Output spikes of each layer in this pass so far.
     seconds
-        What this pass has taken so far.
+        Duration of this pass so far.
     curve
         One record per finished pass.
     """
@@ -68,89 +81,104 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
-    """A network, what it learns from, what judges it, and how."""
+class Trainer:
+    """A network, its training and validation parts, and a plan.
+
+    Attributes
+    ----------
+    network
+        The network, which is changed.
+    binned
+        The data set.
+    learn, validate
+        The recordings of either part.
+    plan
+        The plan.
+    """
 
     network: Network
-    shows: Shows
+    binned: BinnedDataset
     learn: Sequence[Sample]
     validate: Sequence[Sample]
-    plan: Plan
+    plan: TrainingPlan
 
     @property
     def portions(self) -> int:
-        """Portions in a pass."""
+        """Number of portions in a pass."""
         return math.ceil(len(self.learn) / self.plan.batch)
 
     def run(
         self,
-        position: Position,
+        progress: Progress,
         *,
-        after_portion: Callable[[Position], None],
+        after_portion: Callable[[Progress], None],
         after_pass: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Learn from ``position`` on to the end, moving it.
+        """Train from ``progress`` to the end, updating it.
 
         Parameters
         ----------
-        position
-            Where to begin.
+        progress
+            The point to begin at.
         after_portion
-            Called whenever the network and the position are a point to go on from.
+            Called after each portion, when the training can be resumed from the network and the
+            progress.
         after_pass
-            Gets the record of each pass: accuracy and recall on the validation part (None without
-            one), the layers' activity while learning and while validating, weight updates, seconds.
+            Called with the record of each pass: accuracy and recall on the validation part (None
+            without one), activity in training and in validation, weight updates, seconds.
         """
         from spikewire.qcore import Batch
 
         plan, net = self.plan, self.network
         batch = Batch(net, min(plan.batch, max(len(self.learn), 1)))
-        while position.number < plan.passes:
+        while progress.number < plan.passes:
             began = time.perf_counter()
-            spikes = self._portion(batch, position.number, position.portion)
-            before = position.spikes or [0] * len(spikes)
-            position.spikes = [was + now for was, now in zip(before, spikes, strict=True)]
-            position.portion += 1
-            position.seconds += time.perf_counter() - began
-            if position.portion == self.portions:
-                record = self._record(batch, position)
-                position.curve.append(record)
-                position.number += 1
-                position.portion = 0
-                position.spikes = []
-                position.seconds = 0.0
+            spikes = self._portion(batch, progress.number, progress.portion)
+            before = progress.spikes or [0] * len(spikes)
+            progress.spikes = [was + now for was, now in zip(before, spikes, strict=True)]
+            progress.portion += 1
+            progress.seconds += time.perf_counter() - began
+            if progress.portion == self.portions:
+                record = self._record(batch, progress)
+                progress.curve.append(record)
+                progress.number += 1
+                progress.portion = 0
+                progress.spikes = []
+                progress.seconds = 0.0
                 after_pass(record)
-            after_portion(position)
+            after_portion(progress)
         net.schedule(1, 1)
 
     def _portion(self, batch: Batch, number: int, portion: int) -> list[int]:
         plan, count = self.plan, len(self.learn)
-        chosen = pass_order(plan.seed, number, count)
+        chosen = epoch_order(plan.seed, number, count)
         chosen = chosen[portion * plan.batch : (portion + 1) * plan.batch]
         if plan.shift:
-            shifts = pass_shifts(plan.seed, number, count, plan.shift)[chosen]
-            shown = [
-                self.shows.moved(self.learn[n], int(dx), int(dy))
+            shifts = epoch_shifts(plan.seed, number, count, plan.shift)[chosen]
+            events = [
+                self.binned.shifted(self.learn[n], int(dx), int(dy))
                 for n, (dx, dy) in zip(chosen, shifts, strict=True)
             ]
         else:
-            shown = [self.shows.binned(self.learn[n]) for n in chosen]
+            events = [self.binned.events(self.learn[n]) for n in chosen]
         net = self.network
         labels = [net.classes.index(self.learn[n].label) for n in chosen]
         net.schedule(number * self.portions + portion, plan.passes * self.portions)
-        spikes = batch.show(shown, labels, self.shows.ticks, learn=True).spikes.sum(0)
+        spikes = batch.show(events, labels, self.binned.ticks, learn=True).spikes.sum(0)
         return [int(n) for n in spikes]
 
-    def _record(self, batch: Batch, position: Position) -> dict[str, Any]:
+    def _record(self, batch: Batch, progress: Progress) -> dict[str, Any]:
         began = time.perf_counter()
-        judged = judge(batch, self.shows, self.validate) if self.validate else None
+        evaluation = evaluate_batch(batch, self.binned, self.validate) if self.validate else None
         return {
-            "pass": position.number + 1,
-            "accuracy": None if judged is None else round(judged.accuracy, 4),
-            "recall": None if judged is None else judged.recall(),
-            "activity": activity(self.network, position.spikes, len(self.learn) * self.shows.ticks),
-            "validation_activity": None if judged is None else judged.activity,
+            "pass": progress.number + 1,
+            "accuracy": None if evaluation is None else round(evaluation.accuracy, 4),
+            "recall": None if evaluation is None else evaluation.recall(),
+            "activity": activity(
+                self.network, progress.spikes, len(self.learn) * self.binned.ticks
+            ),
+            "validation_activity": None if evaluation is None else evaluation.activity,
             "updates": self.network.updates,
-            "learn_s": round(position.seconds, 2),
+            "learn_s": round(progress.seconds, 2),
             "validate_s": round(time.perf_counter() - began, 2),
         }

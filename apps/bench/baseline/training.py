@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spikewire.apps.bench.baseline.data import Recordings
 from spikewire.apps.bench.baseline.decolle import Adamax, Layer, Rule, Twin
-from spikewire.apps.training.split import pass_order, pass_shifts
+from spikewire.apps.training.split import epoch_order, epoch_shifts
 
 _CALIBRATION_TICKS = 150
 
@@ -160,15 +160,15 @@ def fit(
     every readout on the validation part and (while learning) on the training part, activity,
     and seconds.
     """
-    planes, _ = train.dense(pass_order(plan.seed, 0, len(train))[: plan.batch])
+    planes, _ = train.dense(epoch_order(plan.seed, 0, len(train))[: plan.batch])
     session.twin.calibrate(planes[:_CALIBRATION_TICKS])
     batches = math.ceil(len(train) / plan.batch)
     records = []
     for number in range(plan.passes):
         began = time.perf_counter()
         right: dict[str, int] = {}
-        shifts = pass_shifts(plan.seed, number, len(train), plan.shift) if plan.shift else None
-        order = pass_order(plan.seed, number, len(train))
+        shifts = epoch_shifts(plan.seed, number, len(train), plan.shift) if plan.shift else None
+        order = epoch_order(plan.seed, number, len(train))
         for n, chosen in enumerate(_portions(order, plan.batch)):
             planes, labels = train.dense(chosen, None if shifts is None else shifts[chosen])
             scale = plan.scale((number + n / batches) / plan.passes)

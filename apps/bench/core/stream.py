@@ -106,18 +106,18 @@ def recorded(folder: Path, spec: NetworkSpec, lessons: int, parts: int) -> tuple
     sensors.SensorError
         If the folder holds no recordings, or a damaged one.
     """
-    from spikewire.apps.training.binned_dataset import Shows, choose
+    from spikewire.apps.training.binned_dataset import BinnedDataset, choose
     from spikewire.apps.training.evaluate import spread
     from spikewire.sensors import open_dataset
 
     data = open_dataset(folder)
-    shows = Shows(data, spec)
+    binned = BinnedDataset(data, spec)
 
     def stream(part: Sequence[Sample], wanted: int) -> Stream:
         samples = spread(part, wanted)  # they are sorted by class
-        binned = tuple(shows.binned(sample) for sample in samples)
+        parts = tuple(binned.events(sample) for sample in samples)
         labels = tuple(data.classes.index(sample.label) for sample in samples)
-        return Stream(binned, labels, tuple(data.classes), shows.ticks)
+        return Stream(parts, labels, tuple(data.classes), binned.ticks)
 
     return stream(choose(data, "train"), lessons), stream(choose(data, "validation"), parts)
 

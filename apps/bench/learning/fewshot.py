@@ -22,9 +22,10 @@ from spikewire.apps.cli.options import DEFAULT_MODEL, Json
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.training.binned_dataset import Shows, choose, judge
+from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 from spikewire.apps.training.evaluate import DatasetPath, ShowFor
-from spikewire.apps.training.trainer import Plan, Position, Training
+from spikewire.apps.training.evaluation import evaluate_batch
+from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 
 if TYPE_CHECKING:
     from spikewire.qcore import BinnedEvents, Network
@@ -80,11 +81,11 @@ def fewshot(
     runs = []
     for number in range(seed, seed + seeds):
         network = open_network(model, old, number)
-        shows = Shows(data, network.spec, show)
+        binned = BinnedDataset(data, network.spec, show)
         learn = [s for s in choose(data, "train") if s.label in old]
-        plan = Plan.best(network.spec, passes, batch, None, number)
-        _train(Training(network, shows, learn, (), plan), number)
-        for run in _teach_all(network, shows, new, shots, rounds, choices, plan.batch):
+        plan = TrainingPlan.best(network.spec, passes, batch, None, number)
+        _train(Trainer(network, binned, learn, (), plan), number)
+        for run in _teach_all(network, binned, new, shots, rounds, choices, plan.batch):
             runs.append({"seed": number, **run})
             if as_json:
                 json_line({"type": "run", **runs[-1]})
@@ -116,18 +117,18 @@ def _enough(data: Dataset, new: Sequence[str], shots: int) -> None:
             )
 
 
-def _train(training: Training, number: int) -> None:
+def _train(trainer: Trainer, number: int) -> None:
     note = remarks()
 
     def after_pass(record: dict[str, Any]) -> None:
-        note.print(f"seed {number}, pass {record['pass']} of {training.plan.passes} learned")
+        note.print(f"seed {number}, pass {record['pass']} of {trainer.plan.passes} learned")
 
-    training.run(Position(), after_portion=lambda position: None, after_pass=after_pass)
+    trainer.run(Progress(), after_portion=lambda progress: None, after_pass=after_pass)
 
 
 def _teach_all(
     trained: Network,
-    shows: Shows,
+    binned: BinnedDataset,
     new: Sequence[str],
     shots: int,
     rounds: int,
@@ -137,26 +138,26 @@ def _teach_all(
     """Teach copies of a trained network, each from another choice of recordings."""
     from spikewire.qcore import Network
 
-    held = choose(shows.dataset, "validation")
+    held = choose(binned.dataset, "validation")
     old_held = [sample for sample in held if sample.label not in new]
     new_held = [sample for sample in held if sample.label in new]
     saved = trained.to_bytes()
     for choice in range(choices):
         network = Network.from_bytes(saved)
-        before = _accuracy(network, shows, old_held, batch)
+        before = _accuracy(network, binned, old_held, batch)
         for name in new:
             network.add_class(name)
-        new_before = _accuracy(network, shows, new_held, batch)
-        lessons = pick(choose(shows.dataset, "train"), new, shots, trained.seed, choice)
+        new_before = _accuracy(network, binned, new_held, batch)
+        lessons = pick(choose(binned.dataset, "train"), new, shots, trained.seed, choice)
         for _ in range(rounds):
             for sample in lessons:
-                teach(network, shows.binned(sample), shows.ticks, sample.label)
+                teach(network, binned.events(sample), binned.ticks, sample.label)
         yield {
             "choice": choice,
             "old_before": before,
-            "old_after": _accuracy(network, shows, old_held, batch),
+            "old_after": _accuracy(network, binned, old_held, batch),
             "new_before": new_before,
-            "new_after": _accuracy(network, shows, new_held, batch),
+            "new_after": _accuracy(network, binned, new_held, batch),
         }
 
 
@@ -182,13 +183,15 @@ def teach(network: Network, sample: BinnedEvents, ticks: int, label: str) -> Non
     network.advance(events, start + ticks, label=network.classes.index(label), learn=True)
 
 
-def _accuracy(network: Network, shows: Shows, samples: Sequence[Sample], batch: int) -> float:
+def _accuracy(
+    network: Network, binned: BinnedDataset, samples: Sequence[Sample], batch: int
+) -> float:
     from spikewire.qcore import Batch, Network
 
     # Judging works on a copy: a batch moves the network's counters.
     copy = Network.from_bytes(network.to_bytes())
-    judged = judge(Batch(copy, min(batch, len(samples))), shows, samples)
-    return round(judged.accuracy, 4)
+    evaluation = evaluate_batch(Batch(copy, min(batch, len(samples))), binned, samples)
+    return round(evaluation.accuracy, 4)
 
 
 def _print(runs: Sequence[dict[str, Any]], report: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from spikewire.apps import commands as cli
 from spikewire.apps.bench.learning.fewshot import pick, teach
-from spikewire.apps.training.binned_dataset import Shows, choose
+from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 from spikewire.qcore import Network, load_preset
 from spikewire.sensors import open_dataset
 
@@ -28,10 +28,10 @@ def test_shots_are_chosen_from_what_is_learned(digits: Path) -> None:
 def test_teaching_is_the_live_path(digits: Path) -> None:
     data = open_dataset(digits)
     network = Network.build(load_preset("edge"), data.classes, 0)
-    shows = Shows(data, network.spec, 160_000)
+    binned = BinnedDataset(data, network.spec, 160_000)
     store = network.read_store().copy()
     for number, sample in enumerate(pick(data.samples, ("8", "9"), 1, 0, 0), 1):
-        teach(network, shows.binned(sample), shows.ticks, sample.label)
+        teach(network, binned.events(sample), binned.ticks, sample.label)
         assert network.tick == number * 160
     assert (network.read_store() != store)[8:].any()
 

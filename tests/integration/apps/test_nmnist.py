@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from spikewire.apps.training.binned_dataset import Shows, answers, choose
-from spikewire.apps.training.trainer import Plan, Position, Training
+from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+from spikewire.apps.training.evaluation import predictions
+from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 from spikewire.qcore import Batch, Network, load_preset
 from spikewire.sensors import open_dataset
 
 
 def test_nmnist_says_how_it_is_best_trained() -> None:
-    plan = Plan.best(load_preset("nmnist"), None, None, None, 3)
+    plan = TrainingPlan.best(load_preset("nmnist"), None, None, None, 3)
     assert (plan.passes, plan.batch, plan.shift, plan.seed) == (12, 10, 2, 3)
-    asked = Plan.best(load_preset("nmnist"), 1, 20, 0, 3)
+    asked = TrainingPlan.best(load_preset("nmnist"), 1, 20, 0, 3)
     assert (asked.passes, asked.batch, asked.shift) == (1, 20, 0)
 
 
@@ -24,21 +25,23 @@ def test_digits_are_learned_in_one_pass(data_dir: Path) -> None:
     spec = load_preset("nmnist")
     data = open_dataset(data_dir / "nmnist")
     network = Network.build(spec, data.classes, 0)
-    shows = Shows(data, spec)
+    binned = BinnedDataset(data, spec)
     learn, held = choose(data, "train")[::4], choose(data, "validation")[::4]
     stores = [network.store(n).copy() for n in range(3)]
-    training = Training(network, shows, learn, (), Plan.best(spec, 1, None, 0, 0))
-    training.run(Position(), after_portion=lambda p: None, after_pass=lambda r: None)
+    training = Trainer(network, binned, learn, (), TrainingPlan.best(spec, 1, None, 0, 0))
+    training.run(Progress(), after_portion=lambda p: None, after_pass=lambda r: None)
     assert (network.store(0) == stores[0]).all()
     assert all((network.store(n) != stores[n]).any() for n in (1, 2))
     batch = Batch(network, len(held))
-    shown = batch.show([shows.binned(one) for one in held], None, shows.ticks)
+    shown = batch.show([binned.events(one) for one in held], None, binned.ticks)
     labels = [data.classes.index(one.label) for one in held]
-    right = sum(int(a) == b for a, b in zip(answers(shown), labels, strict=True))
+    right = sum(int(a) == b for a, b in zip(predictions(shown), labels, strict=True))
     # 42 of 50 were right when this was written, 27 by the last layer alone; a tenth is chance.
     assert right >= 0.55 * len(held)
     # The last layer's own readout has learned as well, by its fixed random matrix alone.
     own = shown.local[2].argmax(1)
     assert sum(int(a) == b for a, b in zip(own, labels, strict=True)) >= 0.4 * len(held)
     wrong = [(label + 1) % 10 for label in labels]
-    assert sum(int(a) == b for a, b in zip(answers(shown), wrong, strict=True)) < 0.3 * len(held)
+    assert sum(int(a) == b for a, b in zip(predictions(shown), wrong, strict=True)) < 0.3 * len(
+        held
+    )

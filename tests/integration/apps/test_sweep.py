@@ -216,8 +216,8 @@ def test_every_point_once_and_then_never_again(
 def test_it_measures_what_train_measures(tiny: Path, digits: Path) -> None:
     from spikewire.apps.cluster.fingerprint import source
     from spikewire.apps.sweep import trial as _point
-    from spikewire.apps.training.binned_dataset import Shows
-    from spikewire.apps.training.trainer import Plan, Position, Training
+    from spikewire.apps.training.binned_dataset import BinnedDataset
+    from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
     from spikewire.qcore import Network
     from spikewire.sensors import open_dataset
 
@@ -229,11 +229,11 @@ def test_it_measures_what_train_measures(tiny: Path, digits: Path) -> None:
         "version": source(), "after_pass": lambda n: None, "wanted": lambda: True,
     }  # fmt: skip
     found = _point.measure(spec.to_dict(), str(digits), 3, 2, **arguments)
-    shows = Shows(data, spec, 80_000)
-    training = Training(
-        Network.build(spec, data.classes, 3), shows, learn, validate, Plan(2, 8, 3, 1)
+    binned = BinnedDataset(data, spec, 80_000)
+    training = Trainer(
+        Network.build(spec, data.classes, 3), binned, learn, validate, TrainingPlan(2, 8, 3, 1)
     )
-    position = Position()
+    position = Progress()
     training.run(position, after_portion=lambda now: None, after_pass=lambda record: None)
     for measured, record in zip(found["curve"], position.curve, strict=True):
         assert measured["accuracy"] == record["accuracy"]

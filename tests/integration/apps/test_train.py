@@ -115,9 +115,8 @@ def test_ctrl_c_says_how_to_go_on(digits: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def unfinished(digits: Path, tmp_path: Path) -> Path:
     """A training that was interrupted before its second pass."""
-    from spikewire.apps.training import resume as _unfinished
-    from spikewire.apps.training import trainer as _training
-    from spikewire.apps.training.binned_dataset import Shows, choose
+    from spikewire.apps.training import resume, trainer
+    from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 
     data = open_dataset(digits)
     network = Network.build(load_preset("edge"), data.classes, 0)
@@ -125,12 +124,12 @@ def unfinished(digits: Path, tmp_path: Path) -> Path:
     settings = {
         "model": "edge",
         "network": "other",
-        "data": _unfinished.digest(learn, held),
+        "data": resume.digest(learn, held),
         "passes": 3,
     }
-    position = _training.Position(number=1)
-    assert Shows(data, network.spec).ticks == 300
-    _unfinished.save(tmp_path / "m.unfinished", settings, position, network)
+    position = trainer.Progress(number=1)
+    assert BinnedDataset(data, network.spec).ticks == 300
+    resume.save(tmp_path / "m.unfinished", settings, position, network)
     return tmp_path / "m.unfinished"
 
 

@@ -15,7 +15,7 @@ torch: Any = pytest.importorskip(
 from spikewire.apps.bench.baseline.data import Recordings, load  # noqa: E402
 from spikewire.apps.bench.baseline.decolle import Adamax, Conv, Layer, Rule, Twin  # noqa: E402
 from spikewire.apps.bench.baseline.training import Plan, Session, evaluate, fit  # noqa: E402
-from spikewire.apps.training.split import nmnist_split, pass_order, split  # noqa: E402
+from spikewire.apps.training.split import epoch_order, nmnist_split, split  # noqa: E402
 from spikewire.sensors import open_dataset  # noqa: E402
 
 SHAPES = {
@@ -174,7 +174,7 @@ def test_it_learns_what_is_easy() -> None:
 
 def test_recordings_come_in_the_order_asked_for() -> None:
     data = _invented(6, 3)
-    order = pass_order(0, 0, 6)
+    order = epoch_order(0, 0, 6)
     planes, labels = data.dense(order[:3], np.array([[0, 0], [40, 0], [1, -2]]))
     assert labels.tolist() == data.labels[order[:3]].tolist()
     assert int(planes[..., 0].sum()) == len(data.spikes[order[0]])

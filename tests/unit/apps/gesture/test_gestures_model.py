@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spikewire.apps.cli.models import open_network, shipped
-from spikewire.apps.training.binned_dataset import answers
+from spikewire.apps.training.evaluation import predictions
 from spikewire.qcore import Batch, bin_events
 from spikewire.sensors import GESTURES, open_recording, simulate
 
@@ -24,7 +24,7 @@ def ask(recordings: list[np.ndarray]) -> list[str]:  # type: ignore[type-arg]
         )
         for events in recordings
     ]  # fmt: skip
-    told = answers(Batch(net, len(shown)).show(shown, None, 1500))
+    told = predictions(Batch(net, len(shown)).show(shown, None, 1500))
     return [net.classes[n] if n >= 0 else "nothing" for n in told]
 
 

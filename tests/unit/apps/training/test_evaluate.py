@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 from spikewire.apps import commands as cli
-from spikewire.apps.training.binned_dataset import answers
+from spikewire.apps.training.evaluation import predictions
 from spikewire.qcore import BatchResult, Network, load_preset
 
 CLASSES = tuple("0123456789")
@@ -84,7 +84,7 @@ def test_no_difference_is_no_answer() -> None:
     scores = np.array([[3, 3], [1, 2], [-4, -9], [0, 0]], np.int64)
     none = np.zeros((1, 1), np.int64)
     shown = BatchResult(scores, none[None], none, none, none, 1)
-    assert answers(shown).tolist() == [-1, 1, 0, -1]
+    assert predictions(shown).tolist() == [-1, 1, 0, -1]
 
 
 def refused(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> str:

@@ -1,0 +1,164 @@
+"""Evaluation of a network on labelled recordings: predictions, confusion matrix, activity."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikewire.apps.training.binned_dataset import BinnedDataset
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Batch, BatchResult, Network
+    from spikewire.sensors import Sample
+
+
+def predictions(output: BatchResult) -> NDArray[np.int64]:
+    """Predict a class for each recording of a batch.
+
+    Parameters
+    ----------
+    output
+        The batch's output.
+
+    Returns
+    -------
+    int64[recordings]
+        The class with the highest score; -1 where all scores are equal.
+    """
+    scores = output.scores
+    differ = scores[:, 0] != 0 if scores.shape[1] == 1 else scores.max(1) > scores.min(1)
+    return np.where(differ, scores.argmax(1), -1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Result of an evaluation.
+
+    Attributes
+    ----------
+    confusion
+        int64[classes, classes + 1]: true class by predicted class; the last column counts
+        recordings without a prediction.
+    activity
+        Share of each layer's output units that spike in a tick.
+    """
+
+    confusion: NDArray[np.int64]
+    activity: list[float]
+
+    @property
+    def correct(self) -> int:
+        """Number of correct predictions."""
+        return int(np.trace(self.confusion))
+
+    @property
+    def total(self) -> int:
+        """Number of recordings."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct predictions."""
+        return self.correct / self.total
+
+    def recall(self) -> list[float | None]:
+        """Compute the share of correct predictions of each class; None for an absent class."""
+        counts = self.confusion.sum(1)
+        return [
+            round(int(self.confusion[n, n]) / int(count), 4) if count else None
+            for n, count in enumerate(counts)
+        ]
+
+
+def evaluate_batch(
+    batch: Batch,
+    binned: BinnedDataset,
+    samples: Sequence[Sample],
+    keep: Callable[[BatchResult], None] = lambda output: None,
+) -> Evaluation:
+    """Evaluate a network on recordings, without learning.
+
+    Parameters
+    ----------
+    batch
+        The network, and the number of recordings computed together.
+    binned
+        The data set.
+    samples
+        Recordings of it.
+    keep
+        Called with the output of each portion, in order.
+
+    Returns
+    -------
+    Evaluation
+        The confusion matrix and the layers' activity.
+    """
+    network = batch.network
+    classes = len(network.classes)
+    confusion = np.zeros((classes, classes + 1), np.int64)
+    spikes = np.zeros(len(network.spec.layers), np.int64)
+    for first in range(0, len(samples), batch.size):
+        portion = samples[first : first + batch.size]
+        output = batch.show([binned.events(sample) for sample in portion], None, binned.ticks)
+        truth = np.array([network.classes.index(sample.label) for sample in portion])
+        np.add.at(confusion, (truth, predictions(output)), 1)
+        spikes += output.spikes.sum(0)
+        keep(output)
+    return Evaluation(confusion, activity(network, spikes, len(samples) * binned.ticks))
+
+
+def activity(
+    network: Network, spikes: Sequence[int] | NDArray[np.int64], ticks: int
+) -> list[float]:
+    """Compute the share of each layer's output units that spike in a tick.
+
+    Parameters
+    ----------
+    network
+        The network.
+    spikes
+        Output spikes of each layer, in total.
+    ticks
+        Ticks in which they were counted.
+    """
+    units = [int(np.prod(network.units(n))) for n in range(len(spikes))]
+    return [round(int(n) / (ticks * one), 5) for n, one in zip(spikes, units, strict=True)]
+
+
+def local_accuracies(
+    network: Network, binned: BinnedDataset, samples: Sequence[Sample], size: int
+) -> list[float | None]:
+    """Evaluate each layer's fixed local readout.
+
+    Parameters
+    ----------
+    network, binned, samples
+        As for :func:`evaluate_batch`.
+    size
+        Number of recordings computed together.
+
+    Returns
+    -------
+    list
+        Accuracy by layer; None for a layer without a local readout.
+    """
+    from spikewire.qcore import Batch
+
+    outputs: list[BatchResult] = []
+    evaluate_batch(Batch(network, min(size, len(samples))), binned, samples, outputs.append)
+    truth = np.array([network.classes.index(sample.label) for sample in samples])
+    accuracies: list[float | None] = []
+    for n in range(len(network.spec.layers)):
+        layer = [dataclasses.replace(output, scores=output.local[n]) for output in outputs]
+        if not any(output.scores.any() for output in layer):
+            accuracies.append(None)
+            continue
+        predicted = np.concatenate([predictions(output) for output in layer])
+        accuracies.append(round(float((predicted == truth).mean()), 4))
+    return accuracies
