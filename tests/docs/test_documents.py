@@ -40,3 +40,14 @@ def test_linked_files_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / target).exists(), target
+
+
+def test_a_term_of_the_glossary_takes_one_sentence() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z ]+) \| (.+) \|$", text, re.MULTILINE)
+    terms = {term: meaning for term, meaning in rows if term != "term"}
+    assert len(terms) >= 20
+    for term, meaning in terms.items():
+        assert meaning.endswith(".")
+        assert not re.search(r"\. [A-Z]", meaning), f"{term} takes more than one sentence"
+        assert len(meaning.split()) <= 35, term
