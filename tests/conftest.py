@@ -1,9 +1,16 @@
 """Fixtures that every test folder shares."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# A parent may ignore Ctrl-C: nohup, background jobs of a script, many CI systems. Children inherit
+# that, and tests that end them with SIGINT would wait for ever.
+for ignorable, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, None)):
+    if signal.getsignal(ignorable) == signal.SIG_IGN:
+        signal.signal(ignorable, default or signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,10 +9,12 @@ import msgpack
 import pytest
 import trio
 
+from tests.support.programs import find_program
+
 TEXT = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
 (CLIENT,) = re.findall(r"```javascript\n(.*?)```", TEXT, re.DOTALL)
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="the client in JavaScript needs node")
+NODE = find_program("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="install node to run this test")
 
 
 def test_the_client_needs_nothing_but_node():

@@ -25,6 +25,7 @@ from tests.support.documents import (
     free_port,
     lines_of,
 )
+from tests.support.programs import find_program, needed_program
 
 NOT_RUN = {
     "make test": "it runs this test",
@@ -88,6 +89,9 @@ BEFORE = {
     "docs/gesture.md": "spikewire run --source sim: --model gestures &",
 }
 """What goes on already when a section of a document begins."""
+
+PROGRAMS = ("curl",)
+"""Programs that lines need beside those that every Linux has; such a line may be left out."""
 
 OWN_TEST = {
     "bench core": "test_core_bench.py",
@@ -158,6 +162,8 @@ def test_every_command_of(document: str, material: Path, tmp_path: Path) -> None
             (tmp_path / name).symlink_to(thing.resolve())
         elif thing.exists():
             shutil.copy(thing, tmp_path)
+    needed_program("bash")
+    needed_program(bare(BEFORE.get(document, "bash")).split()[0])
     stage = Stage(tmp_path, int(ports["7462"]), int(ports["4222"]))
     real = (material / "nmnist").exists()
     skipped: list[str] = []
@@ -175,6 +181,9 @@ def test_every_command_of(document: str, material: Path, tmp_path: Path) -> None
             if "--dataset nmnist" in line.text and not real:
                 skipped.append(f"{line}: set SPIKEWIRE_DATA to real recordings to run it")
                 continue
+            if (lacking := lacks(line)) is not None:
+                skipped.append(f"{line}: install {lacking} to run it")
+                continue
             if line.name or reason(line) is None:
                 stage.do(line, replaced(line.text, ports))
         stage.end()
@@ -182,6 +191,12 @@ def test_every_command_of(document: str, material: Path, tmp_path: Path) -> None
         stage.kill()
     if skipped:
         pytest.skip("all else was run; " + "; ".join(skipped))
+
+
+def lacks(line: Line) -> str | None:
+    """A program that a line needs and this machine lacks."""
+    words = re.split(r"\W+", "" if line.name else bare(line.text))
+    return next((p for p in PROGRAMS if p in words and find_program(p) is None), None)
 
 
 def replaced(text: str, ports: dict[str, str]) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-CHROMIUM = Path("/usr/bin/chromium")
+from tests.support.programs import needed_program
+
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -24,11 +25,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, or a skip that says what is missing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}: the dashboard's page is not tested here")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="install playwright to run this test"
+    )
+    chromium = needed_program("chromium")
     with playwright.sync_playwright() as playing:
-        running = playing.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        running = playing.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield running
         running.close()
 

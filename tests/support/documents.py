@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.programs import SBIN
+
 ROOT = Path(__file__).parents[2]
 SHELL = ("", "sh", "bash", "shell", "console")
 LIMIT_S = 120
@@ -131,7 +133,7 @@ class Stage:
             'if __name__ == "__main__":\n    main()\n'
         )
         program.chmod(0o755)
-        beside = [str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]
+        beside = [str(programs), str(Path(sys.executable).parent), os.environ["PATH"], *SBIN]
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("SPIKEWIRE_")},
             "PATH": os.pathsep.join(beside), "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,18 +12,19 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = shutil.which("nats-server") or "/usr/sbin/nats-server"
+from tests.support.programs import needed_program
 
 
 class Server:
     """nats-server on a free port of the loopback; may be killed and started again there."""
 
     def __init__(self, folder: Path, *options: str, config: str = "") -> None:
+        program = needed_program("nats-server")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"nats://127.0.0.1:{self.port}"
-        self._words = [PROGRAM, "-a", "127.0.0.1", "-p", str(self.port), *options]
+        self._words = [program, "-a", "127.0.0.1", "-p", str(self.port), *options]
         self._log = folder / f"nats-{self.port}.log"
         if config:
             written = folder / f"nats-{self.port}.conf"
@@ -87,9 +87,13 @@ class Reader:
         self._loop.close()
 
 
-def server_or_skip(folder: Path, *options: str, config: str = "") -> Server:
-    """A server that runs, or a skip that says what is missing."""
-    if not Path(PROGRAM).exists():
-        pytest.skip("install nats-server to run this test")
+def need_nats() -> None:
+    """Skip, and say what is missing, where there is no server or no client of Python's."""
+    needed_program("nats-server")
     pytest.importorskip("nats", reason="install spikewire[nats] to run this test")
+
+
+def server_or_skip(folder: Path, *options: str, config: str = "") -> Server:
+    """Return a server that runs, or skip and say what is missing."""
+    need_nats()
     return Server(folder, *options, config=config).start()

@@ -10,7 +10,8 @@ import trio
 
 from spikewire.runtime import Bridge, BridgeOptions, connect, follow
 from spikewire.sensors import BrokerError, NatsLink, nats_server
-from tests.support.natsd import Reader, server_or_skip
+from tests.support.natsd import Reader, need_nats, server_or_skip
+from tests.support.patience import until
 
 # These sources are faster than any camera: none of what is tested here is the service's to drop.
 AMPLE = {"subscriber_messages": 10_000, "history_messages": 10_000}
@@ -18,6 +19,7 @@ AMPLE = {"subscriber_messages": 10_000, "history_messages": 10_000}
 
 @pytest.fixture
 def broker(tmp_path):
+    need_nats()  # here: a skip inside an asynchronous test would lose its reason
     started = []
 
     def start(*options, config=""):
@@ -57,12 +59,6 @@ async def bridged(service, url, prefix, **options):
         await until(lambda: any(m.get("side") == "service" for m in told))
         yield bridge
         bridge.stop()
-
-
-async def until(true, limit_s=10):
-    with trio.fail_after(limit_s):
-        while not true():  # noqa: ASYNC110 - another thread or process changes it
-            await trio.sleep(0.005)
 
 
 def push(source, fakes, first, last):

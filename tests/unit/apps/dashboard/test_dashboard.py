@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import struct
 import subprocess
@@ -40,6 +39,8 @@ from spikewire.apps.dashboard.asgi import static_files
 from spikewire.apps.dashboard.frames import Cutter, FrameError, frame
 from spikewire.apps.dashboard.security import host_allowed, origin_allowed, own_names
 from spikewire.apps.dashboard.websocket_relay import Relay
+from tests.support.patience import patience
+from tests.support.programs import needed_program
 
 STATIC = Path(__file__).parents[4] / "apps" / "dashboard" / "static"
 
@@ -135,12 +136,9 @@ def test_every_part_that_the_scripts_name_is_on_the_page() -> None:
 
 
 def node(script: str, given: bytes = b"") -> bytes:
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("node is not installed: the page's msgpack is not tested here")
     done = subprocess.run(
-        [found, "--input-type=module", "-e", script], input=given, capture_output=True, cwd=STATIC,
-        timeout=60,
+        [needed_program("node"), "--input-type=module", "-e", script],
+        input=given, capture_output=True, cwd=STATIC, timeout=patience(60),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout

@@ -10,6 +10,7 @@ import trio
 from spikewire.runtime import BlockingClient, ConnectionLost, ProtocolError, RequestRefused, connect
 from spikewire.runtime.server.metrics import Collector
 from tests.support.certificates import write_certificate
+from tests.support.patience import until
 
 CONTROL, WATCH = "control-secret-0123456789", "watch-secret-0123456789"
 
@@ -40,12 +41,6 @@ async def fails_with(error, says, **how):
 
     with pytest.raises(error, match=says):
         await trio.to_thread.run_sync(by_hand)
-
-
-async def until(true):
-    with trio.fail_after(10):
-        while not true():  # noqa: ASYNC110
-            await trio.sleep(0.005)
 
 
 @pytest.mark.parametrize(
