@@ -51,5 +51,9 @@ model: $(STAMP)
 	cp $(VENV)/gestures.model apps/models/gestures.model
 	$(BIN)/spikewire evaluate gestures $(SIMULATED) --trials test --count-on 0
 
+# The checklist before a version is published; RELEASE=--allow-unreleased rehearses it.
+release: $(STAMP)
+	$(BIN)/python -m tools.release $(RELEASE)
+
 clean:
 	rm -rf $(VENV)
