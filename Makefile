@@ -27,11 +27,11 @@ unit: $(STAMP)
 boundscheck: $(STAMP)
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/boundscheck-cache $(BIN)/pytest tests/unit/qcore tests/unit/sensors
 
-# The reference, from the docstrings. A warning is an error; apps is for the command line.
+# The reference of the Python API, from the docstrings. A warning is an error.
 SITE := build/docs
 docs: $(STAMP)
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -W error -m pdoc --docformat numpy --no-include-undocumented -o $(SITE) \
-		spikewire '!spikewire[.](apps|_)' '!spikewire[.](qcore|sensors|runtime)[.]'
+		spikewire spikewire.errors spikewire.qcore spikewire.runtime spikewire.sensors
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "spikewire needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'

@@ -1,20 +1,29 @@
 """spikewire: the event stream of a DVS camera, classified by an integer network that learns.
 
-Data
-    :func:`open_recording` and :func:`open_dataset` read files. :func:`open_source` opens cameras,
-    sockets and files as streams. :func:`simulate` makes events, :func:`write_events` saves them.
-Network
-    :class:`Network` runs a :class:`NetworkSpec`, such as a preset from :func:`load_preset`.
-Service
-    :func:`serve` runs a service with :class:`Settings`.
-Client
-    :func:`connect` and :func:`follow` (trio) and :class:`BlockingClient` (threads) talk to one.
-Errors
-    :class:`SpikewireError` is the base of every error that a user can cause.
-
 A name is loaded when it is first used: a program that is only a client loads neither NumPy nor
 Numba. The packages ``spikewire.sensors``, ``spikewire.qcore`` and ``spikewire.runtime`` hold more,
 which may change between versions.
+
+Data
+----
+:func:`open_recording` and :func:`open_dataset` read files. :func:`open_source` opens cameras,
+sockets and files as streams. :func:`simulate` makes events, :func:`write_events` saves them.
+
+Network
+-------
+:class:`Network` runs a :class:`NetworkSpec`, such as a preset from :func:`load_preset`.
+
+Service
+-------
+:func:`serve` runs a service with :class:`Settings`.
+
+Client
+------
+:func:`connect` and :func:`follow` (trio) and :class:`BlockingClient` (threads) talk to one.
+
+Errors
+------
+:class:`SpikewireError` is the base of every error that a user can cause.
 """
 
 from importlib import import_module
