@@ -19,8 +19,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from spikewire.apps.cli.errors import leaves
-
 if TYPE_CHECKING:
     import trio
 
@@ -166,11 +164,10 @@ async def listen_for_signals(
 async def _with_signals(
     work: Callable[[], Awaitable[None]], stop: Callable[[], None] | None
 ) -> bool:
-    import trio
+    from spikewire._tasks import background_tasks
 
     heard = 0
-    failed: BaseException | None = None
-    async with trio.open_nursery() as nursery:
+    async with background_tasks() as nursery:
 
         def heed(number: int) -> None:
             nonlocal heard
@@ -181,15 +178,5 @@ async def _with_signals(
                 nursery.cancel_scope.cancel()
 
         await nursery.start(listen_for_signals, heed)
-        try:
-            await work()
-        except BaseException as error:
-            # A nursery inside has made a group of several cancelled tasks.
-            if all(isinstance(leaf, trio.Cancelled) for leaf in leaves(error)):
-                raise
-            # Carried around the nursery, which would wrap it in a group.
-            failed = error
-        nursery.cancel_scope.cancel()
-    if failed is not None:
-        raise failed
+        await work()
     return heard > 0

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 import trio
 
+from spikewire._retry import Retry
 from spikewire.runtime.bridge.publish_queue import Entry, Gap, PublishQueue, QueuedMessage
 from spikewire.runtime.errors import ServiceError
 from spikewire.sensors import BrokerError, SensorError, subject_name
@@ -20,8 +21,7 @@ BATCH_BYTES = 512 * 1024
 IDLE_S = 1.0
 """After this long with nothing to publish a round trip asks whether the broker is still there."""
 
-FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 10.0
+RETRY = Retry(first_s=0.25, most_s=10.0)
 HEADER_ROOM = 1024  # NATS counts headers as payload; ours take up to 400 bytes
 
 Published = tuple[str, bytes, Mapping[str, str] | None]
@@ -166,14 +166,12 @@ class BrokerBridge(ABC):
 
     async def _reconnect(self, reason: str) -> None:
         self.counters["nats_lost"] += 1
-        pause = FIRST_PAUSE_S
         told = ""
-        while True:
+        for pause in RETRY.pauses():
             if reason != told:
                 self._say("nats", "lost", reason=reason)
                 told = reason
             await trio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
             try:
                 await self._link.connect()
             except SensorError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 import trio
 
+from spikewire._tasks import background_tasks
 from spikewire.runtime.client.requests import RequestMethods
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused
 from spikewire.runtime.net.address import ServiceAddress
@@ -297,19 +298,11 @@ async def converse(
         The other side does not speak protocol 1, or refuses the connection.
     """
     client = Client(stream, buffer)
-    failed: BaseException | None = None
     async with stream:
         await client._greet(own_hello(name, token, pipeline), timeout_s)
-        async with trio.open_nursery() as nursery:
+        async with background_tasks() as nursery:
             nursery.start_soon(client._read)
-            try:
-                yield client
-            except BaseException as error:
-                # Carried around the nursery, which would wrap it in a group.
-                failed = error
-            nursery.cancel_scope.cancel()
-    if failed is not None:
-        raise failed
+            yield client
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from spikewire._tasks import background_tasks
 from spikewire.runtime.client.client import Client, connect
 from spikewire.runtime.client.message_buffer import Message, MessageBuffer
 from spikewire.runtime.client.notices import (
@@ -279,15 +280,7 @@ async def follow(
 @asynccontextmanager
 async def keeping_up(following: ReconnectingClient) -> AsyncGenerator[None]:
     """Hold the connection of a :class:`ReconnectingClient` within the block."""
-    failed: BaseException | None = None
-    async with trio.open_nursery() as nursery:
+    async with background_tasks() as nursery:
         nursery.start_soon(following._keep_up)
-        try:
-            await following._begun()
-            yield
-        except BaseException as error:
-            # Carried around the nursery, which would wrap it in a group.
-            failed = error
-        nursery.cancel_scope.cancel()
-    if failed is not None:
-        raise failed
+        await following._begun()
+        yield

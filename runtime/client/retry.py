@@ -1,11 +1,11 @@
-"""When to try again: pauses that grow, and what trying again cannot help."""
+"""When to try again: growing pauses, and the errors that trying again cannot help."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field
-
+from spikewire._retry import Retry
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, ServiceError
+
+__all__ = ["Outages", "Retry", "passing"]
 
 _PASSING = frozenset(
     {
@@ -17,45 +17,6 @@ _PASSING = frozenset(
 or something else (a proxy whose service is away) answers in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How a lost service is looked for.
-
-    The pauses before the attempts grow from ``first_s`` by ``factor`` up to ``most_s``. Each is
-    shortened by up to a half, by chance: many clients that lost one service come back one by one.
-
-    Attributes
-    ----------
-    first_s, factor, most_s
-        The first pause in seconds, how much longer each next one is, and the longest.
-    attempts
-        Attempts in a row that may fail; None: any number.
-    at_start
-        Whether to wait for a service that is not there yet; else the first connection has to
-        succeed at once.
-    chance
-        Where the shortening is drawn from.
-    """
-
-    first_s: float = 0.2
-    factor: float = 2.0
-    most_s: float = 10.0
-    attempts: int | None = None
-    at_start: bool = False
-    chance: random.Random = field(default_factory=random.Random)
-
-    def __post_init__(self) -> None:
-        if not 0 < self.first_s <= self.most_s < float("inf"):
-            raise ValueError(
-                f"first_s is {self.first_s!r} and most_s {self.most_s!r}; allowed is "
-                "0 < first_s <= most_s"
-            )
-        if not 1 <= self.factor < float("inf"):
-            raise ValueError(f"factor is {self.factor!r}; allowed is a number from 1")
-        if self.attempts is not None and self.attempts < 1:
-            raise ValueError(f"attempts is {self.attempts!r}; allowed is a number from 1, or None")
-
-
 class Outages:
     """Counts attempts, and says how long to wait before the next.
 
@@ -65,7 +26,7 @@ class Outages:
 
     def __init__(self, retry: Retry) -> None:
         self._retry = retry
-        self._next = retry.first_s
+        self._pauses = retry.pauses()
         self._ever = False
         self._began: float | None = None
         self.failed = 0
@@ -101,11 +62,9 @@ class Outages:
                     f"Given up after {self.failed} attempts; the last one: {error}"
                 ) from error
         elif now - self._began >= self._retry.most_s:
-            self._next = self._retry.first_s
+            self._pauses = self._retry.pauses()
         self._began = None
-        pause = self._next * self._retry.chance.uniform(0.5, 1.0)
-        self._next = min(self._next * self._retry.factor, self._retry.most_s)
-        return pause
+        return next(self._pauses)
 
 
 def passing(error: ServiceError) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import trio
 
+from spikewire._tasks import background_tasks
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Packet
 from spikewire.sensors.sources.udp import UdpSource
@@ -80,17 +81,9 @@ class AestreamCamera:
                 dataclasses.replace(packet, segment=packet.segment + self._restarts)
             )  # fmt: skip
 
-        given_up: SourceError | None = None
-        async with trio.open_nursery() as nursery:
+        async with background_tasks() as nursery:
             nursery.start_soon(udp.run, pass_on)
-            try:
-                await self._supervise(udp)
-            except SourceError as error:
-                # Carried around the nursery, which would wrap it in a group.
-                given_up = error
-            nursery.cancel_scope.cancel()
-        if given_up is not None:
-            raise given_up
+            await self._supervise(udp)
 
     async def _supervise(self, udp: UdpSource) -> None:
         """Start the program again and again; returns by SourceError only."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import trio
 
+from spikewire._tasks import background_tasks
 from spikewire.sensors.errors import SensorError, SourceError
 from spikewire.sensors.events import Deliver, Policy
 from spikewire.sensors.recordings.excerpt import Excerpt
@@ -138,17 +139,9 @@ class FileSource:
             # Nobody steers what rushes by: reading it twice would be waste.
             await self._run(deliver)
             return
-        failed: Exception | None = None
-        async with trio.open_nursery() as nursery:
+        async with background_tasks() as nursery:
             nursery.start_soon(self._measure)
-            try:
-                await self._run(deliver)
-            except Exception as error:
-                # Carried around the nursery, which would wrap it in a group.
-                failed = error
-            nursery.cancel_scope.cancel()
-        if failed is not None:
-            raise failed
+            await self._run(deliver)
 
     async def _run(self, deliver: Deliver) -> None:
         while True:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import trio
 
-from spikewire.sensors.errors import SensorError, SourceError
+from spikewire._retry import Retry
+from spikewire._tasks import background_tasks
+from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Deliver, Events, Packet
 from spikewire.sensors.sources.nats.address import BrokerError, NatsServer
 from spikewire.sensors.sources.nats.link import NatsLink, need_nats
@@ -22,8 +24,7 @@ WAITING_BYTES = 1 << 25
 BATCH = 256
 """Most messages taken per wake-up: bounds the time until the next await."""
 
-FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 10.0
+RETRY = Retry(first_s=0.25, most_s=10.0)
 
 _Message = tuple[bytes, Mapping[str, str]]
 
@@ -117,23 +118,15 @@ class NatsSource:
         began = time.monotonic_ns()
         try:
             await self._subscribe()
-            failed: SourceError | None = None
-            async with trio.open_nursery() as nursery:
+            async with background_tasks() as nursery:
                 nursery.start_soon(self._stay_connected)
-                try:
-                    while True:
-                        await self._ready.wait()
-                        self._ready = trio.Event()
-                        while messages := self._inbox.take():
-                            now = time.monotonic_ns()
-                            for packet in self._packets(messages, now, (now - began) // 1000):
-                                await deliver(packet)
-                except SourceError as error:
-                    # Carried around the nursery, which would wrap it in a group.
-                    failed = error
-                nursery.cancel_scope.cancel()
-            if failed is not None:
-                raise failed
+                while True:
+                    await self._ready.wait()
+                    self._ready = trio.Event()
+                    while messages := self._inbox.take():
+                        now = time.monotonic_ns()
+                        for packet in self._packets(messages, now, (now - began) // 1000):
+                            await deliver(packet)
         finally:
             await self._link.aclose()
 
@@ -152,19 +145,14 @@ class NatsSource:
         await self._link.subscribe(self._subject, take)
 
     async def _stay_connected(self) -> None:
-        pause = FIRST_PAUSE_S
         while True:
             with suppress(BrokerError):
                 await self._link.wait_lost()
             self._counts["nats_lost"] += 1
-            while True:
+            for pause in RETRY.pauses():
                 await trio.sleep(pause)
-                try:
+                with suppress(SensorError):
                     await self._subscribe()
-                except SensorError:
-                    pause = min(2 * pause, LONGEST_PAUSE_S)
-                else:
-                    pause = FIRST_PAUSE_S
                     break
 
     def _packets(self, messages: list[_Message], now: int, arrived_us: int) -> list[Packet]:
