@@ -15,7 +15,7 @@ Network
 
 Service
 -------
-:func:`serve` runs a service with :class:`Settings`.
+:func:`serve` runs a service with :class:`Settings`; :func:`load_settings` reads them from files.
 
 Client
 ------
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         SettingsError,
         connect,
         follow,
+        load_settings,
         serve,
     )
     from spikewire.sensors import (
@@ -92,6 +93,7 @@ __all__ = [
     "connect",
     "follow",
     "load_preset",
+    "load_settings",
     "open_dataset",
     "open_recording",
     "open_source",
@@ -124,6 +126,7 @@ _NAMES = {
         "SettingsError",
         "connect",
         "follow",
+        "load_settings",
         "serve",
     ),
     "sensors": (
