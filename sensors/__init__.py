@@ -1,40 +1,120 @@
-"""sensors: events in, checked once, from files, sockets and simulated cameras."""
+"""sensors: events in, checked once, from files, sockets and simulated cameras.
 
-from spikewire.sensors.datasets.dataset import Dataset, Sample
-from spikewire.sensors.datasets.discovery import find_recordings
-from spikewire.sensors.datasets.external import wrap_dataset
-from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
-from spikewire.sensors.datasets.open import open_dataset
-from spikewire.sensors.errors import DecodeError, SensorError, SourceError
-from spikewire.sensors.events import EVENT_DTYPE, Events, Packet, Source, check_events, no_events
-from spikewire.sensors.filters.base import Chain, Filter
-from spikewire.sensors.filters.filtered import Filtered
-from spikewire.sensors.filters.parse import make_chain, make_filter
-from spikewire.sensors.formats.csv_layout import parse_columns
-from spikewire.sensors.recordings.describe import RecordingInfo, describe_recording
-from spikewire.sensors.recordings.excerpt import Excerpt
-from spikewire.sensors.recordings.labels import Label, read_labels, write_labels
-from spikewire.sensors.recordings.recording import Recording, open_recording
-from spikewire.sensors.recordings.writers import Aedat4Writer, write_events
-from spikewire.sensors.simulator.camera import simulate
-from spikewire.sensors.sources.aestream_camera import AestreamCamera
-from spikewire.sensors.sources.files import FileSource
-from spikewire.sensors.sources.nats.address import (
-    BrokerError,
-    NatsServer,
-    check_subject,
-    nats_server,
-    subject_name,
-)
-from spikewire.sensors.sources.nats.link import NatsLink
-from spikewire.sensors.sources.nats.source import NatsSource
-from spikewire.sensors.sources.open import open_source, parse_time
-from spikewire.sensors.sources.shelf import PlaySummary, ShelfSource
-from spikewire.sensors.sources.simulated import SimSource
-from spikewire.sensors.sources.spif import SpifDecoder, encode_spif
-from spikewire.sensors.sources.stdin import StdinSource
-from spikewire.sensors.sources.udp import UdpSource
-from spikewire.sensors.sources.usb_camera import UsbCamera
+:func:`open_recording` and :func:`open_dataset` read files, :func:`open_source` opens a stream of
+:class:`Packet` by its name, and :func:`simulate` makes events.
+
+A name is loaded when it is first used: units and errors load neither NumPy nor Numba.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikewire.sensors.datasets.dataset import Dataset, Sample
+    from spikewire.sensors.datasets.discovery import find_recordings
+    from spikewire.sensors.datasets.external import wrap_dataset
+    from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
+    from spikewire.sensors.datasets.open import open_dataset
+    from spikewire.sensors.errors import DecodeError, SensorError, SourceError
+    from spikewire.sensors.events import (
+        EVENT_DTYPE,
+        Deliver,
+        Events,
+        Packet,
+        Source,
+        check_events,
+        no_events,
+    )
+    from spikewire.sensors.filters.base import Chain, Filter
+    from spikewire.sensors.filters.filtered import Filtered
+    from spikewire.sensors.filters.parse import make_chain, make_filter
+    from spikewire.sensors.formats.csv_layout import parse_columns
+    from spikewire.sensors.recordings.describe import RecordingInfo, describe_recording
+    from spikewire.sensors.recordings.excerpt import Excerpt
+    from spikewire.sensors.recordings.labels import Label, read_labels, write_labels
+    from spikewire.sensors.recordings.recording import Recording, open_recording
+    from spikewire.sensors.recordings.writers import Aedat4Writer, write_events
+    from spikewire.sensors.simulator.camera import simulate
+    from spikewire.sensors.sources.aestream_camera import AestreamCamera
+    from spikewire.sensors.sources.files import FileSource
+    from spikewire.sensors.sources.nats.address import (
+        BrokerError,
+        NatsServer,
+        check_subject,
+        nats_server,
+        subject_name,
+    )
+    from spikewire.sensors.sources.nats.link import NatsLink
+    from spikewire.sensors.sources.nats.source import NatsSource
+    from spikewire.sensors.sources.open import open_source
+    from spikewire.sensors.sources.shelf import PlaySummary, ShelfSource
+    from spikewire.sensors.sources.simulated import SimSource
+    from spikewire.sensors.sources.spif import SpifDecoder, encode_spif
+    from spikewire.sensors.sources.stdin import StdinSource
+    from spikewire.sensors.sources.udp import UdpSource
+    from spikewire.sensors.sources.usb_camera import UsbCamera
+    from spikewire.sensors.sources.wrapper import SourceWrapper
+    from spikewire.sensors.units import parse_bytes, parse_duration, parse_size, parse_speed
+
+_HOME = {
+    "Aedat4Writer": "recordings.writers",
+    "AestreamCamera": "sources.aestream_camera",
+    "BrokerError": "sources.nats.address",
+    "Chain": "filters.base",
+    "Dataset": "datasets.dataset",
+    "DecodeError": "errors",
+    "Deliver": "events",
+    "EVENT_DTYPE": "events",
+    "EXTRA_GESTURES": "datasets.gesture_names",
+    "Events": "events",
+    "Excerpt": "recordings.excerpt",
+    "FileSource": "sources.files",
+    "Filter": "filters.base",
+    "Filtered": "filters.filtered",
+    "GESTURES": "datasets.gesture_names",
+    "Label": "recordings.labels",
+    "NatsLink": "sources.nats.link",
+    "NatsServer": "sources.nats.address",
+    "NatsSource": "sources.nats.source",
+    "Packet": "events",
+    "PlaySummary": "sources.shelf",
+    "Recording": "recordings.recording",
+    "RecordingInfo": "recordings.describe",
+    "Sample": "datasets.dataset",
+    "SensorError": "errors",
+    "ShelfSource": "sources.shelf",
+    "SimSource": "sources.simulated",
+    "Source": "events",
+    "SourceError": "errors",
+    "SourceWrapper": "sources.wrapper",
+    "SpifDecoder": "sources.spif",
+    "StdinSource": "sources.stdin",
+    "UdpSource": "sources.udp",
+    "UsbCamera": "sources.usb_camera",
+    "check_events": "events",
+    "check_subject": "sources.nats.address",
+    "describe_recording": "recordings.describe",
+    "encode_spif": "sources.spif",
+    "find_recordings": "datasets.discovery",
+    "make_chain": "filters.parse",
+    "make_filter": "filters.parse",
+    "nats_server": "sources.nats.address",
+    "no_events": "events",
+    "open_dataset": "datasets.open",
+    "open_recording": "recordings.recording",
+    "open_source": "sources.open",
+    "parse_bytes": "units",
+    "parse_columns": "formats.csv_layout",
+    "parse_duration": "units",
+    "parse_size": "units",
+    "parse_speed": "units",
+    "read_labels": "recordings.labels",
+    "simulate": "simulator.camera",
+    "subject_name": "sources.nats.address",
+    "wrap_dataset": "datasets.external",
+    "write_events": "recordings.writers",
+    "write_labels": "recordings.labels",
+}
 
 __all__ = [
     "EVENT_DTYPE",
@@ -46,6 +126,7 @@ __all__ = [
     "Chain",
     "Dataset",
     "DecodeError",
+    "Deliver",
     "Events",
     "Excerpt",
     "FileSource",
@@ -65,6 +146,7 @@ __all__ = [
     "SimSource",
     "Source",
     "SourceError",
+    "SourceWrapper",
     "SpifDecoder",
     "StdinSource",
     "UdpSource",
@@ -81,8 +163,11 @@ __all__ = [
     "open_dataset",
     "open_recording",
     "open_source",
+    "parse_bytes",
     "parse_columns",
-    "parse_time",
+    "parse_duration",
+    "parse_size",
+    "parse_speed",
     "read_labels",
     "simulate",
     "subject_name",
@@ -90,3 +175,16 @@ __all__ = [
     "write_events",
     "write_labels",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

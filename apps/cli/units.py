@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from typing import TypeVar
 
 import typer
 
-_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|min)")
+from spikewire.sensors import parse_bytes, parse_duration, parse_size, parse_speed
+
+_T = TypeVar("_T")
+
+
+def _read(parse: Callable[[str], _T], text: str) -> _T:
+    """Read an option's value, or say what is wrong with it."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def duration_us(text: str) -> int:
@@ -18,10 +28,7 @@ def duration_us(text: str) -> int:
     typer.BadParameter
         Anything else: a number without a unit says too little.
     """
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is not a duration such as 750ms, 1.5s, 20000us or 2min")
-    return round(float(match[1]) * _UNITS[match[2]])
+    return _read(parse_duration, text)
 
 
 def speed_factor(text: str) -> float | None:
@@ -32,16 +39,7 @@ def speed_factor(text: str) -> float | None:
     typer.BadParameter
         Not a positive number and not `max`.
     """
-    plain = text.strip().lower()
-    if plain == "max":
-        return None
-    try:
-        factor = float(plain.removesuffix("x"))
-    except ValueError:
-        factor = 0.0
-    if not 0.0 < factor < float("inf"):
-        raise typer.BadParameter(f"{text!r} is not a speed such as 1, 10x, 0.5 or max")
-    return factor
+    return _read(parse_speed, text)
 
 
 def names(text: str | None) -> tuple[str, ...]:
@@ -71,10 +69,7 @@ def sensor_size(text: str) -> tuple[int, int]:
     typer.BadParameter
         Anything else.
     """
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip())
-    if match is None or not 0 < int(match[1]) <= 32768 or not 0 < int(match[2]) <= 32768:
-        raise typer.BadParameter(f"{text!r} is not a sensor's size such as 346x260")
-    return int(match[1]), int(match[2])
+    return _read(parse_size, text)
 
 
 def host_port(text: str) -> tuple[str, int]:
@@ -103,10 +98,7 @@ def byte_count(text: str) -> int:
     typer.BadParameter
         Anything else.
     """
-    match = re.fullmatch(r"(\d{1,12})\s*(B|kB|KiB|MB|MiB)?", text.strip())
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is not a number of bytes such as 65536, 64kB or 1MB")
-    return int(match[1]) << {"k": 10, "K": 10, "M": 20}.get((match[2] or "B")[0], 0)
+    return _read(parse_bytes, text)
 
 
 def say_rate(events_per_second: float) -> str:

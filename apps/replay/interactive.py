@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -17,12 +17,13 @@ from spikewire.apps.replay.score import Account
 from spikewire.apps.terminal.event_tap import Tap
 from spikewire.apps.terminal.keyboard import Keyboard
 from spikewire.apps.terminal.scene import Scene
+from spikewire.sensors import SourceWrapper
 
 if TYPE_CHECKING:
     from spikewire.apps.replay.recording import Way
     from spikewire.apps.replay.runner import Sink
     from spikewire.qcore import Network
-    from spikewire.sensors import Excerpt, Packet, Source
+    from spikewire.sensors import Deliver, Excerpt, Packet, Source
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, None)
 """What + and - step through; None is as fast as possible."""
@@ -80,23 +81,16 @@ def _slower(speed: float | None) -> float:
     return slower[-1] if slower else SPEEDS[0] or 0.1
 
 
-class _Noting:
-    """A source that notes which recording each of its segments is of."""
+class _SegmentFiles(SourceWrapper):
+    """A source that records the recording of each of its segments."""
 
-    def __init__(self, inside: Source, files: dict[int, int]) -> None:
-        self._inside, self._files = inside, files
-        self.name, self.live, self.size = inside.name, inside.live, inside.size
+    def __init__(self, source: Source, files: dict[int, int]) -> None:
+        super().__init__(source)
+        self._files = files
 
-    @property
-    def counters(self) -> Mapping[str, int]:
-        return self._inside.counters
-
-    async def run(self, deliver: Callable[[Packet], Awaitable[None]]) -> None:
-        async def note(packet: Packet) -> None:
-            self._files.setdefault(packet.segment, self._inside.replay["number"])  # type: ignore[attr-defined]
-            await deliver(packet)
-
-        await self._inside.run(note)
+    async def on_packet(self, packet: Packet, deliver: Deliver) -> None:
+        self._files.setdefault(packet.segment, self._source.replay["number"])  # type: ignore[attr-defined]
+        await deliver(packet)
 
 
 class Hands(View):
@@ -142,7 +136,7 @@ class Hands(View):
 
     def look(self, source: Source) -> Source:
         self._source = source  # type: ignore[assignment]
-        self._tap = Tap(_Noting(source, self.files))
+        self._tap = Tap(_SegmentFiles(source, self.files))
         return self._tap
 
     async def measure(self) -> None:

@@ -22,10 +22,10 @@ from spikewire.apps.cluster.fingerprint import source
 from spikewire.apps.service.in_process import compute
 from spikewire.apps.sweep.trial import LostError
 from spikewire.qcore import Network
-from spikewire.sensors import Excerpt, FileSource, Label, SensorError
+from spikewire.sensors import Excerpt, FileSource, Label, SensorError, SourceWrapper
 
 if TYPE_CHECKING:
-    from spikewire.sensors import Filtered, Packet, Source
+    from spikewire.sensors import Deliver, Filtered, Packet, Source
 
 # Fields of a message that say how and when it came, not what the network said.
 _NOT_THE_ANSWER = {"type", "topic", "seq", "latency_us"}
@@ -94,30 +94,23 @@ class Way:
         return filtered(recordings, self.filters)
 
 
-class Counted:
-    """A source that counts the events it delivers; what else it offers is offered here as well."""
+class Counted(SourceWrapper):
+    """A source that counts the events it delivers.
 
-    def __init__(self, inside: Source) -> None:
-        self._inside = inside
-        self.name, self.live, self.size = inside.name, inside.live, inside.size
+    Attributes
+    ----------
+    events
+        Events delivered so far.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
         self.events = 0
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inside, name)
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """The source's counters."""
-        return self._inside.counters
-
-    async def run(self, deliver: Callable[[Packet], Awaitable[None]]) -> None:
-        """Deliver the source's packets, unchanged."""
-
-        async def count(packet: Packet) -> None:
-            await deliver(packet)
-            self.events += len(packet.events)
-
-        await self._inside.run(count)
+    async def on_packet(self, packet: Packet, deliver: Deliver) -> None:
+        """Deliver the packet unchanged and count its events."""
+        await deliver(packet)
+        self.events += len(packet.events)
 
 
 def run_one(

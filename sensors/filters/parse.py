@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.filters.base import Chain, Filter
 from spikewire.sensors.filters.geometry import Crop, Downsample, Turn
 from spikewire.sensors.filters.noise import Background, HotPixels, Refractory
 from spikewire.sensors.filters.rate import Polarity, Rate
+from spikewire.sensors.units import parse_duration
 
 HELP = (
     "refractory:1ms, background:5ms, hot or hot:20, polarity:on|off|flip|one, crop:X,Y,WxH, "
@@ -17,15 +19,13 @@ HELP = (
 )
 """All filters, with an example of each."""
 
-_TIME = re.compile(r"(\d+)(us|ms|s)")
-_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000}
-
 
 def _time(what: str, text: str) -> int:
-    found = _TIME.fullmatch(text)
-    if found is None or not 1 <= int(found[1]) * _UNITS[found[2]] <= 3_600_000_000:
-        raise _wrong(what, text, "a time from 1us to 3600s, such as 1ms")
-    return int(found[1]) * _UNITS[found[2]]
+    with suppress(ValueError):
+        microseconds = parse_duration(text)
+        if 1 <= microseconds <= 3_600_000_000:
+            return microseconds
+    raise _wrong(what, text, "a time from 1us to 3600s, such as 1ms")
 
 
 def _wrong(what: str, text: str, allowed: str) -> SensorError:

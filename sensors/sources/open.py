@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -18,39 +19,29 @@ from spikewire.sensors.sources.aestream_camera import AestreamCamera
 from spikewire.sensors.sources.files import FileSource
 from spikewire.sensors.sources.nats.address import check_subject, nats_server
 from spikewire.sensors.sources.nats.source import NatsSource
+from spikewire.sensors.sources.pacing import read_speed
 from spikewire.sensors.sources.shelf import ShelfSource
 from spikewire.sensors.sources.simulated import open_simulator
 from spikewire.sensors.sources.stdin import StdinSource
 from spikewire.sensors.sources.udp import DEFAULT_PORT, UdpSource
 from spikewire.sensors.sources.usb_camera import UsbCamera
-
-_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "": 1}
-
-
-def parse_time(name: str, text: str) -> int:
-    """Read ``750ms``, ``1.5s`` or ``20000`` (microseconds)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(us|ms|s|)", text)
-    if not match:
-        raise SourceError(f"{name} is {text!r}; allowed are times such as 750ms, 1.5s or 20000us.")
-    return round(float(match[1]) * _UNITS[match[2]])
+from spikewire.sensors.units import parse_duration, parse_size
 
 
-def parse_speed(name: str, text: str) -> float | None:
-    """Read a speed factor, or ``max``."""
-    if text == "max":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise SourceError(f"{name} is {text!r}; allowed are numbers such as 10, or max.") from None
+def _parser(parse: Callable[[str], Any], allowed: str) -> Callable[[str, str], Any]:
+    """Make a setting's parser, which names the setting where its value is refused."""
+
+    def parse_setting(name: str, text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            raise SourceError(f"{name} is {text!r}; allowed are {allowed}.") from None
+
+    return parse_setting
 
 
-def parse_size(name: str, text: str) -> tuple[int, int]:
-    """Read ``346x260``."""
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if not match or not (0 < int(match[1]) <= 32768 and 0 < int(match[2]) <= 32768):
-        raise SourceError(f"{name} is {text!r}; allowed are sizes such as 346x260.")
-    return int(match[1]), int(match[2])
+_time = _parser(partial(parse_duration, bare="us"), "times such as 750ms, 1.5s or 20000us")
+_size = _parser(parse_size, "sizes such as 346x260")
 
 
 def _flag(name: str, text: str) -> bool:
@@ -69,15 +60,15 @@ def _text(name: str, text: str) -> str:
 
 _ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
     "file": {
-        "start": parse_time, "stop": parse_time, "speed": parse_speed, "loop": _flag,
-        "labels": _text, "label": _text, "columns": _columns, "unit": _text, "size": parse_size,
+        "start": _time, "stop": _time, "speed": read_speed, "loop": _flag,
+        "labels": _text, "label": _text, "columns": _columns, "unit": _text, "size": _size,
         "drop": _flag, "wait": _flag,
     },
     "shelf": {},
-    "udp": {"size": parse_size, "public": _flag},
-    "nats": {"size": parse_size, "tls": _flag, "ca": _text, "creds": _text},
-    "stdin": {"size": parse_size, "format": _text, "columns": _columns, "unit": _text},
-    "aestream": {"size": parse_size},
+    "udp": {"size": _size, "public": _flag},
+    "nats": {"size": _size, "tls": _flag, "ca": _text, "creds": _text},
+    "stdin": {"size": _size, "format": _text, "columns": _columns, "unit": _text},
+    "aestream": {"size": _size},
     "camera": {"serial": _text},
 }  # fmt: skip
 

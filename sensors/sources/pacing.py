@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 
 from spikewire.sensors.errors import SourceError
+from spikewire.sensors.units import parse_speed
 
 SLOWEST, FASTEST = 1e-3, 1e6
 """Speeds of a replay, in times real time."""
@@ -17,6 +20,22 @@ def check_speed(speed: float | None) -> float | None:
             f"speed is {speed}; allowed are positive numbers, {SLOWEST:g} to {FASTEST:g}, or max."
         )
     return speed
+
+
+def read_speed(name: str, text: str) -> float | None:
+    """Read a speed from a source's setting.
+
+    Raises
+    ------
+    SourceError
+        If it is no speed, or out of range.
+    """
+    try:
+        return check_speed(parse_speed(text))
+    except ValueError:
+        with suppress(ValueError):
+            check_speed(float(text))  # a number out of range
+        raise SourceError(f"{name} is {text!r}; allowed are numbers such as 10, or max.") from None
 
 
 class Pacer:

@@ -23,7 +23,7 @@ from spikewire.sensors.simulator.camera import (
     check_gesture,
     simulate,
 )
-from spikewire.sensors.sources.pacing import check_speed
+from spikewire.sensors.sources.pacing import check_speed, read_speed
 
 __all__ = ["SimSource", "open_simulator", "simulate"]
 
@@ -181,7 +181,7 @@ _SETTINGS: dict[str, Callable[[str, str], Any]] = {
     "pause": _number(float),
     "subject": _number(lambda text: (int(text),)),
     "subjects": _number(lambda text: tuple(int(part) for part in text.split(","))),
-    "speed": _number(lambda text: None if text == "max" else float(text)),
+    "speed": read_speed,
     "duration": _number(float),
     "noise": _number(float),
     "clutter": _number(float),

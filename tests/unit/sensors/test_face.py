@@ -1,0 +1,25 @@
+import subprocess
+import sys
+
+import pytest
+
+from spikewire import sensors
+
+
+def test_every_name_of_the_face_is_there() -> None:
+    for name in sensors.__all__:
+        assert getattr(sensors, name) is not None
+    assert set(sensors.__all__) == set(sensors._HOME)
+    assert set(sensors.__all__) <= set(dir(sensors))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        sensors.nothing  # noqa: B018
+
+
+def test_units_and_errors_load_no_kernels() -> None:
+    code = (
+        "import sys\n"
+        "from spikewire.sensors import SensorError, SourceWrapper, parse_duration\n"
+        "print(sorted({'numba', 'numpy', 'trio'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
