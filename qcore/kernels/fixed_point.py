@@ -10,9 +10,6 @@ import numpy as np
 
 from spikewire._jit import inline
 
-DECAY_BITS = 12
-"""Decay constants count in 1/4096 (Loihi, lava)."""
-
 RAIL = np.int32(2**23 - 1)
 """Currents and membranes saturate at +-(2**23 - 1): 24 bits, symmetric as in lava."""
 

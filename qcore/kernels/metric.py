@@ -89,6 +89,44 @@ def fold(f, maps, seed, x):
         _add(x, f[i], seed, group + i - at)
 
 
+@inline
+def make_room(away, share, moment, registers, lanes):
+    """Halve the moment, and double its unit, until an example's products fit into 16 bits."""
+    # The largest entry stands on the diagonal.
+    while True:
+        top = np.int64(0)
+        for i in range(away.shape[0]):
+            at = (i * (i + 3)) >> 1
+            grown = np.int64(moment[at]) + ((away[i] * away[i] * share) >> (8 + registers[SHIFT]))
+            top = max(top, grown)
+        if top < 32767:
+            break
+        for i in range(moment.shape[0]):
+            lane = i & 63
+            lanes[lane] = xorshift(lanes[lane])
+            odd = np.int64(lanes[lane] >> np.uint32(31))
+            moment[i] = np.int16((np.int64(moment[i]) + odd) >> 1)
+        registers[SHIFT] += 1
+
+
+@inline
+def add_products(away, share, moment, shift, lanes):
+    """Add ``away[i] * away[j] * share >> shift`` to the moment, rounded stochastically."""
+    mask = (np.int64(1) << shift) - 1
+    # A generator gives 32 bits; after some 2**27 examples more than those are shifted out.
+    beyond = max(shift - 32, np.int64(0))
+    at = np.int64(0)
+    for i in range(away.shape[0]):
+        scaled = away[i] * share
+        for j in range(i + 1):
+            lane = at & 63
+            lanes[lane] = xorshift(lanes[lane])
+            noise = (np.int64(lanes[lane]) << beyond) & mask
+            grown = np.int64(moment[at]) + ((scaled * away[j] + noise) >> shift)
+            moment[at] = np.int16(min(max(grown, np.int64(-32767)), np.int64(32767)))
+            at += 1
+
+
 @kernel(
     "void(int32[::1], int64, int32[:, ::1], int64[::1], int16[::1], int64[::1], uint32[::1],"
     " int64[::1])"
@@ -123,42 +161,11 @@ def add_example(x, label, sums, counts, moment, registers, lanes, away):
     n = counts[label]
     own = sums[label]
     if n > 0:
-        largest = np.int64(0)
         for i in range(d):
             away[i] = np.int64(x[i]) - np.int64(own[i]) // n
-            largest = max(largest, abs(away[i]))
         share = (n << 8) // (n + 1)
-        # Room for this example: the largest entry stands on the diagonal.
-        while True:
-            top = np.int64(0)
-            for i in range(d):
-                at = (i * (i + 3)) >> 1
-                grown = np.int64(moment[at]) + (
-                    (away[i] * away[i] * share) >> (8 + registers[SHIFT])
-                )
-                top = max(top, grown)
-            if top < 32767:
-                break
-            for i in range(moment.shape[0]):
-                lane = i & 63
-                lanes[lane] = xorshift(lanes[lane])
-                odd = np.int64(lanes[lane] >> np.uint32(31))
-                moment[i] = np.int16((np.int64(moment[i]) + odd) >> 1)
-            registers[SHIFT] += 1
-        shift = 8 + registers[SHIFT]
-        mask = (np.int64(1) << shift) - 1
-        # A generator gives 32 bits; after some 2**27 examples more than those are shifted out.
-        beyond = max(shift - 32, np.int64(0))
-        at = np.int64(0)
-        for i in range(d):
-            scaled = away[i] * share
-            for j in range(i + 1):
-                lane = at & 63
-                lanes[lane] = xorshift(lanes[lane])
-                noise = (np.int64(lanes[lane]) << beyond) & mask
-                grown = np.int64(moment[at]) + ((scaled * away[j] + noise) >> shift)
-                moment[at] = np.int16(min(max(grown, np.int64(-32767)), np.int64(32767)))
-                at += 1
+        make_room(away, share, moment, registers, lanes)
+        add_products(away, share, moment, 8 + registers[SHIFT], lanes)
         registers[LESSONS] += 1
     for i in range(d):
         total = np.int64(own[i]) + np.int64(x[i])

@@ -4,11 +4,55 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikewire._jit import kernel
+from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels.reshape import shape2, shape3
 
 SPIKES_PER_FLUSH = 255
 """A spike adds at most one weight to a neuron: 255 stay inside int16 (255 * 128 < 2**15)."""
+
+
+@inline
+def spikes_of_one_place(spikes, n, last):
+    """Count the spikes from ``n`` on that lie in one place, for one pass: 1, 2 or 4.
+
+    They come in a row and reach the same neurons: two or four of them are added up on the way,
+    which saves loads and stores (1.2 times the speed at 1 % activity, 1.5 times at 6 %).
+    """
+    together = np.int64(1)
+    while (
+        together < 4
+        and n + together < last
+        and spikes[n + together, 1] == spikes[n, 1]
+        and spikes[n + together, 2] == spikes[n, 2]
+    ):
+        together += 1
+    if together == 3:
+        together = np.int64(2)
+    return together
+
+
+@inline
+def add_run(target, w, run):
+    """Add the first ``run`` weights to the drive."""
+    for k in range(run):
+        target[k] = np.int16(target[k] + np.int16(w[k]))
+
+
+@inline
+def add_two_runs(target, w, w2, run):
+    """Add two spikes' weights to the drive in one pass."""
+    for k in range(run):
+        both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
+        target[k] = np.int16(target[k] + both)
+
+
+@inline
+def add_four_runs(target, w, w2, w3, w4, run):
+    """Add four spikes' weights to the drive in one pass."""
+    for k in range(run):
+        both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
+        others = np.int16(np.int16(w3[k]) + np.int16(w4[k]))
+        target[k] = np.int16(target[k] + np.int16(both + others))
 
 
 @kernel(
@@ -36,29 +80,14 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
     int
         Synaptic operations: how many weights were added.
     """
-    kernel_y = weights.shape[1]
-    kernel_x = weights.shape[2]
-    channels = weights.shape[3]
-    rows = drive.shape[0]
-    columns = drive.shape[1]
+    kernel_y, kernel_x, channels = weights.shape[1:]
+    rows, columns = drive.shape[:2]
     taps = shape3(weights, weights.shape[0], kernel_y, kernel_x * channels)
     lines = shape2(drive, rows, columns * channels)
     reached = np.int64(0)
     n = np.int64(first)
     while n < last:
-        # Spikes of one place come in a row and reach the same neurons: two or four of them are
-        # added up on the way, which saves loads and stores (1.2 times the speed at 1 % activity,
-        # 1.5 times at 6 %).
-        together = np.int64(1)
-        while (
-            together < 4
-            and n + together < last
-            and spikes[n + together, 1] == spikes[n, 1]
-            and spikes[n + together, 2] == spikes[n, 2]
-        ):
-            together += 1
-        if together == 3:
-            together = np.int64(2)
+        together = spikes_of_one_place(spikes, n, last)
         y = spikes[n, 1] + pad_y
         x = spikes[n, 2] + pad_x
         low_y = max(0, (y - kernel_y + stride) // stride)
@@ -81,21 +110,15 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
                 target = lines[oy, ox * channels : ox * channels + run]
                 w = taps[c, ky, at : at + run]
                 if together == 1:
-                    for k in range(run):
-                        target[k] = np.int16(target[k] + np.int16(w[k]))
+                    add_run(target, w, run)
                     continue
                 w2 = taps[c2, ky, at : at + run]
                 if together == 2:
-                    for k in range(run):
-                        both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
-                        target[k] = np.int16(target[k] + both)
+                    add_two_runs(target, w, w2, run)
                     continue
                 w3 = taps[np.int64(spikes[n + 2, 0]), ky, at : at + run]
                 w4 = taps[np.int64(spikes[n + 3, 0]), ky, at : at + run]
-                for k in range(run):
-                    both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
-                    others = np.int16(np.int16(w3[k]) + np.int16(w4[k]))
-                    target[k] = np.int16(target[k] + np.int16(both + others))
+                add_four_runs(target, w, w2, w3, w4, run)
         n += together
     return reached * channels
 

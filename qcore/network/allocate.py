@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +51,13 @@ class State:
     i32: npt.NDArray[np.int32]
     lanes: npt.NDArray[np.uint32]
 
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """All arrays, in the engine's order."""
+        return self.registers, self.layers, self.i8, self.i16, self.i32, self.lanes
+
     def copy(self) -> State:
         """Copy every array."""
-        return State(*(getattr(self, field.name).copy() for field in fields(self)))
+        return State(*(array.copy() for array in self.arrays()))
 
 
 def allocate(spec: NetworkSpec, classes: int) -> State:

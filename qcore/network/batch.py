@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents
-from spikewire.qcore.kernels.engine import advance, apply_layers, regulate_layers
+from spikewire.qcore.kernels.engine import advance
+from spikewire.qcore.kernels.learning_step import apply_layers, regulate_layers
 from spikewire.qcore.kernels.local_learning import local_readout
 from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.network import Network
@@ -243,16 +244,16 @@ class Batch:
         spikes = np.zeros((most, len(net.spec.layers)), np.int64)
         # How often each class was remembered belongs to the readout, which all share.
         R[at.REGISTERS :] = memory
-        found = advance(
-            R, self._layers[b], *self._flat, net.state.lanes,
-            net._spikes, net._spill, net._scratch,
-            sample.tick[part], sample.x[part], sample.y[part], sample.p[part],
+        count = advance(
+            (R, self._layers[b], *self._flat, net.state.lanes),
+            (net._spikes, net._spill, net._scratch),
+            (sample.tick[part], sample.x[part], sample.y[part], sample.p[part]),
             until, int(R[at.LABEL]), int(R[at.LEARNING]),
-            rows, scores, spikes, *no_probe(len(net.spec.layers)),
+            (rows, scores, spikes), no_probe(len(net.spec.layers)),
         )  # fmt: skip
         memory[:] = R[at.REGISTERS :]
-        late = rows[:found] >= net.spec.learning.burn_in
-        shown.scores[b] += scores[:found][late].sum(0)
+        late = rows[:count] >= net.spec.learning.burn_in
+        shown.scores[b] += scores[:count][late].sum(0)
 
     def _read_locally(self, count: int, shown: BatchResult) -> None:
         net = self.network

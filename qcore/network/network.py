@@ -15,7 +15,8 @@ from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
 from spikewire.qcore.kernels.binning import BinnedEvents
-from spikewire.qcore.kernels.engine import advance, apply_layers
+from spikewire.qcore.kernels.engine import advance
+from spikewire.qcore.kernels.learning_step import apply_layers
 from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
 from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.model_file import from_bytes, to_bytes
@@ -443,12 +444,10 @@ class Network:
             watched = self._places_of(probe)
             seen = min(probe.ticks, until - self.tick)
             fired = np.zeros((watched.shape[0], seen, watched.shape[1]), np.int8)
-        a = self.state
         m = advance(
-            a.registers, a.layers, a.i8, a.i16, a.i32, a.lanes,
-            self._spikes, self._spill, self._scratch,
-            events.tick, events.x, events.y, events.p, until, label, int(learn),
-            rows, scores, spikes, watched, fired,
+            self.state.arrays(), (self._spikes, self._spill, self._scratch),
+            (events.tick, events.x, events.y, events.p), until, label, int(learn),
+            (rows, scores, spikes), (watched, fired),
         )  # fmt: skip
         seen_spikes = () if probe is None else probe.cut(fired)
         return Steps(rows[:m], scores[:m], spikes[:m], seen_spikes)

@@ -1,0 +1,239 @@
+"""The learning half of a tick: gradients collected and applied, thresholds, the trained readout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spikewire._jit import inline, kernel
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.fixed_point import bit_length
+from spikewire.qcore.kernels.homeostasis import adapt_thresholds
+from spikewire.qcore.kernels.local_learning import (
+    add_readout,
+    apply_gradient,
+    bias_gradient,
+    conv_gradient,
+    local_delta,
+    local_error,
+    local_readout,
+    normalise_gradient,
+)
+from spikewire.qcore.kernels.neuron import BIAS, RESET_REFRACTORY
+from spikewire.qcore.kernels.pool import route, route_sum
+from spikewire.qcore.kernels.readout import (
+    choose_shifts,
+    delta_rule,
+    normalise_features,
+    read_scores,
+    recall,
+    remember,
+)
+from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
+
+SLOWEST = 12
+"""Thresholds of a network that runs live follow, in the end, by 1/4096 in 32 active ticks: by a
+factor of e in two minutes."""
+
+
+@inline
+def output_delta(L, i8, i32, scratch, label, classes):
+    """Bring the readout's error back to the layer's output units; return 0 if there is none."""
+    units = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS]
+    G = shape2(i8[L[at.AT_G] : L[at.AT_G] + classes * units], classes, units)
+    activation = i8[L[at.AT_OUT_ACTIVATION] : L[at.AT_OUT_ACTIVATION] + units]
+    y = scratch[:classes]
+    error = scratch[classes : 2 * classes]
+    local_readout(G, activation, y)
+    mean = i32[L[at.AT_MEAN] : L[at.AT_MEAN] + classes]
+    wrong = local_error(
+        y, mean, label,
+        L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL], L[at.DEAD_ZONE], error,
+    )  # fmt: skip
+    if wrong == 0:
+        return np.int64(0)
+    delta = i8[L[at.AT_OUT_DELTA] : L[at.AT_OUT_DELTA] + units]
+    sums = scratch[2 * classes :]
+    return local_delta(G, error, activation, delta, sums, L[at.DELTA_SHIFT], L[at.RAIL])
+
+
+@inline
+def route_back(L, i8, delta):
+    """Route the output units' error through the pooling to ``delta``, int8[rows, columns, c]."""
+    rows, columns, channels = L[at.OUT_ROWS], L[at.OUT_COLUMNS], L[at.CHANNELS]
+    units = rows * columns * channels
+    full_flat = i8[L[at.AT_ACTIVATION] : L[at.AT_ACTIVATION] + delta.size]
+    full = shape3(full_flat, L[at.ROWS], L[at.COLUMNS], channels)
+    back = shape3(i8[L[at.AT_OUT_DELTA] : L[at.AT_OUT_DELTA] + units], rows, columns, channels)
+    if L[at.POOL_KIND] == at.POOL_SUM:
+        route_sum(full, back, delta, L[at.POOL], L[at.RAIL])
+    else:
+        reduced_flat = i8[L[at.AT_OUT_ACTIVATION] : L[at.AT_OUT_ACTIVATION] + units]
+        route(full, shape3(reduced_flat, rows, columns, channels), back, delta, L[at.POOL])
+
+
+@kernel("void(int64[::1], int8[::1], int16[::1], int32[::1], int32[::1], int64, int64)")
+def learn_layer(L, i8, i16, i32, scratch, label, classes):
+    """Add this tick's local gradient to a layer's, where its readout is wrong.
+
+    Parameters
+    ----------
+    L
+        int64[columns]: the layer's row of the table.
+    i8, i16, i32
+        The flat arrays.
+    scratch
+        int32[2 * classes + units], overwritten.
+    label
+        Index of the true class.
+    classes
+        Number of classes.
+    """
+    rows, columns, channels = L[at.ROWS], L[at.COLUMNS], L[at.CHANNELS]
+    neurons = rows * columns * channels
+    if output_delta(L, i8, i32, scratch, label, classes) == 0:
+        return
+    delta = shape3(i8[L[at.AT_DELTA] : L[at.AT_DELTA] + neurons], rows, columns, channels)
+    if L[at.POOL] > 1:
+        route_back(L, i8, delta)
+    fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
+    g = shape4(
+        i32[L[at.AT_GRADIENT] : L[at.AT_GRADIENT] + fan_in * channels],
+        L[at.IN_CHANNELS], L[at.KERNEL_Y], L[at.KERNEL_X], channels,
+    )  # fmt: skip
+    inputs = L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS]
+    traces = i16[L[at.AT_P] : L[at.AT_P] + inputs]
+    P = shape3(traces, L[at.IN_ROWS], L[at.IN_COLUMNS], L[at.IN_CHANNELS])
+    conv_gradient(delta, P, g, L[at.STRIDE], L[at.PAD_Y], L[at.PAD_X], L[at.TRACE_SHIFT])
+    bias_gradient(delta, i32[L[at.AT_BIAS_GRADIENT] : L[at.AT_BIAS_GRADIENT] + channels])
+
+
+@kernel("void(int64[::1], int8[::1], int32[::1], int32[::1], int64, int64)")
+def add_local_readout(L, i8, i32, scratch, classes, gain):
+    """Add ``gain`` times a layer's local readout, less its mean, to ``scratch[:classes]``."""
+    units = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS]
+    G = shape2(i8[L[at.AT_G] : L[at.AT_G] + classes * units], classes, units)
+    y = scratch[classes : 2 * classes]
+    local_readout(G, i8[L[at.AT_OUT_ACTIVATION] : L[at.AT_OUT_ACTIVATION] + units], y)
+    add_readout(scratch[:classes], y, i32[L[at.AT_MEAN] : L[at.AT_MEAN] + classes], gain)
+
+
+@kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])")
+def apply_layers(layers, i8, i16, i32, lanes):
+    """Step every plastic layer by its gradient, centred and normalised by channel.
+
+    A channel's largest gradient moves its weight by ``STEP / 16`` LSBs of the store. Biases move
+    by their sign. Returns how many weights were in reach of an update.
+    """
+    touched = np.int64(0)
+    for n in range(layers.shape[0]):
+        L = layers[n]
+        if L[at.PLASTIC] == 0:
+            continue
+        channels = L[at.CHANNELS]
+        fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
+        size = fan_in * channels
+        g = shape2(i32[L[at.AT_GRADIENT] : L[at.AT_GRADIENT] + size], fan_in, channels)
+        mean = np.empty(channels, np.int32)
+        bits = np.empty(channels, np.int32)
+        if normalise_gradient(g, mean, bits) == 0:
+            continue
+        store = shape2(i16[L[at.AT_STORE] : L[at.AT_STORE] + size], fan_in, channels)
+        weights = shape2(i8[L[at.AT_WEIGHTS] : L[at.AT_WEIGHTS] + size], fan_in, channels)
+        apply_gradient(
+            g, mean, bits, store, weights, lanes, L[at.STEP], L[at.STORE_RAIL], L[at.USED_SHIFT]
+        )
+        L[at.UPDATES] += size
+        touched += size
+        table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + 8 * channels], 8, channels)
+        gb = i32[L[at.AT_BIAS_GRADIENT] : L[at.AT_BIAS_GRADIENT] + channels]
+        by = np.int32(L[at.BIAS_STEP])
+        if by != 0:
+            # What was at rest under the old biases need not be under the new ones.
+            L[at.LIVE] = 1
+        for k in range(channels):
+            if gb[k] > 0:
+                table[BIAS, k] = np.int32(table[BIAS, k] + by)
+            elif gb[k] < 0:
+                table[BIAS, k] = np.int32(table[BIAS, k] - by)
+            gb[k] = np.int32(0)
+    return touched
+
+
+@kernel("void(int64[::1], int64[:, ::1], int32[::1], int64)")
+def regulate_layers(R, layers, i32, slowest):
+    """Regulate every layer's thresholds, the more gently the more often it was done.
+
+    The gain falls from 1/4 to 1/256 over 96 periods, and from 1,024 periods on halves as often as
+    their number doubles, down to ``2**-slowest``: a new network finds its activity within a second
+    of events, an experienced one only follows slow drifts. (With 1/256 for ever, one gesture shown
+    for 5 s moved the shipped network's thresholds by up to two thirds, and cost the others up to
+    2.3 points.)
+    """
+    gain_shift = min(np.int64(8), 2 + (R[at.PERIODS] >> 4))
+    gain_shift = min(slowest, gain_shift + bit_length(R[at.PERIODS] >> 10))
+    for n in range(layers.shape[0]):
+        L = layers[n]
+        channels = L[at.CHANNELS]
+        table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + 8 * channels], 8, channels)
+        chances = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * R[at.PERIOD_TICKS]
+        if L[at.POOL_KIND] == at.POOL_SUM:
+            chances *= L[at.POOL] * L[at.POOL]
+        # Activations hang on thresholds: even a layer at rest has to be computed anew.
+        L[at.LIVE] = 1
+        adapt_thresholds(
+            i32[L[at.AT_COUNT] : L[at.AT_COUNT] + channels], table, chances,
+            L[at.RATE_LOW], L[at.RATE_HIGH], gain_shift, np.int64(L[at.RESET] == RESET_REFRACTORY),
+        )  # fmt: skip
+    R[at.PERIODS] += 1
+    R[at.PERIOD_TICKS] = 0
+
+
+@kernel("void(int64[::1], int8[::1], int16[::1], int32[::1], uint32[::1], int64)")
+def read_features(R, i8, i16, y, lanes, label):
+    """Score the classes from the present features; with ``label >= 0`` learn from it first.
+
+    Parameters
+    ----------
+    R
+        The network's registers.
+    i8, i16
+        The flat arrays.
+    y
+        int32[classes], overwritten with the scores before learning.
+    lanes
+        uint32[>= 64]: the readout's generators.
+    label
+        The true class, or -1 to leave the readout as it is.
+    """
+    n = R[at.FEATURES]
+    classes = R[at.CLASSES]
+    F = i16[R[at.AT_FEATURE] : R[at.AT_FEATURE] + n]
+    f = i16[R[at.AT_NORMAL] : R[at.AT_NORMAL] + n]
+    store = shape2(i16[R[at.AT_READ_STORE] : R[at.AT_READ_STORE] + classes * n], classes, n)
+    length = normalise_features(F, f)
+    read_scores(store, f, y)
+    if label < 0 or length == 0:
+        return
+    seen = R[at.REGISTERS : at.REGISTERS + classes]
+    shifts = np.full(classes, R[at.READ_SHIFT], np.int64)
+    if R[at.BATCHED] == 0:
+        choose_shifts(seen, label, R[at.READ_SHIFT], shifts)
+    R[at.READ_UPDATES] += delta_rule(
+        y, label, R[at.READ_TARGET], f, store, lanes, shifts, R[at.READ_DEAD_ZONE]
+    )
+    if R[at.SLOTS] == 0:
+        return
+    wide = (n + 7) >> 3
+    all_slots = i8[R[at.AT_SLOTS] : R[at.AT_SLOTS] + classes * R[at.SLOTS] * wide]
+    slots = shape3(all_slots, classes, R[at.SLOTS], wide)
+    past = np.empty(n, np.int16)
+    scores = np.empty(classes, np.int32)
+    for _ in range(R[at.REPLAYS]):
+        was = recall(slots, seen, past, lanes)
+        if was < 0:
+            break
+        read_scores(store, past, scores)
+        R[at.READ_UPDATES] += delta_rule(
+            scores, was, R[at.READ_TARGET], past, store, lanes, shifts, R[at.READ_DEAD_ZONE]
+        )
+    remember(f, label, slots, seen, lanes)
