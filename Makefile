@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint types unit boundscheck docs fuzz model clean
+.PHONY: demo test lint types unit boundscheck docs fuzz model release clean
 
 demo: $(STAMP)
 	$(BIN)/spikewire demo
