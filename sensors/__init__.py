@@ -186,5 +186,11 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_all() -> None:
+    """Load every name of this package, which compiles its kernels where that is still to do."""
+    for name in __all__:
+        __getattr__(name)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

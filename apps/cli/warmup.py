@@ -34,7 +34,8 @@ def load_kernels() -> None:
         from spikewire import qcore, sensors
         from spikewire.runtime import Service
 
-        del qcore, sensors, Service
+        sensors.load_all()
+        del qcore, Service
     # What is loaded by now stays: a full collection took 15 to 65 ms over its 130,000
     # objects, in which no event is heard and no result sent.
     gc.freeze()
