@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from spikewire.runtime.interfaces import RecordedPiece, Recorder
     from spikewire.runtime.net.asgi_server import AsgiServer, address_of
     from spikewire.runtime.pipeline.pipeline import ONLY, PIPELINE, Pipeline, Summary
+    from spikewire.runtime.protocol.frames import Framer, frame
     from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
     from spikewire.runtime.server.service import Service, serve
     from spikewire.runtime.settings.load import Configured, PipelineConfig, load_settings
@@ -50,6 +51,7 @@ _HOME = {
     "DEFAULT_PORT": "settings.settings",
     "EventBridge": "bridge.events",
     "ReconnectingClient": "client.reconnecting",
+    "Framer": "protocol.frames",
     "ONLY": "pipeline.pipeline",
     "PIPELINE": "pipeline.pipeline",
     "PROTOCOL": "protocol.messages",
@@ -72,6 +74,7 @@ _HOME = {
     "connect": "client.client",
     "converse": "client.client",
     "follow": "client.reconnecting",
+    "frame": "protocol.frames",
     "resume": "checkpoints",
     "serve": "server.service",
 }
@@ -93,6 +96,7 @@ __all__ = [
     "Configured",
     "ConnectionLost",
     "EventBridge",
+    "Framer",
     "Pipeline",
     "PipelineConfig",
     "ProtocolError",
@@ -110,6 +114,7 @@ __all__ = [
     "connect",
     "converse",
     "follow",
+    "frame",
     "load_settings",
     "resume",
     "serve",

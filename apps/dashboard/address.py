@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import trio
 
-from spikewire.apps.dashboard.frames import Cutter, FrameError, frame
+from spikewire.runtime import Framer, ProtocolError, frame
 
 _PATIENCE_S = 5.0
 _ANSWER_BYTES = 1 << 20
@@ -78,16 +78,17 @@ class Door:
             dashboard away for a reason of another kind: nothing is known then.
         """
         hello = {"type": "hello", "protocol": 1, "client": "dashboard"}
-        cutter = Cutter(_ANSWER_BYTES)
+        framer = Framer(_ANSWER_BYTES)
         payload = b""
         try:
             async with await self.open() as stream:
                 with trio.fail_after(_PATIENCE_S):
                     await stream.send_all(frame(msgspec.msgpack.encode(hello)))
                     while not payload and (data := await stream.receive_some(_ANSWER_BYTES)):
-                        payload = cutter.feed(data)
+                        framer.feed(data)
+                        payload = framer.take_raw()
             answer = msgspec.msgpack.decode(payload, type=dict[str, Any])
-        except (trio.BrokenResourceError, trio.TooSlowError, FrameError, msgspec.MsgspecError):
+        except (trio.BrokenResourceError, trio.TooSlowError, ProtocolError, msgspec.MsgspecError):
             raise UnreachableError(f"What answers at {self} is no service of protocol 1.") from None
         if answer.get("type") == "hello":
             return True

@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from spikewire.apps.dashboard.address import Door, UnreachableError
-from spikewire.apps.dashboard.frames import Cutter, FrameError, frame
+from spikewire.runtime import Framer, ProtocolError, frame
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
@@ -96,16 +96,17 @@ class Relay:
         return await self._websocket.receive()
 
     async def _to_browser(self, stream: trio.abc.Stream, scope: trio.CancelScope) -> None:
-        cutter = Cutter(FROM_SERVICE_BYTES)
+        framer = Framer(FROM_SERVICE_BYTES)
         try:
             while data := await stream.receive_some(_CHUNK):
-                if payloads := cutter.feed(data):
+                framer.feed(data)
+                if payloads := framer.take_raw():
                     await self._websocket.send_bytes(payloads)
                 await trio.sleep(_GATHER_S)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
-        except FrameError as error:
-            await self._say({"type": "error", "code": "frame_too_large", "message": str(error)})
+        except ProtocolError as error:
+            await self._say({"type": "error", "code": error.code, "message": str(error)})
         scope.cancel()
 
     async def _end(self, scope: trio.CancelScope) -> None:

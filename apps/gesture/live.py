@@ -154,7 +154,6 @@ async def serve(
                     meanwhile.start_soon(stop_after, service, for_us / 1e6)
                 await session.follow(client)
                 meanwhile.cancel_scope.cancel()
-    session.seen.follower.missed += client.missed
     if failed is not None:
         raise failed
 
@@ -184,7 +183,6 @@ async def watch(session: Session, service: Door, for_us: int | None) -> None:
         session.teller.begin(_hello("watching", service.options, client), service.shown)
         with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
             await session.follow(client)
-    session.seen.follower.missed += client.missed
 
 
 def _hello(kind: str, place: Mapping[str, Any], client: Client) -> dict[str, Any]:

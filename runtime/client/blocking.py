@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from spikewire.runtime.client.client import greeted, own_hello, patience_s
+from spikewire.runtime.client.client import greeted, own_hello, silence_limit_s
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.notices import (
     AfterGoodbye,
@@ -97,13 +97,13 @@ class BlockingClient:
         away: Away = "wait",
         notices: bool = False,
     ) -> None:
-        self._place = ServiceAddress(host, port, unix_path, tls, ca)
+        self._address = ServiceAddress(host, port, unix_path, tls, ca)
         self._hello = own_hello(name, token, pipeline)
         self._timeout_s = timeout_s
         self._buffer = MessageBuffer(buffer)
         self._last_id = 0
         self._after_goodbye, self._when_away, self._notices = after_goodbye, away, notices
-        self._resume = TopicPositions()
+        self._positions = TopicPositions()
         self._outages = Outages(reconnect if isinstance(reconnect, Retry) else Retry())
         self._reconnects = bool(reconnect)
         self._lost: ServiceError | None = None
@@ -208,16 +208,16 @@ class BlockingClient:
         more = {} if last_seq is None else {"last_seq": dict(last_seq), "run": run}
         reply = self.request("subscribe", topics=list(topics), policy=policy, **more)
         if self._reconnects:
-            self._resume.forget(last_seq or {})
-            self._resume.want(topics, policy)
-            for gap in self._resume.answered(reply):
+            self._positions.forget(last_seq or {})
+            self._positions.want(topics, policy)
+            for gap in self._positions.answered(reply):
                 self._buffer.put(gap)
         return reply
 
     def unsubscribe(self, *topics: str) -> dict[str, Any]:
         """Take messages of these topics no more."""
         reply = self.request("unsubscribe", topics=list(topics))
-        self._resume.want_only(reply["topics"])
+        self._positions.want_only(reply["topics"])
         return reply
 
     def teach(self, label: str | None) -> dict[str, Any]:
@@ -263,17 +263,17 @@ class BlockingClient:
 
     def _open(self, timeout_s: float | None) -> None:
         self._framer = Framer(CLIENT_FRAME_LIMIT)
-        self._socket = self._place.open_blocking(timeout_s)
+        self._socket = self._address.open_blocking(timeout_s)
         try:
             self._send(self._hello)
             self.hello = greeted(self._receive())
-            patience = min(patience_s(self.hello), self._timeout_s or math.inf)
-            self._socket.settimeout(None if patience == math.inf else patience)
+            limit_s = min(silence_limit_s(self.hello), self._timeout_s or math.inf)
+            self._socket.settimeout(None if limit_s == math.inf else limit_s)
         except BaseException:
             self._socket.close()
             raise
         self.goodbye = self._lost = None
-        self._new_run = self._resume.met(self.hello)
+        self._new_run = self._positions.met(self.hello)
 
     def _waits_after_goodbye(self) -> bool:
         return self._reconnects and self._after_goodbye == "wait"
@@ -305,8 +305,8 @@ class BlockingClient:
         self._outages.connected(time.monotonic())
 
     def _go_on(self) -> None:
-        for fields in self._resume.subscriptions(self.hello):
-            for gap in self._resume.answered(self._ask("subscribe", **fields)):
+        for fields in self._positions.subscriptions(self.hello):
+            for gap in self._positions.answered(self._ask("subscribe", **fields)):
                 self._buffer.put(gap)
 
     def _ask(self, kind: str, **fields: Any) -> dict[str, Any]:
@@ -330,7 +330,7 @@ class BlockingClient:
             case "reply" | "beat":
                 pass  # a reply of a request that was interrupted: nobody waits for it
             case _:
-                for one in self._resume.take(message) if self._reconnects else (message,):
+                for one in self._positions.take(message) if self._reconnects else (message,):
                     self._buffer.put(one)
 
     def _send(self, message: dict[str, Any]) -> None:

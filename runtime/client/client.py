@@ -11,6 +11,7 @@ from typing import Any
 import trio
 
 from spikewire._tasks import background_tasks
+from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.requests import RequestMethods
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused
 from spikewire.runtime.net.address import ServiceAddress
@@ -23,33 +24,8 @@ TOKEN_VARIABLE = "SPIKEWIRE_TOKEN"
 _SILENT_BEATS = 3  # heartbeats that may be missing before a service is given up
 
 
-class _Buffer:
-    """Published messages that the program has not taken yet; the oldest make room, counted."""
-
-    def __init__(self, most: int) -> None:
-        self._send, self._receive = trio.open_memory_channel[dict[str, Any]](most)
-        self.missed = 0
-
-    def put(self, message: dict[str, Any]) -> None:
-        try:
-            self._send.send_nowait(message)
-        except trio.WouldBlock:
-            self._receive.receive_nowait()
-            self.missed += 1
-            self._send.send_nowait(message)
-
-    def end(self) -> None:
-        self._send.close()
-
-    async def take(self) -> dict[str, Any] | None:
-        try:
-            return await self._receive.receive()
-        except trio.EndOfChannel:
-            return None
-
-
 class _Results:
-    # Not an async generator: who breaks out of a loop should not have to close one.
+    # Not an async generator: that would have to be closed after a break.
     def __init__(self, client: Client) -> None:
         self._client = client
 
@@ -66,9 +42,9 @@ class _Results:
 class Client(RequestMethods):
     """A conversation with a service; made by :func:`connect` or :func:`converse`.
 
-    Requests may be made from several tasks. Messages are taken by iterating; those that come
-    while nobody iterates are kept, up to a bound, beyond which the oldest are lost and counted in
-    :attr:`missed`.
+    Requests may be made from several tasks. Messages are taken by iterating. Those that come
+    meanwhile are kept up to a bound. Beyond it the oldest are lost: they are counted in
+    :attr:`missed`, and a gap comes in their place.
 
     Attributes
     ----------
@@ -81,13 +57,15 @@ class Client(RequestMethods):
     def __init__(self, stream: trio.abc.Stream, buffer: int) -> None:
         self._stream = stream
         self._framer = Framer(CLIENT_FRAME_LIMIT)
-        self._buffer = _Buffer(buffer)
+        self._buffer = MessageBuffer(buffer)
+        self._news = trio.lowlevel.ParkingLot()
+        self._ended = False
         self._sending = trio.Lock()
         self._waiting: dict[int, trio.Event] = {}
         self._replies: dict[int, dict[str, Any]] = {}
         self._last_id = 0
         self._lost: Exception | None = None
-        self._patience = math.inf
+        self._silence_limit_s = math.inf
         self.hello: dict[str, Any] = {}
         self.goodbye: dict[str, Any] | None = None
 
@@ -105,7 +83,7 @@ class Client(RequestMethods):
         return self
 
     async def __anext__(self) -> dict[str, Any]:
-        """The next message or gap (``type`` ``gap``), until the service says goodbye.
+        """Take the next message or gap (``type`` ``gap``), until the service says goodbye.
 
         Raises
         ------
@@ -114,11 +92,14 @@ class Client(RequestMethods):
         ProtocolError
             The service closed the connection with an error.
         """
-        if (message := await self._buffer.take()) is not None:
-            return message
-        if self._lost is not None:
-            raise self._lost
-        raise StopAsyncIteration
+        await trio.lowlevel.checkpoint()
+        while (message := self._buffer.pop()) is None:
+            if self._lost is not None:
+                raise self._lost
+            if self._ended:
+                raise StopAsyncIteration
+            await self._news.park()
+        return message
 
     def results(self) -> AsyncIterator[dict[str, Any]]:
         """Messages of the result topic only, until the service says goodbye."""
@@ -188,11 +169,12 @@ class Client(RequestMethods):
     async def _receive(self) -> dict[str, Any]:
         while (payload := self._framer.take()) is None:
             try:
-                with trio.move_on_after(self._patience) as scope:
+                with trio.move_on_after(self._silence_limit_s) as scope:
                     data = await self._stream.receive_some(_CHUNK)
                 if scope.cancelled_caught:
+                    limit_s = self._silence_limit_s
                     raise ConnectionLost(
-                        f"The service was silent for {self._patience:g} s: not even a heartbeat."
+                        f"The service was silent for {limit_s:g} s: not even a heartbeat."
                     )
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise ConnectionLost(f"The connection broke: {error}.") from error
@@ -204,13 +186,13 @@ class Client(RequestMethods):
             raise ProtocolError(str(message.get("code")), str(message.get("message")))
         return message
 
-    async def _greet(self, hello: Mapping[str, Any], timeout_s: float) -> None:
+    async def _handshake(self, hello: Mapping[str, Any], timeout_s: float) -> None:
         with trio.move_on_after(timeout_s) as scope:
             await self._send(hello)
             self.hello = greeted(await self._receive())
         if scope.cancelled_caught:
             raise ConnectionLost(f"No hello from the service within {timeout_s:g} s.")
-        self._patience = patience_s(self.hello)
+        self._silence_limit_s = silence_limit_s(self.hello)
 
     async def _read(self) -> None:
         try:
@@ -225,10 +207,12 @@ class Client(RequestMethods):
                         pass
                     case _:
                         self._buffer.put(message)
+                        self._news.unpark_all()
         except (ConnectionLost, ProtocolError) as error:
             self._lost = error
         finally:
-            self._buffer.end()
+            self._ended = True
+            self._news.unpark_all()
             for event in self._waiting.values():
                 event.set()
 
@@ -256,7 +240,7 @@ def greeted(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
-def patience_s(hello: Mapping[str, Any]) -> float:
+def silence_limit_s(hello: Mapping[str, Any]) -> float:
     """Seconds of silence after which a service that sends heartbeats is lost."""
     beats = hello.get("limits", {}).get("heartbeat_s", 0)
     known = isinstance(beats, int | float) and beats > 0
@@ -288,7 +272,7 @@ async def converse(
     timeout_s
         Seconds that the service has for its hello.
     buffer
-        Messages kept while nobody takes them.
+        Messages kept until they are taken. Beyond it the oldest are lost, and a gap says so.
 
     Raises
     ------
@@ -299,7 +283,7 @@ async def converse(
     """
     client = Client(stream, buffer)
     async with stream:
-        await client._greet(own_hello(name, token, pipeline), timeout_s)
+        await client._handshake(own_hello(name, token, pipeline), timeout_s)
         async with background_tasks() as nursery:
             nursery.start_soon(client._read)
             yield client

@@ -1,4 +1,4 @@
-"""Messages that a program has not taken yet: bounded, with a word about what was lost."""
+"""Messages that a program has not taken yet: bounded, and losses told by gaps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ Message = dict[str, Any]
 class MessageBuffer:
     """A queue that never makes its writer wait.
 
-    When it is full the oldest message makes room. Before its topic goes on comes a gap, as a
-    service tells it. Notices about the connection are kept.
+    When it is full the oldest message makes room. A gap, as a service tells it, comes before the
+    next message of the same topic. Notices about the connection are kept, unless they alone fill
+    it twice.
 
     Parameters
     ----------
@@ -33,14 +34,19 @@ class MessageBuffer:
         self._lost: dict[str, tuple[int, int, int]] = {}  # first, last, how many, by topic
         self.missed = 0
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def put(self, message: Message) -> None:
-        """Add a message."""
+        """Add a message, in the place of the oldest if need be."""
         while len(self._waiting) >= self._most and self._make_room():
             pass
+        if len(self._waiting) >= 2 * self._most:
+            self._waiting.popleft()
         self._waiting.append(message)
 
     def pop(self) -> Message | None:
-        """The oldest message; None if there is none."""
+        """Take the oldest message, or the gap before it; None if there is none."""
         if not self._waiting:
             return None
         topic = self._waiting[0].get("topic")

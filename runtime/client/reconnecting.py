@@ -44,7 +44,7 @@ class ReconnectingClient(RequestMethods):
     def __init__(
         self,
         dial: Dial,
-        resume: TopicPositions,
+        positions: TopicPositions,
         *,
         retry: Retry,
         after_goodbye: AfterGoodbye,
@@ -53,7 +53,7 @@ class ReconnectingClient(RequestMethods):
         buffer: int,
     ) -> None:
         self._dial = dial
-        self._resume = resume
+        self._positions = positions
         self._outages = Outages(retry)
         self._after_goodbye = after_goodbye
         self._away = away
@@ -80,12 +80,12 @@ class ReconnectingClient(RequestMethods):
     @property
     def run(self) -> str | None:
         """The service's run, of which :attr:`last_seq` is."""
-        return self._resume.run
+        return self._positions.run
 
     @property
     def last_seq(self) -> dict[str, int]:
         """The number of each topic's last message that came: what :func:`follow` takes to go on."""
-        return self._resume.last_seq
+        return self._positions.last_seq
 
     def __aiter__(self) -> AsyncIterator[Message]:
         return self
@@ -167,16 +167,16 @@ class ReconnectingClient(RequestMethods):
         client: Client | None = None
         try:
             async with self._dial() as client:
-                new_run = self._resume.met(client.hello)
+                new_run = self._positions.met(client.hello)
                 replies = [
                     await client.request("subscribe", **fields)
-                    for fields in self._resume.subscriptions(client.hello)
+                    for fields in self._positions.subscriptions(client.hello)
                 ]
                 self._arrived(client, new_run)
                 for reply in replies:
-                    self._put(*self._resume.answered(reply))
+                    self._put(*self._positions.answered(reply))
                 async for message in client:
-                    self._put(*self._resume.take(message))
+                    self._put(*self._positions.take(message))
         except (ConnectionLost, ProtocolError) as error:
             if client is None or client.goodbye is None:
                 return error
@@ -267,20 +267,20 @@ async def follow(
         connect, host, port, name=name, pipeline=pipeline, token=token, tls=tls, ca=ca,
         unix_path=unix_path, timeout_s=timeout_s, buffer=buffer,
     )  # fmt: skip
-    resume = TopicPositions(last_seq, run)
-    resume.want(topics, policy)
-    following = ReconnectingClient(
-        dial, resume, retry=retry or Retry(), after_goodbye=after_goodbye, away=away,
+    positions = TopicPositions(last_seq, run)
+    positions.want(topics, policy)
+    client = ReconnectingClient(
+        dial, positions, retry=retry or Retry(), after_goodbye=after_goodbye, away=away,
         notices=notices, buffer=buffer,
     )  # fmt: skip
-    async with keeping_up(following):
-        yield following
+    async with keeping_up(client):
+        yield client
 
 
 @asynccontextmanager
-async def keeping_up(following: ReconnectingClient) -> AsyncGenerator[None]:
+async def keeping_up(client: ReconnectingClient) -> AsyncGenerator[None]:
     """Hold the connection of a :class:`ReconnectingClient` within the block."""
     async with background_tasks() as nursery:
-        nursery.start_soon(following._keep_up)
-        await following._begun()
+        nursery.start_soon(client._keep_up)
+        await client._begun()
         yield

@@ -18,13 +18,17 @@ _any_map = msgspec.msgpack.Decoder(dict[str, Any])
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """One message as a frame."""
-    payload = _encoder.encode(message)
+    """Encode one message as a frame."""
+    return frame(_encoder.encode(message))
+
+
+def frame(payload: bytes) -> bytes:
+    """Put the length in front of a payload."""
     return len(payload).to_bytes(HEADER_BYTES, "big") + payload
 
 
 def decode(payload: bytes) -> dict[str, Any]:
-    """The map in a frame's payload.
+    """Decode the map in a frame's payload.
 
     Raises
     ------
@@ -44,7 +48,7 @@ class Framer:
     ----------
     limit
         The longest payload accepted, in bytes. Nothing is reserved ahead: memory follows the
-        bytes that really arrived.
+        bytes that arrived.
     """
 
     def __init__(self, limit: int) -> None:
@@ -61,16 +65,43 @@ class Framer:
         return bool(self._buffer)
 
     def take(self) -> bytes | None:
-        """The next whole payload, or None until more bytes came.
+        """Take the next whole payload; None until more bytes came.
 
         Raises
         ------
         ProtocolError
             The frame announces no bytes, or more than the limit.
         """
-        if len(self._buffer) < HEADER_BYTES:
+        end = self._frame_end(0)
+        if end is None:
             return None
-        length = int.from_bytes(self._buffer[:HEADER_BYTES], "big")
+        payload = bytes(self._buffer[HEADER_BYTES:end])
+        del self._buffer[:end]
+        return payload
+
+    def take_raw(self) -> bytes:
+        """Take all whole payloads, back to back.
+
+        A msgpack map says itself where it ends, so payloads need nothing between them.
+
+        Raises
+        ------
+        ProtocolError
+            A frame announces no bytes, or more than the limit.
+        """
+        payloads: list[bytearray] = []
+        start = 0
+        while (end := self._frame_end(start)) is not None:
+            payloads.append(self._buffer[start + HEADER_BYTES : end])
+            start = end
+        del self._buffer[:start]
+        return b"".join(payloads)
+
+    def _frame_end(self, start: int) -> int | None:
+        """Give the end of the frame that begins at ``start``, if all of it is there."""
+        if len(self._buffer) < start + HEADER_BYTES:
+            return None
+        length = int.from_bytes(self._buffer[start : start + HEADER_BYTES], "big")
         if length == 0:
             raise ProtocolError("empty_frame", "A frame announces 0 bytes; a message has some.")
         if length > self.limit:
@@ -78,9 +109,5 @@ class Framer:
                 "frame_too_large",
                 f"A frame announces {length} bytes; at most {self.limit} are allowed.",
             )
-        end = HEADER_BYTES + length
-        if len(self._buffer) < end:
-            return None
-        payload = bytes(self._buffer[HEADER_BYTES:end])
-        del self._buffer[:end]
-        return payload
+        end = start + HEADER_BYTES + length
+        return end if end <= len(self._buffer) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import struct
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -36,31 +35,13 @@ from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.dashboard import Door, serve_dashboard
 from spikewire.apps.dashboard.address import UnreachableError
 from spikewire.apps.dashboard.asgi import static_files
-from spikewire.apps.dashboard.frames import Cutter, FrameError, frame
 from spikewire.apps.dashboard.security import host_allowed, origin_allowed, own_names
 from spikewire.apps.dashboard.websocket_relay import Relay
+from spikewire.runtime import frame
 from tests.support.patience import patience
 from tests.support.programs import needed_program
 
 STATIC = Path(__file__).parents[4] / "apps" / "dashboard" / "static"
-
-
-# -- frames ----------------------------------------------------------------------------------------
-
-
-def test_frames_are_cut_however_the_bytes_come() -> None:
-    payloads = [bytes([n]) * size for n, size in enumerate((1, 7, 300, 70_000))]
-    stream = b"".join(frame(payload) for payload in payloads)
-    for piece in (1, 3, 5, 4096, len(stream)):
-        cutter = Cutter(70_000)
-        got = [cutter.feed(stream[at : at + piece]) for at in range(0, len(stream), piece)]
-        assert b"".join(got) == b"".join(payloads)
-
-
-@pytest.mark.parametrize("length", [0, 101, 2**32 - 1])
-def test_a_frame_of_no_bytes_or_too_many_is_refused(length: int) -> None:
-    with pytest.raises(FrameError, match=f"{length} bytes"):
-        Cutter(100).feed(struct.pack(">I", length))
 
 
 # -- who may ask -----------------------------------------------------------------------------------

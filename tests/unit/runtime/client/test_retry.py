@@ -160,3 +160,11 @@ def test_what_is_not_taken_is_told_by_topic():
     kept.put(message("b", 2))
     assert [kept.pop(), kept.pop(), kept.pop()] == [gap("b", 1, 1), message("b", 2), None]
     assert kept.missed == 2
+
+
+def test_notices_alone_are_bounded_too():
+    kept = MessageBuffer(2)
+    for number in range(9):
+        kept.put({"type": "lost", "number": number})
+    assert [kept.pop()["number"] for _ in range(4)] == [5, 6, 7, 8]
+    assert kept.pop() is None

@@ -1,12 +1,14 @@
 """Frames survive any cutting, and keep to their limits."""
 
+import struct
+
 import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spikewire.runtime import ProtocolError
-from spikewire.runtime.protocol.frames import Framer, decode, encode
+from spikewire.runtime.protocol.frames import Framer, decode, encode, frame
 
 
 @given(
@@ -23,6 +25,27 @@ def test_any_cutting_gives_the_same_messages(messages, cuts):
             got.append(decode(payload))
     assert got == messages
     assert not framer.partial
+
+
+def test_raw_payloads_are_cut_however_the_bytes_come():
+    payloads = [bytes([n]) * size for n, size in enumerate((1, 7, 300, 70_000))]
+    stream = b"".join(frame(payload) for payload in payloads)
+    for piece in (1, 3, 5, 4096, len(stream)):
+        framer = Framer(70_000)
+        got = []
+        for at in range(0, len(stream), piece):
+            framer.feed(stream[at : at + piece])
+            got.append(framer.take_raw())
+        assert b"".join(got) == b"".join(payloads)
+        assert not framer.partial
+
+
+@pytest.mark.parametrize("length", [0, 101, 2**32 - 1])
+def test_a_raw_frame_of_no_bytes_or_too_many_is_refused(length):
+    framer = Framer(100)
+    framer.feed(struct.pack(">I", length))
+    with pytest.raises(ProtocolError, match=f"{length} bytes"):
+        framer.take_raw()
 
 
 def test_a_frame_is_a_big_endian_length_and_a_msgpack_map():

@@ -361,7 +361,7 @@ async def test_plays_are_answered_when_they_are_computed(fakes, running, autojum
         assert (first["segment"], first["first_tick"], first["tick"]) == (0, 0, 31)
         assert first["events"] == 60
         # The results lie before the answer, in order.
-        assert client._buffer._receive.statistics().current_buffer_used == 4
+        assert len(client._buffer) == 4
         second = await client.play("clip", stop_us=30_000)
         assert (second["segment"], second["first_tick"]) == (1, 340)
         with pytest.raises(RequestRefused, match="no recording named missing") as caught:
@@ -410,6 +410,10 @@ async def test_a_client_that_does_not_iterate_still_gets_its_answers(
         await trio.testing.wait_all_tasks_blocked()
         assert (await client.teach("a"))["ok"]
         assert client.missed == 20 - 4
+        gap = await anext(client)
+        assert (gap["type"], gap["topic"], gap["count"]) == ("gap", "result", 16)
+        assert (gap["first"], gap["last"]) == (1, 16)
+        assert [(await anext(client))["seq"] for _ in range(4)] == [17, 18, 19, 20]
 
 
 async def test_requests_from_several_tasks_find_their_answers(fakes, running, autojump_clock):
