@@ -23,7 +23,7 @@ def test_the_client_needs_nothing_but_node():
 
 
 def test_the_client_in_python_is_python():
-    (text,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    text, _ = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     body = "".join(f"    {line}\n" for line in text.splitlines())
     names = {}
     exec(compile(f"async def program():\n{body}", "clients.md", "exec"), names)

@@ -51,3 +51,18 @@ def test_a_term_of_the_glossary_takes_one_sentence() -> None:
         assert meaning.endswith(".")
         assert not re.search(r"\. [A-Z]", meaning), f"{term} takes more than one sentence"
         assert len(meaning.split()) <= 35, term
+
+
+def anchors(path: Path) -> set[str]:
+    """The addresses of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+def test_links_lead_to_headings_that_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for target, heading in re.findall(r"\]\(([^)#:]*)#([\w-]+)\)", text):
+        page = document.parent / target if target else document
+        assert heading in anchors(page), f"{document.name}: {target}#{heading}"
