@@ -1,6 +1,6 @@
-"""Many points computed on Dask: on this machine's cores, or on a cluster that runs already.
+"""Trials computed on Dask, on this machine's cores or on a running cluster.
 
-A point is one call of a function with plain data: a training of a sweep, a recording of a replay.
+A trial is one call of a function with plain data: a training of a sweep, a recording of a replay.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import os
 import queue
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,62 +19,63 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from spikewire.apps.cli import signals
-from spikewire.apps.cli.errors import CommandError, UsageError, sentence
+from spikewire.apps.cli.errors import CommandError, UsageError
 from spikewire.apps.cli.signals import signals_deferred
 from spikewire.apps.cli.units import host_port
+from spikewire.apps.cluster.worker import Work, run_on_worker
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 RETRIES = 2
-"""How often a point that met an error of the system (a share that was away) is tried again."""
+"""Number of times that a trial is repeated after a system error, such as an absent share."""
 
 ALLOWED_DEATHS = 3
-"""How many workers may die with one point before it counts as what kills them."""
+"""Number of workers that may die with one trial before the trial is blamed."""
 
 SWEEP = ("distributed", "cryptography", "matplotlib")
 WORKERS = ("distributed", "cryptography")
-"""What a sweep imports, and what processes at work need of that."""
+"""Libraries that a sweep imports, and those of them that workers need."""
 
 _CONNECT_S = 10
 _CLOSE_S = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
-    """A worker began a point, for the ``attempt``-th time."""
+class TrialStarted:
+    """A worker started a trial, for the ``attempt``-th time."""
 
-    point: str
+    trial: str
     attempt: int
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
-    """A point has so many passes behind it."""
+class TrialPassed:
+    """A trial has completed ``passes`` passes."""
 
-    point: str
+    trial: str
     passes: int
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A point is computed: what its function returned."""
+class TrialFinished:
+    """A trial is computed; ``result`` is the function's return value."""
 
-    point: str
+    trial: str
     result: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """A point cannot be computed, and why."""
+class TrialFailed:
+    """A trial cannot be computed, for the reason in ``error``."""
 
-    point: str
+    trial: str
     error: CommandError
 
 
 def require(what: str = "a sweep", names: Sequence[str] = SWEEP) -> None:
-    """Refuse to begin without what Dask needs, and what the caller draws with.
+    """Check that the libraries of a command are installed.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def require(what: str = "a sweep", names: Sequence[str] = SWEEP) -> None:
 
 
 def check_address(option: str, address: str | None, workers: int | None) -> None:
-    """Refuse what is no address of a scheduler, or one together with workers of one's own.
+    """Check the address of a scheduler, and that no local workers were asked for as well.
 
     Raises
     ------
@@ -112,14 +113,14 @@ def check_address(option: str, address: str | None, workers: int | None) -> None
 
 @contextmanager
 def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
-    """A cluster of this machine's processes, or a running one's scheduler; gone on leaving.
+    """Connect to a cluster: a running one, or a new one of local processes that ends on exit.
 
     Parameters
     ----------
     scheduler
-        ``tcp://HOST:PORT`` of a running cluster; None for a cluster of this command's own.
+        ``tcp://HOST:PORT`` of a running cluster; None for a new one.
     workers
-        Processes of an own cluster, one thread each; None for one per core.
+        Processes of a new cluster, one thread each; None for one per core.
 
     Raises
     ------
@@ -191,83 +192,87 @@ def _remote(kind: type[Client], scheduler: str) -> Iterator[Client]:
 
 def compute(
     client: Client,
-    points: Mapping[str, Mapping[str, Any]],
+    trials: Mapping[str, Mapping[str, Any]],
     *,
-    work: Callable[..., dict[str, Any]],
+    work: Work,
     shared: Mapping[str, Any] | None = None,
     spare: bool = False,
-) -> Iterator[Began | Passed | Finished | Failed]:
-    """Compute points and tell what happens, in the order in which it does.
+) -> Iterator[TrialStarted | TrialPassed | TrialFinished | TrialFailed]:
+    """Compute trials and report their progress, in the order of events.
 
     Parameters
     ----------
     client
         From :func:`connected`.
-    points
-        What the function takes, by names for people.
+    trials
+        The settings of each trial, by a readable name.
     work
-        The function, of a module that workers can import. It is given ``after_pass`` and ``wanted``
-        beside a point's arguments: the first tells how far it is, the second whether anybody
-        waits for the result.
+        The function, of a module that workers can import.
     shared
-        Arguments that all points have in common. They travel to each worker once, and survive it.
+        Settings that all trials have in common. They are sent to each worker once, and survive
+        its death.
     spare
-        Whether a point that fails costs itself only, told as :class:`Failed`.
+        Whether a trial that fails leaves the others running, reported as :class:`TrialFailed`.
 
     Raises
     ------
     CommandError
-        If a point failed for a reason of its own, or killed worker after worker, or the scheduler
-        was lost; the message names the point.
+        If a trial failed for a reason of its own, or killed worker after worker, or the scheduler
+        was lost; the message names the trial.
     """
     topic = f"spikewire-{uuid.uuid4().hex}"
-    told: queue.SimpleQueue[dict[str, Any] | Future] = queue.SimpleQueue()
-    client.subscribe_topic(topic, lambda event: told.put(event[1]))
-    waiting: dict[str, str] = {}
-    futures = []
+    reports: queue.SimpleQueue[dict[str, Any] | Future] = queue.SimpleQueue()
+    client.subscribe_topic(topic, lambda event: reports.put(event[1]))
     # A task's result, unlike scattered data, is made again when its worker dies.
     common = shared and client.submit(dict, shared, key=f"shared-{topic}", pure=False)
-    attempts = dict.fromkeys(points, 0)
+    names = {f"{topic}-{n}": name for n, name in enumerate(trials)}
+    futures: dict[str, Future] = {}
     try:
-        for name, arguments in points.items():
-            future = client.submit(
-                attempt, topic, work, name, dict(arguments), common,
-                key=f"{topic}-{len(waiting)}", retries=RETRIES, pure=False,
+        for key, name in names.items():
+            futures[key] = client.submit(
+                run_on_worker, topic, work, name, dict(trials[name]), common,
+                key=key, retries=RETRIES, pure=False,
             )  # fmt: skip
-            waiting[future.key] = name
-            futures.append(future)
-        for future in futures:
-            future.add_done_callback(told.put)
-        while waiting:
-            try:
-                item = told.get(timeout=1)  # a wait without end would not hear Ctrl-C
-            except queue.Empty:
-                continue
-            if not isinstance(item, dict):
-                name = waiting.pop(item.key)
-                try:
-                    yield Finished(name, _result(item, name))
-                except CommandError as error:
-                    if not spare or item.cancelled():
-                        raise
-                    yield Failed(name, error)
-                except TimeoutError:
-                    # Its worker died with the result, which is being computed again.
-                    waiting[item.key] = name
-                    item.add_done_callback(told.put)
-                    continue
-                futures.remove(item)
-                item.release()
-            elif "pid" in item:
-                attempts[item["point"]] += 1
-                yield Began(item["point"], attempts[item["point"]], item["pid"])
-            else:
-                yield Passed(item["point"], item["passes"])
+        for future in futures.values():
+            future.add_done_callback(reports.put)
+        yield from _events(reports, futures, names, spare)
     finally:
         with signals_deferred():
-            for future in (*futures, *([common] if shared else [])):
+            for future in (*futures.values(), *([common] if shared else [])):
                 future.release()
             client.unsubscribe_topic(topic)
+
+
+def _events(
+    reports: queue.SimpleQueue[dict[str, Any] | Future],
+    futures: dict[str, Future],
+    names: Mapping[str, str],
+    spare: bool,
+) -> Iterator[TrialStarted | TrialPassed | TrialFinished | TrialFailed]:
+    attempts = dict.fromkeys(names.values(), 0)
+    while futures:
+        try:
+            item = reports.get(timeout=1)  # a wait without end would not hear Ctrl-C
+        except queue.Empty:
+            continue
+        if not isinstance(item, dict):
+            name = names[item.key]
+            try:
+                yield TrialFinished(name, _result(item, name))
+            except CommandError as error:
+                if not spare or item.cancelled():
+                    raise
+                yield TrialFailed(name, error)
+            except TimeoutError:
+                # Its worker died with the result, which is being computed again.
+                item.add_done_callback(reports.put)
+                continue
+            futures.pop(item.key).release()
+        elif "pid" in item:
+            attempts[item["trial"]] += 1
+            yield TrialStarted(item["trial"], attempts[item["trial"]], item["pid"])
+        else:
+            yield TrialPassed(item["trial"], item["passes"])
 
 
 def _result(future: Future, name: str) -> dict[str, Any]:
@@ -284,42 +289,3 @@ def _result(future: Future, name: str) -> dict[str, Any]:
     if "failed" in outcome:
         raise CommandError(f"{name}: {outcome['failed']}")
     return outcome
-
-
-def attempt(
-    topic: str,
-    work: Callable[..., dict[str, Any]],
-    name: str,
-    arguments: dict[str, Any],
-    shared: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """Compute one point on a worker, telling how far it is.
-
-    An error that a person has to hear of comes back as a sentence under ``failed``; errors of the
-    system are raised, which makes Dask try again.
-    """
-    from distributed import get_worker
-
-    worker = get_worker()
-    key = worker.get_current_task()
-
-    def wanted() -> bool:
-        task = worker.state.tasks.get(key)
-        return task is not None and task.state == "executing"
-
-    def after_pass(passes: int) -> None:
-        worker.log_event(topic, {"point": name, "passes": passes})
-
-    worker.log_event(topic, {"point": name, "pid": os.getpid()})
-    try:
-        found: dict[str, Any] = work(
-            **arguments, **(shared or {}), after_pass=after_pass, wanted=wanted
-        )
-    except OSError:
-        raise
-    except Exception as error:
-        words = sentence(error)
-        if words is None:
-            raise
-        return {"failed": words[0]}
-    return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
+from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError, leaves
 from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import (
@@ -29,15 +29,15 @@ from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.cluster import dask as cluster
 from spikewire.apps.replay.confusion_plot import plot_confusion
 from spikewire.apps.replay.export import check_out, open_out
-from spikewire.apps.replay.inputs import What, from_paths, from_session
-from spikewire.apps.replay.interactive import Hands, by_hand, check_terminal
-from spikewire.apps.replay.progress import choose_show
+from spikewire.apps.replay.inputs import ReplayInputs, from_paths, from_session
+from spikewire.apps.replay.interactive import InteractiveView, check_terminal, run_interactive
+from spikewire.apps.replay.progress import choose_display
 from spikewire.apps.replay.report import panels, print_report
-from spikewire.apps.replay.score import Account
+from spikewire.apps.replay.score import ReplayScore
 from spikewire.apps.training.evaluate import Trials
 
 if TYPE_CHECKING:
-    from spikewire.apps.replay.recording import Way
+    from spikewire.apps.replay.recording import Playback
     from spikewire.qcore import Network
 
 
@@ -143,10 +143,10 @@ def replay(
     if plot is not None:
         check_plot(plot)
     load_kernels()
-    from spikewire.apps.replay.recording import Way
+    from spikewire.apps.replay.recording import Playback
     from spikewire.sensors import parse_columns as parsed
 
-    how = {
+    formats = {
         "size": None if size is None else sensor_size(size),
         "columns": None if columns is None else parsed(columns),
         "unit": unit,
@@ -155,12 +155,12 @@ def replay(
         what = from_session(session)
     else:
         what = from_paths(
-            files, labels=labels, label=label, start=start, stop=stop, part=trials, how=how
+            files, labels=labels, label=label, start=start, stop=stop, part=trials, formats=formats
         )
     if learn and session is None and not what.names:
         raise UsageError("--learn needs to be told what is shown: give --labels or --label")
-    afresh = not learn and not interactive and (what.folder or spread)
-    if save is not None and afresh:
+    independent = not learn and not interactive and (what.folder or spread)
+    if save is not None and independent:
         raise UsageError(
             "--save: each recording starts from the network as it was loaded, which "
             "stays as it is; --learn changes it"
@@ -173,28 +173,36 @@ def replay(
         # A network that was built for the session is built again the same way.
         seed = seed or int(what.facts.get("seed", 0))
     network = _network(model, classes, what, seed, grow=grow, learn=learn)
-    way = Way(factor, drop, tuple(filters or ()), learn, grow, wait=interactive)
+    playback = Playback(factor, drop, tuple(filters or ()), learn, grow, wait=interactive)
     if interactive and factor is None:
-        way.speed = 1.0
-    account = Account()
+        playback.speed = 1.0
+    score = ReplayScore()
     stopped, retries = _run(
-        network, what, way, account, out, as_json=as_json, afresh=afresh,
+        network, what, playback, score, out, as_json=as_json, independent=independent,
         live=view or factor is not None, spread=(address, workers) if spread else None,
     )  # fmt: skip
-    _tell(account, network, what, as_json=as_json, afresh=afresh, stopped=stopped, retries=retries)
+    _report(
+        score,
+        network,
+        what,
+        as_json=as_json,
+        independent=independent,
+        stopped=stopped,
+        retries=retries,
+    )
     if plot is not None:
-        _draw(account, network, model, plot)
-    if what.names and not account.tally.judged:
+        _draw(score, network, model, plot)
+    if what.names and not score.tally.judged:
         remarks().print("note: no label covers what was shown; label times are the recording's own")
-    whole = [one for one in account.played if one.error is None]
+    whole = [one for one in score.played if one.error is None]
     if save is not None and whole and not stopped:
         network.save(save)
         remarks().print(f"saved in {save}", markup=False, soft_wrap=True)
-    for played in account.damaged:
+    for played in score.damaged:
         complain(played.error or "")
     if stopped:
         complain("interrupted" + ("; nothing was saved" if save is not None else ""))
-    raise typer.Exit(FAILED if stopped or account.damaged else DONE)
+    raise typer.Exit(FAILED if stopped or score.damaged else DONE)
 
 
 def _check_spread(
@@ -212,7 +220,7 @@ def _check_spread(
 
 
 def _network(
-    model: str, classes: str | None, what: What, seed: int, *, grow: bool, learn: bool
+    model: str, classes: str | None, what: ReplayInputs, seed: int, *, grow: bool, learn: bool
 ) -> Network:
     """Open the network; a frozen one keeps to the classes that it knows."""
     from spikewire.qcore import preset_names
@@ -232,74 +240,79 @@ def _network(
 
 def _run(
     network: Network,
-    what: What,
-    way: Way,
-    account: Account,
+    what: ReplayInputs,
+    playback: Playback,
+    score: ReplayScore,
     out: Path | None,
     *,
     as_json: bool,
-    afresh: bool,
+    independent: bool,
     live: bool,
     spread: tuple[str | None, int | None] | None,
 ) -> tuple[bool, int]:
     """Replay everything; tells whether it was interrupted, and what was begun again."""
     from contextlib import ExitStack
 
-    from spikewire.apps.replay.runner import Sink, one_after_the_other, side_by_side
+    from spikewire.apps.replay.runner import ResultSink, run_parallel, run_sequential
 
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_interrupt())
         written = None
         if out is not None:
             written = stack.enter_context(open_out(out, network.classes))
-        sink = Sink(account, written, as_json=as_json)
-        if way.wait:
-            hands = stack.enter_context(Hands(account, len(what.excerpts), console()))
-            return by_hand(network, what.excerpts, way, sink, hands), 0
+        sink = ResultSink(score, written, as_json=as_json)
+        if playback.wait:
+            hands = stack.enter_context(InteractiveView(score, len(what.excerpts), console()))
+            return run_interactive(network, what.excerpts, playback, sink, hands), 0
         show = stack.enter_context(
-            choose_show(account, len(what.excerpts), console(), remarks(), live=live, quiet=as_json)
+            choose_display(
+                score, len(what.excerpts), console(), remarks(), live=live, quiet=as_json
+            )
         )
         try:
             if spread is not None:
                 address, workers = spread
-                return side_by_side(
-                    network, what.excerpts, way, sink, show, address=address, workers=workers
+                return run_parallel(
+                    network, what.excerpts, playback, sink, show, address=address, workers=workers
                 )
-            return (
-                one_after_the_other(network, what.excerpts, way, sink, show, afresh=afresh), 0
-            )  # fmt: skip
-        except KeyboardInterrupt:  # between two recordings
+            stopped = run_sequential(
+                network, what.excerpts, playback, sink, show, independent=independent
+            )
+            return stopped, 0
+        except (KeyboardInterrupt, BaseExceptionGroup) as error:  # between two recordings
+            if not all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+                raise
             return True, 0
 
 
-def _tell(
-    account: Account,
+def _report(
+    score: ReplayScore,
     network: Network,
-    what: What,
+    what: ReplayInputs,
     *,
     as_json: bool,
-    afresh: bool,
+    independent: bool,
     stopped: bool,
     retries: int,
 ) -> None:
-    [only] = account.played if len(account.played) == 1 else [None]
+    [only] = score.played if len(score.played) == 1 else [None]
     if only is not None and only.error is not None and not only.tally.results:
         raise CommandError(only.error)
     if as_json:
-        record = account.record()
-        if not afresh:
+        record = score.record()
+        if not independent:
             record |= {"tick": network.tick, "updates": network.updates}
         json_line(record | {"of": len(what.excerpts), "interrupted": stopped, "retries": retries})
     else:
-        print_report(console(), account, interrupted=stopped, retries=retries)
+        print_report(console(), score, interrupted=stopped, retries=retries)
 
 
-def _draw(account: Account, network: Network, model: str, plot: Path) -> None:
-    if not account.tally.judged:
+def _draw(score: ReplayScore, network: Network, model: str, plot: Path) -> None:
+    if not score.tally.judged:
         remarks().print("note: nothing could be judged, so there is nothing to plot")
         return
-    title = f"{Path(model).name} over {len(account.played)} recordings"
-    if len(account.played) == 1:
-        title = f"{Path(model).name} over {Path(account.played[0].file).name}"
-    plot_confusion(panels(account), network.classes, title, plot)
+    title = f"{Path(model).name} over {len(score.played)} recordings"
+    if len(score.played) == 1:
+        title = f"{Path(model).name} over {Path(score.played[0].file).name}"
+    plot_confusion(panels(score), network.classes, title, plot)
     remarks().print(f"drawn in {plot}", markup=False, soft_wrap=True)

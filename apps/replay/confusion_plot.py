@@ -1,4 +1,4 @@
-"""Who is taken for whom, as a figure."""
+"""Figure of confusion matrices."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Panel:
     Attributes
     ----------
     title
-        What is counted.
+        What the numbers count.
     counts
-        (truth, said) -> count; said is None where the network named no class.
+        (true class, predicted class) -> count; None stands for no prediction.
     """
 
     title: str
@@ -32,24 +32,24 @@ class Panel:
 def plot_confusion(panels: Sequence[Panel], classes: Sequence[str], title: str, path: Path) -> None:
     """Draw confusion matrices as ``path`` (PNG or SVG).
 
-    Rows are true classes and add up to 1 in colour; cells hold counts. Rows of classes that were
-    never shown are left out, and so is the column of no answer where there always was one.
+    Rows are true classes; colours are shares of a row, numbers are counts. Absent classes have no
+    row, and the column without a prediction is drawn only if it is not empty.
 
     Parameters
     ----------
     panels
         One or more matrices, side by side.
     classes
-        The network's classes, in its order; true classes that it does not know come last.
+        The network's classes, in its order; unknown true classes come last.
     title
-        Of the figure.
+        Title of the figure.
     path
-        The file.
+        The file to write.
     """
-    shown = {truth for panel in panels for truth, _ in panel.counts}
-    rows = [name for name in classes if name in shown]
-    rows += sorted(shown.difference(classes))
-    silent = any(said is None for panel in panels for _, said in panel.counts)
+    present = {truth for panel in panels for truth, _ in panel.counts}
+    rows = [name for name in classes if name in present]
+    rows += sorted(present.difference(classes))
+    silent = any(predicted is None for panel in panels for _, predicted in panel.counts)
     columns: list[str | None] = [*classes, *([None] if silent else [])]
     side = max(len(columns), len(rows))
     cell = 0.42 if side > 6 else 0.6
@@ -71,7 +71,7 @@ def plot_confusion(panels: Sequence[Panel], classes: Sequence[str], title: str, 
         names = [_NONE if name is None else _plain(name) for name in columns]
         axes.set_xticks(range(len(columns)), names, rotation=90 if longest > 3 else 0)
         axes.set_yticks(range(len(rows)), [_plain(name) for name in rows])
-        right = sum(count for (truth, said), count in panel.counts.items() if truth == said)
+        right = sum(count for (truth, name), count in panel.counts.items() if truth == name)
         axes.set(xlabel="recognised", ylabel="shown")
         axes.set_title(f"{panel.title}: {right} of {int(counts.sum())} right", fontsize=10)
     figure.colorbar(picture, ax=line, label="share of what was shown", shrink=0.8)

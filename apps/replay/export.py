@@ -1,4 +1,4 @@
-"""Results into a file as they come: JSON lines, or a CSV table that gains columns with classes."""
+"""Export of results to a file: JSON lines, or a CSV table that gains a column with each class."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ FIELDS = ("file", "segment", "tick", "t_us", "class", "truth")
 """Columns of the table before those of the scores, which are named ``score_CLASS``."""
 
 
-class Out(Protocol):
-    """Somewhere for results to go."""
+class ResultWriter(Protocol):
+    """Writer of results."""
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Write one result, whole."""
@@ -35,8 +35,8 @@ class Out(Protocol):
         """Close the file."""
 
 
-class _Lines:
-    """A file that grows by whole lines: what interrupts the program comes between two of them."""
+class _LineFile:
+    """A file that grows by whole lines, also when the program is interrupted."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,26 +59,26 @@ class _Lines:
         os.close(self._file)
 
 
-class JsonLines(_Lines):
-    """One JSON object for each result: what it holds does not depend on the others."""
+class JsonlWriter(_LineFile):
+    """A file of one JSON object per result."""
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Write one result."""
         self._line(json.dumps(result, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-class Table(_Lines):
-    """A CSV table, one row for each result.
+class CsvWriter(_LineFile):
+    """A CSV table of one row per result.
 
-    A class that joins while the network runs becomes one more column, empty in the rows before: the
-    table is written anew and put in its place at once, so that it is whole at every instant.
+    A class that is added while the network runs becomes one more column, empty in earlier rows. The
+    table is written anew and replaced at once, so that it is whole at every instant.
 
     Parameters
     ----------
     path
         The file.
     classes
-        Those known at the start.
+        Classes that are known at the start.
     """
 
     def __init__(self, path: Path, classes: Sequence[str]) -> None:
@@ -105,37 +105,37 @@ class Table(_Lines):
                 "gain a column: write .jsonl, or name all classes with --classes"
             )
         self._classes += new
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
             with (
                 open(self.path, newline="", encoding="utf-8") as before,
-                open(beside, "w", newline="", encoding="utf-8") as after,
+                open(temporary, "w", newline="", encoding="utf-8") as after,
             ):
                 rows = csv.reader(before)
                 next(rows)
                 after.write(_row(self._header()))
                 for cells in rows:
                     after.write(_row([*cells, *([None] * len(new))]))
-            beside.replace(self.path)
+            temporary.replace(self.path)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         os.close(self._file)
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
 
 
 def _row(cells: Sequence[Any]) -> str:
-    told = io.StringIO()
-    csv.writer(told, lineterminator="\n").writerow(cells)
-    return told.getvalue()
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def check_out(path: Path, read: Sequence[Path]) -> None:
-    """Refuse a file for results before the work is done.
+    """Check the file for results before the work begins.
 
     Raises
     ------
     UsageError
-        If its name says no format, it would lie in no folder, or it is what is replayed.
+        If its name has no known ending, its folder does not exist, or it is a replayed file.
     """
     if path.suffix.lower() not in (".jsonl", ".csv"):
         raise UsageError(f"--out {path}: a file for results ends in .jsonl or .csv")
@@ -147,6 +147,6 @@ def check_out(path: Path, read: Sequence[Path]) -> None:
         raise UsageError(f"--out {path} is read for this replay: give another name")
 
 
-def open_out(path: Path, classes: Sequence[str]) -> Out:
-    """Begin a file of results; what was there before is gone."""
-    return JsonLines(path) if path.suffix.lower() == ".jsonl" else Table(path, classes)
+def open_out(path: Path, classes: Sequence[str]) -> ResultWriter:
+    """Open a file for results; an earlier file is overwritten."""
+    return JsonlWriter(path) if path.suffix.lower() == ".jsonl" else CsvWriter(path, classes)

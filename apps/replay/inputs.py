@@ -1,4 +1,4 @@
-"""What is replayed: from the files and folders a person named to recordings with their labels."""
+"""Inputs of a replay: recordings and their labels, from files, folders or a session."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class What:
-    """Recordings, in the order in which they are replayed.
+class ReplayInputs:
+    """Recordings, in the order of the replay.
 
     Attributes
     ----------
     excerpts
-        The recordings, each with what is known of it.
+        The recordings, with their labels.
     folder
-        Whether a folder was named: its recordings are a set, and no story.
+        Whether they are a folder's, which are independent of each other.
     facts
-        A session's own facts; empty for anything else.
+        Facts of a recorded session; empty otherwise.
     model
-        The network that a session was recorded with: a file, or a name.
+        The network of a recorded session: a file, or a name.
     """
 
     excerpts: Sequence[Excerpt]
@@ -37,7 +37,7 @@ class What:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes that labels name, in the order in which they are first shown."""
+        """Labelled classes, in the order of their first label."""
         found = dict.fromkeys(name for one in self.excerpts for name in _named(one))
         return tuple(found)
 
@@ -48,14 +48,14 @@ def _named(excerpt: Excerpt) -> Iterator[str]:
         yield excerpt.label
 
 
-def from_session(path: Path) -> What:
-    """Take a recorded session; raises what ``load_session`` raises."""
+def from_session(path: Path) -> ReplayInputs:
+    """Read a recorded session; raises the errors of ``load_session``."""
     excerpts, facts = load_session(path)
     model = facts.get("start") or facts.get("model")
     if facts.get("start"):
-        # A recording that was begun while it ran: what the network knew lies beside it.
+        # The recording began while the service ran: the network of that time is beside it.
         model = str(path.with_name(Path(str(facts["start"])).name))
-    return What(excerpts, facts=facts, model=None if model is None else str(model))
+    return ReplayInputs(excerpts, facts=facts, model=None if model is None else str(model))
 
 
 def from_paths(
@@ -66,31 +66,31 @@ def from_paths(
     start: int | None,
     stop: int | None,
     part: Literal["train", "test"] | None,
-    how: dict[str, Any],
-) -> What:
-    """Gather the recordings that files and folders stand for.
+    formats: dict[str, Any],
+) -> ReplayInputs:
+    """Collect recordings from files and folders.
 
     Parameters
     ----------
     paths
         Recordings, and folders of them.
     labels
-        A label file for the one recording that is named.
+        Label file of the only recording.
     label
-        The class of all that is shown, whatever labels lie beside it.
+        Class of all recordings, in place of their own labels.
     start, stop
-        The part of each recording, in microseconds after its first event.
+        Excerpt of each recording, in microseconds after its first event.
     part
-        Which part of a data set.
-    how
-        ``size``, ``columns`` and ``unit``, where they were given.
+        Part of a data set.
+    formats
+        ``size``, ``columns`` and ``unit``; None where the file states them.
 
     Raises
     ------
     UsageError
-        If a label file was given for a folder, or a part for none.
+        If there is a label file for a folder, or a part without a folder.
     sensors.SensorError
-        If something named is not there, or a label file is damaged.
+        If a file does not exist, or a label file is damaged.
     """
     from spikewire.sensors import Excerpt, find_recordings, open_recording, read_labels
 
@@ -102,17 +102,17 @@ def from_paths(
         )
     if part is not None and not folder:
         raise UsageError("--trials chooses a part of a folder, and none is given")
-    given = {name: value for name, value in how.items() if value is not None}
-    told = () if labels is None else tuple(read_labels(labels))
+    given = {name: value for name, value in formats.items() if value is not None}
+    spans = () if labels is None else tuple(read_labels(labels))
     excerpts: list[Excerpt] = []
     for path in paths:
         if path.is_dir():
             excerpts += find_recordings(path, part=part)
         elif path.exists():
-            excerpts.append(Excerpt(path, labels=told))
+            excerpts.append(Excerpt(path, labels=spans))
         else:
             open_recording(path)  # says what is missing
     own: dict[str, Any] = {**given, "start_us": start or 0, "stop_us": stop}
     if label is not None:
         own |= {"labels": (), "label": label}
-    return What([replace(one, **own) for one in excerpts], folder)
+    return ReplayInputs([replace(one, **own) for one in excerpts], folder)

@@ -1,4 +1,4 @@
-"""Replaying by hand: keys that pause, seek, loop and change the speed of what is shown live."""
+"""Interactive replay: keys that pause, seek, loop and change the speed."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from rich.console import Console
 
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.units import say_us
-from spikewire.apps.replay.progress import View
-from spikewire.apps.replay.score import Account
+from spikewire.apps.replay.progress import LiveView
+from spikewire.apps.replay.score import ReplayScore
 from spikewire.apps.terminal.event_tap import Tap
 from spikewire.apps.terminal.keyboard import Keyboard
 from spikewire.apps.terminal.scene import Scene
 from spikewire.sensors import SourceWrapper
 
 if TYPE_CHECKING:
-    from spikewire.apps.replay.recording import Way
-    from spikewire.apps.replay.runner import Sink
+    from spikewire.apps.replay.recording import Playback
+    from spikewire.apps.replay.runner import ResultSink
     from spikewire.qcore import Network
     from spikewire.sensors import Deliver, Excerpt, Packet, Source
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, None)
-"""What + and - step through; None is as fast as possible."""
+"""Speeds that + and - step through; None is as fast as possible."""
 
 STEPS_US = {
     "left": -1_000_000, "right": 1_000_000, "down": -10_000_000, "up": 10_000_000,
     "shift-left": -10_000_000, "shift-right": 10_000_000,
 }  # fmt: skip
-"""How far a key seeks."""
+"""Distance by which a key seeks, in microseconds."""
 
 
 class Controlled(Protocol):
-    """A source that can be told how to replay."""
+    """A source whose replay can be controlled."""
 
     @property
     def replay(self) -> Mapping[str, Any]:
-        """How and where it stands."""
+        """State of the replay."""
 
     async def control(self, **changes: Any) -> None:
-        """Change that."""
+        """Change the state."""
 
 
-async def obey(source: Controlled, key: str) -> None:
-    """Do what a key asks for: space, arrows, + and -, l. Others mean nothing.
+async def handle_key(source: Controlled, key: str) -> None:
+    """Control a replay by a key: space, arrows, + and -, l; others are ignored.
 
     Raises
     ------
@@ -93,21 +93,21 @@ class _SegmentFiles(SourceWrapper):
         await deliver(packet)
 
 
-class Hands(View):
-    """The live view, with keys.
+class InteractiveView(LiveView):
+    """Live view with keys.
 
     Attributes
     ----------
     left
-        Whether it was ended by its key.
+        Whether the view was ended by its key.
     files
-        Which of the recordings each segment is of.
+        Number of the recording of each segment.
     """
 
     def __init__(
-        self, account: Account, total: int, console: Console, keyboard: Keyboard | None = None
+        self, score: ReplayScore, total: int, console: Console, keyboard: Keyboard | None = None
     ) -> None:
-        super().__init__(account, total, console)
+        super().__init__(score, total, console)
         self.left = False
         self.files: dict[int, int] = {}
         self._keyboard = Keyboard() if keyboard is None else keyboard
@@ -134,26 +134,26 @@ class Hands(View):
         finally:
             self._keyboard.__exit__(kind, error, trace)
 
-    def look(self, source: Source) -> Source:
+    def wrap_source(self, source: Source) -> Source:
         self._source = source  # type: ignore[assignment]
         self._tap = Tap(_SegmentFiles(source, self.files))
         return self._tap
 
     async def measure(self) -> None:
-        """Nothing: the source itself knows how long its recordings are."""
+        """Do nothing: the source knows the length of its recordings."""
 
-    async def beside(self) -> None:
-        """Redraw, and listen to keys."""
+    async def companion(self) -> None:
+        """Redraw and handle keys."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keyboard.listen, self.press)
-            await super().beside()
+            await super().companion()
 
     async def until(self) -> None:
-        """Wait for the key that ends it."""
+        """Wait for the key that ends the replay."""
         await self._end.wait()
 
     async def press(self, key: str) -> None:
-        """Do what a key asks for."""
+        """Handle a key."""
         from spikewire.sensors import SensorError
 
         self._note = ""
@@ -162,7 +162,7 @@ class Hands(View):
             self._end.set()
         elif self._source is not None:
             try:
-                await obey(self._source, key)
+                await handle_key(self._source, key)
             except SensorError as error:
                 self._note = str(error)
 
@@ -182,40 +182,55 @@ class Hands(View):
         return scene
 
 
-def by_hand(
-    network: Network, excerpts: Sequence[Excerpt], way: Way, sink: Sink, show: Hands
+def run_interactive(
+    network: Network,
+    excerpts: Sequence[Excerpt],
+    playback: Playback,
+    sink: ResultSink,
+    view: InteractiveView,
 ) -> bool:
-    """Replay recordings as keys ask for; tells whether it was interrupted, by anything but its key.
+    """Replay recordings under control of keys.
 
-    Each stretch that is shown without a jump is a recording of its own to the sink.
+    The sink gets each stretch between two jumps as a recording of its own.
+
+    Returns
+    -------
+    bool
+        Whether the replay was interrupted, other than by its key.
     """
-    from spikewire.apps.replay.recording import run_one
+    from spikewire.apps.replay.recording import replay_recording
 
     def take(result: dict[str, Any]) -> None:
-        played = sink.account.played
+        played = sink.score.played
         number = result["segment"]
         if not played or played[-1].segment != number:
-            sink.account.begin(str(excerpts[show.files.get(number, 0)].path), number)
+            sink.score.begin(str(excerpts[view.files.get(number, 0)].path), number)
         sink.take(result)
-        show.take(result)
+        view.take(result)
 
-    show.begin(0, excerpts[0])
-    outcome = run_one(
-        network, excerpts, way, take, look=show.look, beside=show.beside, until=show.until
+    view.begin(0, excerpts[0])
+    outcome = replay_recording(
+        network,
+        excerpts,
+        playback,
+        take,
+        wrap_source=view.wrap_source,
+        companion=view.companion,
+        until=view.until,
     )
-    if not sink.account.played:
+    if not sink.score.played:
         sink.begin(0, excerpts[0])
     sink.end(outcome)
-    return outcome.stopped and not show.left
+    return outcome.stopped and not view.left
 
 
 def check_terminal(out: Console) -> None:
-    """Refuse to begin where there are no keys to press, or nothing to see.
+    """Check that there is a terminal for keys and for the view.
 
     Raises
     ------
     UsageError
-        If standard input or output is no terminal.
+        If standard input or output is not a terminal.
     """
     if not (sys.stdin.isatty() and out.is_terminal and not out.is_dumb_terminal):
         raise UsageError("--interactive needs a terminal to listen to and to draw on")

@@ -1,4 +1,4 @@
-"""What a person sees while recordings are replayed: the live picture, a bar, or nothing."""
+"""Display of a replay: the live view, a progress bar, or nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikewire.apps.cli.units import say_us
-from spikewire.apps.replay.score import Account
+from spikewire.apps.replay.score import ReplayScore
 from spikewire.apps.terminal.event_tap import Tap
 from spikewire.apps.terminal.scene import Scene, share
 from spikewire.apps.terminal.screen import REDRAW_S, Screen
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from spikewire.sensors import Excerpt, Source
 
 
-class Show:
-    """Shows nothing; the others show more.
+class Display:
+    """Display of nothing, and base of the other displays.
 
     Parameters
     ----------
-    account
-        What was right so far.
+    score
+        The score so far.
     total
-        How many recordings there are.
+        Number of recordings.
     """
 
-    beside: Any = None
+    companion: Any = None
 
-    def __init__(self, account: Account, total: int) -> None:
-        self.account = account
+    def __init__(self, score: ReplayScore, total: int) -> None:
+        self.score = score
         self.total = total
         self.number = 0
 
@@ -50,25 +50,25 @@ class Show:
         return None
 
     def begin(self, number: int, excerpt: Excerpt) -> None:
-        """A recording begins."""
+        """Begin a recording."""
         self.number = number
 
-    def look(self, source: Source) -> Source:
-        """Put an onlooker between the recording and the network."""
+    def wrap_source(self, source: Source) -> Source:
+        """Put an observer between the recording and the network."""
         return source
 
     def take(self, result: Mapping[str, Any]) -> None:
-        """The network said something."""
+        """Take a result."""
 
     def finished(self, count: int) -> None:
-        """So many recordings are done, side by side."""
+        """Take the number of finished recordings of a parallel replay."""
 
 
-class _Timed(Show):
-    """Knows how far the recording is, once its length has been read from the file."""
+class _Timed(Display):
+    """Display that knows the progress, once the recording's length has been read from the file."""
 
-    def __init__(self, account: Account, total: int) -> None:
-        super().__init__(account, total)
+    def __init__(self, score: ReplayScore, total: int) -> None:
+        super().__init__(score, total)
         self._excerpt: Excerpt | None = None
         self._span: tuple[int, int] | None = None
         self._over = True
@@ -82,7 +82,7 @@ class _Timed(Show):
         self._at = result["t_us"]
 
     async def measure(self) -> None:
-        """Read the length of the recording, beside the replay."""
+        """Read the length of the recording during the replay."""
         self._over = False
         try:
             excerpt = self._excerpt
@@ -105,7 +105,7 @@ class _Timed(Show):
                 first = int(chunk["t"][0]) if first is None else first
                 last = int(chunk["t"][-1])
         except SensorError:
-            pass  # told by the replay itself; until there it is as long as that
+            pass  # reported by the replay itself; the recording ends there
         if first is None:
             return None
         begin, end = first + excerpt.start_us, max(last, excerpt.end_us or last)
@@ -115,7 +115,7 @@ class _Timed(Show):
 
     @property
     def progress(self) -> float | None:
-        """How much of the recording is over; None where that is not known."""
+        """Replayed share of the recording; None where it is unknown."""
         if self._span is None or self._at is None:
             return None
         begin, end = self._span
@@ -123,18 +123,18 @@ class _Timed(Show):
 
     @property
     def time(self) -> str:
-        """`1.20 s of 3.40 s`, as far as it is known."""
+        """Time as in ``1.20 s of 3.40 s``; empty where it is unknown."""
         if self._span is None:
             return ""
         begin, end = self._span
         return f"{say_us(max((self._at or begin) - begin, 0))} of {say_us(end - begin)}"
 
 
-class Bar(_Timed):
-    """A bar on standard error: recordings, the time within one, and how many were right."""
+class ProgressBar(_Timed):
+    """Progress bar on standard error: recordings, time and accuracy."""
 
-    def __init__(self, account: Account, total: int, console: Console) -> None:
-        super().__init__(account, total)
+    def __init__(self, score: ReplayScore, total: int, console: Console) -> None:
+        super().__init__(score, total)
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("", total=total)
@@ -151,7 +151,7 @@ class Bar(_Timed):
     ) -> None:
         self._bar.stop()
 
-    async def beside(self) -> None:
+    async def companion(self) -> None:
         """Measure the recording and move the bar."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.measure)
@@ -166,16 +166,16 @@ class Bar(_Timed):
     def _draw(self, completed: float) -> None:
         parts = [f"{self.number} of {self.total}"] if self.total > 1 else []
         parts += [self.time] if self.time else []
-        tally = self.account.tally
+        tally = self.score.tally
         parts += [f"right {share(tally.right, tally.judged)}"] if tally.judged else []
         self._bar.update(self._task, completed=completed, description=", ".join(parts))
 
 
-class View(_Timed):
-    """The live view on a terminal: events, scores, what was right so far, and the time."""
+class LiveView(_Timed):
+    """Live view on a terminal: events, scores, accuracy and time."""
 
-    def __init__(self, account: Account, total: int, console: Console) -> None:
-        super().__init__(account, total)
+    def __init__(self, score: ReplayScore, total: int, console: Console) -> None:
+        super().__init__(score, total)
         self._screen = Screen(console)
         self._tap: Tap | None = None
         self._result: Mapping[str, Any] = {}
@@ -196,7 +196,7 @@ class View(_Timed):
         super().begin(number, excerpt)
         self._result = {}
 
-    def look(self, source: Source) -> Source:
+    def wrap_source(self, source: Source) -> Source:
         self._tap = Tap(source)
         return self._tap
 
@@ -204,7 +204,7 @@ class View(_Timed):
         super().take(result)
         self._result = result
 
-    async def beside(self) -> None:
+    async def companion(self) -> None:
         """Measure the recording and redraw."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.measure)
@@ -215,8 +215,8 @@ class View(_Timed):
                 await trio.sleep(REDRAW_S)
 
     def scene(self) -> Scene:
-        """The present moment."""
-        excerpt, result, tally = self._excerpt, self._result, self.account.tally
+        """Describe the present moment."""
+        excerpt, result, tally = self._excerpt, self._result, self.score.tally
         name = "" if excerpt is None else excerpt.path.name
         if self.total > 1:
             name += f" ({self.number + 1} of {self.total})"
@@ -233,14 +233,14 @@ class View(_Timed):
         )
 
 
-def choose_show(
-    account: Account, total: int, out: Console, notes: Console, *, live: bool, quiet: bool
-) -> Show:
-    """What fits: the live view if it is wanted and there is a terminal, a bar, or nothing."""
+def choose_display(
+    score: ReplayScore, total: int, out: Console, notes: Console, *, live: bool, quiet: bool
+) -> Display:
+    """Choose a display: the live view if it is wanted and possible, a progress bar, or nothing."""
     if quiet:
-        return Show(account, total)
+        return Display(score, total)
     if live and out.is_terminal and not out.is_dumb_terminal:
-        return View(account, total, out)
+        return LiveView(score, total, out)
     if notes.is_terminal:
-        return Bar(account, total, notes)
-    return Show(account, total)
+        return ProgressBar(score, total, notes)
+    return Display(score, total)

@@ -1,7 +1,7 @@
-"""One recording through the network: here, or in another process on any machine.
+"""Replay of one recording, in this process or on a worker.
 
-What a recording gives depends on nothing but the network it starts from and its events; so one that
-is lost with its process can be computed again, anywhere, with the same result.
+The results depend on nothing but the network at the start and the events. A recording that is lost
+with its process can be computed again, anywhere, with the same results.
 """
 
 from __future__ import annotations
@@ -18,37 +18,34 @@ import trio
 
 from spikewire.apps.cli.errors import CommandError, leaves
 from spikewire.apps.cli.sources import filtered
-from spikewire.apps.cluster.fingerprint import source
+from spikewire.apps.cluster.fingerprint import check_fingerprint
+from spikewire.apps.cluster.worker import Worker
 from spikewire.apps.service.in_process import compute
-from spikewire.apps.sweep.trial import LostError
 from spikewire.qcore import Network
 from spikewire.sensors import Excerpt, FileSource, Label, SensorError, SourceWrapper
 
 if TYPE_CHECKING:
     from spikewire.sensors import Deliver, Filtered, Packet, Source
 
-# Fields of a message that say how and when it came, not what the network said.
-_NOT_THE_ANSWER = {"type", "topic", "seq", "latency_us"}
-
-_PACKAGES = ("qcore", "sensors", "runtime")
-_MODULES = ("apps/service/in_process.py", "apps/replay/recording.py")
+# Fields of a message that describe its delivery, not the result.
+_DELIVERY = {"type", "topic", "seq", "latency_us"}
 
 Take = Callable[[dict[str, Any]], None]
-Beside = Callable[[], Awaitable[None]]
+Companion = Callable[[], Awaitable[None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a recording.
+    """Outcome of a replayed recording.
 
     Attributes
     ----------
     events
-        Events that were computed.
+        Number of computed events.
     error
-        What is wrong with the recording, with the byte where it is damaged; None if nothing is.
+        The recording's error, with the byte where it is damaged; None without one.
     stopped
-        Whether it was interrupted.
+        Whether the replay was interrupted.
     """
 
     events: int
@@ -57,25 +54,25 @@ class Outcome:
 
 
 @dataclasses.dataclass(slots=True)
-class Way:
-    """How recordings reach the network.
+class Playback:
+    """Settings by which recordings reach the network.
 
     Attributes
     ----------
     speed
         1.0 is real time; None is as fast as possible.
     drop
-        Whether events that break a rule are left out; else they end the recording.
+        Whether invalid events are dropped; otherwise they end the recording.
     filters
         Names of filters, in order.
     learn
         Whether the network learns from labels.
     grow
-        Whether labels that it does not know become classes of it.
+        Whether unknown labels become classes of the network.
     carried
-        What filters remember of the recordings before.
+        State of the filters after the previous recording.
     wait
-        Whether the source waits at its end to be told to go on.
+        Whether the source waits at its end for a key.
     """
 
     speed: float | None = None
@@ -87,7 +84,7 @@ class Way:
     wait: bool = False
 
     def open(self, excerpts: Sequence[Excerpt]) -> Source:
-        """Make the source of one recording, or of several that are shown together."""
+        """Open the source of one recording, or of several that are replayed together."""
         recordings = FileSource(
             excerpts, speed=self.speed, policy="drop" if self.drop else "raise", wait=self.wait
         )
@@ -113,59 +110,60 @@ class Counted(SourceWrapper):
         self.events += len(packet.events)
 
 
-def run_one(
+def replay_recording(
     network: Network,
     excerpts: Sequence[Excerpt],
-    way: Way,
+    playback: Playback,
     take: Take,
     *,
-    look: Callable[[Source], Source] = lambda source: source,
-    beside: Beside | None = None,
+    wrap_source: Callable[[Source], Source] = lambda source: source,
+    companion: Companion | None = None,
     signals: bool = True,
-    until: Beside | None = None,
+    until: Companion | None = None,
 ) -> Outcome:
-    """Run the network over one recording, from the state that it is in.
+    """Run the network over one recording, from its present state.
 
     Parameters
     ----------
-    network, excerpts, way
-        What is shown to which network, and how; several recordings only to be played by hand.
+    network, excerpts, playback
+        The network, the recording, and its settings; several recordings only for an interactive
+        replay.
     take
-        Is given every result, in order.
-    look
-        Puts something between the recording and the network that looks on.
-    beside
-        Runs meanwhile, and is cancelled at the end.
+        Called with each result, in order.
+    wrap_source
+        Puts an observer between the recording and the network.
+    companion
+        A task that runs during the replay, and is cancelled at its end.
     signals
-        Whether Ctrl-C ends it in order; in the main thread only.
+        Whether Ctrl-C ends the replay in order; in the main thread only.
     until
-        Ends it in order when it returns.
+        A task that ends the replay in order when it returns.
     """
     counted: Counted | None = None
     heard: list[int] = []
 
     def answer(message: Mapping[str, Any]) -> None:
-        take({key: message[key] for key in message if key not in _NOT_THE_ANSWER})
+        take({key: message[key] for key in message if key not in _DELIVERY})
 
     try:
-        opened = way.open(excerpts)
-        if way.filters and way.carried is not None:
-            _remember(opened, way.carried)  # type: ignore[arg-type]
+        opened = playback.open(excerpts)
+        if playback.filters and playback.carried is not None:
+            _remember(opened, playback.carried)  # type: ignore[arg-type]
         counted = Counted(opened)
         work = partial(
-            compute, look(counted), network, answer,
-            learn=way.learn, labels="source", grow=way.grow,
+            compute, wrap_source(counted), network, answer,
+            learn=playback.learn, labels="source", grow=playback.grow,
             signals=signals, heard=heard, until=until,
         )  # fmt: skip
-        summary = trio.run(_together, work, beside)
+        summary = trio.run(_together, work, companion)
     except Exception as error:
         if not all(isinstance(leaf, SensorError) for leaf in leaves(error)):
             raise
         events = 0 if counted is None else counted.events
         return Outcome(events, str(leaves(error)[0]), stopped=bool(heard))
     finally:
-        if way.filters and counted is not None:
-            way.carried = counted.save()  # type: ignore[operator]
+        if playback.filters and counted is not None:
+            playback.carried = counted.save()  # type: ignore[operator]
     return Outcome(summary.events, stopped=summary.reason == "stopped")
 
 
@@ -174,57 +172,72 @@ def _remember(filtered: Filtered, carried: bytes) -> None:
         filtered.restore(carried)
 
 
-async def _together(work: Callable[[], Awaitable[Any]], beside: Beside | None) -> Any:
-    if beside is None:
+async def _together(work: Callable[[], Awaitable[Any]], companion: Companion | None) -> Any:
+    if companion is None:
         return await work()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(beside)
+        nursery.start_soon(companion)
         done = await work()
         nursery.cancel_scope.cancel()
     return done
 
 
-def version() -> str:
-    """The version, with a short name for all code that decides what a recording gives."""
-    return source(_PACKAGES, _MODULES)
+def to_plain(excerpt: Excerpt, *, absolute: bool) -> dict[str, Any]:
+    """Convert an excerpt to plain data, with a path that means the same in another process."""
+    record = dataclasses.asdict(excerpt)
+    record["path"] = str(excerpt.path.absolute() if absolute else excerpt.path)
+    return record
 
 
-def plain(excerpt: Excerpt, *, absolute: bool) -> dict[str, Any]:
-    """An excerpt as plain data, with a path that means the same in another process."""
-    told = dataclasses.asdict(excerpt)
-    told["path"] = str(excerpt.path.absolute() if absolute else excerpt.path)
-    return told
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySettings:
+    """Everything that determines the results of one recording, as plain data.
+
+    Attributes
+    ----------
+    excerpt
+        The recording, as :func:`to_plain` returns it.
+    size
+        Size of the file in bytes; None if it is unknown.
+    model
+        The network at the start.
+    drop, filters
+        As in :class:`Playback`.
+    version
+        Fingerprint of :func:`replay_on_worker`.
+    """
+
+    excerpt: Mapping[str, Any]
+    size: int | None
+    model: bytes
+    drop: bool
+    filters: Sequence[str]
+    version: str
+
+    def recording(self) -> Excerpt:
+        """Return the recording.
+
+        Raises
+        ------
+        CommandError
+            If the file here has another size.
+        """
+        labels = tuple(Label(**label) for label in self.excerpt["labels"])
+        path = Path(self.excerpt["path"])
+        if self.size is not None and path.is_file() and path.stat().st_size != self.size:
+            raise CommandError(f"{path} is another recording for a worker than for the replay")
+        return Excerpt(**{**self.excerpt, "path": path, "labels": labels})
 
 
-def replay_one(
-    excerpt: Mapping[str, Any],
-    size: int | None,
-    *,
-    model: bytes,
-    drop: bool,
-    filters: Sequence[str],
-    version: str,
-    after_pass: Callable[[int], None],
-    wanted: Callable[[], bool],
-) -> dict[str, Any]:
-    """Replay one recording from a network as it was loaded, in whatever process this is.
+def replay_on_worker(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
+    """Replay one recording from a network as it was loaded, in any process.
 
     Parameters
     ----------
-    excerpt
-        What :func:`plain` gave.
-    size
-        Bytes that the file must have here as well; None if that is not known.
-    model
-        The network.
-    drop, filters
-        As in :class:`Way`.
-    version
-        What :func:`version` must say here.
-    after_pass
-        Not needed: a recording is one piece.
-    wanted
-        Asked with each result whether anybody waits for it.
+    settings
+        The fields of :class:`ReplaySettings`.
+    worker
+        Asked at each result whether the replay is still wanted.
 
     Returns
     -------
@@ -234,30 +247,23 @@ def replay_one(
     Raises
     ------
     CommandError
-        If the program or the recording here is not the one that was asked for.
+        If the program or the recording here is not that of the replay.
     LostError
-        If nobody waits any more.
+        If the results are not wanted any more.
     """
+    check_fingerprint(replay_on_worker, settings["version"], "replay")
+    task = ReplaySettings(**settings)
     log = logging.getLogger("spikewire")
-    if not log.handlers:  # damage is told by the command, not by each worker's log
+    if not log.handlers:  # damage is reported by the command, not by each worker's log
         log.addHandler(logging.NullHandler())
-    if version != (here := source(_PACKAGES, _MODULES)):
-        raise CommandError(
-            f"a worker runs spikewire {here}, but the replay was begun with {version}"
-        )
-    what = Excerpt(**{
-        **excerpt, "path": Path(excerpt["path"]),
-        "labels": tuple(Label(**label) for label in excerpt["labels"]),
-    })  # fmt: skip
-    if size is not None and what.path.is_file() and what.path.stat().st_size != size:
-        raise CommandError(f"{what.path} is another recording for a worker than for the replay")
     results: list[dict[str, Any]] = []
 
     def take(result: dict[str, Any]) -> None:
-        if not wanted():
-            raise LostError
+        worker.check_wanted()
         results.append(result)
 
-    way = Way(drop=drop, filters=filters)
-    outcome = run_one(Network.from_bytes(model), [what], way, take, signals=False)
+    outcome = replay_recording(
+        Network.from_bytes(task.model), [task.recording()],
+        Playback(drop=task.drop, filters=task.filters), take, signals=False,
+    )  # fmt: skip
     return {"results": results, "events": outcome.events, "error": outcome.error}

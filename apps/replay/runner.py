@@ -1,4 +1,4 @@
-"""Replaying recordings one after the other here, or side by side on Dask, with the same results."""
+"""Replay of recordings in sequence, or in parallel on Dask, with the same results."""
 
 from __future__ import annotations
 
@@ -8,43 +8,50 @@ from typing import TYPE_CHECKING, Any
 
 from spikewire.apps.cli.output import json_line
 from spikewire.apps.cluster import dask as cluster
-from spikewire.apps.replay.export import Out
-from spikewire.apps.replay.progress import Show
-from spikewire.apps.replay.recording import Outcome, Way, plain, replay_one, run_one, version
-from spikewire.apps.replay.score import Account
+from spikewire.apps.cluster.fingerprint import fingerprint
+from spikewire.apps.replay.export import ResultWriter
+from spikewire.apps.replay.progress import Display
+from spikewire.apps.replay.recording import (
+    Outcome,
+    Playback,
+    replay_on_worker,
+    replay_recording,
+    to_plain,
+)
+from spikewire.apps.replay.score import ReplayScore
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
     from spikewire.sensors import Excerpt
 
 
-class Sink:
-    """Where results go, recording by recording, in order.
+class ResultSink:
+    """Sink of results, recording by recording, in order.
 
     Parameters
     ----------
-    account
-        Counts them.
+    score
+        Counts the results.
     out
-        Writes them down; None for nowhere.
+        Writes the results to a file; None without one.
     as_json
-        Whether they are printed.
+        Whether results are printed.
     """
 
-    def __init__(self, account: Account, out: Out | None, *, as_json: bool) -> None:
-        self.account = account
+    def __init__(self, score: ReplayScore, out: ResultWriter | None, *, as_json: bool) -> None:
+        self.score = score
         self._out = out
         self._as_json = as_json
 
     def begin(self, number: int, excerpt: Excerpt) -> None:
         """Begin a recording."""
-        self.account.begin(str(excerpt.path), number)
+        self.score.begin(str(excerpt.path), number)
 
     def take(self, result: Mapping[str, Any]) -> None:
         """Take one result of the recording that was begun last."""
-        played = self.account.played[-1]
+        played = self.score.played[-1]
         record = {"file": played.file, **result, "segment": played.segment}
-        self.account.take(record)
+        self.score.take(record)
         if self._out is not None:
             self._out.write(record)
         if self._as_json:
@@ -52,20 +59,31 @@ class Sink:
 
     def end(self, outcome: Outcome) -> None:
         """End a recording."""
-        self.account.end(outcome.events, outcome.error)
+        self.score.end(outcome.events, outcome.error)
 
 
-def one_after_the_other(
-    network: Network, excerpts: Sequence[Excerpt], way: Way, sink: Sink, show: Show, *, afresh: bool
+def run_sequential(
+    network: Network,
+    excerpts: Sequence[Excerpt],
+    playback: Playback,
+    sink: ResultSink,
+    show: Display,
+    *,
+    independent: bool,
 ) -> bool:
-    """Replay recordings in this process; tells whether it was interrupted.
+    """Replay recordings in this process.
 
-    With `afresh` each one starts from the network as it is now, which stays as it is; else the
-    network goes on from one to the next, after a pause in which it comes to rest.
+    Independent recordings start from the network as it is now, which is not changed. Otherwise the
+    network continues from one recording to the next, after a pause in which it comes to rest.
+
+    Returns
+    -------
+    bool
+        Whether the replay was interrupted.
     """
     from spikewire.qcore import Network
 
-    model = network.to_bytes() if afresh else b""
+    model = network.to_bytes() if independent else b""
     for number, excerpt in enumerate(excerpts):
         sink.begin(number, excerpt)
         show.begin(number, excerpt)
@@ -74,10 +92,10 @@ def one_after_the_other(
             sink.take(result)
             show.take(result)
 
-        outcome = run_one(
-            Network.from_bytes(model) if afresh else network, [excerpt],
-            replace(way, carried=None) if afresh else way, take,
-            look=show.look, beside=show.beside,
+        outcome = replay_recording(
+            Network.from_bytes(model) if independent else network, [excerpt],
+            replace(playback, carried=None) if independent else playback, take,
+            wrap_source=show.wrap_source, companion=show.companion,
         )  # fmt: skip
         sink.end(outcome)
         if outcome.stopped:
@@ -85,74 +103,91 @@ def one_after_the_other(
     return False
 
 
-def side_by_side(
+def run_parallel(
     network: Network,
     excerpts: Sequence[Excerpt],
-    way: Way,
-    sink: Sink,
-    show: Show,
+    playback: Playback,
+    sink: ResultSink,
+    show: Display,
     *,
     address: str | None,
     workers: int | None,
 ) -> tuple[bool, int]:
     """Replay recordings on Dask, each from the network as it is now.
 
-    Results reach the sink in the order of the recordings, whichever is done first, so that all that
-    is written is what :func:`one_after_the_other` writes afresh.
+    Results reach the sink in the order of the recordings, so that the output equals that of
+    independent recordings in :func:`run_sequential`.
 
     Returns
     -------
     bool, int
-        Whether it was interrupted, and how many recordings were begun again.
+        Whether the replay was interrupted, and the number of repeated recordings.
     """
-    points = {
+    trials = {
         f"{number}: {one.path}": {
-            "excerpt": plain(one, absolute=address is not None),
+            "excerpt": to_plain(one, absolute=address is not None),
             "size": one.path.stat().st_size if one.path.is_file() else None,
         }
         for number, one in enumerate(excerpts)
     }
     shared = {
-        "model": network.to_bytes(), "drop": way.drop, "filters": list(way.filters),
-        "version": version(),
+        "model": network.to_bytes(), "drop": playback.drop, "filters": list(playback.filters),
+        "version": fingerprint(replay_on_worker),
     }  # fmt: skip
-    numbers = {name: number for number, name in enumerate(points)}
-    done: dict[int, Mapping[str, Any]] = {}
-    turn = retries = 0
-    stopped = False
-
-    def pass_on(number: int) -> None:
-        found, path = done.pop(number), excerpts[number].path
-        error: str | None = found["error"]
-        if error is not None:  # a worker elsewhere knows the whole path only
-            error = error.replace(str(path.absolute()), str(path))
-        sink.begin(number, excerpts[number])
-        for result in found["results"]:
-            sink.take(result)
-        sink.end(Outcome(found["events"], error))
-
+    numbers = {name: number for number, name in enumerate(trials)}
+    ordered = _Ordered(excerpts, sink)
+    retries = 0
     try:
         with cluster.connected(address, workers) as client:
             for event in cluster.compute(
-                client,
-                points,
-                work=replay_one,
-                shared=shared,
-                spare=True,
+                client, trials, work=replay_on_worker, shared=shared, spare=True
             ):
-                if isinstance(event, cluster.Began) and event.attempt > 1:
+                if isinstance(event, cluster.TrialStarted) and event.attempt > 1:
                     retries += 1
-                if isinstance(event, cluster.Failed):
+                if isinstance(event, cluster.TrialFailed):
                     lost = {"results": (), "events": 0, "error": str(event.error)}
-                    done[numbers[event.point]] = lost
-                elif isinstance(event, cluster.Finished):
-                    done[numbers[event.point]] = event.result
-                while turn in done:
-                    pass_on(turn)
-                    turn += 1
-                show.finished(turn + len(done))
+                    ordered.add(numbers[event.trial], lost)
+                elif isinstance(event, cluster.TrialFinished):
+                    ordered.add(numbers[event.trial], event.result)
+                show.finished(ordered.count)
     except KeyboardInterrupt:
-        stopped = True
-        for number in sorted(done):
-            pass_on(number)
-    return stopped, retries
+        ordered.flush()
+        return True, retries
+    return False, retries
+
+
+class _Ordered:
+    """Results of whole recordings in any order, passed to a sink in the order of the recordings."""
+
+    def __init__(self, excerpts: Sequence[Excerpt], sink: ResultSink) -> None:
+        self._excerpts = excerpts
+        self._sink = sink
+        self._waiting: dict[int, Mapping[str, Any]] = {}
+        self._next = 0
+
+    @property
+    def count(self) -> int:
+        """Number of recordings that were added."""
+        return self._next + len(self._waiting)
+
+    def add(self, number: int, outcome: Mapping[str, Any]) -> None:
+        """Add a recording, and pass on all whose predecessors are there."""
+        self._waiting[number] = outcome
+        while self._next in self._waiting:
+            self._pass_on(self._next)
+            self._next += 1
+
+    def flush(self) -> None:
+        """Pass on all that wait, whatever is missing between them."""
+        for number in sorted(self._waiting):
+            self._pass_on(number)
+
+    def _pass_on(self, number: int) -> None:
+        outcome, path = self._waiting.pop(number), self._excerpts[number].path
+        error: str | None = outcome["error"]
+        if error is not None:  # a worker elsewhere knows only the absolute path
+            error = error.replace(str(path.absolute()), str(path))
+        self._sink.begin(number, self._excerpts[number])
+        for result in outcome["results"]:
+            self._sink.take(result)
+        self._sink.end(Outcome(outcome["events"], error))

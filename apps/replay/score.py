@@ -1,4 +1,4 @@
-"""How right a replay was: by result, by recording, and by what was shown in one go."""
+"""Score of a replay: by result, by recording, and by labelled span."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from spikewire.apps.terminal.accuracy import Tally
 
 
 @dataclass(slots=True)
-class Showing:
-    """A stretch of a recording under one label, judged as a whole.
+class LabelledSpan:
+    """A stretch of a recording under one label, scored as a whole.
 
     Attributes
     ----------
     truth
-        What was shown.
+        The label.
     from_us
-        Time of its first result, in the recording's own microseconds.
+        Time of the first result, in the recording's own microseconds.
     results
-        How many there were.
+        Number of results.
     scores
-        Scores by class, summed over the results.
-    said
-        Results by the class that they named.
+        Sum of the scores, by class.
+    predicted
+        Number of results, by predicted class.
     """
 
     truth: str
     from_us: int
     results: int = 0
     scores: Counter[str] = field(default_factory=Counter)
-    said: Counter[str] = field(default_factory=Counter)
+    predicted: Counter[str] = field(default_factory=Counter)
 
     @property
-    def summed(self) -> str | None:
-        """The class with the highest sum, the first of equals; None where all are the same."""
+    def by_sum(self) -> str | None:
+        """The class with the highest sum of scores; None if all sums are equal."""
         sums = list(self.scores.values())
         best = max(sums, default=0)
         if not sums or (best == min(sums) and (len(sums) > 1 or best <= 0)):
@@ -44,81 +44,81 @@ class Showing:
         return next(name for name, total in self.scores.items() if total == best)
 
     @property
-    def majority(self) -> str | None:
-        """The class named most often, the first named of equals; None where none was."""
-        return next((name for name, _ in self.said.most_common(1)), None)
+    def by_vote(self) -> str | None:
+        """The class predicted most often; None if there is no prediction."""
+        return next((name for name, _ in self.predicted.most_common(1)), None)
 
 
 @dataclass(slots=True)
-class Played:
-    """One recording's part in a replay."""
+class RecordingScore:
+    """Score of one recording."""
 
     file: str
     segment: int
     tally: Tally = field(default_factory=Tally)
-    showings: list[Showing] = field(default_factory=list)
+    spans: list[LabelledSpan] = field(default_factory=list)
     events: int = 0
     error: str | None = None
 
     def record(self) -> dict[str, Any]:
-        """All of it as plain data."""
-        told: dict[str, Any] = {
+        """Return the score as plain data."""
+        record: dict[str, Any] = {
             "file": self.file, "segment": self.segment, "events": self.events,
             "results": self.tally.results,
         }  # fmt: skip
         if self.tally.judged:
-            told |= {"judged": self.tally.judged, "accuracy": self.tally.accuracy}
-            told["shown"] = [
+            record |= {"judged": self.tally.judged, "accuracy": self.tally.accuracy}
+            record["shown"] = [
                 {
                     "truth": one.truth, "from_us": one.from_us, "results": one.results,
-                    "summed": one.summed, "majority": one.majority,
+                    "summed": one.by_sum, "majority": one.by_vote,
                 }
-                for one in self.showings
+                for one in self.spans
             ]  # fmt: skip
         if self.error is not None:
-            told["error"] = self.error
-        return told
+            record["error"] = self.error
+        return record
 
 
-class Account:
-    """Takes results of recordings, in order, and counts.
+class ReplayScore:
+    """Score of all results of a replay, in order.
 
     Attributes
     ----------
     tally
-        Over all results.
+        Counts over all results.
     played
-        Recordings that gave a result or came to an end, in order.
+        Scores of the recordings that were begun, in order.
     """
 
     def __init__(self) -> None:
         self.tally = Tally()
-        self.played: list[Played] = []
-        self._open: Showing | None = None
+        self.played: list[RecordingScore] = []
+        self._open: LabelledSpan | None = None
 
     def begin(self, file: str, segment: int) -> None:
         """Begin a recording."""
-        self.played.append(Played(file, segment))
+        self.played.append(RecordingScore(file, segment))
         self._open = None
 
     def take(self, result: Mapping[str, Any]) -> None:
         """Count one result of the recording that was begun last."""
         played = self.played[-1]
-        said, truth = result["class"], result["truth"]
-        self.tally.add(said, truth)
-        played.tally.add(said, truth)
+        predicted, truth = result["class"], result["truth"]
+        self.tally.add(predicted, truth)
+        played.tally.add(predicted, truth)
         if truth is None:
             self._open = None
             return
         if self._open is None or self._open.truth != truth:
-            self._open = Showing(truth, result["t_us"])
-            played.showings.append(self._open)
+            self._open = LabelledSpan(truth, result["t_us"])
+            played.spans.append(self._open)
         self._open.results += 1
         # Adding zeros as well keeps the classes in their order.
         for name, score in result["scores"].items():
             self._open.scores[name] += score
-        if said is not None:
-            self._open.said[said] += 1
+        if predicted is not None:
+            self._open.predicted[predicted] += 1
 
     def end(self, events: int, error: str | None) -> None:
         """End a recording."""
@@ -126,32 +126,32 @@ class Account:
         self.played[-1].error = error
 
     @property
-    def showings(self) -> Sequence[Showing]:
-        """Everything that was shown under a label, in order."""
-        return [one for played in self.played for one in played.showings]
+    def spans(self) -> Sequence[LabelledSpan]:
+        """Labelled spans of all recordings, in order."""
+        return [one for played in self.played for one in played.spans]
 
     @property
-    def damaged(self) -> Sequence[Played]:
-        """Recordings with which something is wrong."""
+    def damaged(self) -> Sequence[RecordingScore]:
+        """Recordings with an error."""
         return [one for one in self.played if one.error is not None]
 
     def record(self) -> dict[str, Any]:
-        """A summary as plain data."""
-        tally, shown = self.tally, self.showings
-        told: dict[str, Any] = {
+        """Return a summary as plain data."""
+        tally, shown = self.tally, self.spans
+        record: dict[str, Any] = {
             "type": "summary", "results": tally.results,
             "events": sum(one.events for one in self.played),
         }  # fmt: skip
         if tally.judged:
-            told |= {
+            record |= {
                 "accuracy": tally.accuracy, "judged": tally.judged, "by_class": tally.by_class(),
                 "confusion": [
-                    {"truth": truth, "class": said, "results": count}
-                    for (truth, said), count in tally.confusion.items()
+                    {"truth": truth, "class": predicted, "results": count}
+                    for (truth, predicted), count in tally.confusion.items()
                 ],
                 "shown": len(shown),
-                "shown_right_summed": sum(one.summed == one.truth for one in shown),
-                "shown_right_majority": sum(one.majority == one.truth for one in shown),
+                "shown_right_summed": sum(one.by_sum == one.truth for one in shown),
+                "shown_right_majority": sum(one.by_vote == one.truth for one in shown),
             }  # fmt: skip
-        told["recordings"] = [one.record() for one in self.played]
-        return told
+        record["recordings"] = [one.record() for one in self.played]
+        return record

@@ -1,30 +1,27 @@
-"""`spikewire sweep`: accuracy against bits, one training per setting and seed, on Dask."""
+"""`spikewire sweep`: accuracy against bits of memory, one training per network and seed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_spec
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import complain, console, json_line, remarks
+from spikewire.apps.cli.output import complain, console, json_line
+from spikewire.apps.cli.progress_bar import progress_bar
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.cluster import dask as cluster
-from spikewire.apps.sweep.grid import BASE, Setting, digest, numbers, read_vary, settings, widths_of
-from spikewire.apps.sweep.plot import Spot, plot_sweep
-from spikewire.apps.sweep.results import Key, Results, Row, key_of
+from spikewire.apps.sweep.grid import BASE, expand_grid, numbers, read_vary
+from spikewire.apps.sweep.plan import SweepPlan, Trial, make_plan
+from spikewire.apps.sweep.plot import CurvePoint, plot_sweep
+from spikewire.apps.sweep.results import ResultsCsv
 from spikewire.apps.training.evaluate import ShowFor
-
-if TYPE_CHECKING:
-    from spikewire.qcore import NetworkSpec
+from spikewire.apps.training.trainer import TrainingPlan
 
 
 def sweep(
@@ -91,41 +88,41 @@ def sweep(
     except UsageError as error:
         raise UsageError(f"--seeds: {error}") from None
     load_kernels()
-    study = _study(
-        settings(open_spec(preset), read_vary(vary), grid=grid),
-        all_seeds, dataset, preset, passes, batch, shift, show=show, recordings=recordings
+    points = expand_grid(open_spec(preset), read_vary(vary), grid=grid)
+    plan = make_plan(
+        points, all_seeds, dataset, TrainingPlan.best(points[0].spec, passes, batch, shift, 0),
+        preset=preset, show_us=show, recordings=recordings,
     )  # fmt: skip
     out.mkdir(exist_ok=True)
-    with Results(out / "sweep.csv") as results:
-        begun = study.reuse(results)
+    with ResultsCsv(out / "sweep.csv") as results:
+        start = plan.reuse(results)
         if as_json:
-            json_line(begun)
+            json_line(start)
         else:
-            _introduce(begun)
+            _introduce(start)
         retries = 0
         try:
             with sigterm_as_interrupt():
-                missing = study.missing(results)
+                missing = plan.missing(results)
                 if missing:
-                    retries = _compute(study, missing, results, scheduler, workers, as_json)
+                    retries = _compute(plan, missing, results, scheduler, workers, as_json)
         except KeyboardInterrupt:
             complain(f"interrupted; the same command goes on from {results.path}")
             raise typer.Exit(FAILED) from None
-        panels, base = study.spots(results)
+        curves, base = plan.curves(results)
     png = out / "sweep.png"
-    plot_sweep(
-        panels, base, f"{dataset.name}: {study.base.name}, passes: {study.shared['passes']}", png
-    )
+    title = f"{dataset.name}: {plan.base.name}, passes: {plan.shared['passes']}"
+    plot_sweep(curves, base, title, png)
     if as_json:
         json_line(
             {
                 "type": "done", "csv": str(results.path), "png": str(png), "retries": retries,
-                "computed": len(missing), "base": _told(BASE, base),
-                "settings": [_told(n, spot) for n, spots in panels.items() for spot in spots],
+                "computed": len(missing), "base": _record(BASE, base),
+                "settings": [_record(n, one) for n, curve in curves.items() for one in curve],
             }
         )  # fmt: skip
     else:
-        _print(panels, base, retries)
+        _print(curves, base, retries)
         console().print(f"saved in {results.path} and {png}", markup=False, soft_wrap=True)
     raise typer.Exit(DONE)
 
@@ -138,225 +135,88 @@ def _check_usage(out: Path, scheduler: str | None, workers: int | None) -> None:
     cluster.check_address("--scheduler", scheduler, workers)
 
 
-@dataclass(frozen=True, slots=True)
-class _Study:
-    """All that is to be known: settings by seeds, and what they have in common."""
-
-    settings: Sequence[Setting]
-    seeds: Sequence[int]
-    dataset: Path
-    shared: dict[str, Any]
-    recordings: int | None
-    labels: Row
-
-    @property
-    def base(self) -> NetworkSpec:
-        return self.settings[0].spec
-
-    def key(self, setting: Setting, seed: int) -> Key:
-        """What determines a point."""
-        told = self.labels | {"network": digest(setting.spec), "seed": str(seed)}
-        return key_of(told | {name: str(value) for name, value in self.shared.items()})
-
-    def each(self) -> Iterable[tuple[Setting, int]]:
-        """Every point; one seed after the other, so that whole curves are there early."""
-        return ((setting, seed) for seed in self.seeds for setting in self.settings)
-
-    def reuse(self, results: Results) -> dict[str, Any]:
-        """Take over what was computed, also under another setting's name; say what there is."""
-        for setting, seed in self.each():
-            found = results.find(self.key(setting, seed))
-            if found is not None:
-                self._file(results, setting, seed, found)
-        missing = self.missing(results)
-        points = {self.key(setting, seed) for setting, seed in self.each()}
-        return {
-            "type": "start", "preset": self.labels["preset"], "dataset": str(self.dataset),
-            "settings": len(self.settings), "seeds": list(self.seeds),
-            "points": len(points), "missing": len(missing), "learn": int(self.labels["learn"]),
-            "validate": int(self.labels["validate"]), **self.shared,
-        }  # fmt: skip
-
-    def missing(self, results: Results) -> dict[str, tuple[Setting, int]]:
-        """Points to compute, each network once, by names for people."""
-        seen: set[Key] = set()
-        found = {}
-        for setting, seed in self.each():
-            key = self.key(setting, seed)
-            if key not in seen and results.find(key) is None:
-                found[f"{setting}, seed {seed}"] = (setting, seed)
-            seen.add(key)
-        return found
-
-    def arguments(self, setting: Setting, seed: int) -> dict[str, Any]:
-        """What a worker needs to compute a point: plain data."""
-        return {
-            "spec": setting.spec.to_dict(),
-            "dataset": str(self.dataset.absolute()),
-            "seed": seed,
-            "recordings": self.recordings,
-            **self.shared,
-        }
-
-    def keep(self, results: Results, setting: Setting, seed: int, result: dict[str, Any]) -> None:
-        """Write a computed point, under each setting that is this network."""
-        rows = [
-            {
-                **self.labels,
-                **{name: str(value) for name, value in self.shared.items()},
-                **{name: str(bits) for name, bits in widths_of(setting.spec).items()},
-                "pass": str(number),
-                "accuracy": f"{record['accuracy']:.4f}",
-                "local": _several(record["local"]),
-                "activity": _several(record["activity"]),
-                "bits": str(result["bits"]),
-                "bits_32": str(result["bits_32"]),
-                "seconds": str(record["seconds"]),
-                "network": digest(setting.spec),
-                "seed": str(seed),
-            }
-            for number, record in enumerate(result["curve"], 1)
-        ]
-        key = self.key(setting, seed)
-        for one in self.settings:
-            if self.key(one, seed) == key:
-                self._file(results, one, seed, rows)
-
-    def _file(self, results: Results, setting: Setting, seed: int, rows: Sequence[Row]) -> None:
-        if (setting.name, setting.value, self.key(setting, seed)) not in results.points:
-            named = {"setting": setting.name, "value": setting.value}
-            results.add([[row | named for row in rows]])
-
-    def spots(self, results: Results) -> tuple[dict[str, list[Spot]], Spot]:
-        """The figure's panels, and the base setting."""
-        panels: dict[str, list[Spot]] = {}
-        for setting in self.settings:
-            last = [
-                results.points[setting.name, setting.value, self.key(setting, seed)][-1]
-                for seed in self.seeds
-            ]
-            accuracies = tuple(float(row["accuracy"]) for row in last)
-            spot = Spot(setting.value, int(last[0]["bits"]), accuracies)
-            panels.setdefault(setting.name, []).append(spot)
-        [base] = panels.pop(BASE)
-        return panels, base
-
-
-def _study(
-    all_settings: Sequence[Setting], seeds: Sequence[int], dataset: Path, preset: str,
-    passes: int | None, batch: int | None, shift: int | None, *,
-    show: int | None, recordings: int | None,
-) -> _Study:  # fmt: skip
-    from spikewire.apps.cluster.fingerprint import source
-    from spikewire.apps.sweep.trial import parts
-    from spikewire.apps.training.binned_dataset import BinnedDataset
-    from spikewire.apps.training.trainer import TrainingPlan
-    from spikewire.sensors import open_dataset
-
-    opened = open_dataset(dataset)
-    learn, validate, data = parts(opened, recordings)
-    spec = all_settings[0].spec
-    plan = TrainingPlan.best(spec, passes, batch, shift, 0)
-    shared = {
-        "passes": plan.passes, "batch": plan.batch, "shift": plan.shift,
-        "show_us": BinnedDataset(opened, spec, show).ticks * spec.tick_us,
-        "data": data, "version": source(),
-    }  # fmt: skip
-    labels = {"preset": preset, "learn": str(len(learn)), "validate": str(len(validate))}
-    return _Study(all_settings, seeds, dataset, shared, recordings, labels)
-
-
-def _several(shares: Sequence[float | None] | None) -> str:
-    return " ".join("-" if share is None else str(share) for share in shares or ())
-
-
-def _introduce(begun: dict[str, Any]) -> None:
+def _introduce(start: dict[str, Any]) -> None:
     console().print(
-        f"{begun['settings']} settings of {begun['preset']}, {len(begun['seeds'])} seeds: "
-        f"{begun['points']} trainings of {begun['passes']} passes over {begun['learn']} "
-        f"recordings, {begun['validate']} to validate; {begun['missing']} to compute",
+        f"{start['settings']} settings of {start['preset']}, {len(start['seeds'])} seeds: "
+        f"{start['points']} trainings of {start['passes']} passes over {start['learn']} "
+        f"recordings, {start['validate']} to validate; {start['missing']} to compute",
         markup=False,
         soft_wrap=True,
     )
 
 
 def _compute(
-    study: _Study,
-    missing: dict[str, tuple[Setting, int]],
-    results: Results,
+    plan: SweepPlan,
+    missing: dict[str, Trial],
+    results: ResultsCsv,
     scheduler: str | None,
     workers: int | None,
     as_json: bool,
 ) -> int:
-    """Compute what is missing and return how many attempts were lost."""
-    from spikewire.apps.sweep.trial import measure
+    """Compute the missing trials and return the number of lost attempts."""
+    from spikewire.apps.sweep.trial import run_trial
 
-    passes = study.shared["passes"]
-    points = {name: study.arguments(*one) for name, one in missing.items()}
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    note = remarks()
-    retries = 0
-    done = dict.fromkeys(points, 0)
-    with (
-        cluster.connected(scheduler, workers) as client,
-        Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar,
-    ):
-        task = bar.add_task(f"0 of {len(points)}", total=len(points) * passes)
-        finished = 0
-        for event in cluster.compute(client, points, work=measure):
-            if isinstance(event, cluster.Began):
-                done[event.point] = 0
+    passes = plan.shared["passes"]
+    trials = {name: plan.settings(*trial) for name, trial in missing.items()}
+    done = dict.fromkeys(trials, 0)
+    retries = finished = 0
+    with cluster.connected(scheduler, workers) as client, progress_bar() as bar:
+        task = bar.add_task(f"0 of {len(trials)}", total=len(trials) * passes)
+        for event in cluster.compute(client, trials, work=run_trial):
+            if isinstance(event, cluster.TrialStarted):
+                done[event.trial] = 0
                 retries += event.attempt > 1
-                if event.attempt > 1 and not as_json:
-                    complain(f"{event.point}: lost with its worker or its files, begun again")
-                if as_json:
-                    json_line(
-                        {
-                            "type": "began", "point": event.point, "attempt": event.attempt,
-                            "pid": event.pid,
-                        }
-                    )  # fmt: skip
-            elif isinstance(event, cluster.Passed):
-                done[event.point] = event.passes
-            elif isinstance(event, cluster.Finished):
-                study.keep(results, *missing[event.point], event.result)
-                done[event.point] = passes
+                _report_start(event, as_json)
+            elif isinstance(event, cluster.TrialPassed):
+                done[event.trial] = event.passes
+            elif isinstance(event, cluster.TrialFinished):
+                plan.add(results, *missing[event.trial], event.result)
+                done[event.trial] = passes
                 finished += 1
-                _report(event.point, event.result, as_json)
+                _report_result(event.trial, event.result, as_json)
             bar.update(
-                task, completed=sum(done.values()), description=f"{finished} of {len(points)}"
+                task, completed=sum(done.values()), description=f"{finished} of {len(trials)}"
             )
     return retries
 
 
-def _report(point: str, result: dict[str, Any], as_json: bool) -> None:
+def _report_start(event: cluster.TrialStarted, as_json: bool) -> None:
+    if as_json:
+        json_line(
+            {"type": "began", "point": event.trial, "attempt": event.attempt, "pid": event.pid}
+        )
+    elif event.attempt > 1:
+        complain(f"{event.trial}: lost with its worker or its files, begun again")
+
+
+def _report_result(trial: str, result: dict[str, Any], as_json: bool) -> None:
     last = result["curve"][-1]
     seconds = round(sum(record["seconds"] for record in result["curve"]), 2)
     if as_json:
-        told = {"type": "point", "point": point, "bits": result["bits"], "seconds": seconds}
-        json_line({**told, "accuracy": last["accuracy"], "local": last["local"]})
+        record = {"type": "point", "point": trial, "bits": result["bits"], "seconds": seconds}
+        json_line({**record, "accuracy": last["accuracy"], "local": last["local"]})
     else:
         console().print(
-            f"{point}: validation {last['accuracy']:.4f}, {result['bits']:,} bits ({seconds:.0f} s)"
+            f"{trial}: validation {last['accuracy']:.4f}, {result['bits']:,} bits ({seconds:.0f} s)"
         )
 
 
-def _told(name: str, spot: Spot) -> dict[str, Any]:
+def _record(name: str, point: CurvePoint) -> dict[str, Any]:
     return {
-        "setting": name, "value": spot.value, "bits": spot.bits, "mean": round(spot.mean, 4),
-        "low": min(spot.accuracies), "high": max(spot.accuracies),
+        "setting": name, "value": point.value, "bits": point.bits, "mean": round(point.mean, 4),
+        "low": min(point.accuracies), "high": max(point.accuracies),
     }  # fmt: skip
 
 
-def _print(panels: dict[str, list[Spot]], base: Spot, retries: int) -> None:
+def _print(curves: dict[str, list[CurvePoint]], base: CurvePoint, retries: int) -> None:
     table = Table("setting", "bits each", "bits of memory", "accuracy", "lowest", "highest")
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, spots in ((BASE, [base]), *panels.items()):
-        for spot in spots:
+    for name, curve in ((BASE, [base]), *curves.items()):
+        for point in curve:
             table.add_row(
-                name, spot.value, f"{spot.bits:,}", f"{spot.mean:.4f}",
-                f"{min(spot.accuracies):.4f}", f"{max(spot.accuracies):.4f}",
+                name, point.value, f"{point.bits:,}", f"{point.mean:.4f}",
+                f"{min(point.accuracies):.4f}", f"{max(point.accuracies):.4f}",
             )  # fmt: skip
     out = console()
     out.print(table)

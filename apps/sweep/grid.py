@@ -1,4 +1,4 @@
-"""Which networks a sweep compares: one base, and some of its widths varied."""
+"""Grid of a sweep: a base network, and the same network with other widths."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from spikewire.qcore import NetworkSpec, Widths
 
 BASE = "base"
-"""The name of the setting that varies nothing."""
+"""Name of the grid point that varies nothing."""
 
 TRACE = "trace"
-"""Both traces together: P has so many bits, Q follows."""
+"""Both traces together: the number is P's, Q follows."""
 
 _OF_LEARNING = (TRACE, "q", "p", "activation", "readout", "error")
 _LEAST_Q = 4
@@ -29,15 +29,15 @@ _RANGE = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class GridPoint:
     """One network of a sweep.
 
     Attributes
     ----------
     name, value
-        What is varied, and the bits it has; several of a grid are joined by commas.
+        The varied width and its bits; several are joined by commas.
     spec
-        The whole network.
+        The network.
     """
 
     name: str
@@ -52,12 +52,13 @@ class Setting:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers from `2-8`, `2,4,8` or both, each once, in the order given.
+    """Parse whole numbers such as ``2-8``, ``2,4,8`` or both.
 
     Raises
     ------
     UsageError
-        Anything else, a range that runs backwards or has over 1,000 numbers, a number given twice.
+        If the text is anything else, a range runs backwards or has over 1,000 numbers, or a number
+        is given twice.
     """
     found: list[int] = []
     for part in text.split(","):
@@ -75,12 +76,12 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def read_vary(given: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """What each `WIDTH=BITS` varies, in the order given.
+    """Parse arguments ``WIDTH=BITS``: the numbers of bits by the name of the width.
 
     Raises
     ------
     UsageError
-        No such width, no such numbers, or one width given twice.
+        If there is no such width, the numbers are invalid, or a width is given twice.
     """
     from spikewire.qcore import Widths
 
@@ -101,37 +102,37 @@ def read_vary(given: Iterable[str]) -> dict[str, tuple[int, ...]]:
     return varied
 
 
-def settings(
+def expand_grid(
     base: NetworkSpec, varied: Mapping[str, Sequence[int]], *, grid: bool = False
-) -> list[Setting]:
-    """All networks of a sweep, the base first.
+) -> list[GridPoint]:
+    """Build all networks of a sweep, the base first.
 
     Parameters
     ----------
     base
         The network whose widths are varied.
     varied
-        Bits to try for each width, as :func:`read_vary` returns them.
+        Numbers of bits for each width, as :func:`read_vary` returns them.
     grid
-        Combine all with all, instead of one width after the other with the others as in the base.
+        Whether all widths are combined with each other; otherwise one is varied at a time.
 
     Raises
     ------
     UsageError
-        If one of them is impossible, or a width is varied that decides nothing in this network;
-        the sentence names it and what is allowed.
+        If a network is impossible, or a width has no effect in this network; the message names it
+        and the allowed range.
     """
     _check_matter(base, varied)
-    found = [Setting(BASE, "", base)]
+    found = [GridPoint(BASE, "", base)]
     if not grid:
         return found + [
-            _setting(base, {name: bits}) for name, several in varied.items() for bits in several
+            _grid_point(base, {name: bits}) for name, several in varied.items() for bits in several
         ]
     for part in ("p", "q"):
         if TRACE in varied and part in varied:
             raise UsageError(f"--grid: {TRACE} sets p and q, so {part} cannot be varied beside it")
     return found + [
-        _setting(base, dict(zip(varied, bits, strict=True)))
+        _grid_point(base, dict(zip(varied, bits, strict=True)))
         for bits in itertools.product(*varied.values())
     ]
 
@@ -150,7 +151,7 @@ def _check_matter(base: NetworkSpec, varied: Iterable[str]) -> None:
             )
 
 
-def _setting(base: NetworkSpec, bits: Mapping[str, int]) -> Setting:
+def _grid_point(base: NetworkSpec, bits: Mapping[str, int]) -> GridPoint:
     from spikewire.qcore import SpecError
 
     changes = dict(bits)
@@ -160,30 +161,30 @@ def _setting(base: NetworkSpec, bits: Mapping[str, int]) -> Setting:
         # in the base, and only the resolution changes. Fewer than 4 bits of Q cannot be built.
         changes |= {"p": p, "q": max(p - (base.widths.p - base.widths.q), _LEAST_Q)}
     widths = dataclasses.replace(base.widths, **changes)
-    setting = Setting(
+    point = GridPoint(
         ",".join(bits),
         ",".join(str(one) for one in bits.values()),
         dataclasses.replace(base, widths=widths),
     )
     if widths.store < widths.weight <= _MOST_WEIGHT:  # a wider weight is refused as such, below
         raise UsageError(
-            f"--vary {setting}: weights of {widths.weight} bits are kept and learned in a store of "
+            f"--vary {point}: weights of {widths.weight} bits are kept and learned in a store of "
             f"{widths.store}; store must be at least weight"
         )
     try:
-        setting.spec.check()
+        point.spec.check()
     except SpecError as error:
-        raise UsageError(f"--vary {setting}: {error}") from None
-    return setting
+        raise UsageError(f"--vary {point}: {error}") from None
+    return point
 
 
 def widths_of(spec: NetworkSpec) -> dict[str, int]:
-    """All widths of a network, by name."""
+    """Return all widths of a network, by name."""
     widths: Widths = spec.widths
     return dataclasses.asdict(widths)
 
 
-def digest(spec: NetworkSpec) -> str:
-    """A short name for all that a network is, other than its name and description."""
-    told = {k: v for k, v in spec.to_dict().items() if k not in ("name", "description")}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+def network_digest(spec: NetworkSpec) -> str:
+    """Digest a network, without its name and description."""
+    settings = {k: v for k, v in spec.to_dict().items() if k not in ("name", "description")}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

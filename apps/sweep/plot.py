@@ -1,4 +1,4 @@
-"""A sweep's figure: accuracy against bits of memory."""
+"""Figure of a sweep: accuracy against bits of memory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from spikewire.apps.cli.figures import new_figure
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """One setting's place in the figure: memory, and what its seeds reached.
+class CurvePoint:
+    """Memory and accuracies of one network.
 
     Attributes
     ----------
     value
-        The bits of what is varied, comma-separated in a grid.
+        Bits of the varied width; several are joined by commas.
     bits
-        Memory by the ledger.
+        Memory, as `spikewire memory` counts it.
     accuracies
         One per seed.
     """
@@ -34,31 +34,33 @@ class Spot:
         return statistics.fmean(self.accuracies)
 
 
-def plot_sweep(panels: Mapping[str, Sequence[Spot]], base: Spot, title: str, path: Path) -> None:
+def plot_sweep(
+    panels: Mapping[str, Sequence[CurvePoint]], base: CurvePoint, title: str, path: Path
+) -> None:
     """Draw one panel per varied width, as ``path`` (PNG).
 
-    Each setting stands at its bits of memory with mean and range over the seeds; a dotted line is
-    the mean of the base setting. In a grid's panel, a line joins what differs in the last width.
+    Each network stands at its bits of memory with mean and range over the seeds. A dotted line is
+    the mean of the base. In a grid's panel, a line joins networks that differ in the last width.
     """
     figure = new_figure(4.2 * max(len(panels), 1) + 0.4, 3.9)
     [row] = figure.subplots(1, len(panels), squeeze=False, sharey=True)
-    for axes, (name, spots) in zip(row, panels.items(), strict=True):
-        lines: dict[str, list[Spot]] = {}
-        for spot in spots:
-            lines.setdefault(spot.value.rpartition(",")[0], []).append(spot)
+    for axes, (name, points) in zip(row, panels.items(), strict=True):
+        lines: dict[str, list[CurvePoint]] = {}
+        for point in points:
+            lines.setdefault(point.value.rpartition(",")[0], []).append(point)
         first = name.rpartition(",")[0]
         for kept, line in lines.items():
-            line.sort(key=lambda spot: spot.bits)
-            means = [spot.mean for spot in line]
-            below = [spot.mean - min(spot.accuracies) for spot in line]
-            above = [max(spot.accuracies) - spot.mean for spot in line]
+            line.sort(key=lambda point: point.bits)
+            means = [point.mean for point in line]
+            below = [point.mean - min(point.accuracies) for point in line]
+            above = [max(point.accuracies) - point.mean for point in line]
             axes.errorbar(
-                [spot.bits / 1e6 for spot in line], means, (below, above),
+                [point.bits / 1e6 for point in line], means, (below, above),
                 fmt="o-", capsize=3, label=f"{first} = {kept}" if kept else None,
             )  # fmt: skip
-            for spot in line:
+            for point in line:
                 axes.annotate(
-                    spot.value.rpartition(",")[2], (spot.bits / 1e6, spot.mean),
+                    point.value.rpartition(",")[2], (point.bits / 1e6, point.mean),
                     xytext=(3, -11), textcoords="offset points", fontsize=8,
                 )  # fmt: skip
         axes.axhline(base.mean, linestyle=":", color="black", label="base widths")

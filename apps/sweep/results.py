@@ -1,4 +1,4 @@
-"""The results of a sweep, one row per pass, on disk as soon as they are there."""
+"""Results of a sweep in a CSV file, one row per pass, written as soon as they are known."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from spikewire.apps.cli.errors import CommandError, UsageError
 WIDTHS = ("weight", "store", "q", "p", "refractory", "activation", "readout", "error")
 
 IDENTITY = ("network", "data", "seed", "passes", "batch", "shift", "show_us", "version")
-"""Columns that determine a point: two rows that agree in them and in ``pass`` agree in all that
-was measured but the seconds."""
+"""Columns that determine a trial: rows that agree in them and in ``pass`` have the same results,
+except for the seconds."""
 
 COLUMNS = (
     "setting", "value", "pass", "accuracy", "local", "activity", "bits", "bits_32", "seconds",
@@ -28,25 +28,25 @@ Key = tuple[str, ...]
 
 
 def key_of(row: Mapping[str, str]) -> Key:
-    """What determines a row's point."""
+    """Return the columns that determine a row's trial."""
     return tuple(row[name] for name in IDENTITY)
 
 
-class Results:
-    """A CSV file that grows by whole points, locked while it is open.
+class ResultsCsv:
+    """A CSV file that grows by whole trials, locked while it is open.
 
-    A point's rows are written and synced together. What a crash leaves of a point at the end of the
-    file is cut off when the file is opened again.
+    A trial's rows are written and synced together. Rows of an incomplete trial, which a crash
+    leaves at the end of the file, are cut off when the file is opened again.
 
     Parameters
     ----------
     path
-        The file; made if there is none.
+        The file; it is made if there is none.
 
     Raises
     ------
     UsageError
-        If another sweep is writing it, or it is not a file of this version's results.
+        If another sweep is writing the file, or its columns are not those of this version.
     CommandError
         If a line in it is damaged.
     """
@@ -59,13 +59,13 @@ class Results:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(f"another sweep is writing {path}") from None
-            self.points: dict[tuple[str, str, Key], list[Row]] = {}
+            self.trials: dict[tuple[str, str, Key], list[Row]] = {}
             self._load()
         except BaseException:
             os.close(self._file)
             raise
 
-    def __enter__(self) -> Results:
+    def __enter__(self) -> ResultsCsv:
         return self
 
     def __exit__(
@@ -77,20 +77,20 @@ class Results:
         os.close(self._file)
 
     def find(self, key: Key) -> list[Row] | None:
-        """The rows of a point, under whichever setting it was computed; None if it was not."""
-        return next((rows for (_, _, one), rows in self.points.items() if one == key), None)
+        """Return the rows of a trial, of any grid point; None if it was not computed."""
+        return next((rows for (_, _, one), rows in self.trials.items() if one == key), None)
 
-    def add(self, points: Sequence[Sequence[Row]]) -> None:
-        """Append whole points, so that they are on the disk when this returns."""
-        told = io.StringIO()
-        writer = csv.DictWriter(told, COLUMNS, lineterminator="\n")
-        for rows in points:
+    def add(self, trials: Sequence[Sequence[Row]]) -> None:
+        """Append whole trials and sync them to the disk."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        for rows in trials:
             writer.writerows(rows)
             self._remember(list(rows))
-        self._write(told.getvalue())
+        self._write(text.getvalue())
 
     def _remember(self, rows: list[Row]) -> None:
-        self.points[rows[0]["setting"], rows[0]["value"], key_of(rows[0])] = rows
+        self.trials[rows[0]["setting"], rows[0]["value"], key_of(rows[0])] = rows
 
     def _write(self, text: str) -> None:
         data = text.encode()
@@ -116,7 +116,7 @@ class Results:
                 break
             at += len(line)
             row = self._row(line, number)
-            # A point's rows count its passes; a row that does not go on begins the next point.
+            # A trial's rows count its passes; a row out of sequence begins the next trial.
             if row["pass"] != str(len(gathered) + 1) or (
                 gathered and key_of(row) != key_of(gathered[0])
             ):
@@ -140,6 +140,6 @@ class Results:
                 int(row[name])
         except ValueError:
             raise CommandError(
-                f"line {number} of {self.path} is damaged; without it its point is computed anew"
+                f"line {number} of {self.path} is damaged; without it its trial is computed anew"
             ) from None
         return row

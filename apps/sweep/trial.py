@@ -1,19 +1,21 @@
-"""One point of a sweep: one network, trained once. It runs in any process, on any machine.
+"""Trial of a sweep: one network, trained once, in any process on any machine.
 
-A point depends on nothing but its arguments, which are plain data, and on the recordings; so a
-point that is lost with its process can be computed again, anywhere, with the same result.
+A trial depends on nothing but its settings, which are plain data, and on the recordings. A trial
+that is lost with its process can be computed again, anywhere, with the same result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spikewire.apps.cli.errors import CommandError
-from spikewire.apps.cluster.fingerprint import source
-from spikewire.apps.training import resume as resume_file
+from spikewire.apps.cluster.fingerprint import check_fingerprint
+from spikewire.apps.cluster.worker import Worker
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 from spikewire.apps.training.evaluation import local_accuracies
+from spikewire.apps.training.resume import data_digest
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 from spikewire.qcore import Network, NetworkSpec, paper_bits
 
@@ -21,125 +23,137 @@ if TYPE_CHECKING:
     from spikewire.sensors import Dataset, Sample
 
 
-class LostError(Exception):
-    """Nobody waits for this point any more."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSettings:
+    """Everything that determines the result of a trial, as plain data.
 
-
-def measure(
-    spec: Mapping[str, Any],
-    dataset: str,
-    seed: int,
-    passes: int,
-    *,
-    batch: int,
-    shift: int,
-    show_us: int,
-    recordings: int | None,
-    data: str,
-    version: str,
-    after_pass: Callable[[int], None],
-    wanted: Callable[[], bool],
-) -> dict[str, Any]:
-    """Train one network from nothing and judge it after each pass.
-
-    Parameters
+    Attributes
     ----------
     spec
         The network, as ``NetworkSpec.to_dict`` gives it.
     dataset
-        The folder of recordings, as seen from the process that this runs in.
+        The folder of recordings, as seen from the process of the trial.
     seed, passes, batch, shift
         As for ``spikewire train``.
     show_us
-        How long each recording is shown, in microseconds.
+        Duration shown of each recording, in microseconds.
     recordings
-        Learn from so many only; None for the whole part that is learned.
-    data, version
-        What :func:`parts` and :func:`source` must say here as well.
-    after_pass
-        Called with the number of passes done.
-    wanted
-        Asked after each portion whether anybody waits for the result.
+        Number of recordings to learn from; None for the whole training part.
+    data
+        Digest of the recordings, as :func:`trial_data` returns it.
+    version
+        Fingerprint of :func:`run_trial`.
+    """
+
+    spec: Mapping[str, Any]
+    dataset: str
+    seed: int
+    passes: int
+    batch: int
+    shift: int
+    show_us: int
+    recordings: int | None
+    data: str
+    version: str
+
+
+def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
+    """Train one new network and evaluate it after each pass.
+
+    Parameters
+    ----------
+    settings
+        The fields of :class:`TrialSettings`.
+    worker
+        Told about each pass; asked after each portion whether the result is still wanted.
 
     Returns
     -------
     dict
-        Plain data: ``bits`` and ``bits_32`` of memory by the ledger, and ``curve``, one record per
-        pass with ``accuracy``, ``local`` (only in the last; see :func:`local_accuracies`),
+        Plain data: ``bits`` and ``bits_32`` of memory, and ``curve``, one record per pass with
+        ``accuracy``, ``local`` (accuracies of the local readouts, in the last record only),
         ``activity`` and ``seconds``.
 
     Raises
     ------
     CommandError
-        If the program or the recordings here are not those the sweep was begun with.
+        If the program or the recordings here are not those of the sweep.
     sensors.SensorError
         If a recording is damaged; the message names it.
     LostError
-        If nobody waits any more.
+        If the result is not wanted any more.
     """
     from spikewire.sensors import open_dataset
 
-    if source() != version:
+    check_fingerprint(run_trial, settings["version"], "sweep")
+    trial = TrialSettings(**settings)
+    opened = open_dataset(trial.dataset)
+    learn, validate, data = trial_data(opened, trial.recordings)
+    if data != trial.data:
         raise CommandError(
-            f"a worker runs spikewire {source()}, but the sweep was begun with {version}"
+            f"{trial.dataset} holds other recordings for a worker than for the sweep"
         )
-    opened = open_dataset(dataset)
-    learn, validate, found = parts(opened, recordings)
-    if found != data:
-        raise CommandError(f"{dataset} holds other recordings for a worker than for the sweep")
-    network = Network.build(NetworkSpec.from_dict(spec), opened.classes, seed)
-    count = paper_bits(network)
-    binned = BinnedDataset(opened, network.spec, show_us)
+    network = Network.build(NetworkSpec.from_dict(trial.spec), opened.classes, trial.seed)
+    memory = paper_bits(network)
+    binned = BinnedDataset(opened, network.spec, trial.show_us)
     for sample in (*learn, *validate):
-        binned.events(sample)  # damage is told before hours of work
-    trainer = Trainer(network, binned, learn, validate, TrainingPlan(passes, batch, seed, shift))
-
-    def after_portion(progress: Progress) -> None:
-        if not wanted():
-            raise LostError
-
+        binned.events(sample)  # damage is found before hours of work
+    plan = TrainingPlan(trial.passes, trial.batch, trial.seed, trial.shift)
     curve: list[dict[str, Any]] = []
 
-    def note(record: Mapping[str, Any]) -> None:
+    def after_pass(record: Mapping[str, Any]) -> None:
         curve.append({
             "accuracy": record["accuracy"],
             "local": None,
             "activity": record["activity"],
             "seconds": round(record["learn_s"] + record["validate_s"], 2),
         })  # fmt: skip
-        after_pass(len(curve))
+        worker.after_pass(len(curve))
 
-    trainer.run(Progress(), after_portion=after_portion, after_pass=note)
-    curve[-1]["local"] = local_accuracies(network, binned, validate, batch)
-    return {"bits": count.bits, "bits_32": count.bits_32, "curve": curve}
+    Trainer(network, binned, learn, validate, plan).run(
+        Progress(), after_portion=lambda progress: worker.check_wanted(), after_pass=after_pass
+    )
+    curve[-1]["local"] = local_accuracies(network, binned, validate, trial.batch)
+    return {"bits": memory.bits, "bits_32": memory.bits_32, "curve": curve}
 
 
-def parts(
+def trial_data(
     dataset: Dataset, recordings: int | None
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...], str]:
-    """What is learned, what judges, and a short name for both.
+    """Cut a data set for trials.
+
+    Parameters
+    ----------
+    dataset
+        The recordings.
+    recordings
+        Number of recordings to learn from; None for the whole training part.
+
+    Returns
+    -------
+    tuple
+        The training part, the validation part, and a digest of both.
 
     Raises
     ------
     CommandError
-        If there are too few recordings for what is asked.
+        If the data set has too few recordings.
     """
     learn, validate = choose(dataset, "train"), choose(dataset, "validation")
     if recordings is not None:
         learn = stratified(learn, recordings)
-    return learn, validate, resume_file.digest(learn, validate)
+    return learn, validate, data_digest(learn, validate)
 
 
 def stratified(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:
-    """The first recordings of each class, ``count`` in all, each class in proportion.
+    """Take the first recordings of each class, ``count`` in all, each class in proportion.
 
-    Parts of a recording go to the classes with the largest remainder, ties to the class that comes
-    first. The order stays.
+    Fractions are rounded by largest remainder, ties to the class that comes first. The order stays.
 
     Raises
     ------
     CommandError
-        If there are not so many, or so few are asked for that a class has none.
+        If there are fewer recordings, or if a class would have none.
     """
     of_class: dict[str, int] = {}
     for sample in samples:

@@ -26,7 +26,7 @@ def resume_path(out: Path) -> Path:
     return out.with_name(out.name + ".unfinished")
 
 
-def digest(learn: Sequence[Sample], validate: Sequence[Sample]) -> str:
+def data_digest(learn: Sequence[Sample], validate: Sequence[Sample]) -> str:
     """Digest both parts of a data set: files, labels and excerpts."""
     told = hashlib.sha256()
     for part in (learn, validate):

@@ -98,7 +98,7 @@ def train(
     settings = {
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
         "network": hashlib.sha256(repr(network.spec).encode()).hexdigest()[:16],
-        "data": resume_file.digest(learn, held),
+        "data": resume_file.data_digest(learn, held),
         **asdict(plan), "ticks": binned.ticks,
     }  # fmt: skip
     pause = _SAVE_EVERY_S if save_every is None else save_every / 1e6

@@ -213,15 +213,18 @@ def test_a_cluster_elsewhere(
 def test_a_killed_worker_costs_a_retry(walks: Path, taught: str) -> None:
     pytest.importorskip("distributed")
     from spikewire.apps.cluster import dask as _cluster
-    from spikewire.apps.replay.recording import plain, replay_one, version
+    from spikewire.apps.cluster.fingerprint import fingerprint
+    from spikewire.apps.replay.recording import replay_on_worker, to_plain
     from spikewire.sensors import Excerpt
 
     shared = {
-        "model": Path(taught).read_bytes(), "drop": False, "filters": [], "version": version(),
+        "model": Path(taught).read_bytes(), "drop": False, "filters": [],
+        "version": fingerprint(replay_on_worker),
     }  # fmt: skip
     paths = [bar(walks / f"{n}.bin", milliseconds=4000) for n in range(3)]
     points = {
-        path.name: {"excerpt": plain(Excerpt(path), absolute=True), "size": None} for path in paths
+        path.name: {"excerpt": to_plain(Excerpt(path), absolute=True), "size": None}
+        for path in paths
     }
     found = {}
     attempts: list[int] = []
@@ -229,16 +232,16 @@ def test_a_killed_worker_costs_a_retry(walks: Path, taught: str) -> None:
         for event in _cluster.compute(
             client,
             points,
-            work=replay_one,
+            work=replay_on_worker,
             shared=shared,
             spare=True,
         ):
-            if isinstance(event, _cluster.Began):
+            if isinstance(event, _cluster.TrialStarted):
                 attempts.append(event.attempt)
                 if len(attempts) == 2:  # what all have in common dies with it
                     os.kill(event.pid, signal.SIGKILL)
-            elif isinstance(event, _cluster.Finished):
-                found[event.point] = event.result
+            elif isinstance(event, _cluster.TrialFinished):
+                found[event.trial] = event.result
     assert sorted(attempts) == [1, 1, 1, 2]
     assert sorted(found) == sorted(points)
     assert [one["error"] for one in found.values()] == [None] * 3
@@ -249,29 +252,32 @@ def test_a_killed_worker_costs_a_retry(walks: Path, taught: str) -> None:
 
 def test_a_worker_checks_what_it_is_given(walks: Path) -> None:
     from spikewire.apps.cli.errors import CommandError
-    from spikewire.apps.replay.recording import plain, replay_one, version
-    from spikewire.apps.sweep.trial import LostError
+    from spikewire.apps.cluster.fingerprint import fingerprint
+    from spikewire.apps.cluster.worker import LostError, Worker
+    from spikewire.apps.replay.recording import replay_on_worker, to_plain
     from spikewire.sensors import Excerpt, Label
 
     path = walks / "right" / "1.bin"
-    told = plain(Excerpt(path, labels=(Label("a", 0, 50_000),), size=(34, 34)), absolute=True)
-    model = Network.build(load_preset("edge"), ("a", "b"), 1).to_bytes()
-    how: dict[str, Any] = {
-        "model": model, "drop": False, "filters": (), "version": version(),
-        "after_pass": lambda n: None, "wanted": lambda: True,
+    excerpt = to_plain(Excerpt(path, labels=(Label("a", 0, 50_000),), size=(34, 34)), absolute=True)
+    settings: dict[str, Any] = {
+        "model": Network.build(load_preset("edge"), ("a", "b"), 1).to_bytes(),
+        "drop": False, "filters": (), "version": fingerprint(replay_on_worker),
+        "excerpt": excerpt, "size": path.stat().st_size,
     }  # fmt: skip
-    found = replay_one(told, path.stat().st_size, **how)
+    worker = Worker(lambda passes: None, lambda: True)
+    found = replay_on_worker(settings, worker)
     assert {one["truth"] for one in found["results"]} == {"a", None}
     assert found["error"] is None
     with pytest.raises(CommandError, match=r"a worker runs spikewire .* begun with 0\.0"):
-        replay_one(told, None, **how | {"version": "0.0"})
+        replay_on_worker(settings | {"version": "0.0"}, worker)
     with pytest.raises(CommandError, match="is another recording for a worker"):
-        replay_one(told, 5, **how)
+        replay_on_worker(settings | {"size": 5}, worker)
     with pytest.raises(BaseExceptionGroup) as raised:
-        replay_one(told, None, **how | {"wanted": lambda: False})
+        replay_on_worker(settings, Worker(lambda passes: None, lambda: False))
     assert raised.group_contains(LostError)
-    gone = told | {"path": str(walks / "gone.bin")}
-    assert "gone.bin" in replay_one(gone, None, **how)["error"]
+    gone = excerpt | {"path": str(walks / "gone.bin")}
+    outcome = replay_on_worker(settings | {"excerpt": gone, "size": None}, worker)
+    assert "gone.bin" in outcome["error"]
 
 
 @pytest.mark.slow

@@ -124,7 +124,7 @@ def unfinished(digits: Path, tmp_path: Path) -> Path:
     settings = {
         "model": "edge",
         "network": "other",
-        "data": resume.digest(learn, held),
+        "data": resume.data_digest(learn, held),
         "passes": 3,
     }
     position = trainer.Progress(number=1)

@@ -18,10 +18,10 @@ import trio
 from rich.console import Console
 
 from spikewire.apps import commands as cli
-from spikewire.apps.replay.interactive import SPEEDS, Hands, by_hand, obey
-from spikewire.apps.replay.recording import Way
-from spikewire.apps.replay.runner import Sink
-from spikewire.apps.replay.score import Account
+from spikewire.apps.replay.interactive import SPEEDS, InteractiveView, handle_key, run_interactive
+from spikewire.apps.replay.recording import Playback
+from spikewire.apps.replay.runner import ResultSink
+from spikewire.apps.replay.score import ReplayScore
 from spikewire.qcore import Network, load_preset
 from spikewire.sensors import Excerpt
 from tests.support.bars import bar
@@ -65,7 +65,7 @@ async def test_keys_change_the_replay(
     key: str, state: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     source = Told(**state)
-    await obey(source, key)
+    await handle_key(source, key)
     assert source.changes == changes
 
 
@@ -74,7 +74,7 @@ class Fingers:
 
     def __init__(self, *keys: str) -> None:
         self.keys = keys
-        self.hands: Hands
+        self.hands: InteractiveView
         self.out: io.StringIO | None = None
         self.left = False
 
@@ -102,23 +102,25 @@ def test_each_stretch_is_told_apart(tmp_path: Path) -> None:
     paths = [bar(tmp_path / "one.bin"), bar(tmp_path / "two.bin", milliseconds=60)]
     excerpts = [Excerpt(path, label="a") for path in paths]
     network = Network.build(load_preset("edge"), ("a", "b"), 0)
-    account = Account()
+    score = ReplayScore()
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=100, height=40)
     fingers = Fingers("left", "q")
     fingers.out = out
-    hands = Hands(account, 2, console, fingers)  # type: ignore[arg-type]
+    hands = InteractiveView(score, 2, console, fingers)  # type: ignore[arg-type]
     fingers.hands = hands
     with hands:
-        way = Way(speed=None, wait=True)
-        assert not by_hand(network, excerpts, way, Sink(account, None, as_json=False), hands)
+        playback = Playback(speed=None, wait=True)
+        assert not run_interactive(
+            network, excerpts, playback, ResultSink(score, None, as_json=False), hands
+        )
     assert hands.left
     assert fingers.left
-    told = [(Path(one.file).name, one.segment) for one in account.played]
+    told = [(Path(one.file).name, one.segment) for one in score.played]
     assert told == [("one.bin", 0), ("two.bin", 1), ("two.bin", 2)]
-    first, second, third = (one.tally.results for one in account.played)
+    first, second, third = (one.tally.results for one in score.played)
     assert first > second == third
-    assert account.tally.judged == account.tally.results
+    assert score.tally.judged == score.tally.results
     seen = out.getvalue()
     assert "two.bin" in seen
     assert "full speed, paused" in seen

@@ -10,8 +10,8 @@ import pytest
 import trio
 from rich.console import Console
 
-from spikewire.apps.replay.progress import Bar, Show, View, choose_show
-from spikewire.apps.replay.score import Account
+from spikewire.apps.replay.progress import Display, LiveView, ProgressBar, choose_display
+from spikewire.apps.replay.score import ReplayScore
 from spikewire.sensors import Excerpt, FileSource
 from tests.support.bars import bar, cut
 
@@ -31,37 +31,37 @@ def result(t_us: int) -> dict[str, Any]:
 
 
 def test_what_fits_is_chosen() -> None:
-    account, screen, pipe = Account(), terminal(), Console(file=io.StringIO())
+    score, screen, pipe = ReplayScore(), terminal(), Console(file=io.StringIO())
     for out, notes, live, quiet, kind in (
-        (screen, screen, True, False, View),
-        (screen, screen, False, False, Bar),
-        (pipe, screen, True, False, Bar),
-        (pipe, pipe, True, False, Show),
-        (screen, screen, True, True, Show),
+        (screen, screen, True, False, LiveView),
+        (screen, screen, False, False, ProgressBar),
+        (pipe, screen, True, False, ProgressBar),
+        (pipe, pipe, True, False, Display),
+        (screen, screen, True, True, Display),
     ):
-        assert type(choose_show(account, 2, out, notes, live=live, quiet=quiet)) is kind
+        assert type(choose_display(score, 2, out, notes, live=live, quiet=quiet)) is kind
 
 
-@pytest.mark.parametrize("kind", [Bar, View])
+@pytest.mark.parametrize("kind", [ProgressBar, LiveView])
 async def test_it_tells_time_and_accuracy(
-    kind: type[Bar | View], tmp_path: Path, autojump_clock: trio.testing.MockClock
+    kind: type[ProgressBar | LiveView], tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     excerpt = Excerpt(bar(tmp_path / "walk.bin"))
-    account, console = Account(), terminal()
-    account.begin("walk.bin", 0)
-    with kind(account, 2, console) as show:
+    score, console = ReplayScore(), terminal()
+    score.begin("walk.bin", 0)
+    with kind(score, 2, console) as show:
         show.begin(0, excerpt)
-        source = show.look(FileSource([excerpt]))
+        source = show.wrap_source(FileSource([excerpt]))
         assert source.size == (34, 34)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(show.beside)
+            nursery.start_soon(show.companion)
             while show.progress is None:
                 await trio.sleep(0.05)
-                account.take(result(60_000))
+                score.take(result(60_000))
                 show.take(result(60_000))
             assert show.progress == pytest.approx(0.5, abs=0.01)
             await trio.sleep(0.3)
-            if isinstance(show, Bar):
+            if isinstance(show, ProgressBar):
                 told = "0 of 2, 60.0 ms of 119.9 ms, right 100 %"
                 assert show._bar.tasks[0].description == told
             nursery.cancel_scope.cancel()
@@ -69,7 +69,7 @@ async def test_it_tells_time_and_accuracy(
     seen = written(console)
     assert "60.0 ms of 119.9 ms" in seen
     assert "right 100 %" in seen
-    if kind is View:
+    if kind is LiveView:
         assert "walk.bin (1 of 2)" in seen
         assert "right ✓" in seen
         # The terminal is left as it was found.
@@ -88,7 +88,7 @@ async def test_the_length_is_that_of_what_is_shown(tmp_path: Path) -> None:
         (Excerpt(path, 500_000), None),
         (Excerpt(tmp_path / "gone.bin"), None),
     ):
-        show = View(Account(), 1, terminal())
+        show = LiveView(ReplayScore(), 1, terminal())
         show.begin(0, excerpt)
         await show.measure()
         assert show._span == span

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from spikewire.apps.cli.errors import UsageError
-from spikewire.apps.sweep import grid as _vary
+from spikewire.apps.sweep import grid
 from spikewire.qcore import LayerSpec, NetworkSpec, Widths
 
 
@@ -16,8 +16,8 @@ def base(**widths: int) -> NetworkSpec:
 
 
 def test_one_width_after_the_other() -> None:
-    varied = _vary.read_vary(["weight=2,8", "trace=4-6,12"])
-    found = _vary.settings(base(), varied)
+    varied = grid.read_vary(["weight=2,8", "trace=4-6,12"])
+    found = grid.expand_grid(base(), varied)
     assert [str(one) for one in found] == [
         "base", "weight=2", "weight=8", "trace=4", "trace=5", "trace=6", "trace=12",
     ]  # fmt: skip
@@ -26,11 +26,11 @@ def test_one_width_after_the_other() -> None:
     ]  # fmt: skip
     assert found[1].spec.widths == Widths(weight=2)
     assert found[2].spec == found[-1].spec == found[0].spec
-    assert [one.spec.widths.q for one in _vary.settings(base(q=12), {"trace": [8]})] == [12, 8]
+    assert [one.spec.widths.q for one in grid.expand_grid(base(q=12), {"trace": [8]})] == [12, 8]
 
 
 def test_a_grid_combines_all() -> None:
-    found = _vary.settings(base(), {"weight": [4, 6], "store": [6, 7]}, grid=True)[1:]
+    found = grid.expand_grid(base(), {"weight": [4, 6], "store": [6, 7]}, grid=True)[1:]
     assert {one.name for one in found} == {"weight,store"}
     assert [one.value for one in found] == ["4,6", "4,7", "6,6", "6,7"]
     assert str(found[1]) == "weight=4, store=7"
@@ -40,9 +40,9 @@ def test_a_grid_combines_all() -> None:
 def test_networks_are_told_apart_by_what_they_do() -> None:
     one = base()
     named = dataclasses.replace(one, name="other", description="other")
-    assert _vary.digest(one) == _vary.digest(named)
-    assert _vary.digest(one) != _vary.digest(base(error=5))
-    assert _vary.digest(one) != _vary.digest(dataclasses.replace(one, tick_us=2000))
+    assert grid.network_digest(one) == grid.network_digest(named)
+    assert grid.network_digest(one) != grid.network_digest(base(error=5))
+    assert grid.network_digest(one) != grid.network_digest(dataclasses.replace(one, tick_us=2000))
 
 
 @pytest.mark.parametrize(
@@ -75,5 +75,5 @@ def test_networks_are_told_apart_by_what_they_do() -> None:
 )  # fmt: skip
 def test_impossible_widths(spec: NetworkSpec, given: str, part: str) -> None:
     with pytest.raises(UsageError) as error:
-        _vary.settings(spec, _vary.read_vary([given]))
+        grid.expand_grid(spec, grid.read_vary([given]))
     assert part in str(error.value)

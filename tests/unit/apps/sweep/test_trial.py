@@ -1,0 +1,61 @@
+"""A trial of a sweep, and the recordings that it learns from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spikewire.apps.cli.errors import CommandError
+from spikewire.apps.cluster.fingerprint import fingerprint
+from spikewire.apps.cluster.worker import LostError, Worker
+from spikewire.apps.sweep.trial import run_trial, stratified, trial_data
+from spikewire.apps.training.binned_dataset import BinnedDataset
+from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
+from spikewire.qcore import LayerSpec, LearningSpec, Network, NetworkSpec, ReadoutSpec
+from spikewire.sensors import Sample, open_dataset
+
+
+def test_a_trial_trains_as_train_does(digits: Path) -> None:
+    spec = NetworkSpec(
+        "tiny", (LayerSpec("conv", 8, kernel=5, stride=4, pad=2, threshold=20_000, slope=9),),
+        tick_us=2000, learning=LearningSpec(burn_in=10, cadence=5), readout=ReadoutSpec(every=5),
+    )  # fmt: skip
+    data = open_dataset(digits)
+    learn, validate, digest = trial_data(data, 20)
+    settings: dict[str, Any] = {
+        "spec": spec.to_dict(), "dataset": str(digits), "seed": 3, "passes": 2,
+        "batch": 8, "shift": 1, "show_us": 80_000, "recordings": 20, "data": digest,
+        "version": fingerprint(run_trial),
+    }  # fmt: skip
+    passes: list[int] = []
+    worker = Worker(passes.append, lambda: True)
+    found = run_trial(settings, worker)
+    assert passes == [1, 2]
+    binned = BinnedDataset(data, spec, 80_000)
+    trainer = Trainer(
+        Network.build(spec, data.classes, 3), binned, learn, validate, TrainingPlan(2, 8, 3, 1)
+    )
+    progress = Progress()
+    trainer.run(progress, after_portion=lambda now: None, after_pass=lambda record: None)
+    for measured, record in zip(found["curve"], progress.curve, strict=True):
+        assert measured["accuracy"] == record["accuracy"]
+        assert measured["activity"] == record["activity"]
+    with pytest.raises(LostError):
+        run_trial(settings, Worker(passes.append, lambda: False))
+    with pytest.raises(CommandError, match=r"a worker runs spikewire .* begun with 0\.0"):
+        run_trial(settings | {"version": "0.0"}, worker)
+    with pytest.raises(CommandError, match="holds other recordings for a worker"):
+        run_trial(settings | {"recordings": 30}, worker)
+
+
+def test_a_part_keeps_the_proportions() -> None:
+    labels = ["a"] * 7 + ["b"] * 2 + ["c"] * 1
+    samples = [Sample(Path(str(n)), label, None, None, None) for n, label in enumerate(labels)]
+    # 4.2, 1.2 and 0.6 of them.
+    assert [one.label for one in stratified(samples, 6)] == ["a", "a", "a", "a", "b", "c"]
+    assert [one.path.name for one in stratified(samples, 6)] == ["0", "1", "2", "3", "7", "9"]
+    with pytest.raises(CommandError, match="leaves none of class c"):  # 3.5, 1 and 0.5
+        stratified(samples, 5)
+    assert stratified(samples, 10) == tuple(samples)
