@@ -42,13 +42,13 @@ $(STAMP): pyproject.toml constraints.txt
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.robustness.fuzz --count 100000
 
-# The network in apps/models, from nothing but the simulated camera: 40 minutes on two cores.
+# The network in qcore/models, from nothing but the simulated camera: 40 minutes on two cores.
 SIMULATED := $(VENV)/simulated
 model: $(STAMP)
 	rm -rf $(SIMULATED) $(VENV)/gestures.model*
 	$(BIN)/spikewire simulate --out $(SIMULATED) --subjects 330 --train 300 --lights natural --seconds 1.5 --seed 1
 	$(BIN)/spikewire train $(SIMULATED) --trials train --model edge --passes 8 --no-validate --out $(VENV)/gestures.model
-	cp $(VENV)/gestures.model apps/models/gestures.model
+	cp $(VENV)/gestures.model qcore/models/gestures.model
 	$(BIN)/spikewire evaluate gestures $(SIMULATED) --trials test --count-on 0
 
 # The checklist before a version is published; RELEASE=--allow-unreleased rehearses it.

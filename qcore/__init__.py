@@ -24,7 +24,15 @@ from spikewire.qcore.kernels.binning import BinnedEvents, bin_events
 from spikewire.qcore.learners.prototypes import Prototypes
 from spikewire.qcore.learners.rehearsal import DeltaReadout, RehearsalMemory
 from spikewire.qcore.network.batch import Batch, BatchResult
-from spikewire.qcore.network.network import Network, Steps
+from spikewire.qcore.network.catalogue import (
+    is_untrained,
+    load_spec,
+    shipped_model,
+    shipped_names,
+)
+from spikewire.qcore.network.layer_views import LayerView
+from spikewire.qcore.network.network import Network
+from spikewire.qcore.network.results import RunResult, Steps
 from spikewire.qcore.network.snapshot import Snapshot
 from spikewire.qcore.network.spec import (
     LayerSpec,
@@ -50,6 +58,7 @@ __all__ = [
     "ByteItem",
     "DeltaReadout",
     "LayerSpec",
+    "LayerView",
     "LearningSpec",
     "ModelError",
     "Network",
@@ -58,6 +67,7 @@ __all__ = [
     "Prototypes",
     "ReadoutSpec",
     "RehearsalMemory",
+    "RunResult",
     "Snapshot",
     "SpecError",
     "SpikeProbe",
@@ -68,10 +78,14 @@ __all__ = [
     "bytes_by_kind",
     "connection_sparsity",
     "count_operations",
+    "is_untrained",
     "lava_settings",
     "lava_weights",
     "load_preset",
+    "load_spec",
     "paper_bits",
     "paper_code_bits",
     "preset_names",
+    "shipped_model",
+    "shipped_names",
 ]

@@ -1,8 +1,7 @@
-"""From a model's name, as typed, to a network."""
+"""Networks by their names, as typed on the command line."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,17 +11,16 @@ from spikewire.apps.cli.errors import UsageError
 if TYPE_CHECKING:
     from spikewire.qcore import Network, NetworkSpec
 
-SHIPPED = ("gestures",)
-"""Trained networks that come with spikewire."""
 
+def is_known(model: str) -> bool:
+    """Tell whether a name is a shipped network, a preset or a file."""
+    from spikewire.qcore import preset_names, shipped_names
 
-def shipped(model: str) -> Path | None:
-    """Return the file of a network that comes with spikewire; None if it is none of them."""
-    return Path(__file__).parents[1] / "models" / f"{model}.model" if model in SHIPPED else None
+    return model in (*shipped_names(), *preset_names()) or Path(model).is_file()
 
 
 def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = True) -> Network:
-    """Build an untrained network from a preset's name, or load one from a model file.
+    """Build or load a network, as :meth:`spikewire.Network.load` does.
 
     Parameters
     ----------
@@ -43,21 +41,16 @@ def open_network(model: str, classes: Sequence[str], seed: int, *, grow: bool = 
     qcore.ModelError
         The file is no model, or is damaged.
     """
-    from spikewire.qcore import Network, preset_names
+    from spikewire.qcore import Network, is_untrained, preset_names, shipped_names
 
-    if model in preset_names() or model.endswith(".toml"):
+    if is_untrained(model):
         if not classes:
             raise UsageError("a new network needs its classes: give --classes a,b,c")
         return Network.build(open_spec(model), classes, seed)
-    path = shipped(model) or Path(model)
-    if not path.is_file():
-        presets = ", ".join([*SHIPPED, *preset_names()])
+    if not is_known(model):
+        presets = ", ".join([*shipped_names(), *preset_names()])
         raise UsageError(f"{model} is neither a file nor a preset ({presets})")
-    network = Network.load(path)
-    for name in classes if grow else ():
-        if name not in network.classes:
-            network.add_class(name)
-    return network
+    return Network.load(model, classes if grow else ())
 
 
 def open_spec(preset: str) -> NetworkSpec:
@@ -68,17 +61,9 @@ def open_spec(preset: str) -> NetworkSpec:
     UsageError
         Neither a preset nor a file, or a file that describes no network.
     """
-    from spikewire.qcore import NetworkSpec, SpecError, load_preset, preset_names
+    from spikewire.qcore import SpecError, load_spec
 
-    if preset in preset_names():
-        return load_preset(preset)
-    path = Path(preset)
-    if not path.is_file():
-        raise UsageError(
-            f"{preset} is neither a preset ({', '.join(preset_names())}) nor a TOML file like one"
-        )
     try:
-        read = tomllib.loads(path.read_text(encoding="utf-8"))
-        return NetworkSpec.from_dict({"name": path.stem, **read})
-    except (SpecError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is no preset: {error}") from None
+        return load_spec(preset)
+    except SpecError as error:
+        raise UsageError(str(error).removesuffix(".")) from None

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import check_plot
-from spikewire.apps.cli.models import shipped
+from spikewire.apps.cli.models import is_known
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.units import byte_count, names
@@ -77,11 +77,10 @@ def continual(
         check_plot(plot)
     load_kernels()
     from spikewire.apps.continual.experiment import Plan, Study
-    from spikewire.qcore import preset_names
 
     parts = open_parts(dataset, tuning=tuning)
     named = ("nmnist" if parts.dataset.kind == "N-MNIST" else "edge") if model is None else model
-    if named not in preset_names() and not (shipped(named) or Path(named)).is_file():
+    if not is_known(named):
         raise UsageError(f"--model: {named} is neither a file nor a preset")
     plan = Plan(
         model=named, strategies=chosen, seeds=tuple(dict.fromkeys(seed or (0, 1, 2))),

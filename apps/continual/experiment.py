@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import Progress
 
 from spikewire.apps.cli.errors import UsageError
-from spikewire.apps.cli.models import open_network, shipped
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.continual import metrics
 from spikewire.apps.continual.protocol import Rows, judge_tasks, run_tasks
 from spikewire.apps.continual.strategies import (
@@ -224,7 +224,7 @@ def _spec(model: str) -> NetworkSpec:
 
     if model in preset_names():
         return load_preset(model)
-    return Network.load(shipped(model) or model).spec
+    return Network.load(model).spec
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.apps.cli.errors import CommandError, UsageError
-from spikewire.apps.cli.models import shipped
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 from spikewire.apps.training.split import epoch_order, split
 
@@ -175,7 +174,7 @@ def freeze(
     from spikewire.qcore import Batch, Network, load_preset, preset_names
 
     if model not in preset_names():
-        return Network.load(shipped(model) or model)
+        return Network.load(model)
     spec = load_preset(model)
     layers = tuple(replace(layer, plastic=False) for layer in spec.layers)
     readout = replace(spec.readout, slots=0, replays=0, local_gain=0)

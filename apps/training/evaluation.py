@@ -127,7 +127,7 @@ def activity(
     ticks
         Ticks in which they were counted.
     """
-    units = [int(np.prod(network.units(n))) for n in range(len(spikes))]
+    units = [int(np.prod(layer.units)) for layer in network.layers]
     return [round(int(n) / (ticks * one), 5) for n, one in zip(spikes, units, strict=True)]
 
 

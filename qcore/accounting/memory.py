@@ -213,15 +213,15 @@ def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount
          "readout values", "errors"), 0,
     )  # fmt: skip
     for n, layer in enumerate(spec.layers):
-        L = network.state.layers[n]
-        synapses = network.weights(n).size
-        outputs = int(np.prod(network.units(n))) if units is None else units[n]
+        view = network.layers[n]
+        synapses = view.weights.size
+        outputs = int(np.prod(view.units)) if units is None else units[n]
         totals["weights"] += synapses
         totals["R"] += outputs
         totals["U"] += outputs
         if not layer.plastic:
             continue
-        inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+        inputs = int(np.prod(view.inputs))
         totals["gradients"] += synapses
         totals["P"] += inputs
         totals["Q"] += inputs
@@ -246,7 +246,7 @@ def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount
 
 def paper_code_bits(network: Network) -> BitCount | None:
     """Count as the paper's code does, with its 1,440 units; None for another architecture."""
-    units = tuple(int(np.prod(network.units(n))) for n in range(len(network.spec.layers)))
+    units = tuple(int(np.prod(layer.units)) for layer in network.layers)
     return paper_bits(network, PAPER_UNITS) if units == _TRUE_UNITS else None
 
 
@@ -276,7 +276,7 @@ def bytes_by_kind(network: Network) -> tuple[ByteItem, ...]:
         if size
     ]
     order = list(_KINDS)
-    work = network._spikes.nbytes + network._spill.nbytes + network._scratch.nbytes
+    work = sum(array.nbytes for array in network.scratch)
     if network.spec.readout.slots:
         # What is recalled, and its scores.
         work += 2 * int(state.registers[at.FEATURES]) + 4 * len(network.classes)

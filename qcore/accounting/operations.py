@@ -68,17 +68,17 @@ def count_operations(
         How long each is shown.
     """
     copy = Network.from_bytes(network.to_bytes())
-    layers = len(copy.spec.layers)
+    layers = len(copy.layers)
     plane = np.zeros((copy.spec.height, copy.spec.width, copy.spec.polarities), np.int64)
-    sent = [plane.copy(), *(np.zeros(copy.units(n), np.int64) for n in range(layers))]
+    sent = [plane.copy(), *(np.zeros(layer.units, np.int64) for layer in copy.layers)]
     fired = np.zeros(layers, np.int64)
     changed = np.zeros(layers, np.int64)
     readout = np.count_nonzero(_readout_weights(copy), axis=0)
     read = 0
-    before = [copy.membrane(n).copy() for n in range(layers)]
+    before = [layer.membrane.copy() for layer in copy.layers]
     registers = copy.state.registers
     start = int(registers[at.AT_NORMAL])
-    features = copy.state.i16[start : start + readout.size]
+    normalised = copy.state.i16[start : start + readout.size]
     for sample in samples:
         copy.reset_state()
         registers[at.TICK] = registers[at.CHANGED] = 0
@@ -86,9 +86,9 @@ def count_operations(
         edges = np.searchsorted(sample.tick, np.arange(ticks + 1))
         for tick in range(ticks):
             for n in range(layers):
-                before[n][...] = copy.membrane(n)
+                before[n][...] = copy.layers[n].membrane
             part = slice(int(edges[tick]), int(edges[tick + 1]))
-            events = BinnedEvents(sample.tick[part], sample.x[part], sample.y[part], sample.p[part])
+            events = sample[part]
             ran = int(registers[at.TICKS_RUN])
             steps = copy.advance(events, tick + 1)
             if int(registers[at.TICKS_RUN]) == ran:
@@ -99,12 +99,12 @@ def count_operations(
                 plane[events.y, events.x, events.p if plane.shape[2] > 1 else 0] = 1
                 sent[0] += plane
             for n in range(layers):
-                firing[n] = np.count_nonzero(_map(copy, n, at.AT_FIRED, before[n].shape))
-                changed[n] += np.count_nonzero(copy.membrane(n) != before[n])
-                sent[n + 1] += _map(copy, n, at.AT_OUTPUT, copy.units(n)) != 0
+                firing[n] = np.count_nonzero(copy.layers[n].fired)
+                changed[n] += np.count_nonzero(copy.layers[n].membrane != before[n])
+                sent[n + 1] += copy.layers[n].spikes != 0
             fired += firing
             if len(steps.tick):
-                read += int(readout[features != 0].sum())
+                read += int(readout[normalised != 0].sum())
     shown = len(samples) * ticks
     results = len(samples) * -(-ticks // copy.spec.result_every)
     effective = [int((sent[n] * _reach(copy, n, sparse=True)).sum()) for n in range(layers)]
@@ -122,18 +122,13 @@ def count_operations(
     )
 
 
-def _map(network: Network, n: int, column: int, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
-    start = int(network.state.layers[n, column])
-    return network.state.i8[start : start + int(np.prod(shape))].reshape(shape)
-
-
 def _reach(network: Network, n: int, *, sparse: bool) -> npt.NDArray[np.int64]:
     """Synapses behind every place of a layer's input map: int64[rows, columns, channels].
 
     ``sparse`` leaves out those of weight zero; synapses that lead outside the map are none.
     """
     L = network.state.layers[n]
-    W = network.weights(n)
+    W = network.layers[n].weights
     each = np.count_nonzero(W, axis=3) if sparse else np.full(W.shape[:3], W.shape[3])
     rows, columns = int(L[at.IN_ROWS]), int(L[at.IN_COLUMNS])
     reach = np.zeros((rows, columns, W.shape[0]), np.int64)
@@ -155,6 +150,6 @@ def _readout_weights(network: Network) -> npt.NDArray[np.int16]:
 
 def connection_sparsity(network: Network) -> float:
     """Share of weights that are zero, over all layers and the trained readout."""
-    parts: list[npt.NDArray[Any]] = [network.weights(n) for n in range(len(network.spec.layers))]
+    parts: list[npt.NDArray[Any]] = [layer.weights for layer in network.layers]
     parts.append(_readout_weights(network))
     return sum(int((part == 0).sum()) for part in parts) / sum(part.size for part in parts)

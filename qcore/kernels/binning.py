@@ -14,7 +14,14 @@ from spikewire._jit import kernel
 class BinnedEvents:
     """Events in a network's own units, in tick order.
 
-    ``tick`` int64[n]; ``x``, ``y`` uint16[n] inside the model's plane; ``p`` uint8[n] in {0, 1}.
+    Attributes
+    ----------
+    tick
+        int64[n].
+    x, y
+        uint16[n]: places inside the model's plane.
+    p
+        uint8[n]: polarities in {0, 1}.
     """
 
     tick: npt.NDArray[np.int64]
@@ -25,11 +32,14 @@ class BinnedEvents:
     def __len__(self) -> int:
         return len(self.tick)
 
+    def __getitem__(self, part: slice) -> BinnedEvents:
+        """Some of the events, as views."""
+        return BinnedEvents(self.tick[part], self.x[part], self.y[part], self.p[part])
+
     def before(self, tick: int) -> tuple[BinnedEvents, BinnedEvents]:
         """Split into the events before ``tick`` and the rest."""
         n = int(np.searchsorted(self.tick, tick))
-        first = BinnedEvents(self.tick[:n], self.x[:n], self.y[:n], self.p[:n])
-        return first, BinnedEvents(self.tick[n:], self.x[n:], self.y[n:], self.p[n:])
+        return self[:n], self[n:]
 
 
 @kernel(

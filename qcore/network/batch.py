@@ -102,11 +102,11 @@ class Batch:
         i8[: shared[0]], i16[: shared[1]], i32[: shared[2]] = old.i8, old.i16, old.i32
         self._flat = (i8, i16, i32)
         self._own = (i8[shared[0] :], i16[shared[1] :], i32[shared[2] :])
-        net.state = State(
+        self._state = State(
             registers=old.registers, layers=old.layers,
             i8=i8[: shared[0]], i16=i16[: shared[1]], i32=i32[: shared[2]], lanes=old.lanes,
         )  # fmt: skip
-        self._state = net.state
+        net.replace(net.classes, self._state)
 
     def _place(self, b: int, ends: list[int]) -> None:
         """Point recording ``b``'s tables at places of its own."""
@@ -205,7 +205,7 @@ class Batch:
             for b, sample in enumerate(samples):
                 part = slice(starts[b], int(edges[b][step]))
                 starts[b] = part.stop
-                self._advance(b, sample, part, until, shown)
+                self._advance(b, sample[part], until, shown)
             if until > net.spec.learning.burn_in:
                 self._read_locally(count, shown)
             if learn or regulate:
@@ -232,9 +232,7 @@ class Batch:
         self._layers[:, :, at.LIVE] = 1
         self._layers[:, :, list(_COUNTERS)] = 0
 
-    def _advance(
-        self, b: int, sample: BinnedEvents, part: slice, until: int, shown: BatchResult
-    ) -> None:
+    def _advance(self, b: int, part: BinnedEvents, until: int, shown: BatchResult) -> None:
         net = self.network
         classes = len(net.classes)
         R, memory = self._registers[b], net.state.registers[at.REGISTERS :]
@@ -246,8 +244,8 @@ class Batch:
         R[at.REGISTERS :] = memory
         count = advance(
             (R, self._layers[b], *self._flat, net.state.lanes),
-            (net._spikes, net._spill, net._scratch),
-            (sample.tick[part], sample.x[part], sample.y[part], sample.p[part]),
+            net.scratch,
+            (part.tick, part.x, part.y, part.p),
             until, int(R[at.LABEL]), int(R[at.LEARNING]),
             (rows, scores, spikes), no_probe(len(net.spec.layers)),
         )  # fmt: skip
@@ -261,7 +259,7 @@ class Batch:
         for n, layer in enumerate(net.spec.layers):
             if not layer.plastic:
                 continue
-            G, mean = net.readout(n), net.readout_mean(n) >> 4
+            G, mean = net.layers[n].readout, net.layers[n].readout_mean >> 4
             for b in range(count):
                 start = self._layers[b, n, at.AT_OUT_ACTIVATION]
                 local_readout(G, self._flat[0][start : start + G.shape[1]], y)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,9 @@ import safetensors
 import safetensors.numpy
 
 from spikewire.qcore.errors import ModelError
+from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.spec import NetworkSpec
-
-if TYPE_CHECKING:
-    from spikewire.qcore.network.network import Network
 
 FORMAT = "spikewire-model"
 VERSION = 4
@@ -24,18 +23,18 @@ VERSION = 4
 _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
 
 
-def to_bytes(network: Network) -> bytes:
+def to_bytes(state: State, spec: NetworkSpec, classes: Sequence[str], seed: int) -> bytes:
     """Serialise a network: its state, and specification, classes and seed as metadata."""
-    arrays = {name: np.ascontiguousarray(getattr(network.state, name)) for name in _PARTS}
+    arrays = {name: np.ascontiguousarray(getattr(state, name)) for name in _PARTS}
     # One key only: safetensors writes several in no fixed order, and equal learners should make
     # equal files.
     about = json.dumps(
         {
             "format": FORMAT,
             "version": VERSION,
-            "spec": network.spec.to_dict(),
-            "classes": list(network.classes),
-            "seed": network.seed,
+            "spec": spec.to_dict(),
+            "classes": list(classes),
+            "seed": seed,
         },
         sort_keys=True,
     )
@@ -43,7 +42,7 @@ def to_bytes(network: Network) -> bytes:
 
 
 def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], int, State]:
-    """Read what :func:`to_bytes` wrote.
+    """Read the bytes of a model file.
 
     Raises
     ------
@@ -73,7 +72,7 @@ def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], i
         raise ModelError(f"{where} names no classes.")
     expected = allocate(spec, len(classes))
     for name in _PARTS:
-        _take(expected, name, arrays.get(name), where)
+        _fill(expected, name, arrays.get(name), where)
     _check_tables(expected, spec, len(classes), where)
     return spec, classes, seed, expected
 
@@ -95,23 +94,21 @@ def _metadata(data: bytes, where: str) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def _take(state: State, name: str, found: npt.NDArray[Any] | None, where: str) -> None:
+def _fill(state: State, name: str, array: npt.NDArray[Any] | None, where: str) -> None:
     wanted = getattr(state, name)
-    if found is None:
+    if array is None:
         raise ModelError(f"{where} lacks the array {name!r}.")
-    if found.dtype != wanted.dtype:
-        raise ModelError(f"{where}: {name!r} holds {found.dtype}, not {wanted.dtype}.")
-    if found.shape != wanted.shape:
+    if array.dtype != wanted.dtype:
+        raise ModelError(f"{where}: {name!r} holds {array.dtype}, not {wanted.dtype}.")
+    if array.shape != wanted.shape:
         raise ModelError(
-            f"{where}: {name!r} has shape {found.shape}, but its network needs {wanted.shape}."
+            f"{where}: {name!r} has shape {array.shape}, but its network needs {wanted.shape}."
         )
-    wanted[...] = found
+    wanted[...] = array
 
 
 def _check_tables(state: State, spec: NetworkSpec, classes: int, where: str) -> None:
     """Refuse tables that would send the engine outside the flat arrays."""
-    from spikewire.qcore.kernels import layout as at
-
     fresh = allocate(spec, classes)
     for column in range(at.LAYER_COLUMNS):
         if column in at.STATE_COLUMNS:

@@ -1,19 +1,16 @@
-"""What a network knew at one moment, to go back to it while its clock goes on."""
+"""Snapshots: the knowledge of a network at one moment, to restore while its clock goes on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import State
+from spikewire.qcore.network.layer_views import dynamic_arrays
 
-if TYPE_CHECKING:
-    from spikewire.qcore.network.network import Network
-
-# Counters and the clock: they say what happened, which going back does not undo.
-_GOES_ON = tuple(sorted(at.STATE_REGISTERS - {at.LABEL, at.LABEL_SINCE, at.PENDING, at.READ_SHIFT}))
-_COLUMNS_GO_ON = tuple(sorted(at.STATE_COLUMNS - {at.STEP}))
+# Counters and the clock record events that a restored network has seen all the same.
+_KEPT = tuple(sorted(at.STATE_REGISTERS - {at.LABEL, at.LABEL_SINCE, at.PENDING, at.READ_SHIFT}))
+_COLUMNS_KEPT = tuple(sorted(at.STATE_COLUMNS - {at.STEP}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +29,27 @@ class Snapshot:
     state: State
 
 
-def take(network: Network) -> Snapshot:
-    """Copy what ``network`` knows."""
-    return Snapshot(network.classes, network.state.copy())
+def restore(snapshot: Snapshot, present: State) -> State:
+    """Join the knowledge of a snapshot with the present activity of its network.
 
+    Parameters
+    ----------
+    snapshot
+        Gives weights, readouts, thresholds, the rehearsal memory and generators.
+    present
+        Gives membranes, traces, features, the tick and all counters.
 
-def restore(network: Network, snapshot: Snapshot) -> None:
-    """Give ``network`` the knowledge of ``snapshot``; what it is in the middle of goes on.
-
-    Weights, readouts, thresholds, what is rehearsed, generators and classes are the snapshot's.
-    Membranes, traces, features, the tick and all counters stay the network's.
+    Returns
+    -------
+    State
+        The joined state; both others stay as they are.
     """
     state = snapshot.state.copy()
-    for register in _GOES_ON:
-        state.registers[register] = network.state.registers[register]
-    for column in _COLUMNS_GO_ON:
-        state.layers[:, column] = network.state.layers[:, column]
+    for register in _KEPT:
+        state.registers[register] = present.registers[register]
+    for column in _COLUMNS_KEPT:
+        state.layers[:, column] = present.layers[:, column]
     state.registers[at.LABEL] = -1
-    before = network.dynamic_state()
-    network.replace(snapshot.classes, state)
-    for old, new in zip(before, network.dynamic_state(), strict=True):
+    for new, old in zip(dynamic_arrays(state), dynamic_arrays(present), strict=True):
         new[...] = old
+    return state

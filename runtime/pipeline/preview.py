@@ -153,7 +153,7 @@ class Previews:
     def __init__(self, broker: Broker, network: NetworkLike, per_s: Callable[[], float]) -> None:
         self.pictures = False
         self.probe: SpikeProbe | None = None
-        units = (network.spikes(n).size for n in range(len(network.spec.layers)))
+        units = (layer.spikes.size for layer in network.layers)
         self._everybody = SpikeProbe(tuple(picked(of) for of in units), MOST_TICKS)
         self._broker, self._network, self._per_s = broker, network, per_s
         self._picture: Picture | None = None
@@ -206,5 +206,5 @@ class Previews:
             )  # fmt: skip
         if raster is not None:
             network = self._network
-            units = [network.spikes(n).size for n in range(len(network.spec.layers))]
+            units = [layer.spikes.size for layer in network.layers]
             self._broker.publish("spikes", raster.body(units))

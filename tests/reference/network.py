@@ -20,9 +20,9 @@ class NaiveLayer:
     def __init__(self, network: Network, n: int) -> None:
         self.spec = network.spec.layers[n]
         self.L = [int(v) for v in network.state.layers[n]]
-        self.weights = network.weights(n).astype(int)
-        self.store = network.store(n).astype(int)
-        self.table = network.table(n).astype(int)
+        self.weights = network.layers[n].weights.astype(int)
+        self.store = network.layers[n].store.astype(int)
+        self.table = network.layers[n].table.astype(int)
         shape = (self.L[at.ROWS], self.L[at.COLUMNS], self.L[at.CHANNELS])
         self.u, self.v, self.r = (np.zeros(shape, int) for _ in range(3))
         self.activation = np.zeros(shape, int)
@@ -31,14 +31,14 @@ class NaiveLayer:
         self.kind = f"coarse{bits}" if coarse else self.spec.reset
         self.inputs = (self.L[at.IN_ROWS], self.L[at.IN_COLUMNS], self.L[at.IN_CHANNELS])
         self.Q, self.P = np.zeros(self.inputs, int), np.zeros(self.inputs, int)
-        self.units = network.units(n)
+        self.units = network.layers[n].units
         self.F = np.zeros(self.units, int)
         self.g = np.zeros(self.weights.shape, int)
         self.gb = np.zeros(shape[2], int)
         self.counts = np.zeros(shape[2], int)
         if self.spec.plastic:
-            self.G = network.readout(n).astype(int)
-            self.mean = network.readout_mean(n).tolist()
+            self.G = network.layers[n].readout.astype(int)
+            self.mean = network.layers[n].readout_mean.tolist()
         self.heard = [0] * len(network.classes)
 
     def step(self, image: Any) -> Any:

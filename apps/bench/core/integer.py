@@ -57,12 +57,12 @@ def settled(network: Network, *, cadence: int | None = None, factor: float = 1.0
     spec = replace(network.spec, learning=learning)
     copy = Network.build(spec, network.classes, network.seed)
     for n, layer in enumerate(spec.layers):
-        copy.weights(n)[...] = network.weights(n)
+        copy.layers[n].weights[...] = network.layers[n].weights
         if layer.plastic:
-            copy.store(n)[...] = network.store(n)
-            copy.readout_mean(n)[...] = network.readout_mean(n)
-        table = copy.table(n)
-        table[...] = network.table(n)
+            copy.layers[n].store[...] = network.layers[n].store
+            copy.layers[n].readout_mean[...] = network.layers[n].readout_mean
+        table = copy.layers[n].table
+        table[...] = network.layers[n].table
         rows = [THRESHOLD, KICK_R] if layer.reset == "refractory" else [THRESHOLD]
         scaled = np.clip((table[rows] * factor).round(), 64, 2**22)
         table[rows] = scaled.astype(np.int32)
@@ -98,7 +98,7 @@ def run(network: Network, stream: Stream, *, learn: bool) -> Run:
         fired += steps.spikes.sum(0)
     seconds = time.perf_counter() - began
     ticks = len(stream.parts) * stream.ticks
-    units = [int(np.prod(copy.units(n))) for n in range(len(fired))]
+    units = [int(np.prod(layer.units)) for layer in copy.layers]
     return Run(
         seconds / ticks,
         tuple(float(n) / (size * ticks) for n, size in zip(fired, units, strict=True)),

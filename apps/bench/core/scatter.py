@@ -101,7 +101,7 @@ def scatter(network: Network, stream: Stream, rounds: int) -> list[dict[str, Any
         image = np.zeros((copy.spec.height, copy.spec.width, copy.spec.polarities), np.int8)
         image[now.y, now.x, now.p] = 1
         for n in range(len(layers)):
-            taken[n].append(_listed(image if n == 0 else copy.spikes(n - 1)))
+            taken[n].append(_listed(image if n == 0 else copy.layers[n - 1].spikes))
     found = []
     for n, layer in enumerate(layers):
         if layer.kind != "conv":
@@ -109,8 +109,8 @@ def scatter(network: Network, stream: Stream, rounds: int) -> list[dict[str, Any
         spikes = np.concatenate(taken[n])
         edges = np.cumsum([0, *(len(one) for one in taken[n])])
         # In memory a kernel's columns lie from the last to the first; their sum does not care.
-        weights = np.ascontiguousarray(copy.weights(n)[:, :, ::-1])
-        drive = np.zeros(copy.membrane(n).shape, np.int16)
+        weights = np.ascontiguousarray(copy.layers[n].weights[:, :, ::-1])
+        drive = np.zeros(copy.layers[n].membrane.shape, np.int16)
         best, done = 1e9, 0
         for _ in range(rounds + 1):
             began = time.perf_counter()

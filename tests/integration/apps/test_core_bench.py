@@ -93,14 +93,14 @@ def test_a_settled_copy_keeps_what_was_learned_and_its_thresholds() -> None:
     shown = stream()
     network = train(SPEC, shown, 0, lambda n: None)
     copy = settled(network)
-    before = [copy.table(n).copy() for n in range(2)]
+    before = [copy.layers[n].table.copy() for n in range(2)]
     for n in range(2):
-        assert (copy.table(n) == network.table(n)).all()
-        assert (copy.store(n) == network.store(n)).all()
+        assert (copy.layers[n].table == network.layers[n].table).all()
+        assert (copy.layers[n].store == network.layers[n].store).all()
     for events, until, label in shown.chunks():
         copy.advance(events, until, label=label, learn=True)
     assert copy.updates > 0
-    assert all((copy.table(n) == was).all() for n, was in enumerate(before))
+    assert all((copy.layers[n].table == was).all() for n, was in enumerate(before))
     often = run(settled(network, cadence=1), shown, learn=True).updates
     assert often > run(settled(network), shown, learn=True).updates > 0
 

@@ -27,11 +27,11 @@ def test_digits_are_learned_in_one_pass(data_dir: Path) -> None:
     network = Network.build(spec, data.classes, 0)
     binned = BinnedDataset(data, spec)
     learn, held = choose(data, "train")[::4], choose(data, "validation")[::4]
-    stores = [network.store(n).copy() for n in range(3)]
+    stores = [network.layers[n].store.copy() for n in range(3)]
     training = Trainer(network, binned, learn, (), TrainingPlan.best(spec, 1, None, 0, 0))
     training.run(Progress(), after_portion=lambda p: None, after_pass=lambda r: None)
-    assert (network.store(0) == stores[0]).all()
-    assert all((network.store(n) != stores[n]).any() for n in (1, 2))
+    assert (network.layers[0].store == stores[0]).all()
+    assert all((network.layers[n].store != stores[n]).any() for n in (1, 2))
     batch = Batch(network, len(held))
     shown = batch.show([binned.events(one) for one in held], None, binned.ticks)
     labels = [data.classes.index(one.label) for one in held]

@@ -55,7 +55,7 @@ def test_the_wheel_of_the_sdist_is_the_same(built: Built) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["py.typed", "qcore/presets/*.toml", "apps/models/*.model", "apps/dashboard/static/*"],
+    ["py.typed", "qcore/presets/*.toml", "qcore/models/*.model", "apps/dashboard/static/*"],
 )
 def test_what_is_not_python_is_in_the_wheel(built: Built, pattern: str) -> None:
     found = {Path(name) for name in package_files(built.wheel)}

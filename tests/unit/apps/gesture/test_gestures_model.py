@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewire.apps.cli.models import open_network, shipped
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.training.evaluation import predictions
-from spikewire.qcore import Batch, bin_events
+from spikewire.qcore import Batch, bin_events, shipped_model
 from spikewire.sensors import GESTURES, open_recording, simulate
 
 
@@ -29,7 +29,7 @@ def ask(recordings: list[np.ndarray]) -> list[str]:  # type: ignore[type-arg]
 
 
 def test_it_is_small_and_knows_the_eleven_gestures() -> None:
-    path = shipped("gestures")
+    path = shipped_model("gestures")
     assert path is not None
     assert path.stat().st_size < 304_828
     net = open_network("gestures", (), 0)

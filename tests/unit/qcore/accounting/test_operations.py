@@ -48,15 +48,15 @@ def thin(network: Network, seed: int) -> None:
     """Set about half of the weights to zero."""
     draw = np.random.default_rng(seed)
     for n in range(len(network.spec.layers)):
-        weights = network.weights(n).copy()
+        weights = network.layers[n].weights.copy()
         weights[draw.random(weights.shape) < 0.5] = 0
-        network.set_weights(n, weights)
+        network.layers[n].set_weights(weights)
 
 
 def follow(network: Network, sample: BinnedEvents, stride: int, pad: int) -> int:
     """Count the first layer's operations spike by spike, weight by weight."""
-    W = network.weights(0)
-    rows, columns = network.membrane(0).shape[:2]
+    W = network.layers[0].weights
+    rows, columns = network.layers[0].membrane.shape[:2]
     total = 0
     for _, x, y, p in sorted(set(zip(sample.tick, sample.x, sample.y, sample.p, strict=True))):
         for oy in range(rows):
@@ -81,9 +81,9 @@ def test_operations_spike_by_spike(seed: int, stride: int, pad: int) -> None:
 def test_without_zero_weights_it_is_the_engines_counter(pool: int) -> None:
     network = Network.build(spec(pool=pool), ["a", "b"], 3)
     for n in range(2):
-        weights = network.weights(n).copy()
+        weights = network.layers[n].weights.copy()
         weights[weights == 0] = 1
-        network.set_weights(n, weights)
+        network.layers[n].set_weights(weights)
     samples = [recording(1), recording(2)]
     saved = network.to_bytes()
     counts = count_operations(network, samples, 20)
@@ -123,7 +123,7 @@ def test_nothing_shown_does_nothing() -> None:
 def test_connection_sparsity_counts_zeros() -> None:
     network = Network.build(spec(), ["a", "b"], 0)
     for n in range(2):
-        network.set_weights(n, np.ones_like(network.weights(n)))
+        network.layers[n].set_weights(np.ones_like(network.layers[n].weights))
     readout = 2 * (5 * 6 * 3 + 4)
     layers = 2 * 9 * 3 + 90 * 4
     assert connection_sparsity(network) == readout / (readout + layers)

@@ -200,8 +200,8 @@ def test_a_network_follows_lava_bit_for_bit(seed: int, kind: str) -> None:
              "exponent": exponent, "plastic": False, **told}  # fmt: skip
     spec = NetworkSpec.from_dict({"name": "lava", "width": 5, "height": 4, "layers": [layer]})
     network = Network.build(spec, ("a",), 0)
-    network.set_weights(0, used)
-    rows, columns, _ = network.units(0)
+    network.layers[0].set_weights(used)
+    rows, columns, _ = network.layers[0].units
     neurons = {
         i: LavaLif(**{**p[i[2]], "bias_exp": p[0]["bias_exp"], "period": p[0]["period"]})
         for i in np.ndindex(rows, columns, channels)
@@ -220,7 +220,7 @@ def test_a_network_follows_lava_bit_for_bit(seed: int, kind: str) -> None:
             total = total << weight_exp if weight_exp > 0 else total >> -weight_exp
             neuron.step(total)
             assert not neuron.wrapped
-            assert int(network.membrane(0)[oy, ox, k]) == neuron.v
+            assert int(network.layers[0].membrane[oy, ox, k]) == neuron.v
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_weights_of_another_shape_or_range_are_refused() -> None:
     )  # fmt: skip
     network = Network.build(spec, ("a",), 0)
     with pytest.raises(ModelError, match=r"shape \(2, 3, 3, 2\), not int64 of shape \(3,\)"):
-        network.set_weights(0, np.zeros(3, np.int64))
+        network.layers[0].set_weights(np.zeros(3, np.int64))
     with pytest.raises(ModelError, match="weights from -8 to 7, not 0 to 8"):
-        network.set_weights(0, np.arange(36).reshape(2, 3, 3, 2) % 9)
-    network.set_weights(0, np.arange(36).reshape(2, 3, 3, 2) % 8)
-    assert (network.weights(0) == network.store(0) >> 6).all()
-    assert network.weights(0).max() == 7
+        network.layers[0].set_weights(np.arange(36).reshape(2, 3, 3, 2) % 9)
+    network.layers[0].set_weights(np.arange(36).reshape(2, 3, 3, 2) % 8)
+    assert (network.layers[0].weights == network.layers[0].store >> 6).all()
+    assert network.layers[0].weights.max() == 7

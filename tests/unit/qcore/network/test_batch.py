@@ -34,33 +34,33 @@ def test_a_batch_equals_its_naive_twin(seed: int, count: int, variant: str) -> N
     scores = twin.show([tuples(s) for s in samples], labels, 40)
     assert (shown.scores == scores).all()
     for n, layer in enumerate(twin.last.layers):
-        assert (network.store(n) == layer.store).all()
-        assert (network.weights(n) == layer.weights).all()
-        assert (network.table(n) == layer.table).all()
-        assert network.readout_mean(n).tolist() == layer.mean
+        assert (network.layers[n].store == layer.store).all()
+        assert (network.layers[n].weights == layer.weights).all()
+        assert (network.layers[n].table == layer.table).all()
+        assert network.layers[n].readout_mean.tolist() == layer.mean
     assert (network.read_store() == twin.last.read).all()
     assert network.state.lanes.tolist() == twin.last.lanes
 
 
 def test_it_learns_and_regulates() -> None:
     network, rng = build(**SIDE), np.random.default_rng(0)
-    before = [network.store(n).copy() for n in range(3)]
-    thresholds = network.table(0).copy()
+    before = [network.layers[n].store.copy() for n in range(3)]
+    thresholds = network.layers[0].table.copy()
     Batch(network, 3).show(recordings(rng, 3, 100), [0, 1, 2], 100, learn=True)
-    assert all((network.store(n) != w).any() for n, w in enumerate(before))
-    assert (network.table(0) != thresholds).any()
+    assert all((network.layers[n].store != w).any() for n, w in enumerate(before))
+    assert (network.layers[0].table != thresholds).any()
     assert network.read_store().any()
 
 
 def test_without_learning_nothing_lasting_changes() -> None:
     network, rng = build(**SIDE), np.random.default_rng(1)
-    stores = [network.store(n).copy() for n in range(3)]
-    tables = [network.table(n).copy() for n in range(3)]
+    stores = [network.layers[n].store.copy() for n in range(3)]
+    tables = [network.layers[n].table.copy() for n in range(3)]
     shown = Batch(network, 3).show(recordings(rng, 3, 60), None, 60)
     assert shown.spikes.any()
     assert shown.synaptic_ops.any()
-    assert all((network.store(n) == w).all() for n, w in enumerate(stores))
-    assert all((network.table(n) == t).all() for n, t in enumerate(tables))
+    assert all((network.layers[n].store == w).all() for n, w in enumerate(stores))
+    assert all((network.layers[n].table == t).all() for n, t in enumerate(tables))
 
 
 def test_a_batch_scores_as_the_network_alone() -> None:

@@ -107,11 +107,11 @@ def test_the_engine_equals_its_naive_twin(seed: int, variant: str) -> None:
         assert list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True)) == rows
         start = stop
     for n, layer in enumerate(twin.layers):
-        assert (network.store(n) == layer.store).all()
-        assert (network.weights(n) == layer.weights).all()
-        assert (network.table(n) == layer.table).all()
-        assert (network.membrane(n) == layer.v).all()
-        assert (network.gradient(n) == layer.g).all()
+        assert (network.layers[n].store == layer.store).all()
+        assert (network.layers[n].weights == layer.weights).all()
+        assert (network.layers[n].table == layer.table).all()
+        assert (network.layers[n].membrane == layer.v).all()
+        assert (network.layers[n].gradient == layer.g).all()
     assert (network.read_store() == twin.read).all()
     assert network.state.lanes.tolist() == twin.lanes
 
@@ -143,7 +143,7 @@ def test_experienced_networks_equal_their_twins(seed: int, label: int) -> None:
     assert list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True)) == rows
     assert (network.read_store() == twin.read).all()
     for n, layer in enumerate(twin.layers):
-        assert (network.table(n) == layer.table).all()
+        assert (network.layers[n].table == layer.table).all()
     assert network.state.registers[at.REGISTERS :].tolist() == twin.seen
     assert network.state.lanes.tolist() == twin.lanes
 
@@ -151,10 +151,10 @@ def test_experienced_networks_equal_their_twins(seed: int, label: int) -> None:
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
 def test_the_twin_test_really_learns(variant: str) -> None:
     network = build(**VARIANTS[variant])
-    before = [network.store(n).copy() for n in range(3)]
+    before = [network.layers[n].store.copy() for n in range(3)]
     rng = np.random.default_rng(0)
     network.advance(draw(rng, range(200), 2000, (8, 7)), 200, label=1, learn=True)
-    assert all((network.store(n) != w).any() for n, w in enumerate(before))
+    assert all((network.layers[n].store != w).any() for n, w in enumerate(before))
     assert network.read_store().any()
 
 
@@ -191,12 +191,12 @@ def test_a_layer_with_a_bias_is_not_at_rest_without_events() -> None:
     rows = twin.advance([], 91, -1, False)
     assert list(zip(steps.tick.tolist(), steps.scores.tolist(), strict=True)) == rows
     for n, layer in enumerate(twin.layers):
-        assert (network.membrane(n) == layer.v).all()
-        assert (network.activation(n) == layer.activation).all()
+        assert (network.layers[n].membrane == layer.v).all()
+        assert (network.layers[n].activation == layer.activation).all()
     assert int(steps.spikes[:, 2].sum()) > 0
     network.advance(_none(), 92)
     network.reset_state()
-    assert not network.membrane(2).any()
+    assert not network.layers[2].membrane.any()
     again = network.advance(_none(), 183)
     # The first row after a reset still tells of the spikes since the last one before it.
     assert (again.spikes[1:] == steps.spikes[1:]).all()
@@ -250,7 +250,7 @@ def test_a_new_class_leaves_the_old_ones_as_they_were() -> None:
     a, b = network.advance(events, 200), other.advance(events, 200)
     assert (a.scores == b.scores[:, :3]).all()
     assert not b.scores[:, 3].any()
-    assert (network.readout(0) == other.readout(0)[:3]).all()
+    assert (network.layers[0].readout == other.layers[0].readout[:3]).all()
     other.advance(draw(rng, range(200, 400), 2000, (8, 7)), 400, label=3, learn=True)
     assert other.read_store()[3].any()
     with pytest.raises(ModelError, match="repeat"):

@@ -7,6 +7,7 @@ import pytest
 
 from spikewire.qcore import Network
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.network.layer_views import dynamic_arrays
 from tests.unit.qcore.network.test_network import VARIANTS, build, draw
 
 
@@ -41,7 +42,7 @@ def test_what_was_learned_since_is_forgotten(variant: str) -> None:
         twin.state.registers[register] = network.state.registers[register]
     assert scores(network, 1) == scores(twin, 1)
     for n in range(len(network.spec.layers)):
-        assert np.array_equal(network.store(n), twin.store(n))
+        assert np.array_equal(network.layers[n].store, twin.layers[n].store)
     assert np.array_equal(network.read_store(), twin.read_store())
 
 
@@ -50,10 +51,12 @@ def test_what_goes_on_is_not_touched() -> None:
     network = build(3)
     known = network.snapshot()
     show(network, 150, 2, rng)
-    before = [part.copy() for part in network.dynamic_state()]
+    before = [part.copy() for part in dynamic_arrays(network.state)]
     assert any(part.any() for part in before)
     network.restore(known)
-    assert all(np.array_equal(a, b) for a, b in zip(before, network.dynamic_state(), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(before, dynamic_arrays(network.state), strict=True)
+    )
 
 
 def test_a_class_of_the_lesson_goes_with_it() -> None:
@@ -63,11 +66,11 @@ def test_a_class_of_the_lesson_goes_with_it() -> None:
     known = network.snapshot()
     before = network.read_store().copy()
     show(network, 50, network.add_class("new"), rng)
-    membranes = network.membrane(0).copy()
+    membranes = network.layers[0].membrane.copy()
     network.restore(known)
     assert network.classes == ("a", "b", "c")
     assert np.array_equal(network.read_store(), before)
-    assert np.array_equal(network.membrane(0), membranes)
+    assert np.array_equal(network.layers[0].membrane, membranes)
     show(network, 50, 2, rng)
     assert Network.from_bytes(network.to_bytes()).classes == ("a", "b", "c")
 

@@ -14,7 +14,7 @@ from tests.unit.qcore.network.test_network import VARIANTS, build, draw, same
 
 
 def everyone(network: Network) -> list[np.ndarray]:
-    sizes = (network.spikes(n).size for n in range(len(network.spec.layers)))
+    sizes = (layer.spikes.size for layer in network.layers)
     return [np.arange(size, dtype=np.int64) for size in sizes]
 
 
@@ -34,7 +34,7 @@ def test_what_is_watched_is_what_fires(seed: int, variant: str, ticks: int) -> N
             part = slice(*np.searchsorted(events.tick, [tick, tick + 1]))
             now = BinnedEvents(events.tick[part], events.x[part], events.y[part], events.p[part])
             slow.advance(now, tick + 1, label=1, learn=True)
-            seen.append([slow.spikes(n).reshape(-1)[units[n]].copy() for n in range(3)])
+            seen.append([slow.layers[n].spikes.reshape(-1)[units[n]].copy() for n in range(3)])
         looked = min(ticks, stop - start)
         for n, fired in enumerate(steps.fired):
             assert fired.shape == (looked, units[n].size)

@@ -35,13 +35,13 @@ def test_a_specification_survives_toml_and_json() -> None:
     assert NetworkSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     assert hash(spec) == hash(NetworkSpec.from_dict(spec.to_dict()))
     network = Network.build(spec, ("a",), 0)
-    assert network.table(0)[:4].tolist() == [
+    assert network.layers[0].table[:4].tolist() == [
         [3796, 3496, 3796, 3496, 3796],
         [4006] * 5,
         [9000, 8000, 7000, 9000, 8000],
         [-5] * 5,
     ]
-    assert network.table(0)[5].tolist() == [9000, 8000, 7000, 9000, 8000]
+    assert network.layers[0].table[5].tolist() == [9000, 8000, 7000, 9000, 8000]
     assert Network.from_bytes(network.to_bytes()).spec == spec
 
 
@@ -49,21 +49,23 @@ def test_a_narrow_weight_is_the_wide_one_without_its_last_bits() -> None:
     rng = np.random.default_rng(7)
     events = draw(rng, range(60), 600, (8, 7))
     wide = build()
-    stores = [wide.store(n).copy() for n in range(3)]
+    stores = [wide.layers[n].store.copy() for n in range(3)]
     for bits in range(2, 9):
         narrow = build(widths={"weight": bits})
         for n in range(3):
-            assert (narrow.store(n) == stores[n]).all()
-            assert (narrow.weights(n) == wide.weights(n) >> (8 - bits)).all()
+            assert (narrow.layers[n].store == stores[n]).all()
+            assert (narrow.layers[n].weights == wide.layers[n].weights >> (8 - bits)).all()
         # The same network at 8 bits whose weights have their last bits set to zero.
         same_scale = build()
         for n in range(3):
-            same_scale.set_weights(n, (wide.weights(n) >> (8 - bits)) * 2 ** (8 - bits))
+            same_scale.layers[n].set_weights(
+                (wide.layers[n].weights >> (8 - bits)) * 2 ** (8 - bits)
+            )
         narrow.advance(events, 60)
         same_scale.advance(events, 60)
         for n in range(3):
-            assert (narrow.membrane(n) == same_scale.membrane(n)).all()
-            assert narrow.membrane(n).any()
+            assert (narrow.layers[n].membrane == same_scale.layers[n].membrane).all()
+            assert narrow.layers[n].membrane.any()
 
 
 def test_a_narrow_activation_is_the_wide_one_without_its_last_bits() -> None:
@@ -75,7 +77,7 @@ def test_a_narrow_activation_is_the_wide_one_without_its_last_bits() -> None:
         other = build(widths={"activation": bits})
         other.advance(events, 60)
         for n in range(3):
-            a, b = wide.activation(n).astype(int), other.activation(n).astype(int)
+            a, b = wide.layers[n].activation.astype(int), other.layers[n].activation.astype(int)
             assert (b == a >> (6 - bits)).all() if bits <= 6 else (b >> 1 == a).all()
             assert a.max() > 0
             assert b.max() < 2**bits

@@ -119,14 +119,14 @@ def test_a_raster_changes_nothing_and_names_who_fired():
     segment = SimpleNamespace(size=(128, 128), origin_us=0, origin_tick=0)
     plain, watched, slow = (Network.build(load_preset("edge"), ("a", "b"), 3) for _ in range(3))
     first = compute_piece(plain, segment, piece, 1, True)
-    probe = SpikeProbe(tuple(picked(slow.spikes(n).size) for n in range(3)), 64)
+    probe = SpikeProbe(tuple(picked(slow.layers[n].spikes.size) for n in range(3)), 64)
     seen = compute_piece(watched, segment, piece, 1, True, probe=probe)
     assert plain.to_bytes() == watched.to_bytes()
     for name in ("tick", "scores", "spikes"):
         assert np.array_equal(getattr(first, name), getattr(seen, name))
     assert first.raster is None
     assert seen.raster is not None
-    body = seen.raster.body([slow.spikes(n).size for n in range(3)])
+    body = seen.raster.body([slow.layers[n].spikes.size for n in range(3)])
     assert (body["first_tick"], body["ticks"]) == (136, 64)
     wanted = [set() for _ in range(3)]
     t = piece.events.t // 1000
@@ -134,7 +134,7 @@ def test_a_raster_changes_nothing_and_names_who_fired():
         now = piece.events.cut(int(np.searchsorted(t, tick)), int(np.searchsorted(t, tick + 1)))
         compute_piece(slow, segment, TickRange(now, tick + 1, None), 1, True)
         for n in range(3):
-            units = slow.spikes(n).reshape(-1)
+            units = slow.layers[n].spikes.reshape(-1)
             for row in range(min(units.size, 128)):
                 if tick >= 136 and units[row * units.size // min(units.size, 128)]:
                     wanted[n].add((tick - 136, row))

@@ -1,0 +1,64 @@
+"""First values of an untrained network: drawn weights and readouts, neuron parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels import neuron
+from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
+from spikewire.qcore.network.allocate import State, allocate
+from spikewire.qcore.network.layer_views import LayerView, layer_views
+from spikewire.qcore.network.spec import LayerSpec, NetworkSpec, per_channel
+
+
+def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
+    """Allocate an untrained network's state: random weights and readouts from ``seed``."""
+    state = allocate(spec, classes)
+    fill_lanes(state.lanes, seed, 0)
+    for layer, view in zip(spec.layers, layer_views(state), strict=True):
+        _draw_weights(view, state, seed)
+        _fill_table(view, layer)
+    draw_readouts(state, spec, seed, 0)
+    return state
+
+
+def draw_readouts(state: State, spec: NetworkSpec, seed: int, first: int) -> None:
+    """Draw the fixed random readouts of all plastic layers, from class ``first`` on.
+
+    Each class has a generator of its own, so that adding one leaves the others as they were.
+    """
+    rail = 2 ** (spec.widths.readout - 1) - 1
+    lanes = np.zeros(64, np.uint32)
+    for layer in layer_views(state):
+        if not layer.plastic:
+            continue
+        G = layer.readout
+        for k in range(first, len(G)):
+            fill_lanes(lanes, seed, 1000 + 1000 * layer.index + k)
+            row = np.zeros(G.shape[1], np.int16)
+            fill_uniform(row, lanes, rail)
+            G[k] = row
+
+
+def _draw_weights(layer: LayerView, state: State, seed: int) -> None:
+    L = state.layers[layer.index]
+    lanes = np.zeros(64, np.uint32)
+    fill_lanes(lanes, seed, 1 + layer.index)
+    drawn = np.zeros(layer.weights.size, np.int16)
+    fill_uniform(drawn, lanes, int(L[at.STORE_RAIL]))
+    store = drawn.reshape(layer.weights.shape)
+    layer.weights[...] = store >> int(L[at.USED_SHIFT])
+    if layer.plastic:
+        layer.store[...] = store
+
+
+def _fill_table(view: LayerView, layer: LayerSpec) -> None:
+    table = view.table
+    table[neuron.KEEP_U] = 4096 - per_channel(layer.decay_u, layer.channels)
+    table[neuron.KEEP_V] = 4096 - per_channel(layer.decay_v, layer.channels)
+    table[neuron.THRESHOLD] = per_channel(layer.threshold, layer.channels)
+    table[neuron.BIAS] = per_channel(layer.bias, layer.channels)
+    table[neuron.KEEP_R] = layer.refractory_keep
+    kick = table[neuron.THRESHOLD] if layer.reset == "refractory" else layer.refractory_ticks
+    table[neuron.KICK_R] = kick

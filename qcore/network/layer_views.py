@@ -1,0 +1,278 @@
+"""Views of a network's state: each layer's arrays, and those of the trained readout.
+
+A view shares its memory with the network: writing to it changes the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewire.qcore.errors import ModelError
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels import neuron
+from spikewire.qcore.network.allocate import State
+
+Shape = tuple[int, int, int]
+
+
+def _view(flat: npt.NDArray[Any], start: int, *shape: int) -> npt.NDArray[Any]:
+    return flat[start : start + int(np.prod(shape))].reshape(shape)
+
+
+class LayerView:
+    """One layer of a network, as arrays that share the network's memory.
+
+    Parameters
+    ----------
+    state
+        The network's state.
+    index
+        Number of the layer, from 0.
+
+    Notes
+    -----
+    A view belongs to the state that it was made of. Ask the network for ``layers`` again after
+    adding a class or restoring a snapshot.
+    """
+
+    __slots__ = ("_L", "_state", "index")
+
+    def __init__(self, state: State, index: int) -> None:
+        self._state = state
+        self._L = state.layers[index]
+        self.index = index
+
+    def __repr__(self) -> str:
+        rows, columns, channels = self.units
+        return f"<layer {self.index}: {rows} rows x {columns} columns x {channels} channels>"
+
+    def _get(self, *columns: int) -> tuple[int, ...]:
+        return tuple(int(self._L[column]) for column in columns)
+
+    def _classes(self) -> int:
+        return int(self._state.registers[at.CLASSES])
+
+    def _synapses(self) -> tuple[int, int, int, int]:
+        channels, rows, columns, outputs = self._get(
+            at.IN_CHANNELS, at.KERNEL_Y, at.KERNEL_X, at.CHANNELS
+        )
+        return channels, rows, columns, outputs
+
+    def _taps(self, flat: npt.NDArray[Any], column: int) -> npt.NDArray[Any]:
+        """View the synapses, whose kernel columns lie in memory from the last to the first."""
+        return _view(flat, self._L[column], *self._synapses())[:, :, ::-1]
+
+    @property
+    def inputs(self) -> Shape:
+        """Shape of the input map: rows, columns, channels."""
+        rows, columns, channels = self._get(at.IN_ROWS, at.IN_COLUMNS, at.IN_CHANNELS)
+        return rows, columns, channels
+
+    @property
+    def neurons(self) -> Shape:
+        """Shape of the neurons, before pooling: rows, columns, channels."""
+        rows, columns, channels = self._get(at.ROWS, at.COLUMNS, at.CHANNELS)
+        return rows, columns, channels
+
+    @property
+    def units(self) -> Shape:
+        """Shape of the output map, after pooling: rows, columns, channels."""
+        rows, columns, channels = self._get(at.OUT_ROWS, at.OUT_COLUMNS, at.CHANNELS)
+        return rows, columns, channels
+
+    @property
+    def plastic(self) -> bool:
+        """Whether the layer can learn."""
+        return bool(self._L[at.PLASTIC])
+
+    @property
+    def weights(self) -> npt.NDArray[np.int8]:
+        """Weights in use: int8[c_in, kernel rows, kernel columns, c_out]."""
+        return self._taps(self._state.i8, at.AT_WEIGHTS)
+
+    @property
+    def store(self) -> npt.NDArray[np.int16]:
+        """Stored weights, at full width: int16[c_in, kernel rows, kernel columns, c_out].
+
+        A layer that cannot learn stores only its weights in use: this is a copy of them then.
+        """
+        if not self.plastic:
+            return self.weights.astype(np.int16) << np.int16(self._L[at.USED_SHIFT])
+        return self._taps(self._state.i16, at.AT_STORE)
+
+    def set_weights(self, weights: npt.NDArray[np.integer[Any]]) -> None:
+        """Set the weights in use, and the stored ones with them.
+
+        Parameters
+        ----------
+        weights
+            Integers [c_in, kernel rows, kernel columns, c_out] of the used width,
+            ``widths.weight``: -128 to 127 if it is 8. A convolution correlates, as PyTorch's does.
+
+        Raises
+        ------
+        ModelError
+            If their shape, dtype or range is another.
+        """
+        values = np.asarray(weights)
+        shift = int(self._L[at.USED_SHIFT])
+        rail = (int(self._L[at.STORE_RAIL]) + 1) >> shift
+        wanted = self._synapses()
+        if values.shape != wanted or not np.issubdtype(values.dtype, np.integer):
+            raise ModelError(
+                f"Layer {self.index} takes whole numbers of shape {wanted}, not {values.dtype} of "
+                f"shape {values.shape}."
+            )
+        if values.min() < -rail or values.max() >= rail:
+            raise ModelError(
+                f"Layer {self.index} takes weights from {-rail} to {rail - 1}, not {values.min()} "
+                f"to {values.max()}."
+            )
+        self.weights[...] = values
+        if self.plastic:
+            self.store[...] = values.astype(np.int64) << shift
+
+    @property
+    def gradient(self) -> npt.NDArray[np.int32]:
+        """Collected gradient: int32[c_in, kernel rows, kernel columns, c_out]."""
+        return self._taps(self._state.i32, at.AT_GRADIENT)
+
+    @property
+    def bias_gradient(self) -> npt.NDArray[np.int32]:
+        """Collected gradient of the biases: int32[c_out]."""
+        return _view(self._state.i32, self._L[at.AT_BIAS_GRADIENT], int(self._L[at.CHANNELS]))
+
+    @property
+    def readout(self) -> npt.NDArray[np.int8]:
+        """Fixed random readout: int8[classes, units]."""
+        units = int(np.prod(self.units))
+        return _view(self._state.i8, self._L[at.AT_G], self._classes(), units)
+
+    @property
+    def readout_mean(self) -> npt.NDArray[np.int32]:
+        """Slow mean of the local readout, times 16: int32[classes]."""
+        return _view(self._state.i32, self._L[at.AT_MEAN], self._classes())
+
+    @property
+    def table(self) -> npt.NDArray[np.int32]:
+        """Parameters of the channels: int32[8, channels], rows named in ``kernels.neuron``."""
+        channels = int(self._L[at.CHANNELS])
+        return _view(self._state.i32, self._L[at.AT_TABLE], neuron.PARAMETERS, channels)
+
+    def _row(self, parameter: int) -> npt.NDArray[np.int32]:
+        row: npt.NDArray[np.int32] = self.table[parameter]
+        return row
+
+    @property
+    def threshold(self) -> npt.NDArray[np.int32]:
+        """Firing thresholds: int32[channels]."""
+        return self._row(neuron.THRESHOLD)
+
+    @property
+    def bias(self) -> npt.NDArray[np.int32]:
+        """Biases, added to the current in every tick: int32[channels]."""
+        return self._row(neuron.BIAS)
+
+    def _per_neuron(self, column: int) -> npt.NDArray[np.int32]:
+        return _view(self._state.i32, self._L[column], *self.neurons)
+
+    @property
+    def current(self) -> npt.NDArray[np.int32]:
+        """Synaptic currents: int32[rows, columns, channels], 24 bits."""
+        return self._per_neuron(at.AT_U)
+
+    @property
+    def membrane(self) -> npt.NDArray[np.int32]:
+        """Membrane potentials: int32[rows, columns, channels], 24 bits."""
+        return self._per_neuron(at.AT_V)
+
+    @property
+    def refractory(self) -> npt.NDArray[np.int32]:
+        """Refractory states: int32[rows, columns, channels]."""
+        return self._per_neuron(at.AT_R)
+
+    @property
+    def fired(self) -> npt.NDArray[np.int8]:
+        """Spikes of the last tick, before pooling: int8[rows, columns, channels]."""
+        return _view(self._state.i8, self._L[at.AT_FIRED], *self.neurons)
+
+    @property
+    def spikes(self) -> npt.NDArray[np.int8]:
+        """Output map of the last tick, after pooling: int8[rows, columns, channels]."""
+        return _view(self._state.i8, self._L[at.AT_OUTPUT], *self.units)
+
+    @property
+    def activation(self) -> npt.NDArray[np.int8]:
+        """Last activations, before pooling: int8[rows, columns, channels].
+
+        They are taken in every ``learning.cadence``-th tick, and only of layers that can learn.
+
+        They have ``widths.activation`` bits: half the range at the threshold, and an end where the
+        surrogate's window is closed.
+        """
+        return _view(self._state.i8, self._L[at.AT_ACTIVATION], *self.neurons)
+
+    @property
+    def pooled_activation(self) -> npt.NDArray[np.int8]:
+        """Last activations, after pooling: int8[rows, columns, channels]."""
+        return _view(self._state.i8, self._L[at.AT_OUT_ACTIVATION], *self.units)
+
+    @property
+    def traces(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+        """Traces Q and P of the input map: int16[rows, columns, channels] each."""
+        q, p = self._L[at.AT_Q], self._L[at.AT_P]
+        return _view(self._state.i16, q, *self.inputs), _view(self._state.i16, p, *self.inputs)
+
+    @property
+    def spike_counts(self) -> npt.NDArray[np.int32]:
+        """Output spikes since thresholds were last adapted: int32[channels]."""
+        return _view(self._state.i32, self._L[at.AT_COUNT], int(self._L[at.CHANNELS]))
+
+
+def layer_views(state: State) -> tuple[LayerView, ...]:
+    """View all layers of a network's state."""
+    return tuple(LayerView(state, n) for n in range(len(state.layers)))
+
+
+def features(state: State) -> npt.NDArray[np.int16]:
+    """View the readout's features: int16[features]."""
+    R = state.registers
+    return _view(state.i16, R[at.AT_FEATURE], int(R[at.FEATURES]))
+
+
+def read_store(state: State) -> npt.NDArray[np.int16]:
+    """View the stored weights of the trained readout: int16[classes, features]."""
+    R = state.registers
+    return _view(state.i16, R[at.AT_READ_STORE], int(R[at.CLASSES]), int(R[at.FEATURES]))
+
+
+def _normalised_features(state: State) -> npt.NDArray[np.int16]:
+    R = state.registers
+    return _view(state.i16, R[at.AT_NORMAL], int(R[at.FEATURES]))
+
+
+def dynamic_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
+    """View the arrays of the moment: membranes, outputs, traces, features; not what is learned."""
+    for layer in layer_views(state):
+        yield from (layer.current, layer.membrane, layer.refractory, layer.fired, layer.spikes)
+        if layer.plastic:
+            yield from (*layer.traces, layer.activation, layer.pooled_activation)
+    yield from (features(state), _normalised_features(state))
+
+
+def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
+    """View every array in a fixed order; those with a row per class have the class first."""
+    yield from dynamic_arrays(state)
+    for layer in layer_views(state):
+        yield from (layer.weights, layer.table, layer.spike_counts)
+        if layer.plastic:
+            yield from (layer.store, layer.gradient, layer.bias_gradient)
+            yield from (layer.readout, layer.readout_mean)
+    yield read_store(state)
+    R = state.registers
+    packed = -(-int(R[at.FEATURES]) // 8)
+    yield _view(state.i8, R[at.AT_SLOTS], int(R[at.CLASSES]), int(R[at.SLOTS]), packed)
