@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         SettingsError,
     )
     from spikewire.runtime.interfaces import RecordedPiece, Recorder
+    from spikewire.runtime.net.address import ServiceAddress
     from spikewire.runtime.net.asgi_server import AsgiServer, address_of
     from spikewire.runtime.pipeline.pipeline import ONLY, PIPELINE, Pipeline, Summary
     from spikewire.runtime.protocol.frames import Framer, frame
@@ -63,6 +64,7 @@ _HOME = {
     "RequestRefused": "errors",
     "Retry": "client.retry",
     "Service": "server.service",
+    "ServiceAddress": "net.address",
     "ServiceError": "errors",
     "Settings": "settings.settings",
     "SettingsError": "errors",
@@ -106,6 +108,7 @@ __all__ = [
     "RequestRefused",
     "Retry",
     "Service",
+    "ServiceAddress",
     "ServiceError",
     "Settings",
     "SettingsError",

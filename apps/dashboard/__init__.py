@@ -5,8 +5,8 @@ WebSocket. The server hands out those files and carries messages between the Web
 service, unread.
 """
 
-from spikewire.apps.dashboard.address import Door
 from spikewire.apps.dashboard.asgi import make_app
 from spikewire.apps.dashboard.server import DASHBOARD_PORT, serve_dashboard
+from spikewire.runtime import ServiceAddress as Door
 
 __all__ = ["DASHBOARD_PORT", "Door", "make_app", "serve_dashboard"]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from spikewire.apps.cli.errors import CommandError
-from spikewire.apps.dashboard.address import Door
 from spikewire.apps.dashboard.security import (
     SECURITY_HEADERS,
     host_allowed,
@@ -17,6 +16,7 @@ from spikewire.apps.dashboard.security import (
     own_names,
 )
 from spikewire.apps.dashboard.websocket_relay import Relay
+from spikewire.runtime import ServiceAddress
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -39,7 +39,7 @@ def static_files() -> dict[str, bytes]:
 
 
 def make_app(
-    door: Door,
+    address: ServiceAddress,
     host: str = "127.0.0.1",
     *,
     public: bool = False,
@@ -49,7 +49,7 @@ def make_app(
 
     Parameters
     ----------
-    door
+    address
         Where the service is.
     host
         The name or address that the server listens on.
@@ -94,6 +94,6 @@ def make_app(
             await websocket.close()  # before it is accepted: 403
             return
         await websocket.accept()
-        await Relay(websocket, door, ends).run()
+        await Relay(websocket, address, ends).run()
 
     return Starlette(routes=[WebSocketRoute("/ws", wire), Route("/", page), Route("/{name}", page)])

@@ -7,9 +7,9 @@ import errno
 import trio
 
 from spikewire.apps.cli.errors import CommandError
-from spikewire.apps.dashboard.address import Door, UnreachableError
 from spikewire.apps.dashboard.asgi import make_app
 from spikewire.apps.dashboard.websocket_relay import FROM_BROWSER_BYTES
+from spikewire.runtime import ServiceAddress, ServiceError
 
 DASHBOARD_PORT = 7480
 _MOST = 256
@@ -18,7 +18,7 @@ _DEAD_MS = 20_000
 
 
 async def serve_dashboard(
-    connect_to: Door,
+    connect_to: ServiceAddress,
     host: str = "127.0.0.1",
     port: int | None = None,
     *,
@@ -46,7 +46,7 @@ async def serve_dashboard(
         is not there or wants no token.
     """
     if public:
-        await _check_door(connect_to)
+        await _check_token(connect_to)
     from spikewire.runtime import AsgiServer, address_of
 
     closing = trio.Event()
@@ -57,17 +57,17 @@ async def serve_dashboard(
     await pages.serve(listeners, _DEAD_MS)
 
 
-async def _check_door(door: Door) -> None:
+async def _check_token(address: ServiceAddress) -> None:
     try:
-        anybody = await door.lets_anybody_in()
-    except UnreachableError as error:
+        protected = await address.requires_token("dashboard")
+    except ServiceError as error:
         raise CommandError(
             f"{error} A public page needs one that runs already, to see that it wants a token."
         ) from None
-    if anybody:
+    if not protected:
         raise CommandError(
-            f"The service at {door} wants no token: whoever reaches a public page could teach it."
-            " Give it one with --control-token FILE."
+            f"The service at {address} wants no token: whoever reaches a public page could teach"
+            " it. Give it one with --control-token FILE."
         )
 
 

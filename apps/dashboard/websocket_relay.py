@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from spikewire.apps.dashboard.address import Door, UnreachableError
-from spikewire.runtime import Framer, ProtocolError, frame
+from spikewire.runtime import Framer, ProtocolError, ServiceAddress, ServiceError, frame
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
@@ -44,15 +43,15 @@ class Relay:
     ----------
     websocket
         Accepted.
-    door
+    address
         Where the service is.
     closing
         Set when the server ends.
     """
 
-    def __init__(self, websocket: WebSocket, door: Door, closing: trio.Event) -> None:
+    def __init__(self, websocket: WebSocket, address: ServiceAddress, closing: trio.Event) -> None:
         self._websocket = websocket
-        self._door = door
+        self._address = address
         self._closing = closing
         self._will = b""
         self._code = NORMAL
@@ -60,8 +59,8 @@ class Relay:
     async def run(self) -> None:
         """Connect to the service and carry; tells the browser if that cannot be done."""
         try:
-            stream = await self._door.open()
-        except UnreachableError as error:
+            stream = await self._address.open()
+        except ServiceError as error:
             await self._say({"type": "unreachable", "message": str(error)})
             await self._close(TRY_LATER)
             return

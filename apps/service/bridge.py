@@ -94,8 +94,9 @@ def bridge(
 
     server = _server(nats, nats_creds, nats_ca)
     stream: Callable[[], AbstractAsyncContextManager[ReconnectingClient]] = partial(
-        follow, *names(topics), **door(connect, tls, ca, token_file).options, name="bridge",
-        pipeline=pipeline, notices=True, after_goodbye="end" if until_goodbye else "wait",
+        follow, **door(connect, tls, ca, token_file).options, subscribe=names(topics),
+        name="bridge", pipeline=pipeline, notices=True,
+        after_goodbye="end" if until_goodbye else "wait",
     )  # fmt: skip
     options = BridgeOptions(
         prefix=_prefix(prefix), host=socket.gethostname(), encoding=encoding,

@@ -53,7 +53,9 @@ def _stream(
 
     if once:
         return connect(**service.options, name="watch", subscribe=topics)
-    return follow(*topics, **service.options, name="watch", after_goodbye="wait", notices=True)
+    return follow(
+        **service.options, subscribe=topics, name="watch", after_goodbye="wait", notices=True
+    )
 
 
 def _last_words(message: Mapping[str, Any]) -> Mapping[str, Any] | None:

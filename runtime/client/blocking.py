@@ -6,19 +6,18 @@ import math
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Unpack
 
-from spikewire.runtime.client.client import greeted, own_hello, silence_limit_s
+from spikewire.runtime.client.client import greeted, silence_limit_s
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.notices import (
-    AfterGoodbye,
-    Away,
     back_notice,
     lost_notice,
     said_goodbye,
     unanswered,
 )
+from spikewire.runtime.client.options import PatientKeywords, split_options
 from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.client.retry import Outages, Retry
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused, ServiceError
@@ -30,10 +29,10 @@ from spikewire.runtime.settings.settings import DEFAULT_PORT
 _RECONNECT_S = 10.0  # for one attempt, where the program itself would wait for ever
 
 
-class BlockingClient:
+class BlockingClient(AbstractContextManager["BlockingClient"]):
     """A conversation with a service, from a thread that may wait::
 
-        with BlockingClient(port=7462, subscribe=["result"]) as client:
+        with BlockingClient("127.0.0.1", 7462, subscribe=["result"]) as client:
             client.teach("wave")
             for message in client:
                 print(message["class"])
@@ -44,65 +43,43 @@ class BlockingClient:
     Parameters
     ----------
     host, port
-        Where the service listens.
-    name
-        What the service's log calls this client.
+        Address of the service. ``host`` may also be text such as ``127.0.0.1:7462`` or
+        ``unix:PATH``, or a :class:`ServiceAddress`.
     subscribe, policy
         Topics to take from the start, and what to do when they come too fast.
-    pipeline
-        Which pipeline of the service is meant, where it has several.
-    token
-        What the service wants to be shown; None takes ``SPIKEWIRE_TOKEN`` from the environment.
-    tls, ca
-        Speak TLS, and trust the system's authorities or those of a PEM file.
-    unix_path
-        A Unix socket, instead of host and port.
-    timeout_s
-        How long to wait for the service to connect, and for each message; None: for ever, while
-        there are heartbeats.
-    buffer
-        Messages kept while nobody takes them.
     reconnect
         Whether a lost service is looked for, as long as it takes or as a :class:`Retry` says. The
         topics then go on where they were, as :func:`follow` describes. A loss is noticed, and
         the service looked for, within iterations and requests: there is no thread behind.
-    after_goodbye, away, notices
-        As for :func:`follow`; of use with ``reconnect`` only.
+    **options
+        Those of :func:`connect`, and ``after_goodbye``, ``away`` and ``notices`` of :func:`follow`,
+        of use with ``reconnect`` only. ``timeout_s`` limits the wait for each message, too; by
+        default there is no limit while heartbeats come.
 
     Raises
     ------
     ConnectionLost
-        Nobody answers there.
+        Nothing answers there.
     ProtocolError
-        Whoever answers does not speak protocol 1, or refuses the connection.
+        The other side does not speak protocol 1, or refuses the connection.
     """
 
     def __init__(
         self,
-        host: str = "127.0.0.1",
+        host: str | ServiceAddress = "127.0.0.1",
         port: int = DEFAULT_PORT,
         *,
-        name: str = "spikewire",
         subscribe: Iterable[str] = (),
         policy: Policy = "drop_oldest",
-        pipeline: str | None = None,
-        token: str | None = None,
-        tls: bool = False,
-        ca: str | None = None,
-        unix_path: str | None = None,
-        timeout_s: float | None = None,
-        buffer: int = 4096,
         reconnect: bool | Retry = False,
-        after_goodbye: AfterGoodbye = "end",
-        away: Away = "wait",
-        notices: bool = False,
+        **options: Unpack[PatientKeywords],
     ) -> None:
-        self._address = ServiceAddress(host, port, unix_path, tls, ca)
-        self._hello = own_hello(name, token, pipeline)
-        self._timeout_s = timeout_s
-        self._buffer = MessageBuffer(buffer)
+        chosen, self._loss = split_options({"timeout_s": None, **options})
+        self._address = chosen.address(host, port)
+        self._hello = chosen.hello()
+        self._timeout_s = chosen.timeout_s
+        self._buffer = MessageBuffer(chosen.buffer)
         self._last_id = 0
-        self._after_goodbye, self._when_away, self._notices = after_goodbye, away, notices
         self._positions = TopicPositions()
         self._outages = Outages(reconnect if isinstance(reconnect, Retry) else Retry())
         self._reconnects = bool(reconnect)
@@ -111,7 +88,7 @@ class BlockingClient:
         self.hello: dict[str, Any] = {}
         self.goodbye: dict[str, Any] | None = None
         try:
-            self._open(timeout_s)
+            self._open(chosen.timeout_s)
         except (ConnectionLost, ProtocolError) as error:
             if not self._reconnects:
                 raise
@@ -131,15 +108,7 @@ class BlockingClient:
         """Messages lost here, because they were not taken in time."""
         return self._buffer.missed
 
-    def __enter__(self) -> BlockingClient:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -182,7 +151,7 @@ class BlockingClient:
             There is no connection; or it ended before the answer: the request may have been done.
         """
         if self._reconnects and (self._lost is not None or self.goodbye is not None):
-            if self._when_away == "fail":
+            if self._loss.away == "fail":
                 raise ConnectionLost(f"The service is away: {kind} was not asked.")
             if self.goodbye is not None and not self._waits_after_goodbye():
                 raise ConnectionLost("The service has said goodbye.")
@@ -276,7 +245,7 @@ class BlockingClient:
         self._new_run = self._positions.met(self.hello)
 
     def _waits_after_goodbye(self) -> bool:
-        return self._reconnects and self._after_goodbye == "wait"
+        return self._reconnects and self._loss.after_goodbye == "wait"
 
     def _come_back(self, error: ServiceError) -> None:
         """Look for the service until it is there again, or raise what cannot be helped."""
@@ -287,14 +256,14 @@ class BlockingClient:
         began, told = time.monotonic(), not self.hello
         while True:
             pause = self._outages.pause(error, time.monotonic())
-            if not told and self._notices:
+            if not told and self._loss.notices:
                 self._buffer.put(lost_notice(error, self.goodbye))
             told = True
             time.sleep(pause)
             try:
                 known = bool(self.hello)
                 self._open(min(self._timeout_s or math.inf, _RECONNECT_S))
-                if known and self._notices:
+                if known and self._loss.notices:
                     away_s, attempts = time.monotonic() - began, self._outages.failed + 1
                     self._buffer.put(back_notice(self.hello, self._new_run, away_s, attempts))
                     told = False

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Unpack
 
 import trio
 
 from spikewire._tasks import background_tasks
 from spikewire.runtime.client.message_buffer import MessageBuffer
+from spikewire.runtime.client.options import ClientKeywords, ClientOptions
 from spikewire.runtime.client.requests import RequestMethods
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused
 from spikewire.runtime.net.address import ServiceAddress
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
-from spikewire.runtime.protocol.messages import PROTOCOL, Policy
+from spikewire.runtime.protocol.messages import Policy
 from spikewire.runtime.settings.settings import DEFAULT_PORT
 
 _CHUNK = 64 * 1024
-TOKEN_VARIABLE = "SPIKEWIRE_TOKEN"
 _SILENT_BEATS = 3  # heartbeats that may be missing before a service is given up
 
 
@@ -186,8 +185,8 @@ class Client(RequestMethods):
             raise ProtocolError(str(message.get("code")), str(message.get("message")))
         return message
 
-    async def _handshake(self, hello: Mapping[str, Any], timeout_s: float) -> None:
-        with trio.move_on_after(timeout_s) as scope:
+    async def _handshake(self, hello: Mapping[str, Any], timeout_s: float | None) -> None:
+        with trio.move_on_after(math.inf if timeout_s is None else timeout_s) as scope:
             await self._send(hello)
             self.hello = greeted(await self._receive())
         if scope.cancelled_caught:
@@ -223,16 +222,6 @@ class Client(RequestMethods):
             event.set()
 
 
-def own_hello(name: str, token: str | None, pipeline: str | None) -> dict[str, Any]:
-    """What a client says first; without a token it takes the environment's."""
-    token = os.environ.get(TOKEN_VARIABLE) if token is None else token
-    chosen = {"token": token, "pipeline": pipeline}
-    return {
-        "type": "hello", "protocol": PROTOCOL, "client": name,
-        **{field: value for field, value in chosen.items() if value is not None},
-    }  # fmt: skip
-
-
 def greeted(message: dict[str, Any]) -> dict[str, Any]:
     """Check that a service's first message is its hello."""
     if message.get("type") != "hello":
@@ -251,9 +240,9 @@ def silence_limit_s(hello: Mapping[str, Any]) -> float:
 async def converse(
     stream: trio.abc.Stream,
     *,
-    name: str = "spikewire",
-    pipeline: str | None = None,
     token: str | None = None,
+    pipeline: str | None = None,
+    name: str = "spikewire",
     timeout_s: float = 10.0,
     buffer: int = 4096,
 ) -> AsyncGenerator[Client]:
@@ -263,16 +252,8 @@ async def converse(
     ----------
     stream
         Closed at the end.
-    name
-        What the service's log calls this client.
-    pipeline
-        Which pipeline of the service is meant, where it has several.
-    token
-        What the service wants to be shown; None takes ``SPIKEWIRE_TOKEN`` from the environment.
-    timeout_s
-        Seconds that the service has for its hello.
-    buffer
-        Messages kept until they are taken. Beyond it the oldest are lost, and a gap says so.
+    token, pipeline, name, timeout_s, buffer
+        As for :func:`connect`; ``timeout_s`` limits the wait for the hello.
 
     Raises
     ------
@@ -281,9 +262,26 @@ async def converse(
     ProtocolError
         The other side does not speak protocol 1, or refuses the connection.
     """
-    client = Client(stream, buffer)
+    options = ClientOptions(
+        token=token, pipeline=pipeline, name=name, timeout_s=timeout_s, buffer=buffer
+    )
+    async with _conversation(stream, options) as client:
+        yield client
+
+
+@asynccontextmanager
+async def dialled(address: ServiceAddress, options: ClientOptions) -> AsyncGenerator[Client]:
+    """Connect to an address; the errors are those of :func:`connect`."""
+    limit_s = math.inf if options.timeout_s is None else options.timeout_s
+    async with _conversation(await address.open(limit_s), options) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _conversation(stream: trio.abc.Stream, options: ClientOptions) -> AsyncGenerator[Client]:
+    client = Client(stream, options.buffer)
     async with stream:
-        await client._handshake(own_hello(name, token, pipeline), timeout_s)
+        await client._handshake(options.hello(), options.timeout_s)
         async with background_tasks() as nursery:
             nursery.start_soon(client._read)
             yield client
@@ -291,23 +289,16 @@ async def converse(
 
 @asynccontextmanager
 async def connect(
-    host: str = "127.0.0.1",
+    host: str | ServiceAddress = "127.0.0.1",
     port: int = DEFAULT_PORT,
     *,
-    name: str = "spikewire",
     subscribe: Iterable[str] = (),
     policy: Policy = "drop_oldest",
-    pipeline: str | None = None,
-    token: str | None = None,
-    tls: bool = False,
-    ca: str | None = None,
-    unix_path: str | None = None,
-    timeout_s: float = 10.0,
-    buffer: int = 4096,
+    **options: Unpack[ClientKeywords],
 ) -> AsyncGenerator[Client]:
     """Connect to a service over TCP, TLS or a Unix socket::
 
-        async with connect(port=7462, subscribe=["result"]) as client:
+        async with connect("127.0.0.1", 7462, subscribe=["result"]) as client:
             await client.teach("wave")
             async for message in client:
                 print(message)
@@ -315,27 +306,32 @@ async def connect(
     Parameters
     ----------
     host, port
-        Where the service listens.
-    name, pipeline, token, buffer
-        As for :func:`converse`.
+        Address of the service. ``host`` may also be text such as ``127.0.0.1:7462`` or
+        ``unix:PATH``, or a :class:`ServiceAddress`.
     subscribe, policy
         Topics to take from the start, and what to do when they come too fast.
-    tls, ca
-        Speak TLS, and trust the system's authorities or those of a PEM file.
-    unix_path
-        A Unix socket, instead of host and port.
+    **options
+        Keyword arguments with these names:
+
+        - ``token``: secret that admits the client (default: ``SPIKEWIRE_TOKEN`` from the
+          environment);
+        - ``pipeline``: pipeline of the service (default: its first);
+        - ``name``: name of this client in the service's log;
+        - ``tls``, ``ca``: speak TLS, and trust the system's authorities or those of a PEM file;
+        - ``unix_path``: a Unix socket, instead of host and port;
+        - ``timeout_s``: seconds that the service has to answer (10);
+        - ``buffer``: messages kept until they are taken (4,096). Beyond it the oldest are lost, and
+          a gap says so.
 
     Raises
     ------
     ConnectionLost
-        Nobody answers there within ``timeout_s``.
+        Nothing answers there within ``timeout_s``.
     ProtocolError
-        Whoever answers does not speak protocol 1, or refuses the connection.
+        The other side does not speak protocol 1, or refuses the connection.
     """
-    stream = await ServiceAddress(host, port, unix_path, tls, ca).open(timeout_s)
-    async with converse(
-        stream, name=name, pipeline=pipeline, token=token, timeout_s=timeout_s, buffer=buffer
-    ) as client:
+    chosen = ClientOptions(**options)
+    async with dialled(chosen.address(host, port), chosen) as client:
         topics = list(subscribe)
         if topics:
             await client.subscribe(*topics, policy=policy)

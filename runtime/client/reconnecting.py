@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import trio
 
 from spikewire._tasks import background_tasks
-from spikewire.runtime.client.client import Client, connect
+from spikewire.runtime.client.client import Client, dialled
 from spikewire.runtime.client.message_buffer import Message, MessageBuffer
 from spikewire.runtime.client.notices import (
-    AfterGoodbye,
     Away,
     back_notice,
     lost_notice,
     said_goodbye,
     unanswered,
 )
+from spikewire.runtime.client.options import FollowKeywords, LossOptions, split_options
 from spikewire.runtime.client.requests import RequestMethods
 from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.client.retry import Outages, Retry
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, ServiceError
-from spikewire.runtime.protocol.messages import Policy
+from spikewire.runtime.net.address import ServiceAddress
+from spikewire.runtime.protocol.messages import Policy, matching
 from spikewire.runtime.settings.settings import DEFAULT_PORT
 
 Dial = Callable[[], AbstractAsyncContextManager[Client]]
@@ -47,17 +47,13 @@ class ReconnectingClient(RequestMethods):
         positions: TopicPositions,
         *,
         retry: Retry,
-        after_goodbye: AfterGoodbye,
-        away: Away,
-        notices: bool,
+        loss: LossOptions,
         buffer: int,
     ) -> None:
         self._dial = dial
         self._positions = positions
         self._outages = Outages(retry)
-        self._after_goodbye = after_goodbye
-        self._away = away
-        self._notices = notices
+        self._loss = loss
         self._buffer = MessageBuffer(buffer)
         self._client: Client | None = None
         self._failure: ServiceError | None = None
@@ -129,7 +125,7 @@ class ReconnectingClient(RequestMethods):
         while not self.connected:
             if self._over:
                 raise self._failure or ConnectionLost("The service has said goodbye.")
-            if (away or self._away) == "fail":
+            if (away or self._loss.away) == "fail":
                 raise ConnectionLost(f"The service is away: {kind} was not asked.")
             await self._news.park()
         assert self._client is not None
@@ -183,7 +179,7 @@ class ReconnectingClient(RequestMethods):
         finally:
             self._client = None
         self.goodbye = client.goodbye or {}
-        return None if self._after_goodbye == "end" else said_goodbye(self.goodbye)
+        return None if self._loss.after_goodbye == "end" else said_goodbye(self.goodbye)
 
     def _arrived(self, client: Client, new_run: bool) -> None:
         now = trio.current_time()
@@ -196,7 +192,7 @@ class ReconnectingClient(RequestMethods):
         self._news.unpark_all()
 
     def _tell(self, notice: Message) -> None:
-        if self._notices:
+        if self._loss.notices:
             self._put(notice)
 
     def _put(self, *messages: Message) -> None:
@@ -208,71 +204,65 @@ class ReconnectingClient(RequestMethods):
 
 @asynccontextmanager
 async def follow(
-    *topics: str,
-    host: str = "127.0.0.1",
+    host: str | ServiceAddress = "127.0.0.1",
     port: int = DEFAULT_PORT,
-    name: str = "spikewire",
+    *,
+    subscribe: Iterable[str] = (),
     policy: Policy = "drop_oldest",
-    pipeline: str | None = None,
-    token: str | None = None,
-    tls: bool = False,
-    ca: str | None = None,
-    unix_path: str | None = None,
-    timeout_s: float = 10.0,
-    buffer: int = 4096,
     retry: Retry | None = None,
-    after_goodbye: AfterGoodbye = "end",
-    away: Away = "wait",
-    notices: bool = False,
     last_seq: Mapping[str, int] | None = None,
     run: str | None = None,
+    **options: Unpack[FollowKeywords],
 ) -> AsyncGenerator[ReconnectingClient]:
     """Follow topics of a service, across lost connections::
 
-        async with follow("result", port=7462, after_goodbye="wait") as stream:
-            async for message in stream:
+        async with follow("127.0.0.1", 7462, subscribe=["result"]) as client:
+            async for message in client:
                 print(message)
 
     After a loss the connection is made again and each topic goes on where it was: nothing comes
-    twice; what the service does not keep any more is told by a gap, as it tells one to a slow
-    reader. In another run of the service the numbers begin anew.
+    twice. Messages that the service does not keep any more are told by a gap. In another run of the
+    service the numbers begin anew.
 
     Parameters
     ----------
-    topics, policy
-        What to take, and what happens to messages that are not read in time.
-    host, port, name, pipeline, token, tls, ca, unix_path, timeout_s
+    host, port
         As for :func:`connect`.
-    buffer
-        Messages kept while nobody takes them. Beyond it the oldest are lost, and a gap says so.
+    subscribe, policy
+        Topics to take, and what happens to messages that are not read in time.
     retry
-        How a lost service is looked for; by default for ever, with pauses of up to 10 s, once it
-        was there.
-    after_goodbye
-        Whether a goodbye is the end, or to ``wait`` for the service to come back.
-    away
-        Whether requests made while there is no connection ``wait`` for one or ``fail``.
-    notices
-        Deliver ``{"type": "lost", "reason"}`` (with the ``goodbye`` if there was one) and
-        ``{"type": "back", "hello", "new_run", "away_s", "attempts"}`` among the messages.
+        Schedule of the attempts to find a lost service. By default they go on for ever, with pauses
+        of up to 10 s, once the service was there.
     last_seq, run
-        What is known from an earlier program: its ``last_seq`` and ``run``.
+        The ``last_seq`` and ``run`` of an earlier client, to go on from there.
+    **options
+        Those of :func:`connect`, and:
+
+        - ``after_goodbye``: whether a goodbye is the ``end``, or to ``wait`` for the service to
+          come back;
+        - ``away``: whether requests made while there is no connection ``wait`` for one or ``fail``;
+        - ``notices``: deliver ``{"type": "lost", "reason"}`` (with the ``goodbye`` if there was
+          one) and ``{"type": "back", "hello", "new_run", "away_s", "attempts"}`` among the
+          messages.
 
     Raises
     ------
     ConnectionLost, ProtocolError
         As :func:`connect` does, where ``retry`` does not say to wait at the start.
     """
-    dial = partial(
-        connect, host, port, name=name, pipeline=pipeline, token=token, tls=tls, ca=ca,
-        unix_path=unix_path, timeout_s=timeout_s, buffer=buffer,
-    )  # fmt: skip
+    if isinstance(host, str) and matching([host]):
+        raise TypeError(f"{host!r} is a topic: topics are given as subscribe=[{host!r}]")
+    client_options, loss = split_options({**options})
+    address = client_options.address(host, port)
+
+    def dial() -> AbstractAsyncContextManager[Client]:
+        return dialled(address, client_options)
+
     positions = TopicPositions(last_seq, run)
-    positions.want(topics, policy)
+    positions.want(subscribe, policy)
     client = ReconnectingClient(
-        dial, positions, retry=retry or Retry(), after_goodbye=after_goodbye, away=away,
-        notices=notices, buffer=buffer,
-    )  # fmt: skip
+        dial, positions, retry=retry or Retry(), loss=loss, buffer=client_options.buffer
+    )
     async with keeping_up(client):
         yield client
 

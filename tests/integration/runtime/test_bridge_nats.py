@@ -46,7 +46,7 @@ def reader():
 
 @asynccontextmanager
 async def bridged(service, url, prefix, **options):
-    stream = partial(follow, "result", port=service.addresses[0][1], notices=True)
+    stream = partial(follow, *service.addresses[0], subscribe=["result"], notices=True)
     link = NatsLink(nats_server(url))
     told = []
     bridge = Bridge(
@@ -193,7 +193,7 @@ async def test_a_service_that_comes_back_is_found_again(fakes, broker, reader):
     ports, told = [0], []
 
     def stream():
-        return follow("result", port=ports[0], notices=True, after_goodbye="wait")
+        return follow(port=ports[0], subscribe=["result"], notices=True, after_goodbye="wait")
 
     bridge = Bridge(
         stream, NatsLink(nats_server(server.url)), BridgeOptions(prefix="p"), told.append

@@ -96,7 +96,7 @@ async def test_the_async_client_resumes_behind_a_proxy_that_cuts(fakes, on_tcp):
     async with on_tcp(source, fakes.Network()) as service:
         proxy = Proxy(service.addresses[0][1])
         with contextlib.closing(proxy):
-            async with follow("result", port=proxy.port, retry=Retry(**SOON)) as stream:
+            async with follow(port=proxy.port, subscribe=["result"], retry=Retry(**SOON)) as stream:
                 seen = []
                 for n in range(5):
                     source.push(results(fakes, 10 * n, 10))
@@ -212,7 +212,9 @@ async def test_the_async_client_finds_a_killed_service_again():
     process, port = await trio.to_thread.run_sync(start)
     try:
         with trio.fail_after(60):
-            async with follow("result", port=port, retry=Retry(**SOON), notices=True) as stream:
+            async with follow(
+                "127.0.0.1", port, subscribe=["result"], retry=Retry(**SOON), notices=True
+            ) as stream:
                 await anext(stream)
                 await trio.to_thread.run_sync(end, process, "kill")
                 process, _ = await trio.to_thread.run_sync(start, port)

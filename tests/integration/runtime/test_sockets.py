@@ -146,7 +146,7 @@ async def test_a_port_in_use_is_one_sentence(fakes, on_tcp):
 async def test_nobody_there_is_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    sentence = rf"Cannot reach a service at 127\.0\.0\.1, port {port}: Connection refused"
+    sentence = rf"Cannot reach a service at 127\.0\.0\.1:{port}: Connection refused"
     with pytest.raises(ConnectionLost, match=sentence):
         BlockingClient(port=port)
     with pytest.raises(ConnectionLost, match=sentence):

@@ -32,12 +32,11 @@ from wsproto.events import (
 from spikewire.apps import commands as cli
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.cli.sources import open_source_at
-from spikewire.apps.dashboard import Door, serve_dashboard
-from spikewire.apps.dashboard.address import UnreachableError
+from spikewire.apps.dashboard import serve_dashboard
 from spikewire.apps.dashboard.asgi import static_files
 from spikewire.apps.dashboard.security import host_allowed, origin_allowed, own_names
 from spikewire.apps.dashboard.websocket_relay import Relay
-from spikewire.runtime import frame
+from spikewire.runtime import ConnectionLost, ServiceAddress, frame
 from tests.support.patience import patience
 from tests.support.programs import needed_program
 
@@ -233,7 +232,7 @@ async def serving(talk: Talk | None = None, **how: Any) -> AsyncIterator[str]:
         if talk is not None:
             start = partial(trio.serve_tcp, talk, 0, host="127.0.0.1")
             port = (await nursery.start(start))[0].socket.getsockname()[1]
-        door = Door("127.0.0.1", port)
+        door = ServiceAddress("127.0.0.1", port)
         url = await nursery.start(partial(serve_dashboard, door, port=0, **how))
         with trio.fail_after(20):
             yield url
@@ -463,11 +462,11 @@ async def test_the_usual_port_may_be_in_use(monkeypatch: pytest.MonkeyPatch) -> 
     taken = listener.socket.getsockname()[1]
     monkeypatch.setattr("spikewire.apps.dashboard.server.DASHBOARD_PORT", taken)
     async with trio.open_nursery() as nursery:
-        url = await nursery.start(partial(serve_dashboard, Door()))
+        url = await nursery.start(partial(serve_dashboard, ServiceAddress()))
         assert int(url.rsplit(":", 1)[1]) != taken
         nursery.cancel_scope.cancel()
     with pytest.raises(CommandError, match=f"port {taken}: Address already in use"):
-        await serve_dashboard(Door(), port=taken)
+        await serve_dashboard(ServiceAddress(), port=taken)
     await listener.aclose()
 
 
@@ -476,11 +475,11 @@ async def test_a_unix_socket_is_a_door_too(tmp_path: Path) -> None:
     sock = trio.socket.socket(trio.socket.AF_UNIX)
     await sock.bind(path)
     sock.listen()
-    stream = await Door(unix_path=path).open()
+    stream = await ServiceAddress(unix_path=path).open()
     await stream.aclose()
     sock.close()
-    with pytest.raises(UnreachableError, match="No such file"):
-        await Door(unix_path=path + "-").open()
+    with pytest.raises(ConnectionLost, match="No such file"):
+        await ServiceAddress(unix_path=path + "-").open()
 
 
 async def test_a_public_page_needs_a_service_with_a_token() -> None:
@@ -518,8 +517,8 @@ async def test_a_public_page_needs_a_service_with_a_token() -> None:
 
 @pytest.mark.parametrize("host", ["a..b", ".b", "x" * 64, "a" * 63 + ".." + "b"])
 async def test_a_name_that_cannot_be_is_told(host: str) -> None:
-    with pytest.raises(UnreachableError, match="that is no name of a machine"):
-        await Door(host, 7462).open()
+    with pytest.raises(ConnectionLost, match="that is no name of a machine"):
+        await ServiceAddress(host, 7462).open()
 
 
 # -- the command -----------------------------------------------------------------------------------
@@ -561,7 +560,7 @@ def test_a_service_and_its_page_in_one(
     found: list[Any] = []
 
     # The service stays for those who look, so the test ends it.
-    async def look(door: Door, *_: Any, task_status: Any, **__: Any) -> None:
+    async def look(door: ServiceAddress, *_: Any, task_status: Any, **__: Any) -> None:
         from spikewire.runtime import connect
 
         task_status.started("http://127.0.0.1:1")
@@ -613,7 +612,7 @@ def test_what_a_source_says_of_itself_goes_before_what_files_get(tmp_path: Path)
 def test_where_the_usual_port_is_taken_the_page_says_how_to_find_its_service(
     own: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def look(door: Door, *_: Any, task_status: Any, **__: Any) -> None:
+    async def look(door: ServiceAddress, *_: Any, task_status: Any, **__: Any) -> None:
         task_status.started(f"http://service-at-{door.port}")
         signal.raise_signal(signal.SIGINT)
         await trio.sleep_forever()

@@ -18,6 +18,7 @@ from spikewire.runtime import (
     converse,
 )
 from spikewire.runtime.bridge.messages import default_prefix
+from spikewire.runtime.client.options import LossOptions
 from spikewire.runtime.client.reconnecting import keeping_up
 from spikewire.runtime.client.resume import TopicPositions
 from spikewire.sensors import BrokerError
@@ -67,9 +68,12 @@ def following(dial, topics, after_goodbye="wait"):
         resume = TopicPositions()
         resume.want(topics, "drop_oldest")
         stream = ReconnectingClient(
-            dial, resume, retry=Retry(), after_goodbye=after_goodbye, away="wait", notices=True,
+            dial,
+            resume,
+            retry=Retry(),
+            loss=LossOptions(after_goodbye=after_goodbye, notices=True),
             buffer=4096,
-        )  # fmt: skip
+        )
         async with keeping_up(stream):
             yield stream
 

@@ -16,6 +16,7 @@ from spikewire.runtime import (
     Retry,
     converse,
 )
+from spikewire.runtime.client.options import split_options
 from spikewire.runtime.client.reconnecting import keeping_up
 from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.protocol.frames import Framer, decode, encode
@@ -48,15 +49,13 @@ class Line:
 
 @asynccontextmanager
 async def follow(line, *topics, policy="drop_oldest", last_seq=None, run=None, **options):
-    resume = TopicPositions(last_seq, run)
-    resume.want(topics, policy)
-    chosen = {
-        "retry": Retry(chance=random.Random(1)), "after_goodbye": "end", "away": "wait",
-        "notices": False, "buffer": 4096, **options,
-    }  # fmt: skip
-    following = ReconnectingClient(line, resume, **chosen)
-    async with keeping_up(following):
-        yield following
+    positions = TopicPositions(last_seq, run)
+    positions.want(topics, policy)
+    retry = options.pop("retry", Retry(chance=random.Random(1)))
+    chosen, loss = split_options(options)
+    client = ReconnectingClient(line, positions, retry=retry, loss=loss, buffer=chosen.buffer)
+    async with keeping_up(client):
+        yield client
 
 
 def packets(fakes, first, count):
