@@ -46,7 +46,7 @@ fuzz: $(STAMP)
 SIMULATED := $(VENV)/simulated
 model: $(STAMP)
 	rm -rf $(SIMULATED) $(VENV)/gestures.model*
-	$(BIN)/spikewire simulate --out $(SIMULATED) --subjects 330 --train 300 --lights natural --seconds 1.5 --seed 1
+	$(BIN)/spikewire simulate --out $(SIMULATED) --subjects 330 --train 300 --lights natural --for 1.5s --seed 1
 	$(BIN)/spikewire train $(SIMULATED) --trials train --model edge --passes 8 --no-validate --out $(VENV)/gestures.model
 	cp $(VENV)/gestures.model qcore/models/gestures.model
 	$(BIN)/spikewire evaluate gestures $(SIMULATED) --trials test --count-on 0

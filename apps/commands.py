@@ -19,6 +19,7 @@ from spikewire.apps.bench.learning import fewshot, gestures
 from spikewire.apps.bench.learning import one_lesson as teachme
 from spikewire.apps.bench.load import dashboards, latency, soak, subscribers
 from spikewire.apps.cli.errors import DONE, FAILED, leaves, sentence
+from spikewire.apps.cli.old_spellings import modernised
 from spikewire.apps.cli.output import complain
 from spikewire.apps.cli.signals import endless
 from spikewire.apps.continual import command as _continual
@@ -116,6 +117,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     # Commands say what matters themselves; the packages' logs are for programs that want them.
     logging.getLogger("spikewire").addHandler(logging.NullHandler())
+    arguments = modernised(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(args=arguments, prog_name="spikewire", standalone_mode=False)
     except typer.TyperException as error:

@@ -1,106 +1,267 @@
-"""Options that several commands share, so that they read the same everywhere."""
+"""Options that several commands share, so that they read the same everywhere.
+
+One meaning has one name in every command:
+
+* length of a run, a recording or a lesson: ``--for TIME``
+* port of a web page: ``--http-port PORT``
+* address of a service: ``--connect HOST:PORT|unix:PATH``
+* Dask cluster: ``--cluster tcp://HOST:PORT``
+* network: ``--model FILE|NAME``, or the argument ``MODEL`` where there is no command without one
+* data set: the argument ``DATASET``
+* file or folder to be written: ``--out``
+
+Each help text is one plain phrase that ends with a full stop. Old spellings stand in
+`spikewire.apps.cli.old_spellings`, the use of groups in `spikewire.apps.cli.option_groups`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spikewire.apps.cli.units import duration_us, host_port, speed_factor
+from spikewire.apps.cli.units import duration_us, sensor_size
 
-# What `spikewire run` listens on when nothing else is said, as the service's own default.
+if TYPE_CHECKING:
+    from spikewire.apps.cli.address import Door
+
+# Port of `spikewire run` unless another one is given, as the service's own default.
 DEFAULT_PORT = 7462
 DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_MODEL = "edge"
 
-Connect = Annotated[
-    str,
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
+Duration = Annotated[
+    int | None,
     typer.Option(
-        "--connect", "-c", metavar="HOST:PORT|unix:PATH", help="Where the service listens."
+        "--for", metavar="TIME", parser=duration_us, help="End after this time, such as 10s."
     ),
 ]
-Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS with the service.")]
-Ca = Annotated[
-    Path | None,
-    typer.Option("--ca", metavar="PEM", help="Trust these authorities only; means --tls too."),
-]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file", metavar="FILE", help="The secret to show (default: SPIKEWIRE_TOKEN)."
-    ),
-]
-Pipeline = Annotated[
-    str | None,
-    typer.Option("--pipeline", metavar="NAME", help="Of a service that has several: which one."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON lines, for a program to read.")]
 Model = Annotated[
     str,
     typer.Option(
-        "--model", metavar="FILE|NAME", help="A model file, a preset, or gestures: the trained one."
+        "--model", metavar="FILE|NAME", help="Model file, preset, or gestures (trained network)."
     ),
 ]
 Classes = Annotated[
-    str | None,
-    typer.Option("--classes", metavar="A,B,C", help="Names of the classes of a new network."),
+    str | None, typer.Option("--classes", metavar="A,B,C", help="Class names of a new network.")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of a new network's weights.")]
-Start = Annotated[
-    int | None,
-    typer.Option("--start", metavar="TIME", parser=duration_us, help="Such as 0ms or 1.5s."),
-]
-Stop = Annotated[
-    int | None,
-    typer.Option("--stop", metavar="TIME", parser=duration_us, help="Such as 750ms."),
-]
-Size = Annotated[
-    str | None,
-    typer.Option("--size", metavar="WxH", help="Of the sensor, where the file is silent."),
-]  # parsed by sensor_size: typer would take a pair for two arguments
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        "--columns", metavar="X,Y,P,T", help="Of a text or a table; - passes a column over."
-    ),
-]
-Unit = Annotated[
-    str | None, typer.Option("--unit", metavar="s|ms|us|ns", help="Of a text's or array's times.")
-]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of a new network's weights.")]
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="TOML", help="Settings of the service; the environment and flags win."
+        "--config",
+        metavar="TOML",
+        help="Settings file of the service; environment variables and options override it.",
     ),
 ]
 Filters = Annotated[
     list[str] | None,
     typer.Option(
-        "--filter", metavar="NAME[:VALUE]",
-        help="Such as background:5ms or hot; several apply in order (docs/filters.md).",
+        "--filter",
+        metavar="NAME[:VALUE]",
+        help="Event filter such as background:5ms or hot; repeatable, in order (docs/filters.md).",
     ),
-]  # fmt: skip
-__all__ = [
-    "DEFAULT_ADDRESS",
-    "DEFAULT_MODEL",
-    "DEFAULT_PORT",
-    "Ca",
-    "Classes",
-    "Columns",
-    "Config",
-    "Connect",
-    "Filters",
-    "Json",
-    "Model",
-    "Pipeline",
-    "Seed",
-    "Size",
-    "Start",
-    "Stop",
-    "Tls",
-    "TokenFile",
-    "Unit",
-    "host_port",
-    "speed_factor",
 ]
+Speed = Annotated[
+    str | None,
+    typer.Option(
+        "--speed", metavar="FACTOR|max", help="Playback speed (file and simulator sources)."
+    ),
+]
+Start = Annotated[
+    int | None,
+    typer.Option(
+        "--start", metavar="TIME", parser=duration_us, help="Start of the excerpt, such as 1.5s."
+    ),
+]
+Stop = Annotated[
+    int | None,
+    typer.Option(
+        "--stop", metavar="TIME", parser=duration_us, help="End of the excerpt, such as 2s."
+    ),
+]
+# Typer would take a pair for two arguments, so the text is parsed later.
+Size = Annotated[
+    str | None,
+    typer.Option("--size", metavar="WxH", help="Sensor size if the file does not state it."),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", metavar="X,Y,P,T", help="Column order of a text or table; - skips one."
+    ),
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", metavar="s|ms|us|ns", help="Time unit of a text or array.")
+]
+Drop = Annotated[
+    bool, typer.Option("--drop", help="Drop and count invalid events instead of failing.")
+]
+DatasetPath = Annotated[
+    Path, typer.Argument(metavar="DATASET", help="Folder of labelled recordings.")
+]
+ShowFor = Annotated[
+    int | None,
+    typer.Option(
+        "--show",
+        metavar="TIME",
+        parser=duration_us,
+        help="Length shown of each recording, such as 300ms (default: by the data set).",
+    ),
+]
+Trials = Annotated[
+    Literal["train", "test"] | None,
+    typer.Option(
+        "--trials", help="Use one part of a data set that has two (trials_to_test.txt, Test)."
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="tcp://HOST:PORT", help="Compute on the Dask cluster at this address."
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, max=1024, help="Compute in this many processes."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """Address of a running service.
+
+    Attributes
+    ----------
+    connect
+        ``HOST:PORT`` or ``unix:PATH``; None stands for the default address where a command does
+        something else without ``--connect``.
+    """
+
+    connect: Annotated[
+        str | None,
+        typer.Option(
+            "--connect", "-c", metavar="HOST:PORT|unix:PATH", help="Address of the service."
+        ),
+    ] = DEFAULT_ADDRESS
+    tls: Annotated[bool, typer.Option("--tls", help="Connect with TLS.")] = False
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", metavar="PEM", help="Trust only these authorities; implies --tls."),
+    ] = None
+
+    def address(self) -> Door:
+        """Return the address that the options describe.
+
+        Raises
+        ------
+        UsageError
+            The options contradict each other, or a file cannot be read.
+        typer.BadParameter
+            ``--connect`` is neither ``HOST:PORT`` nor ``unix:PATH``.
+        """
+        from spikewire.apps.cli.address import door
+
+        return door(self.connect or DEFAULT_ADDRESS, self.tls, self.ca, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions(EndpointOptions):
+    """Address of a running service, and access to it."""
+
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file", metavar="FILE", help="File with the token (default: SPIKEWIRE_TOKEN)."
+        ),
+    ] = None
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            "--pipeline", metavar="NAME", help="Pipeline of the service (default: its first)."
+        ),
+    ] = None
+
+    def address(self) -> Door:
+        """Return the address that the options describe, with token and pipeline.
+
+        Raises
+        ------
+        UsageError
+            The options contradict each other, or a file cannot be read.
+        typer.BadParameter
+            ``--connect`` is neither ``HOST:PORT`` nor ``unix:PATH``.
+        """
+        from spikewire.apps.cli.address import door
+
+        connect = self.connect or DEFAULT_ADDRESS
+        return door(connect, self.tls, self.ca, self.token_file, self.pipeline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """The network of a command: a file or a preset, and how to build a new one.
+
+    Attributes
+    ----------
+    model
+        None where a command chooses by its other options.
+    classes
+        Names, separated by commas.
+    """
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="FILE|NAME",
+            help="Model file, preset, or gestures (trained network).",
+        ),
+    ] = DEFAULT_MODEL
+    classes: Classes = None
+    seed: Seed = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """A live or recorded source of events, and its filters.
+
+    Attributes
+    ----------
+    source
+        None where a command has something else to do without ``--source``.
+    """
+
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            "-s",
+            metavar="URI",
+            help="Event source: file:PATH, udp://HOST:PORT?size=WxH, camera:, sim:, ...",
+        ),
+    ] = None
+    filters: Filters = None
+    speed: Speed = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatOptions:
+    """Properties of recordings whose files do not state them."""
+
+    size: Size = None
+    columns: Columns = None
+    unit: Unit = None
+
+    def sensor_size(self) -> tuple[int, int] | None:
+        """Return the size as a pair, if it was given.
+
+        Raises
+        ------
+        typer.BadParameter
+            The size is not understood.
+        """
+        return None if self.size is None else sensor_size(self.size)

@@ -29,3 +29,8 @@ def json_line(record: Mapping[str, Any]) -> None:
 def complain(message: str) -> None:
     """Print one sentence on standard error."""
     print(f"spikewire: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+def print_note(message: str) -> None:
+    """Print a remark on standard error, as one line without markup."""
+    remarks().print(f"note: {message}", markup=False, soft_wrap=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import webbrowser
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import door as service_door
 from spikewire.apps.cli.address import secret
 from spikewire.apps.cli.errors import DONE, UsageError, refuse
 from spikewire.apps.cli.logs import logging_to_person
-from spikewire.apps.cli.options import DEFAULT_ADDRESS, Ca, Classes, Filters, Json, Tls
+from spikewire.apps.cli.option_groups import given, grouped
+from spikewire.apps.cli.options import EndpointOptions, Json, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import json_line, remarks
 from spikewire.apps.cli.signals import hand_back, run_until_interrupted
 from spikewire.apps.cli.units import names
@@ -29,130 +28,104 @@ from spikewire.apps.service.ports import free_port, other_port_hint
 if TYPE_CHECKING:
     from spikewire.runtime import Service
 
-_MODEL = "gestures"
 # A recording is shown as it was, and stays to be sought in.
 _FOR_FILES = {"wait": True, "speed": 1.0}
 
 
-def dashboard(
-    connect: Annotated[
-        str | None,
-        typer.Option(
-            "--connect",
-            "-c",
-            metavar="HOST:PORT|unix:PATH",
-            help=f"Where the service listens (default: {DEFAULT_ADDRESS}).",
-        ),
-    ] = None,
-    tls: Tls = False,
-    ca: Ca = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOptions:
+    """Where the page is served."""
+
     http_port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one (default: 7480)."),
-    ] = None,
-    host: Annotated[str, typer.Option(help="Where the page listens.")] = "127.0.0.1",
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Port of the page; 0 takes a free one (default: 7480).",
+        ),
+    ] = None
+    host: Annotated[str, typer.Option(help="Address at which the page is served.")] = "127.0.0.1"
     public: Annotated[
-        bool, typer.Option("--public", help="Allow a --host that other machines reach.")
-    ] = False,
+        bool, typer.Option("--public", help="Allow a --host that other machines can reach.")
+    ] = False
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the page in this machine's browser.")
-    ] = False,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--source", "-s", help="Run a service on this source, too (as spikewire run does)."
-        ),
-    ] = None,
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnServiceOptions:
+    """The service that the dashboard runs with ``--source``."""
+
     port: Annotated[
         int | None,
         typer.Option(
             min=0,
             max=65535,
-            help="Of that service; 0 takes a free one (default: 7462, or a free one).",
+            help="Port of that service; 0 takes a free one (default: 7462, or a free one).",
         ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", metavar="FILE|NAME", help="The network of that service (default: gestures)."
-        ),
-    ] = None,
-    classes: Classes = None,
-    filters: Filters = None,
-    speed: Annotated[
-        str | None,
-        typer.Option(metavar="FACTOR|max", help="Of a file (default: 1) or the simulator."),
-    ] = None,
+    ] = None
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where Save puts the learner.")
-    ] = None,
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of saved networks.")
+    ] = None
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint, if there is one.")
-    ] = False,
+        bool, typer.Option("--resume", help="Resume from the newest checkpoint, if there is one.")
+    ] = False
     record_folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where Record puts recordings.")
-    ] = None,
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of recordings.")
+    ] = None
     control_token: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The secret that the service of --source wants."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of a new network's weights (default: 0).")
-    ] = None,
+        typer.Option(metavar="FILE", help="File with the token that the service requires."),
+    ] = None
+
+
+_SERVICE, _PAGE, _SOURCE = EndpointOptions(connect=None), PageOptions(), SourceOptions()
+_NETWORK, _OWN = NetworkOptions(model="gestures"), OwnServiceOptions()
+
+
+@grouped
+def dashboard(
+    service: EndpointOptions = _SERVICE,
+    page: PageOptions = _PAGE,
+    source: SourceOptions = _SOURCE,
+    network: NetworkOptions = _NETWORK,
+    own: OwnServiceOptions = _OWN,
     as_json: Json = False,
 ) -> None:
-    """Serve a page that shows a running service and teaches it, until Ctrl-C.
+    """Serve a web page that shows and teaches a running service, until Ctrl-C.
 
-    With --source it runs the service, too: `spikewire dashboard --source sim:` is all it takes.
-    """  # fmt: skip
-    if source is not None and (connect is not None or tls or ca is not None):
+    With --source the command runs the service, too: `spikewire dashboard --source sim:`.
+    """
+    if source.source is not None and service != _SERVICE:
         raise UsageError("--source runs a service of its own: leave out --connect, --tls and --ca")
-    if not public and not _loopback(host):
+    if not page.public and not _loopback(page.host):
         raise UsageError(
-            f"--host {host} can be reached from other machines; say --public if that is meant"
+            f"--host {page.host} can be reached from other machines; say --public if that is meant"
         )
-    page = _Page(host, http_port, public, open_browser, as_json)
-    if source is None:
-        theirs = {
-            "port": port, "model": model, "classes": classes, "filter": filters, "speed": speed,
-            "checkpoint": checkpoint, "record-folder": record_folder,
-            "control-token": control_token, "seed": seed, "resume": resume or None,
-        }  # fmt: skip
-        refuse(theirs, "is for a service that the dashboard runs: give --source, or leave it out")
-        where = Door(**service_door(connect or DEFAULT_ADDRESS, tls, ca, None).options)
+    if source.source is None:
+        refuse(
+            {**given(own), **given(network), **given(source)},
+            "is for a service that the dashboard runs: give --source, or leave it out",
+        )
+        address = Door(**service.address().options)
         hand_back()
-        run_until_interrupted(partial(page.serve, where))
+        run_until_interrupted(partial(_Page(page, as_json).serve, address))
         raise typer.Exit(DONE)
     load_kernels()
-    service = _service(
-        source,
-        model or _MODEL,
-        names(classes),
-        tuple(filters or ()),
-        seed or 0,
-        speed,
-        {
-            "checkpoint_folder": checkpoint,
-            "record_folder": record_folder,
-            "control_token": secret(control_token),
-            "port": port,
-        },
-        resume,
-    )
-    page = replace(page, beside=port is None and service.settings.port == 0)
+    served = _service(source, network, own)
+    usual = own.port is not None or served.settings.port != 0
     with logging_to_person("warning", "text"):
-        trio.run(_serve_both, service, page)
+        trio.run(_serve_both, served, _Page(page, as_json, beside=not usual))
     raise typer.Exit(DONE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What was asked for about the page."""
+    """The page, and how its address is told."""
 
-    host: str
-    port: int | None
-    public: bool
-    open: bool
+    options: PageOptions
     as_json: bool
     beside: bool = False  # the service is ours, and not where other commands look for one
 
@@ -160,10 +133,16 @@ class _Page:
         """Serve it until cancelled, and say where it is."""
         async with trio.open_nursery() as nursery:
             address = await nursery.start(
-                partial(serve_dashboard, door, self.host, self.port, public=self.public)
+                partial(
+                    serve_dashboard,
+                    door,
+                    self.options.host,
+                    self.options.http_port,
+                    public=self.options.public,
+                )
             )
             self._announce(address, door)
-            if self.open:
+            if self.options.open_browser:
                 # Some browsers return at once, others when they are closed.
                 nursery.start_soon(
                     partial(
@@ -176,7 +155,7 @@ class _Page:
             json_line({"type": "serving", "url": address, "service": str(door)})
             return
         out = remarks()
-        if self.port is None and not address.endswith(f":{DASHBOARD_PORT}"):
+        if self.options.http_port is None and not address.endswith(f":{DASHBOARD_PORT}"):
             out.print(f"port {DASHBOARD_PORT} is in use; another one was taken", markup=False)
         out.print(f"dashboard at [link={address}]{address}[/]", soft_wrap=True)
         out.print(f"showing the service at {door}; Ctrl-C ends", markup=False, soft_wrap=True)
@@ -191,16 +170,7 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _service(
-    source: str,
-    model: str,
-    classes: tuple[str, ...],
-    filters: tuple[str, ...],
-    seed: int,
-    speed: str | None,
-    more: Mapping[str, Path | str | int | None],
-    resume: bool,
-) -> Service:
+def _service(source: SourceOptions, network: NetworkOptions, own: OwnServiceOptions) -> Service:
     from spikewire.runtime import (
         DEFAULT_PORT,
         ONLY,
@@ -210,20 +180,27 @@ def _service(
         load_settings,
     )
 
-    # What the source showed last stays to be looked at. Where the usual port is free, other
-    # commands find this service without being told where it is.
-    flags: dict[str, Any] = {"at_end": "stay", "port": free_port(DEFAULT_PORT)}
-    for name, value in more.items():
-        if value is not None:
-            flags[name] = str(value) if isinstance(value, Path) else value
+    flags: dict[str, Any] = {
+        # The last events of the source stay visible.
+        "at_end": "stay",
+        # Where the usual port is free, other commands find this service without its address.
+        "port": free_port(DEFAULT_PORT) if own.port is None else own.port,
+        "checkpoint_folder": None if own.checkpoint is None else str(own.checkpoint),
+        "record_folder": None if own.record_folder is None else str(own.record_folder),
+        "control_token": secret(own.control_token),
+    }
+    flags = {name: value for name, value in flags.items() if value is not None}
     try:
         settings = load_settings(None, flags=flags).settings
     except SettingsError as error:
         raise UsageError(str(error)) from error
+    assert source.source is not None
+    assert network.model is not None
     wanted = PipelineConfig(
-        ONLY, source, model, classes, filters, seed, speed, settings, frozenset()
-    )
-    return Service.from_pipelines({ONLY: build(wanted, resume, for_files=_FOR_FILES)}, settings)
+        ONLY, source.source, network.model, names(network.classes), tuple(source.filters or ()),
+        network.seed, source.speed, settings, frozenset(),
+    )  # fmt: skip
+    return Service.from_pipelines({ONLY: build(wanted, own.resume, for_files=_FOR_FILES)}, settings)
 
 
 async def _serve_both(service: Service, page: _Page) -> None:

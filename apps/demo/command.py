@@ -22,7 +22,7 @@ from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import DEFAULT_MODEL, DEFAULT_PORT
 from spikewire.apps.cli.output import console, remarks
 from spikewire.apps.cli.signals import stop_after
-from spikewire.apps.cli.units import say_us
+from spikewire.apps.cli.units import duration_us, say_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.demo.svg import save_picture
 from spikewire.apps.service.ports import free_port, other_port_hint
@@ -58,12 +58,14 @@ class _Stage:
 
 
 def demo(
-    seconds: Annotated[
-        float | None,
+    for_us: Annotated[
+        int | None,
         typer.Option(
-            min=0,
-            help="Length of the live part; 0: until Ctrl-C, which is what a terminal gets by itself"
-            " (elsewhere 30).",
+            "--for",
+            metavar="TIME",
+            parser=duration_us,
+            help="Length of the live part; 0s runs until Ctrl-C (default: 0s on a terminal, else"
+            " 30s).",
         ),
     ] = None,
     untrained: Annotated[
@@ -73,22 +75,24 @@ def demo(
         float | None,
         typer.Option(
             min=1,
-            help=f"With --untrained: simulated seconds of teaching (default: {_LESSONS_S:g}).",
+            help=f"Simulated seconds of teaching with --untrained (default: {_LESSONS_S:g}).",
         ),
     ] = None,
     page: Annotated[
-        bool, typer.Option("--page/--no-page", help="Serve the dashboard (needs spikewire[http]).")
+        bool,
+        typer.Option("--page/--no-page", help="Serve the dashboard (needs the http extra)."),
     ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of the network and the simulation.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the network and the simulation.")] = 4,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Save the last picture as SVG.")
     ] = None,
 ) -> None:
-    """Watch a network recognise gestures, and teach it in the browser. No camera needed."""
+    """Show a network recognise simulated gestures, and teach it in the browser."""
     if lessons is not None and not untrained:
         raise UsageError("--lessons is for --untrained: the trained network needs none")
     if untrained and lessons is None:
         lessons = _LESSONS_S
+    seconds = None if for_us is None else for_us / 1e6
     if record is not None and not record.absolute().parent.is_dir():
         raise UsageError(f"--record {record}: there is no folder {record.parent}")
     try:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
 import trio
 import typer
 
-from spikewire.apps.cli.address import door
 from spikewire.apps.cli.errors import DONE, UsageError, leaves, refuse
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options import Ca, Filters, Json, Pipeline, Tls, TokenFile
+from spikewire.apps.cli.option_groups import given, grouped
+from spikewire.apps.cli.options import Duration, Json, ServiceOptions, SourceOptions
 from spikewire.apps.cli.output import console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.sources import open_source_at
@@ -25,90 +26,94 @@ from spikewire.apps.gesture.recogniser import Recogniser
 from spikewire.apps.gesture.reporters import JsonTeller, LineTeller, ScreenTeller, Teller
 from spikewire.apps.gesture.screen import GestureScreen
 
-_MODEL, _SOURCE = "gestures", "sim:"
+_DEFAULT_MODEL, _DEFAULT_SOURCE = "gestures", "sim:"
 _UNKNOWN = {"off": OFF, "normal": NORMAL, "strict": STRICT}
 _LONGEST_US = 10_000_000
 
 
-def gesture(
-    source: Annotated[
-        str | None,
-        typer.Option("--source", "-s", help="As of `run`: camera:, file:PATH, sim: (default) ..."),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A trained network (default: gestures).")
-    ] = None,
-    connect: Annotated[
-        str | None,
-        typer.Option(
-            "--connect", "-c", metavar="HOST:PORT|unix:PATH", help="Watch a running service."
-        ),
-    ] = None,
-    tls: Tls = False,
-    ca: Ca = None,
-    token_file: TokenFile = None,
-    pipeline: Pipeline = None,
-    filters: Filters = None,
-    speed: Annotated[
-        str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, help="Where others can watch (default: any free one)."),
-    ] = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionOptions:
+    """Temporal smoothing and rejection."""
+
     steady: Annotated[
         int | None,
         typer.Option(
-            metavar="TIME", parser=duration_us, help="Scores are averaged over it (default: 300ms)."
+            metavar="TIME", parser=duration_us, help="Averaging window of scores (default: 300ms)."
         ),
-    ] = None,
+    ] = None
     unknown: Annotated[
         Literal["off", "normal", "strict"],
-        typer.Option(help="How clear a gesture has to be, to be named."),
-    ] = "normal",
+        typer.Option(help="Strictness of the rejection of unclear gestures."),
+    ] = "normal"
     still: Annotated[
         int,
         typer.Option(
-            min=0, metavar="SPIKES", help="Of the first layer per ms, below which nobody moves."
+            min=0, metavar="SPIKES", help="Motion threshold: spikes of layer 1 per millisecond."
         ),
-    ] = Rules().still,
-    for_us: Annotated[
-        int | None,
-        typer.Option("--for", metavar="TIME", parser=duration_us, help="End after this time."),
+    ] = Rules().motion_threshold
+
+    def rules(self) -> Rules:
+        """Return the rules of decision.
+
+        Raises
+        ------
+        UsageError
+            The window is too long.
+        """
+        strictness = _UNKNOWN[self.unknown]
+        if self.steady is None:
+            return Rules(strictness=strictness, motion_threshold=self.still)
+        if self.steady > _LONGEST_US:
+            window = f"{self.steady / 1e6:g}s"
+            raise UsageError(f"--steady is {window}; allowed are times from 0ms to 10s")
+        # Without an average there is no delay either.
+        hold = Rules().hold_us if self.steady else 0
+        return Rules(
+            window_us=self.steady, hold_us=hold, strictness=strictness, motion_threshold=self.still
+        )
+
+
+_SOURCE, _SERVICE = SourceOptions(), ServiceOptions(connect=None)
+_DECISION = DecisionOptions()
+
+
+@grouped
+def gesture(
+    source: SourceOptions = _SOURCE,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Trained network (default: gestures)."),
     ] = None,
+    service: ServiceOptions = _SERVICE,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port for other clients (default: a free one)."),
+    ] = None,
+    decision: DecisionOptions = _DECISION,
+    for_us: Duration = None,
     as_json: Json = False,
 ) -> None:
-    """Say which gesture is being made now: a network on any source, or a running service.
+    """Recognise gestures live, with a network on any source or from a running service.
 
-    On a terminal the events, the gesture in large letters and the last ones; elsewhere a line for
-    each gesture when it is over. With --json a line whenever the answer changes.
+    The default source is the simulated camera. A terminal shows the events, the gesture in large
+    letters and the last gestures; elsewhere each gesture is printed as a line when it is over. With
+    --json a line is printed whenever the answer changes.
     """
-    rules = _rules(steady, unknown, still)
-    if connect is None:
-        theirs = {"tls": tls, "ca": ca, "token-file": token_file, "pipeline": pipeline}
-        refuse(theirs, "is about a running service: give --connect, or leave it out")
+    rules = decision.rules()
+    if service.connect is None:
+        refuse(given(service), "is about a running service: give --connect, or leave it out")
         load_kernels()
-        opened = open_source_at(_SOURCE if source is None else source, speed, filters)
-        network = open_network(_MODEL if model is None else model, (), 0)
+        opened = open_source_at(source.source or _DEFAULT_SOURCE, source.speed, source.filters)
+        network = open_network(model or _DEFAULT_MODEL, (), 0)
         seen = Recogniser(opened.name, rules)
         _run(seen, as_json, lambda s: trio.run(serve, s, opened, network, port or 0, for_us))
     else:
-        ours = {"source": source, "model": model, "filter": filters, "speed": speed, "port": port}
-        refuse(ours, "is the service's own where --connect watches one: leave one of them out")
-        service = door(connect, tls, ca, token_file, pipeline)
-        seen = Recogniser(service.shown, rules)
-        _run(seen, as_json, lambda s: run_until_interrupted(partial(watch, s, service, for_us)))
+        local = {"model": model, "port": port, **given(source)}
+        refuse(local, "is the service's own where --connect watches one: leave one of them out")
+        address = service.address()
+        seen = Recogniser(address.shown, rules)
+        _run(seen, as_json, lambda s: run_until_interrupted(partial(watch, s, address, for_us)))
     raise typer.Exit(DONE)
-
-
-def _rules(steady: int | None, unknown: str, still: int) -> Rules:
-    if steady is None:
-        return Rules(strictness=_UNKNOWN[unknown], still=still)
-    if steady > _LONGEST_US:
-        raise UsageError(f"--steady is {steady / 1e6:g}s; allowed are times from 0ms to 10s")
-    # Who wants no average wants no delay either.
-    hold = Rules().hold_us if steady else 0
-    return Rules(steady_us=steady, hold_us=hold, strictness=_UNKNOWN[unknown], still=still)
 
 
 def _run(seen: Recogniser, as_json: bool, work: Callable[[Session], object]) -> None:

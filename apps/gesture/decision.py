@@ -44,30 +44,30 @@ STRICT = Strictness(300, 150)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a decision takes.
+    """Rules of decision.
 
     Attributes
     ----------
-    steady_us
+    window_us
         Length of the window over which scores are averaged; 0 looks at the newest result alone.
     hold_us
-        How long another answer has to win without a break before it is taken.
+        Hysteresis: a new answer must lead for this long without a break.
     strictness
         How clear a winner has to be.
-    still
-        Spikes of the first layer per millisecond below which nobody moves: nine tenths of it to
-        become still, all of it to move again.
-    still_us
-        Over how long they are counted.
+    motion_threshold
+        Spikes of the first layer per millisecond. Motion begins at the threshold and ends below
+        nine tenths of it.
+    motion_window_us
+        Length of the window in which these spikes are counted.
     gap_us
-        Longest time between two results that does not begin everything anew.
+        Longest time between two results; a longer one begins anew.
     """
 
-    steady_us: int = 300_000
+    window_us: int = 300_000
     hold_us: int = 100_000
     strictness: Strictness = NORMAL
-    still: int = 125
-    still_us: int = 100_000
+    motion_threshold: int = 125
+    motion_window_us: int = 100_000
     gap_us: int = 250_000
 
 
@@ -123,9 +123,9 @@ class _Motion:
             self.covered_us -= covered
             self.spikes -= counted
 
-    def reaches(self, still: int) -> bool:
+    def reaches(self, threshold: int) -> bool:
         """Whether so many spikes came per millisecond."""
-        return self.covered_us > 0 and 1000 * self.spikes >= still * self.covered_us
+        return self.covered_us > 0 and 1000 * self.spikes >= threshold * self.covered_us
 
 
 @dataclass(slots=True)
@@ -140,12 +140,12 @@ class _Window:
     squares: list[int] = field(default_factory=list)
     firsts: list[int] = field(default_factory=list)
 
-    def add(self, t_us: int, scores: tuple[int, ...], steady_us: int) -> None:
+    def add(self, t_us: int, scores: tuple[int, ...], window_us: int) -> None:
         first = _winner(scores)
         self.last_us = t_us
         self._count(1, first, scores)
         self.rows.append((t_us, first, scores))
-        while self.rows[0][0] <= t_us - steady_us and len(self.rows) > 1:
+        while self.rows[0][0] <= t_us - window_us and len(self.rows) > 1:
             self._count(-1, *self.rows.popleft()[1:])
 
     def _count(self, sign: int, first: int, scores: tuple[int, ...]) -> None:
@@ -235,8 +235,8 @@ class Decider:
             window = self._window
         # What the first result counted began before it: nothing is known of how long it took.
         if window.rows:
-            self._motion.add(t_us, t_us - window.last_us, spikes[0], self.rules.still_us)
-        window.add(t_us, tuple(scores.values()), self.rules.steady_us)
+            self._motion.add(t_us, t_us - window.last_us, spikes[0], self.rules.motion_window_us)
+        window.add(t_us, tuple(scores.values()), self.rules.window_us)
         assert self.now is not None
         self._compare(self._wanted(), t_us)
         if self._rival is not None and t_us - self._rival[1] >= self.rules.hold_us:
@@ -272,10 +272,10 @@ class Decider:
         """What this result alone would have decided."""
         assert self.now is not None
         window, rules = self._window, self.rules
-        least = rules.still if not self._moving else rules.still * 9 // 10
+        least = rules.motion_threshold if not self._moving else rules.motion_threshold * 9 // 10
         self._moving = self._motion.reaches(least)
         # Half a window is enough to be judged by: less has hardly a spread.
-        if not self._moving or 2 * (window.last_us - window.first_us) < rules.steady_us:
+        if not self._moving or 2 * (window.last_us - window.first_us) < rules.window_us:
             return NOTHING
         best, lead, spread = window.best()
         name = window.classes[best]

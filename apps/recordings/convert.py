@@ -9,34 +9,33 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.options import Columns, Filters, Json, Size, Unit
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import Drop, Filters, FormatOptions, Json
 from spikewire.apps.cli.output import console, json_line
-from spikewire.apps.cli.units import sensor_size
 from spikewire.apps.cli.warmup import patience
 
 if TYPE_CHECKING:
     from spikewire.sensors import Events
 
+_FORMAT = FormatOptions()
 
+
+@grouped
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A recording of any format.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Recording of any format.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Its name's end says the format to write.")
+        Path, typer.Argument(metavar="OUT", help="File to be written; its suffix names the format.")
     ],
-    size: Size = None,
-    columns: Columns = None,
-    unit: Unit = None,
+    format: FormatOptions = _FORMAT,
     filters: Filters = None,
-    drop: Annotated[
-        bool, typer.Option("--drop", help="Leave out events that break a rule, and count them.")
-    ] = False,
+    drop: Drop = False,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a recording in another format, with the same events.
+    """Convert a recording to another format, with the same events.
 
-    OUT ends in .aedat4, .aedat (3.1), .bin (N-MNIST), .csv, .dat, .es, .npy or .raw (EVT 3.0). A
-    damaged recording writes nothing: give --drop to keep what is before the damage.
+    OUT ends in .aedat4, .aedat (3.1), .bin (N-MNIST), .csv, .dat, .es, .npy or .raw (EVT 3.0).
+    Nothing is written for a damaged recording; with --drop the events before the damage are.
     """
     with patience():
         from spikewire.sensors import (
@@ -53,9 +52,9 @@ def convert(
         raise UsageError(f"{target} exists already; give --force to replace it")
     recording = open_recording(
         source,
-        size=None if size is None else sensor_size(size),
-        columns=columns,
-        unit=unit,
+        size=format.sensor_size(),
+        columns=format.columns,
+        unit=format.unit,
         policy="drop" if drop else "raise",
     )
     try:

@@ -9,31 +9,33 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, sentence
-from spikewire.apps.cli.options import Columns, Size, Unit
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import FormatOptions, Json
 from spikewire.apps.cli.output import complain, console, json_line
-from spikewire.apps.cli.units import say_bytes, say_rate, say_us, sensor_size
+from spikewire.apps.cli.units import say_bytes, say_rate, say_us
 from spikewire.apps.cli.warmup import patience
 
 if TYPE_CHECKING:
     from spikewire.sensors import RecordingInfo
 
+_FORMAT = FormatOptions()
 
+
+@grouped
 def info(
-    files: Annotated[list[Path], typer.Argument(help="Recordings to look into.")],
-    size: Size = None,
-    columns: Columns = None,
-    unit: Unit = None,
+    files: Annotated[list[Path], typer.Argument(help="Recordings to describe.")],
+    format: FormatOptions = _FORMAT,
     reader: Annotated[
         Literal["spikewire", "aestream", "faery"],
-        typer.Option(help="Who decodes: another library, as it is, to compare with."),
+        typer.Option(help="Decoder; the other libraries are for comparison."),
     ] = "spikewire",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Say what a recording holds: format, size, events, times, and where it is damaged."""
+    """Describe recordings: format, sensor size, events, times and damage."""
     how = {
-        "size": None if size is None else sensor_size(size),
-        "columns": columns,
-        "unit": unit,
+        "size": format.sensor_size(),
+        "columns": format.columns,
+        "unit": format.unit,
         "reader": reader,
     }
     codes = [_one(path, how, as_json, first=number == 0) for number, path in enumerate(files)]

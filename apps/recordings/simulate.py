@@ -13,9 +13,9 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.options import Json, Seed
+from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
-from spikewire.apps.cli.units import names
+from spikewire.apps.cli.units import duration_us, names
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -23,28 +23,40 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
-    subjects: Annotated[int, typer.Option(min=2, max=999, help="How many people.")] = 29,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Output folder, new or empty.")],
+    subjects: Annotated[int, typer.Option(min=2, max=999, help="Number of simulated people.")] = 29,
     train: Annotated[
-        int | None, typer.Option(min=1, help="Of whom so many are to train with (default: 4/5).")
+        int | None,
+        typer.Option(min=1, help="People in the training list (default: 4/5)."),
     ] = None,
     lights: Annotated[
-        str, typer.Option(metavar="A,B", help="Recordings of each: natural, fluorescent, led.")
+        str,
+        typer.Option(metavar="A,B", help="Lighting: natural, fluorescent, led."),
     ] = "natural,fluorescent,led",
-    seconds: Annotated[
-        float, typer.Option(min=0.1, max=60, help="How long each gesture is shown.")
-    ] = 6.0,
-    seed: Seed = 0,
+    for_us: Annotated[
+        int | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            parser=duration_us,
+            help="Length of each gesture (default: 6s).",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of people, motions and noise.")] = 0,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes (default: one per core).")
+        int | None, typer.Option(min=1, help="Number of processes (default: one per core).")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a data set of simulated people in the layout of DVS128 Gesture.
+    """Simulate a data set of people making gestures, in the layout of DVS128 Gesture.
 
-    AEDAT 3.1 recordings userNN_LIGHT.aedat with their labels, and two lists of them that share no
-    person: trials_to_train.txt and trials_to_test.txt. The same settings give the same bytes.
+    The folder holds AEDAT 3.1 recordings userNN_LIGHT.aedat with their labels. The lists
+    trials_to_train.txt and trials_to_test.txt share no person. The same options
+    give the same bytes.
     """
+    seconds = 6.0 if for_us is None else for_us / 1e6
+    if not 0.1 <= seconds <= 60:
+        raise UsageError(f"--for is {seconds:g}s; allowed are times from 100ms to 60s")
     load_kernels()
     from spikewire.sensors import SensorError
     from spikewire.sensors.simulator.dataset import plan_set, write_trials

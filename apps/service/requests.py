@@ -8,21 +8,21 @@ from typing import Annotated, Any, Literal
 import trio
 import typer
 
-from spikewire.apps.cli.address import Door, door
-from spikewire.apps.cli.options import DEFAULT_ADDRESS, Ca, Connect, Json, Pipeline, Tls, TokenFile
+from spikewire.apps.cli.address import Door
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import Json, ServiceOptions
 from spikewire.apps.cli.output import console, json_line
 
+_SERVICE = ServiceOptions()
 
+
+@grouped
 def status(
-    connect: Connect = DEFAULT_ADDRESS,
-    tls: Tls = False,
-    ca: Ca = None,
-    token_file: TokenFile = None,
-    pipeline: Pipeline = None,
+    service: ServiceOptions = _SERVICE,
     as_json: Json = False,
 ) -> None:
-    """Say how a running service stands."""
-    answer = _ask(door(connect, tls, ca, token_file, pipeline), "status")["status"]
+    """Print the state of a running service."""
+    answer = _ask(service.address(), "status")["status"]
     if as_json:
         json_line(answer)
         return
@@ -41,49 +41,40 @@ def status(
         out.print(f"{name:<11}{value}", markup=False, soft_wrap=True)
 
 
+@grouped
 def learn(
-    switch: Annotated[Literal["on", "off"], typer.Argument(help="on or off")],
-    connect: Connect = DEFAULT_ADDRESS,
-    tls: Tls = False,
-    ca: Ca = None,
-    token_file: TokenFile = None,
-    pipeline: Pipeline = None,
+    switch: Annotated[Literal["on", "off"], typer.Argument(help="Whether the service learns.")],
+    service: ServiceOptions = _SERVICE,
 ) -> None:
     """Switch learning on or off in a running service."""
-    answer = _ask(door(connect, tls, ca, token_file, pipeline), "learn", on=switch == "on")
+    answer = _ask(service.address(), "learn", on=switch == "on")
     console().print(f"learning is {switch} from tick {answer['tick']}")
 
 
+@grouped
 def undo(
-    connect: Connect = DEFAULT_ADDRESS,
-    tls: Tls = False,
-    ca: Ca = None,
-    token_file: TokenFile = None,
-    pipeline: Pipeline = None,
+    service: ServiceOptions = _SERVICE,
 ) -> None:
-    """Take back the last lesson of a running service."""
-    answer = _ask(door(connect, tls, ca, token_file, pipeline), "undo")
+    """Undo the last lesson of a running service."""
+    answer = _ask(service.address(), "undo")
     console().print(f"took back what was taught as {answer['label']!r}", markup=False)
 
 
+@grouped
 def checkpoint(
-    connect: Connect = DEFAULT_ADDRESS,
-    tls: Tls = False,
-    ca: Ca = None,
-    token_file: TokenFile = None,
-    pipeline: Pipeline = None,
+    service: ServiceOptions = _SERVICE,
 ) -> None:
-    """Let a running service save its learner now, and print the file's path."""
-    answer = _ask(door(connect, tls, ca, token_file, pipeline), "checkpoint")
+    """Save the network of a running service now, and print the path of the file."""
+    answer = _ask(service.address(), "checkpoint")
     console().print(answer["path"], markup=False, soft_wrap=True)
 
 
-def _ask(service: Door, kind: str, **fields: Any) -> dict[str, Any]:
-    return trio.run(partial(_request, service, kind, **fields))
+def _ask(address: Door, kind: str, **fields: Any) -> dict[str, Any]:
+    return trio.run(partial(_request, address, kind, **fields))
 
 
-async def _request(service: Door, kind: str, **fields: Any) -> dict[str, Any]:
+async def _request(address: Door, kind: str, **fields: Any) -> dict[str, Any]:
     from spikewire.runtime import connect
 
-    async with connect(**service.options, name=kind) as client:
+    async with connect(**address.options, name=kind) as client:
         return await client.request(kind, **fields)

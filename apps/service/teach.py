@@ -11,19 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import Door, door
+from spikewire.apps.cli.address import Door
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
-from spikewire.apps.cli.options import (
-    DEFAULT_ADDRESS,
-    Ca,
-    Connect,
-    Json,
-    Pipeline,
-    Start,
-    Stop,
-    Tls,
-    TokenFile,
-)
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import Json, ServiceOptions, Start, Stop
 from spikewire.apps.cli.output import complain, console, json_line
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.units import duration_us, say_us, speed_factor
@@ -33,62 +24,63 @@ if TYPE_CHECKING:
 
 _FOR_US = 5_000_000
 
+_SERVICE = ServiceOptions()
 
+
+@grouped
 def teach(
-    label: Annotated[str, typer.Argument(help="What is shown is called this.")],
+    label: Annotated[str, typer.Argument(help="Name of the class.")],
     for_us: Annotated[
         int | None,
-        typer.Option("--for", metavar="TIME", parser=duration_us, help="How long; 5s if not said."),
+        typer.Option(
+            "--for", metavar="TIME", parser=duration_us, help="Length of the lesson (default: 5s)."
+        ),
     ] = None,
     play: Annotated[
         str | None,
-        typer.Option("--play", metavar="NAME", help="Play this recording of the service's shelf."),
+        typer.Option(
+            "--play",
+            metavar="NAME",
+            help="Teach an excerpt of this recording in the service's library.",
+        ),
     ] = None,
     start: Start = None,
     stop: Stop = None,
-    connect: Connect = DEFAULT_ADDRESS,
-    tls: Tls = False,
-    ca: Ca = None,
-    token_file: TokenFile = None,
-    pipeline: Pipeline = None,
+    service: ServiceOptions = _SERVICE,
     as_json: Json = False,
 ) -> None:
-    """Teach a running service: what its source shows now, or an excerpt that it plays.
+    """Teach a running service a class from its live source, or from an excerpt that it plays.
 
-    Afterwards, and after Ctrl-C, nothing is taught any more. A name that the network does not
-    know becomes a new class.
+    The lesson ends after --for, and at Ctrl-C. An unknown name becomes a new class.
     """
     if play is None and (start is not None or stop is not None):
         raise UsageError("--start and --stop say what to play: give --play NAME too")
     if play is not None and for_us is not None:
         raise UsageError("give --for or --play, not both: an excerpt ends by itself")
-    service = door(connect, tls, ca, token_file, pipeline)
+    address = service.address()
     if play is None:
-        work = partial(_teach_for, service, label, _FOR_US if for_us is None else for_us, as_json)
+        work = partial(_teach_for, address, label, _FOR_US if for_us is None else for_us, as_json)
     else:
         excerpt = {"start_us": start or 0, "stop_us": stop}
-        work = partial(_teach_play, service, label, play, excerpt, as_json)
+        work = partial(_teach_play, address, label, play, excerpt, as_json)
     _end(run_until_interrupted(work))
 
 
+@grouped
 def play(
-    name: Annotated[str, typer.Argument(help="A recording of the service's shelf.")],
+    name: Annotated[str, typer.Argument(help="Recording in the service's library.")],
     start: Start = None,
     stop: Stop = None,
     speed: Annotated[
-        str, typer.Option("--speed", metavar="FACTOR|max", help="1 is real time.")
+        str, typer.Option("--speed", metavar="FACTOR|max", help="Playback speed; 1 is real time.")
     ] = "max",
-    connect: Connect = DEFAULT_ADDRESS,
-    tls: Tls = False,
-    ca: Ca = None,
-    token_file: TokenFile = None,
-    pipeline: Pipeline = None,
+    service: ServiceOptions = _SERVICE,
     as_json: Json = False,
 ) -> None:
-    """Play a recording of a running service's shelf, and say what was recognised in it."""
-    service = door(connect, tls, ca, token_file, pipeline)
+    """Play a recording in a running service's library, and print the recognised class."""
+    address = service.address()
     excerpt = {"start_us": start or 0, "stop_us": stop, "speed": speed_factor(speed)}
-    _end(run_until_interrupted(partial(_play, service, name, excerpt, as_json)))
+    _end(run_until_interrupted(partial(_play, address, name, excerpt, as_json)))
 
 
 def _end(interrupted: bool) -> None:
@@ -112,10 +104,10 @@ async def _lesson(client: Client, label: str) -> AsyncGenerator[dict[str, Any]]:
             await client.teach(None)
 
 
-async def _teach_for(service: Door, label: str, for_us: int, as_json: bool) -> None:
+async def _teach_for(address: Door, label: str, for_us: int, as_json: bool) -> None:
     from spikewire.runtime import connect
 
-    async with connect(**service.options, name="teach") as client:
+    async with connect(**address.options, name="teach") as client:
         async with _lesson(client, label) as began:
             await trio.sleep(for_us / 1e6)
         tick = (await client.status())["tick"]
@@ -130,11 +122,11 @@ async def _teach_for(service: Door, label: str, for_us: int, as_json: bool) -> N
 
 
 async def _teach_play(
-    service: Door, label: str, name: str, excerpt: dict[str, Any], as_json: bool
+    address: Door, label: str, name: str, excerpt: dict[str, Any], as_json: bool
 ) -> None:
     from spikewire.runtime import connect
 
-    async with connect(**service.options, name="teach") as client, _lesson(client, label):
+    async with connect(**address.options, name="teach") as client, _lesson(client, label):
         reply = await client.play(name, **excerpt)
     if as_json:
         json_line({"label": label, "name": name, **_facts(reply)})
@@ -144,13 +136,13 @@ async def _teach_play(
     console().print(told, markup=False)
 
 
-async def _play(service: Door, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
+async def _play(address: Door, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
     from spikewire.runtime import connect
 
     said: list[tuple[int, str | None]] = []
     reply: dict[str, Any] = {}
     async with (
-        connect(**service.options, name="play", subscribe=["result"]) as client,
+        connect(**address.options, name="play", subscribe=["result"]) as client,
         trio.open_nursery() as nursery,
     ):
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import Door, door
+from spikewire.apps.cli.address import Door
 from spikewire.apps.cli.errors import DONE
-from spikewire.apps.cli.options import DEFAULT_ADDRESS, Ca, Connect, Json, Pipeline, Tls, TokenFile
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import Json, ServiceOptions
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.terminal.live_state import Follower
@@ -24,25 +25,24 @@ if TYPE_CHECKING:
 _FOOTER = "Ctrl-C leaves; the service goes on"
 _OVER = "source ended"
 
+_SERVICE = ServiceOptions()
 
+
+@grouped
 def watch(
-    connect: Connect = DEFAULT_ADDRESS,
-    tls: Tls = False,
-    ca: Ca = None,
-    token_file: TokenFile = None,
-    pipeline: Pipeline = None,
+    service: ServiceOptions = _SERVICE,
     once: Annotated[
         bool, typer.Option("--once", help="End when the service stops or the connection is lost.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a running service recognises, until its source ends or Ctrl-C.
+    """Show the results of a running service until its source ends or Ctrl-C.
 
-    A service that is lost or restarted is waited for. With --json the first line is the service's
-    hello, then one line per message; lines of the types lost and back tell of the connection.
+    If the service is lost or restarted, the command waits for it. With --json the first line is the
+    service's hello, followed by one line per message. Lines of the types lost and back report the
+    connection.
     """
-    service = door(connect, tls, ca, token_file, pipeline)
-    run_until_interrupted(partial(_print_json if as_json else _show, service, once))
+    run_until_interrupted(partial(_print_json if as_json else _show, service.address(), once))
     raise typer.Exit(DONE)
 
 

@@ -50,10 +50,10 @@ INSTEAD = {
     "continual DATA": "continual DATA --seed 0 --strategies online,prototypes",
     # There is no camera here.
     "camera:": "sim:",
-    "make demo": "spikewire demo --seconds 0",
+    "make demo": "spikewire demo --for 0s",
     '.spif?size=346x260" --model gestures': '.spif?size=346x260" --model gestures --port 0',
     # Minutes of showing and learning.
-    "--subjects 29 --seconds 6": "--subjects 2 --train 1 --lights natural --seconds 0.2",
+    "--subjects 29 --for 6s": "--subjects 2 --train 1 --lights natural --for 0.2s",
     "DATA --model edge --passes 4": "DATA --model edge --passes 1",
     "--for 30s": "--for 2s",
     "--for 12s": "--for 2s",
@@ -134,7 +134,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stage = Stage(folder, free_port())
     made = [
         'spikewire record walk.aedat4 --source "sim:?seed=7&duration=2" --speed max',
-        "spikewire simulate --out DATA --subjects 5 --train 4 --lights led --seconds 0.3",
+        "spikewire simulate --out DATA --subjects 5 --train 4 --lights led --for 0.3s",
         "cp DATA/user01_led.aedat user24_led.aedat",
         "cp DATA/user01_led_labels.csv user24_led_labels.csv",
         "mkdir vocabulary/come vocabulary/roll",

@@ -25,7 +25,7 @@ from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules
 
-RAW = Rules(steady_us=0, hold_us=0, strictness=OFF, still=0)
+RAW = Rules(window_us=0, hold_us=0, strictness=OFF, motion_threshold=0)
 MODES = {
     "no smoothing": RAW,
     "off": Rules(strictness=OFF),
@@ -100,7 +100,7 @@ def decide(
 
 
 def _point(shown: Sequence[Sequence[Result]], name: str, ms: int) -> dict[str, Any]:
-    rules = Rules(steady_us=ms * 1000, strictness=MODES[name].strictness)
+    rules = Rules(window_us=ms * 1000, strictness=MODES[name].strictness)
     return {"unknown": name, "steady_ms": ms, **measure(shown, rules).record()}
 
 

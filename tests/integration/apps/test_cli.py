@@ -57,7 +57,7 @@ def test_each_command_explains_itself(command: str) -> None:
         (["replay"], "files"),
         (["replay", __file__, "--learn"], "--labels or --label"),
         (["replay", "x", "--label", "a", "--labels", "b.csv"], "not both"),
-        (["demo", "--seconds", "-1"], "--seconds"),
+        (["demo", "--for", "-1s"], "--for"),
         (["info"], "files"),
     ],
 )

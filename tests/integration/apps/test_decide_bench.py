@@ -15,7 +15,7 @@ from spikewire.apps.bench.decision.metrics import answers, measure
 from spikewire.apps.bench.decision.streams import Result
 from spikewire.apps.gesture.decision import OFF, Rules
 
-RAW = Rules(steady_us=0, hold_us=0, strictness=OFF, still=10, still_us=10_000)
+RAW = Rules(window_us=0, hold_us=0, strictness=OFF, motion_threshold=10, motion_window_us=10_000)
 
 
 def stream(*parts: tuple[int, str | None, str, int]) -> list[Result]:

@@ -96,7 +96,7 @@ def test_a_service_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_the_demo_without_a_terminal_tells_in_lines() -> None:
-    with process("demo", "--untrained", "--lessons", "2", "--seconds", "1", "--no-page") as demo:
+    with process("demo", "--untrained", "--lessons", "2", "--for", "1s", "--no-page") as demo:
         out, err = demo.communicate(timeout=LIMIT_S)
     assert demo.returncode == 0
     assert "\x1b" not in out
@@ -107,7 +107,7 @@ def test_the_demo_without_a_terminal_tells_in_lines() -> None:
 
 
 def test_the_demo_opens_with_the_dashboard_and_a_right_class() -> None:
-    with process("demo", "--seconds", "0") as demo:
+    with process("demo", "--for", "0s") as demo:
         assert demo.stderr is not None
         assert demo.stdout is not None
         for told in demo.stderr:

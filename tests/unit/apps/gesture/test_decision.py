@@ -20,7 +20,9 @@ from spikewire.apps.gesture.decision import (
     Strictness,
 )
 
-RULES = Rules(steady_us=100_000, hold_us=30_000, still=10, still_us=50_000, gap_us=80_000)
+RULES = Rules(
+    window_us=100_000, hold_us=30_000, motion_threshold=10, motion_window_us=50_000, gap_us=80_000
+)
 BUSY, QUIET = 200, 0
 
 
@@ -69,14 +71,14 @@ def twin(told: Sequence[Told], rules: Rules) -> list[str]:
             0 < one.t_us - before.t_us <= rules.gap_us
         ):  # fmt: skip
             start, now, rival, moving = i, NOTHING, None, False
-        recent = [r for r in told[start : i + 1] if r.t_us > one.t_us - rules.steady_us] or [one]
+        recent = [r for r in told[start : i + 1] if r.t_us > one.t_us - rules.window_us] or [one]
         heard = [
             (told[k].spikes, told[k].t_us - told[k - 1].t_us)
             for k in range(start + 1, i + 1)
-            if told[k].t_us > one.t_us - rules.still_us or k == i
+            if told[k].t_us > one.t_us - rules.motion_window_us or k == i
         ]
         per_ms = 1000 * sum(s for s, _ in heard) / sum(d for _, d in heard) if heard else -1
-        moving = per_ms >= (rules.still * 9 // 10 if moving else rules.still)
+        moving = per_ms >= (rules.motion_threshold * 9 // 10 if moving else rules.motion_threshold)
         n = len(recent)
         means = [sum(r.scores[c] for r in recent) / n for c in range(len(one.scores))]
         order = sorted(range(len(means)), key=lambda c: -means[c])
@@ -86,7 +88,7 @@ def twin(told: Sequence[Told], rules: Rules) -> list[str]:
         ) ** 0.5  # fmt: skip
         lead, name = means[a] - means[b], "abc"[a]
         clear = (rules.strictness.keep if name == now else rules.strictness.enter) / 100
-        if not moving or 2 * (one.t_us - told[start].t_us) < rules.steady_us:
+        if not moving or 2 * (one.t_us - told[start].t_us) < rules.window_us:
             wanted = NOTHING
         elif name in rules.strictness.other or lead == 0 or lead < clear * spread - 1e-6:
             wanted = UNKNOWN
@@ -133,7 +135,7 @@ def test_quiet_is_nothing_and_motion_comes_back_higher_than_it_goes() -> None:
 def test_one_result_more_or_less_does_not_flicker() -> None:
     told = steps((20, (100, 0, 0)), (2, (0, 100, 0)), (20, (100, 0, 0)))
     assert [d.name for d in decide(told)] == [NOTHING, "a"]
-    raw = Rules(steady_us=0, hold_us=0, strictness=OFF, still=0)
+    raw = Rules(window_us=0, hold_us=0, strictness=OFF, motion_threshold=0)
     assert [d.name for d in decide(told, raw)] == [NOTHING, "a", "b", "a"]
 
 
@@ -206,11 +208,11 @@ def streams(draw: st.DrawFn) -> list[Told]:
 
 _RULES = st.builds(
     Rules,
-    steady_us=st.sampled_from([0, 50_000, 100_000]),
+    window_us=st.sampled_from([0, 50_000, 100_000]),
     hold_us=st.sampled_from([0, 30_000]),
     strictness=st.sampled_from([OFF, NORMAL, Strictness(300, 150, frozenset("c"))]),
-    still=st.just(10),
-    still_us=st.just(50_000),
+    motion_threshold=st.just(10),
+    motion_window_us=st.just(50_000),
     gap_us=st.just(80_000),
 )
 

@@ -79,7 +79,7 @@ def test_simulate_writes_a_set_that_is_trained_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "set"
-    command = ["simulate", "--out", str(out), "--subjects", "2", "--seconds", "0.1"]
+    command = ["simulate", "--out", str(out), "--subjects", "2", "--for", "100ms"]
     command += ["--lights", "natural", "--jobs", "2", "--json"]
     assert run(command) == 0
     summary = json.loads(capsys.readouterr().out)
