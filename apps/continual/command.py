@@ -1,4 +1,4 @@
-"""`spikewire continual`: classes come in tasks, nothing is revisited; what is kept, by strategy."""
+"""`spikewire continual`: strategies of class-incremental learning, and their forgetting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.units import byte_count, names
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.continual.strategies import JOINT, STRATEGIES, Settings
+from spikewire.apps.continual.strategies import JOINT, STRATEGIES, StrategySettings
 from spikewire.apps.continual.tasks import Tasks, make_tasks, open_parts
 from spikewire.apps.training.evaluate import DatasetPath, ShowFor
 
@@ -76,20 +76,20 @@ def continual(
     if plot is not None:
         check_plot(plot)
     load_kernels()
-    from spikewire.apps.continual.experiment import Plan, Study
+    from spikewire.apps.continual.experiment import Experiment, ExperimentPlan
 
     parts = open_parts(dataset, tuning=tuning)
     named = ("nmnist" if parts.dataset.kind == "N-MNIST" else "edge") if model is None else model
     if not is_known(named):
         raise UsageError(f"--model: {named} is neither a file nor a preset")
-    plan = Plan(
+    plan = ExperimentPlan(
         model=named, strategies=chosen, seeds=tuple(dict.fromkeys(seed or (0, 1, 2))),
         tasks=make_tasks(parts.dataset.classes, tasks, task or (), order),
-        settings=Settings(memory=memory), show_us=show,
+        settings=StrategySettings(memory=memory), show_us=show,
     )  # fmt: skip
-    study = Study(parts, plan)
+    experiment = Experiment(parts, plan)
     begin = {"type": "start", "dataset": dataset.name, "kind": parts.dataset.kind, "tuning": tuning}
-    begin |= study.facts()
+    begin |= experiment.facts()
     if as_json:
         json_line(begin)
     else:
@@ -98,13 +98,13 @@ def continual(
     note = remarks()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
-        for run in study.run(bar):
+        for run in experiment.run(bar):
             runs.append(run)
             if as_json:
                 json_line(run)
             else:
                 bar.console.print(f"seed {run['seed']}, {run['strategy']}: {_result(run)}")
-    report = study.summary(runs)
+    report = experiment.summary(runs)
     if plot is not None:
         from spikewire.apps.continual.plot import plot_continual
 

@@ -1,4 +1,4 @@
-"""A continual-learning study: every strategy, every seed, on the same features."""
+"""Continual-learning experiment: every strategy and every seed, on the same features."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from rich.progress import Progress
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.continual import metrics
-from spikewire.apps.continual.protocol import Rows, judge_tasks, run_tasks
+from spikewire.apps.continual.features import FeatureSet, extract, freeze
+from spikewire.apps.continual.protocol import Rows, evaluate_tasks, run_tasks
 from spikewire.apps.continual.strategies import (
     JOINT,
     ONE_PASS,
     Learner,
-    Settings,
+    StrategySettings,
     learn_jointly,
     make_learner,
 )
-from spikewire.apps.continual.tasks import Features, Parts, Tasks, extract, freeze
+from spikewire.apps.continual.tasks import Parts, Tasks
 from spikewire.apps.training.binned_dataset import BinnedDataset
 from spikewire.apps.training.evaluation import evaluate_batch
 
@@ -33,35 +34,42 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is studied.
+class ExperimentPlan:
+    """Plan of an experiment.
 
     Attributes
     ----------
     model
-        A preset's name or a model file: whose features are frozen.
+        Name of a preset or a model file; its features are frozen.
     strategies
-        Of ``spikewire.apps.continual.strategies.STRATEGIES``.
+        Strategies to compare, of ``STRATEGIES``.
     seeds
-        Each draws weights, orders and foldings of its own.
+        Seeds of weights, orders and foldings, one run for each.
     tasks
         Classes of each task.
     settings
-        How strategies learn.
+        Settings of the strategies.
     show_us
-        How long each recording is shown; None for what the data set suggests.
+        Duration shown of each recording, in microseconds; None for the data set's default.
     """
 
     model: str
     strategies: tuple[str, ...]
     seeds: tuple[int, ...]
     tasks: Tasks
-    settings: Settings = field(default_factory=Settings)
+    settings: StrategySettings = field(default_factory=StrategySettings)
     show_us: int | None = None
 
 
-class Study:
-    """One data set, one plan.
+class Experiment:
+    """Experiment on one data set.
+
+    Parameters
+    ----------
+    parts
+        The data set.
+    plan
+        The plan.
 
     Raises
     ------
@@ -69,7 +77,7 @@ class Study:
         If the memory is too small for a strategy.
     """
 
-    def __init__(self, parts: Parts, plan: Plan) -> None:
+    def __init__(self, parts: Parts, plan: ExperimentPlan) -> None:
         from spikewire.qcore import Network
 
         self.plan = plan
@@ -77,7 +85,7 @@ class Study:
         self._classes = tuple(name for task in plan.tasks for name in task)
         self._tasks = [[self._classes.index(name) for name in task] for task in plan.tasks]
         self._learn = self._of(parts.learn)
-        self._judge = self._of(parts.judge)
+        self._validate = self._of(parts.validate)
         self._spec = _spec(plan.model)
         self._maps = Network.build(self._spec, ("none",)).read_maps
         self._binned = BinnedDataset(parts.dataset, self._spec, plan.show_us)
@@ -100,7 +108,7 @@ class Study:
         return learner
 
     def facts(self) -> dict[str, Any]:
-        """What a reader has to know before the results."""
+        """Return the facts that precede the results."""
         from spikewire.qcore import preset_names
 
         drawn = self.plan.model in preset_names()
@@ -110,14 +118,14 @@ class Study:
             if drawn
             else "a model file's, as it is",
             "tasks": [list(task) for task in self.plan.tasks],
-            "seeds": list(self.plan.seeds), "learn": len(self._learn), "judge": len(self._judge),
+            "seeds": list(self.plan.seeds), "learn": len(self._learn), "judge": len(self._validate),
             "ticks": self._binned.ticks, **asdict(self.plan.settings),
         }  # fmt: skip
 
     def run(self, bar: Progress) -> Iterator[dict[str, Any]]:
         """Yield a record per seed and strategy."""
         plan = self.plan
-        count = len(self._learn) + len(self._judge)
+        count = len(self._learn) + len(self._validate)
         on_features = [name for name in plan.strategies if name != "joint-network"]
         for seed in plan.seeds:
             if on_features:
@@ -133,37 +141,39 @@ class Study:
             if "joint-network" in plan.strategies:
                 yield self._joint_network(seed, bar)
 
-    def _extract(self, seed: int, after_each: Callable[[], None]) -> tuple[Features, Features]:
+    def _extract(self, seed: int, after_each: Callable[[], None]) -> tuple[FeatureSet, FeatureSet]:
         network = freeze(self.plan.model, self._learn, self.plan.tasks[0], seed, self._binned)
         learn, held = (
             extract(network, self._binned, samples, self._classes, after_each)
-            for samples in (self._learn, self._judge)
+            for samples in (self._learn, self._validate)
         )
         return learn, held
 
-    def _one_pass(self, name: str, seed: int, learn: Features, held: Features) -> dict[str, Any]:
+    def _one_pass(
+        self, name: str, seed: int, learn: FeatureSet, held: FeatureSet
+    ) -> dict[str, Any]:
         began = time.perf_counter()
         learner = self._learner(name, seed)
         rows = run_tasks(learner, learn, held, self._tasks, seed)
         sizes = (learner.extra_bytes, learner.readout_bytes)
         return _record(name, seed, rows, sizes, began)
 
-    def _joint_readout(self, seed: int, learn: Features, held: Features) -> dict[str, Any]:
-        """Train a readout anew on all tasks so far, in passes, after each task."""
+    def _joint_readout(self, seed: int, learn: FeatureSet, held: FeatureSet) -> dict[str, Any]:
+        """Train a new readout after each task, in passes over all tasks so far."""
         began = time.perf_counter()
         rows: Rows = []
         for n in range(len(self._tasks)):
             known = sum(len(task) for task in self._tasks[: n + 1])
             mine = learn.labels < known
             learner = learn_jointly(
-                list(learn.shown[mine]), learn.labels[mine].tolist(), self.plan.settings,
+                list(learn.features[mine]), learn.labels[mine].tolist(), self.plan.settings,
                 self._spec.readout, known, seed,
             )  # fmt: skip
-            rows.append(judge_tasks(learner, held, self._tasks, n))
+            rows.append(evaluate_tasks(learner, held, self._tasks, n))
         return _record("joint", seed, rows, (None, learner.readout_bytes), began)
 
     def _joint_network(self, seed: int, bar: Progress) -> dict[str, Any]:
-        """Train the whole network on everything, layers and all, as `spikewire train` does."""
+        """Train the whole network on all classes, as `spikewire train` does."""
         from spikewire.apps.training.trainer import Progress as TrainingProgress
         from spikewire.apps.training.trainer import Trainer, TrainingPlan
         from spikewire.qcore import Batch
@@ -182,12 +192,12 @@ class Study:
         batch = Batch(network, plan.batch)
         row: list[float | None] = []
         for group in self.plan.tasks:
-            mine = [sample for sample in self._judge if sample.label in group]
+            mine = [sample for sample in self._validate if sample.label in group]
             row.append(round(evaluate_batch(batch, self._binned, mine).accuracy, 4))
         return _record("joint-network", seed, [row], (None, None), began)
 
     def summary(self, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Means over seeds, the ceiling, and the best strategy that keeps to the memory."""
+        """Return means over seeds, the ceiling, and the best strategy within the memory."""
         found: dict[str, dict[str, Any]] = {}
         for name in dict.fromkeys(run["strategy"] for run in runs):
             mine = [run for run in runs if run["strategy"] == name]
@@ -236,10 +246,9 @@ def _record(
     strategy: str, seed: int, rows: Rows, sizes: tuple[int | None, int | None], began: float
 ) -> dict[str, Any]:
     square = len(rows) == len(rows[0])
-    last = [value for value in rows[-1] if value is not None]
     return {
         "type": "run", "strategy": strategy, "seed": seed, "matrix": rows,
-        "average_accuracy": round(statistics.fmean(last), 4),
+        "average_accuracy": round(metrics.average_accuracy(rows), 4),
         "accuracy_over_tasks":
             [round(value, 4) for value in metrics.accuracy_over_tasks(rows)] if square else None,
         "forgetting": round(metrics.forgetting(rows), 4) if square else None,

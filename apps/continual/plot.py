@@ -1,4 +1,4 @@
-"""The figure of a continual-learning study: a matrix per strategy, and accuracy over the tasks."""
+"""Figure of a continual-learning experiment: accuracy matrices, and accuracy over the tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def plot_continual(
 ) -> None:
     """Draw the mean accuracy matrices, and the mean over tasks so far, as ``path`` (PNG).
 
-    What has no matrix, the network that learned everything at once, is a dotted line.
+    The network trained jointly has no matrix; it is a dotted line.
     """
     means = {}
     for name in report["strategies"]:
@@ -56,6 +56,6 @@ def _draw_matrix(axes: Any, matrix: Any, name: str, named: Sequence[str]) -> Non
                 color="white" if value < 0.55 else "black",
             )  # fmt: skip
     axes.set(
-        title=name, xlabel="judged on", ylabel="after task", xticks=range(len(named)),
+        title=name, xlabel="evaluated on", ylabel="after task", xticks=range(len(named)),
         xticklabels=named, yticks=range(len(named)), yticklabels=range(1, len(named) + 1),
     )  # fmt: skip

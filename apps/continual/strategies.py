@@ -1,7 +1,7 @@
-"""Ways to learn classes that come one task after the other, on a frozen network's features.
+"""Strategies of continual learning on a frozen network's features.
 
-A learner sees each recording once, as the features at a few instants, with its label. It keeps
-what it says it keeps: tests compare its bytes with what it claims, and spoil what it was shown.
+A learner sees each recording once, as the features at a few instants, with its label. Tests compare
+the bytes of a learner with the number that it reports, and overwrite its recordings afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from spikewire.qcore import ReadoutSpec
 
-Shown = npt.NDArray[np.int16]
+Features = npt.NDArray[np.int16]
 """A recording's features: int16[instants, features]."""
 
 Maps = Sequence[tuple[int, int, int]]
@@ -24,21 +24,21 @@ Maps = Sequence[tuple[int, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How the strategies learn; chosen on a fifth of the learning part (docs/continual.md).
+class StrategySettings:
+    """Settings of the strategies, chosen on a fifth of the training part (docs/continual.md).
 
     Attributes
     ----------
     memory
-        Bytes that a strategy may keep beyond the network, its readout included in the network.
+        Bytes that a strategy may keep beyond the network and its readout.
     online_shift, replay_shift
-        The delta rule's shift without and with rehearsal: the smaller, the bolder.
+        Shift of the delta rule without and with rehearsal; a smaller shift is a larger step.
     replays
-        Vectors rehearsed after each new one.
+        Number of vectors rehearsed after each new one.
     ridge_shift
-        Of the prototypes' metric.
+        Ridge of the prototypes' metric, as a shift.
     joint_passes, joint_shifts
-        Passes of the joint readout, and its shift in the first and in the last.
+        Passes of the joint readout, and its shift in the first and in the last pass.
     """
 
     memory: int = 65_536
@@ -51,7 +51,7 @@ class Settings:
 
 
 class Learner(Protocol):
-    """What a strategy has to do."""
+    """Interface of a strategy."""
 
     @property
     def extra_bytes(self) -> int:
@@ -59,20 +59,20 @@ class Learner(Protocol):
 
     @property
     def readout_bytes(self) -> int:
-        """Bytes of the network's own readout, where it is what answers."""
+        """Bytes of the network's own readout, if the strategy uses it."""
 
     def add_class(self) -> None:
         """Make room for the next class."""
 
-    def learn(self, shown: Shown, label: int) -> None:
+    def learn(self, recording: Features, label: int) -> None:
         """Learn one recording."""
 
-    def scores(self, shown: Shown) -> npt.NDArray[np.int64]:
+    def scores(self, recording: Features) -> npt.NDArray[np.int64]:
         """Score a recording: int64[classes so far]."""
 
 
 class Online:
-    """The readout's delta rule, recording after recording, and nothing else."""
+    """Delta rule of the readout, recording after recording."""
 
     def __init__(self, features: int, spec: ReadoutSpec, shift: int, seed: int) -> None:
         from spikewire.qcore import DeltaReadout
@@ -81,7 +81,7 @@ class Online:
 
     @property
     def extra_bytes(self) -> int:
-        """Nothing: the readout is the network's."""
+        """Zero: the readout is the network's."""
         return 0
 
     @property
@@ -93,22 +93,22 @@ class Online:
         """Make room for the next class."""
         self._readout.add_class()
 
-    def learn(self, shown: Shown, label: int) -> None:
+    def learn(self, recording: Features, label: int) -> None:
         """Learn one recording."""
-        for features in shown:
+        for features in recording:
             self._readout.learn(features, label)
 
     def slow_down(self, shift: int) -> None:
-        """Learn with another shift from now on."""
+        """Change the shift of the delta rule."""
         self._readout.shift = shift
 
-    def scores(self, shown: Shown) -> npt.NDArray[np.int64]:
+    def scores(self, recording: Features) -> npt.NDArray[np.int64]:
         """Sum the scores over the instants."""
-        return sum_scores(self._readout.scores, shown)
+        return sum_scores(self._readout.scores, recording)
 
 
-class Replay(Online):
-    """The delta rule, with a memory of past feature vectors rehearsed after each new one."""
+class Rehearsal(Online):
+    """Delta rule with rehearsal: past feature vectors are learned again after each new one."""
 
     def __init__(
         self, features: int, spec: ReadoutSpec, shift: int, replays: int, memory: int, seed: int
@@ -129,9 +129,9 @@ class Replay(Online):
         super().add_class()
         self._memory.add_class()
 
-    def learn(self, shown: Shown, label: int) -> None:
+    def learn(self, recording: Features, label: int) -> None:
         """Learn one recording."""
-        for features in shown:
+        for features in recording:
             self._readout.learn(features, label)
             for _ in range(self._replays):
                 past, was = self._memory.recall()
@@ -140,88 +140,93 @@ class Replay(Online):
             self._memory.remember(features, label)
 
 
-class Nearest:
-    """Means of classes in a metric that all share; the network's readout is not used."""
+class NearestPrototype:
+    """Class means in a common metric, in place of the network's readout."""
 
     def __init__(self, memory: int, classes: int, maps: Maps, ridge_shift: int, seed: int) -> None:
         from spikewire.qcore import Prototypes
 
-        # The folding is as wide as the memory allows when all classes are there.
+        # The folding is as wide as the memory allows once all classes are known.
         size = Prototypes.within(memory, classes, maps=maps).size
         self._prototypes = Prototypes(0, size=size, maps=maps, seed=seed, ridge_shift=ridge_shift)
 
     @property
     def extra_bytes(self) -> int:
-        """All of it."""
+        """Bytes of the prototypes and their metric."""
         return self._prototypes.nbytes
 
     @property
     def readout_bytes(self) -> int:
-        """None is used."""
+        """Zero: the readout is not used."""
         return 0
 
     def add_class(self) -> None:
         """Make room for the next class."""
         self._prototypes.add_class()
 
-    def learn(self, shown: Shown, label: int) -> None:
+    def learn(self, recording: Features, label: int) -> None:
         """Learn one recording."""
-        for features in shown:
+        for features in recording:
             self._prototypes.learn(features, label)
 
-    def scores(self, shown: Shown) -> npt.NDArray[np.int64]:
+    def scores(self, recording: Features) -> npt.NDArray[np.int64]:
         """Sum the scores over the instants."""
-        return sum_scores(self._prototypes.scores, shown)
+        return sum_scores(self._prototypes.scores, recording)
 
 
 ONE_PASS = ("online", "replay", "prototypes")
 JOINT = ("joint", "joint-network")
-"""The readout on the same features, and the whole network, layers and all."""
+"""Ceilings: the readout on the same features, and the whole network with its layers."""
 
 STRATEGIES = (*ONE_PASS, *JOINT)
 
 
 def make_learner(
-    strategy: str, settings: Settings, spec: ReadoutSpec, maps: Maps, classes: int, seed: int
+    strategy: str,
+    settings: StrategySettings,
+    spec: ReadoutSpec,
+    maps: Maps,
+    classes: int,
+    seed: int,
 ) -> Learner:
-    """Make a learner of one of ``ONE_PASS`` that knows no class yet.
+    """Make a learner of a strategy in ``ONE_PASS`` that knows no class yet.
 
     Raises
     ------
     ValueError
-        If the memory is too small for it.
+        If the memory is too small for the strategy.
     """
     s = settings
     features = sum(rows * columns * channels for rows, columns, channels in maps)
     if strategy == "online":
         return Online(features, spec, s.online_shift, seed)
     if strategy == "replay":
-        return Replay(features, spec, s.replay_shift, s.replays, s.memory, seed)
-    return Nearest(s.memory, classes, maps, s.ridge_shift, seed)
+        return Rehearsal(features, spec, s.replay_shift, s.replays, s.memory, seed)
+    return NearestPrototype(s.memory, classes, maps, s.ridge_shift, seed)
 
 
 def learn_jointly(
-    shown: Sequence[Shown], labels: Sequence[int], settings: Settings, spec: ReadoutSpec,
-    classes: int, seed: int,
+    recordings: Sequence[Features], labels: Sequence[int], settings: StrategySettings,
+    spec: ReadoutSpec, classes: int, seed: int,
 ) -> Online:  # fmt: skip
-    """Learn everything at once, in passes, each in an order of its own: the ceiling."""
+    """Train a readout on all classes at once, in passes, each in an order of its own."""
     from spikewire.apps.training.split import epoch_order
 
-    learner = Online(shown[0].shape[1], spec, spec.shift, seed)
+    learner = Online(recordings[0].shape[1], spec, spec.shift, seed)
     for _ in range(classes):
         learner.add_class()
     first, last = settings.joint_shifts
     for number in range(settings.joint_passes):
         learner.slow_down(first + (last - first) * number // max(settings.joint_passes - 1, 1))
-        for n in epoch_order(seed, number, len(shown)):
-            learner.learn(shown[n], labels[n])
+        for n in epoch_order(seed, number, len(recordings)):
+            learner.learn(recordings[n], labels[n])
     return learner
 
 
 def sum_scores(
     score: Callable[[npt.NDArray[np.int16]], npt.NDArray[np.int64] | npt.NDArray[np.int32]],
-    shown: Shown,
+    recording: Features,
 ) -> npt.NDArray[np.int64]:
     """Sum a learner's scores over a recording's instants: int64[classes]."""
-    total: npt.NDArray[np.int64] = np.sum([score(f) for f in shown], 0, dtype=np.int64)
+    total: npt.NDArray[np.int64] = np.sum([score(f) for f in recording], 0, dtype=np.int64)
     return total

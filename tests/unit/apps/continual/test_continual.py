@@ -13,15 +13,16 @@ import pytest
 from spikewire.apps import commands as cli
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.continual import metrics
-from spikewire.apps.continual.protocol import Stream, answer, run_tasks
+from spikewire.apps.continual.features import FeatureSet
+from spikewire.apps.continual.protocol import TaskStream, prediction, run_tasks
 from spikewire.apps.continual.strategies import (
     ONE_PASS,
     Online,
-    Settings,
+    StrategySettings,
     learn_jointly,
     make_learner,
 )
-from spikewire.apps.continual.tasks import Features, for_tuning, make_tasks, open_parts
+from spikewire.apps.continual.tasks import for_tuning, make_tasks, open_parts
 from spikewire.qcore import ReadoutSpec
 
 TASKS = [[0, 1], [2, 3], [4, 5]]
@@ -47,19 +48,19 @@ def test_forgetting_can_be_negative_and_one_task_forgets_nothing() -> None:
         metrics.forgetting([[0.5, None], [None, 1.0]])
 
 
-def features(count: int, seed: int) -> Features:
+def features(count: int, seed: int) -> FeatureSet:
     """Recordings of six classes, two instants of 64 features each."""
     rng = np.random.default_rng(seed)
     draw = np.random.default_rng(99)
     centres = draw.integers(0, 2, 64) * 900 + draw.integers(0, 2, (6, 64)) * 400
     labels = np.tile(np.arange(6), count)
     shown = centres[labels][:, None] + rng.integers(0, 300, (len(labels), 2, 64))
-    return Features(shown.astype(np.int16), labels)
+    return FeatureSet(shown.astype(np.int16), labels)
 
 
 def learner_of(strategy: str, memory: int = 8_192) -> Any:
     return make_learner(
-        strategy, Settings(memory=memory, online_shift=13), SPEC, [(1, 1, 64)], 6, 0
+        strategy, StrategySettings(memory=memory, online_shift=13), SPEC, [(1, 1, 64)], 6, 0
     )
 
 
@@ -71,8 +72,10 @@ def test_what_forgets_and_what_does_not() -> None:
     for name in ("replay", "prototypes"):
         assert metrics.average_accuracy(found[name]) >= 0.95
         assert metrics.forgetting(found[name]) <= 0.1
-    joint = learn_jointly(list(learn.shown), learn.labels.tolist(), Settings(), SPEC, 6, 0)
-    assert np.mean([answer(joint.scores(f)) for f in held.shown] == held.labels) >= 0.95
+    joint = learn_jointly(
+        list(learn.features), learn.labels.tolist(), StrategySettings(), SPEC, 6, 0
+    )
+    assert np.mean([prediction(joint.scores(f)) for f in held.features] == held.labels) >= 0.95
 
 
 def test_a_study_repeats_bit_for_bit() -> None:
@@ -121,7 +124,7 @@ def test_who_revisits_old_tasks_is_found_out() -> None:
     assert hidden_bytes(copier) > len(learn.labels) * 256
     hoarder = Hoarder()
     run_tasks(hoarder, learn, held, TASKS, 0)
-    true = {shown.tobytes() for shown in learn.shown}
+    true = {shown.tobytes() for shown in learn.features}
     assert not any(shown.tobytes() in true for shown, _ in hoarder.kept)
 
 
@@ -133,12 +136,12 @@ def test_every_recording_is_lent_once_in_its_own_task() -> None:
         def learn(self, shown: Any, label: int) -> None:
             seen.append((shown.tobytes(), label))
 
-    stream = Stream(learn, TASKS, 3)
+    stream = TaskStream(learn, TASKS, 3)
     for n, task in enumerate(TASKS):
         before = len(seen)
         stream.teach(Watcher(64, SPEC, 13, 0), n)
         assert {label for _, label in seen[before:]} == set(task)
-    assert sorted(one for one, _ in seen) == sorted(shown.tobytes() for shown in learn.shown)
+    assert sorted(one for one, _ in seen) == sorted(shown.tobytes() for shown in learn.features)
     order = [label for _, label in seen[:10]]
     assert order != sorted(order)
 
@@ -171,11 +174,11 @@ def test_tasks_are_dealt_out() -> None:
 
 def test_tuning_leaves_what_judges_alone(digits: Path) -> None:
     parts = open_parts(digits, tuning=False)
-    assert (len(parts.learn), len(parts.judge)) == (40, 10)
+    assert (len(parts.learn), len(parts.validate)) == (40, 10)
     tuning = for_tuning(parts)
-    assert len(tuning.judge) == 8
-    assert set(tuning.learn) | set(tuning.judge) == set(parts.learn)
-    assert not set(tuning.judge) & (set(parts.judge) | set(tuning.learn))
+    assert len(tuning.validate) == 8
+    assert set(tuning.learn) | set(tuning.validate) == set(parts.learn)
+    assert not set(tuning.validate) & (set(parts.validate) | set(tuning.learn))
     with pytest.raises(CommandError, match="has no recording of 8 to judge by"):
         open_parts(digits, tuning=True)
 
@@ -223,7 +226,7 @@ def test_for_people_by_named_tasks(digits: Path, capsys: pytest.CaptureFixture[s
 def test_real_clips_are_cut_in_time(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = open_parts(data_dir / "dvs_gesture", tuning=False)
     assert len(parts.learn) == 6 * len(parts.dataset.classes)
-    assert max(s.stop_us or 0 for s in parts.learn) <= min(s.start_us or 0 for s in parts.judge)
+    assert max(s.stop_us or 0 for s in parts.learn) <= min(s.start_us or 0 for s in parts.validate)
     words = (str(data_dir / "dvs_gesture"), "--seed", "0", "--strategies", "prototypes")
     *_, summary = run(capsys, *words, "--tasks", "3")
     assert summary["strategies"]["prototypes"]["average_accuracy"] >= 0.7
