@@ -1,8 +1,8 @@
-"""`spikewire bench twin`: what the same network reaches in floating point.
+"""`spikewire bench twin`: accuracy of the same network in floating point.
 
-DECOLLE in PyTorch learns N-MNIST on the recordings, in the order and with the split that the
-integer network has, so that accuracies can stand side by side. PyTorch is an optional extra; it
-is imported when the command runs.
+DECOLLE in PyTorch learns N-MNIST on the same recordings, in the same order and with the same split
+as the integer network, so that accuracies are comparable. PyTorch is an optional extra; it is
+imported when the command runs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from spikewire.apps.cli.output import console, json_line, remarks
 
 if TYPE_CHECKING:
     from spikewire.apps.bench.baseline.data import Recordings
-    from spikewire.apps.bench.baseline.decolle import Rule
-    from spikewire.apps.bench.baseline.training import Plan
+    from spikewire.apps.bench.baseline.learning import Rule
+    from spikewire.apps.bench.baseline.training import BaselinePlan
 
 DEFAULT_ARCHITECTURE = "decolle"
 
@@ -54,22 +54,24 @@ def twin(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train the float twin on N-MNIST, 800 recordings to learn of 1,000, and judge it on 200.
+    """Train the float baseline (DECOLLE in PyTorch) on N-MNIST.
 
-    Accuracy is of the last layer's fixed readout, summed over a recording; the result holds that
-    of every other way to read an answer as well.
+    It learns from 800 of 1,000 recordings and is evaluated on the other 200. Accuracy is that of
+    the last layer's fixed readout, summed over a recording. The result holds the accuracy of every
+    other readout as well.
     """
     if importlib.util.find_spec("torch") is None:
         raise CommandError(
-            "the float twin needs PyTorch, which is an extra: pip install 'spikewire[twin]'"
+            "the float baseline needs PyTorch, which is an extra: pip install 'spikewire[twin]'"
         )
     if out is not None and not out.absolute().parent.is_dir():
         raise CommandError(f"{out.parent} is not a folder to write {out.name} into")
     _checked("schedule", schedule, ("constant", "cosine"))
 
     from spikewire.apps.bench.baseline.data import load
-    from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, Rule
-    from spikewire.apps.bench.baseline.training import Plan
+    from spikewire.apps.bench.baseline.decolle import ARCHITECTURES
+    from spikewire.apps.bench.baseline.learning import Rule
+    from spikewire.apps.bench.baseline.training import BaselinePlan
     from spikewire.apps.training.split import nmnist_split
 
     _checked("architecture", architecture, ARCHITECTURES)
@@ -77,7 +79,7 @@ def twin(
     seeds = list(dict.fromkeys(seed or [0]))
     bench = _Bench(
         rule=Rule(rate=rate, every=every),
-        plans=[Plan(passes, batch, one, shift, schedule) for one in seeds],
+        plans=[BaselinePlan(passes, batch, one, shift, schedule) for one in seeds],
         architecture=architecture,
         out=out,
         as_json=as_json,
@@ -94,12 +96,12 @@ def _checked(name: str, value: str, allowed: Any) -> None:
 
 
 class _Bench:
-    """Networks trained one after the other, and the report that grows with every pass."""
+    """Training of several networks, and a report that grows with every pass."""
 
     def __init__(
         self,
         rule: Rule,
-        plans: list[Plan],
+        plans: list[BaselinePlan],
         architecture: str,
         out: Path | None,
         as_json: bool,
@@ -108,32 +110,18 @@ class _Bench:
         self._architecture, self._out, self._as_json = architecture, out, as_json
 
     def run(self, train: Recordings, validation: Recordings, threads: int) -> dict[str, Any]:
-        """Train every network; returns the whole report."""
+        """Train every network and return the whole report."""
         import torch
 
         from spikewire.apps.bench.baseline.data import HEIGHT, POLARITIES, WIDTH
-        from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, Twin
+        from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, FloatBaseline
         from spikewire.apps.bench.baseline.training import Session, fit
 
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         layers = ARCHITECTURES[self._architecture]
-        plan = self._plans[0]
-        runs: list[dict[str, Any]] = []
-        report: dict[str, Any] = {
-            "bench": "twin",
-            "command": command_line(),
-            "began": now(),
-            "machine": {**machine("torch", "numpy"), "threads": threads},
-            "recordings": {"train": len(train), "validation": len(validation)},
-            "architecture": {"name": self._architecture, "layers": [asdict(one) for one in layers]},
-            "rule": asdict(self._rule),
-            "plan": {key: value for key, value in asdict(plan).items() if key != "seed"},
-            "complete": False,
-            "runs": runs,
-            "log": [],
-        }
-        total = len(self._plans) * plan.passes
+        report = self._begin(train, validation, threads)
+        runs: list[dict[str, Any]] = report["runs"]
         bar = Progress(
             TextColumn("{task.description}"), BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
@@ -141,24 +129,18 @@ class _Bench:
             console=remarks(), disable=self._as_json,
         )  # fmt: skip
         with torch.no_grad(), bar:
-            task = bar.add_task("passes", total=total)
+            task = bar.add_task("passes", total=len(self._plans) * self._plans[0].passes)
             for plan in self._plans:
-                records: list[dict[str, Any]] = []
-                runs.append({"seed": plan.seed, "passes": records})
+                run: dict[str, Any] = {"seed": plan.seed, "passes": []}
+                runs.append(run)
 
-                def say(record: dict[str, Any], run: dict[str, Any] = runs[-1]) -> None:
-                    run["passes"].append(record)
-                    run["accuracy"] = record["validation"]["accuracy"][_answer(len(layers))]
-                    line = _log_line(run["seed"], record, len(layers))
-                    report["log"].append(f"{now()} {line}")
-                    bar.print(line)
+                def after_pass(record: dict[str, Any], run: dict[str, Any] = run) -> None:
+                    bar.print(self._add(report, run, record))
                     bar.advance(task)
-                    if self._as_json:
-                        json_line({"event": "pass", "seed": run["seed"], **record})
-                    self._store(report)
 
-                network = Twin(layers, (POLARITIES, HEIGHT, WIDTH), 10, self._rule, plan.seed)
-                fit(Session(network), train, validation, plan, say)
+                shape = (POLARITIES, HEIGHT, WIDTH)
+                network = FloatBaseline(layers, shape, 10, self._rule, plan.seed)
+                fit(Session(network), train, validation, plan, after_pass)
         reached = [run["accuracy"] for run in runs]
         report |= {
             "complete": True,
@@ -174,6 +156,37 @@ class _Bench:
         if self._as_json:
             json_line({"event": "result", **report})
         return report
+
+    def _begin(self, train: Recordings, validation: Recordings, threads: int) -> dict[str, Any]:
+        from spikewire.apps.bench.baseline.decolle import ARCHITECTURES
+
+        plan = asdict(self._plans[0])
+        layers = ARCHITECTURES[self._architecture]
+        return {
+            "bench": "twin",
+            "command": command_line(),
+            "began": now(),
+            "machine": {**machine("torch", "numpy"), "threads": threads},
+            "recordings": {"train": len(train), "validation": len(validation)},
+            "architecture": {"name": self._architecture, "layers": [asdict(one) for one in layers]},
+            "rule": asdict(self._rule),
+            "plan": {key: value for key, value in plan.items() if key != "seed"},
+            "complete": False,
+            "runs": [],
+            "log": [],
+        }
+
+    def _add(self, report: dict[str, Any], run: dict[str, Any], record: dict[str, Any]) -> str:
+        """Add a pass to its run and to the report, and return its line of the log."""
+        layers = len(report["architecture"]["layers"])
+        run["passes"].append(record)
+        run["accuracy"] = record["validation"]["accuracy"][_answer(layers)]
+        line = _log_line(run["seed"], record, layers)
+        report["log"].append(f"{now()} {line}")
+        if self._as_json:
+            json_line({"event": "pass", "seed": run["seed"], **record})
+        self._store(report)
+        return line
 
     def _store(self, report: dict[str, Any]) -> None:
         if self._out is None:

@@ -1,4 +1,4 @@
-"""N-MNIST recordings as dense spike planes, a batch at a time, for the float twin."""
+"""N-MNIST recordings as dense spike planes, a batch at a time, for the float baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The float twin: DECOLLE in PyTorch, written from the equations, to compare integers with.
+"""Float baseline: DECOLLE in PyTorch, written from the equations, for comparison with integers.
 
 Deep Continuous Local Learning (Kaiser, Mostafa and Neftci 2020). In every tick, for every layer:
 
@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (PyTorch's own abbreviation)
 from torch import Tensor
 
+from spikewire.apps.bench.baseline.learning import Adamax, Rule, loss_gradient
 from spikewire.apps.cli.errors import CommandError
 
 
@@ -50,113 +51,6 @@ ARCHITECTURES: Mapping[str, tuple[Conv, ...]] = {
     # Schaefer and Joshi 2020; meant for input 2x32x32.
     "schaefer2020": (Conv(64, 7, 1, 2, 2), Conv(128, 7, 1, 2, 1), Conv(128, 7, 1, 2, 2)),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How the twin computes and learns.
-
-    Attributes
-    ----------
-    alpha, beta, refractory
-        What the traces P, Q and R keep of themselves from one tick to the next.
-    burn_in
-        Ticks of a recording that are neither learned from nor read.
-    every, gather
-        A gradient is taken in every so many ticks; so many are added up before each step.
-    rate
-        Largest step of a weight, relative to the RMS of its layer's calibrated weights.
-    adamax, normalise, bias_rate
-        Decays of the optimiser's mean and norm; what shares one norm: every ``weight`` by itself,
-        a ``channel`` or a ``layer``; a bias's rate relative to a weight's.
-    dropout
-        Share of a layer's activations that its readout does not see while it learns.
-    last
-        What the last layer's readout reads: ``spikes``, or the logistic function ``sigmoid`` of
-        its membranes, as in the published code.
-    surrogate, window
-        Derivative of a spike by its membrane: a ``boxcar`` of that half width, or ``sigmoid``.
-    loss, feedback, learned_readout, amplitude
-        Of the local readouts: ``smooth_l1`` or ``cross_entropy``; errors return through the
-        ``transpose`` or a ``concordant`` matrix of the same signs; whether they learn; and how far
-        their weights reach, times the root of the neurons.
-    floor, ceiling
-        Strength of the push on layers that are too quiet, or too loud.
-    mean, deviation
-        What calibration makes of the drives; the threshold is at zero. One pass of N-MNIST
-        gave 0.58 with a mean of 0 (38 % of the second layer fire in a tick), 0.805 with -1 and
-        0.815 with -2 (20 %).
-    probe_rate, probe_every
-        Rate of the trained readouts, and ticks between their steps.
-    """
-
-    alpha: float = 0.97
-    beta: float = 0.85
-    refractory: float = 0.65
-    burn_in: int = 50
-    every: int = 1
-    gather: int = 1
-    rate: float = 1e-3
-    adamax: tuple[float, float] = (0.0, 0.95)
-    normalise: str = "weight"
-    bias_rate: float = 1.0
-    dropout: float = 0.0
-    last: str = "spikes"
-    surrogate: str = "boxcar"
-    window: float = 0.5
-    loss: str = "smooth_l1"
-    feedback: str = "transpose"
-    learned_readout: bool = False
-    amplitude: float = 0.5
-    floor: float = 0.0
-    ceiling: float = 0.0
-    mean: float = -2.0
-    deviation: float = 1.0
-    probe_rate: float = 1e-3
-    probe_every: int = 10
-
-    def check(self) -> None:
-        """Refuse names that mean nothing."""
-        for field, allowed in (
-            ("surrogate", ("boxcar", "sigmoid")),
-            ("normalise", ("weight", "channel", "layer")),
-            ("last", ("spikes", "sigmoid")),
-            ("loss", ("smooth_l1", "cross_entropy")),
-            ("feedback", ("transpose", "concordant")),
-        ):
-            if getattr(self, field) not in allowed:
-                raise CommandError(
-                    f"{field} is {getattr(self, field)!r}; allowed are {', '.join(allowed)}"
-                )
-
-
-class Adamax:
-    """Adam with the infinity norm (Kingma and Ba 2015), in place, for one array."""
-
-    def __init__(
-        self, value: Tensor, rate: float, betas: tuple[float, float], share: str = "weight"
-    ) -> None:
-        self.value, self.rate = value, rate
-        self._betas, self._share = betas, share
-        self._mean = torch.zeros_like(value)
-        self._norm = torch.zeros_like(value)
-        self._steps = 0
-
-    def step(self, gradient: Tensor, scale: float = 1.0) -> None:
-        """Move the array against its gradient."""
-        self._steps += 1
-        first, second = self._betas
-        size = gradient.abs()
-        if self._share == "channel":
-            size = size.amax(1, keepdim=True).expand_as(size)
-        elif self._share == "layer":
-            size = size.amax().expand_as(size)
-        torch.maximum(self._norm.mul_(second), size, out=self._norm)
-        if first:
-            self._mean.mul_(first).add_(gradient, alpha=1 - first)
-            gradient = self._mean
-        rate = self.rate * scale / (1 - first**self._steps)
-        self.value.addcdiv_(gradient, self._norm + 1e-12, value=-rate)
 
 
 class Layer:
@@ -367,7 +261,7 @@ def _unpooled(credit: Tensor, u: Tensor, raw: Tensor, pool: int) -> Tensor:
     return whole
 
 
-class Twin:
+class FloatBaseline:
     """Layers in a row, each learning from its own local error.
 
     Parameters
@@ -419,7 +313,7 @@ class Twin:
         [class, sample].
         """
         for layer, read in zip(self.layers, reads, strict=True):
-            layer.collect(_error(read, target, self.rule.loss))
+            layer.collect(loss_gradient(read, target, self.rule.loss))
             if apply:
                 layer.update(scale)
 
@@ -460,10 +354,3 @@ class Twin:
             for depth, layer in enumerate(self.layers)
             for name in ("weight", "bias", "readout", "feedback")
         }
-
-
-def _error(read: Tensor, target: Tensor, loss: str) -> Tensor:
-    if loss == "cross_entropy":
-        return torch.softmax(read, 0) - target
-    # The derivative of the smooth L1 loss: the difference, held within one.
-    return (read - target).clamp(-1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Training and judging the float twin: passes, trained readouts, every way to read an answer."""
+"""Training and evaluation of the float baseline, with all its readouts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ import torch
 from torch import Tensor
 
 from spikewire.apps.bench.baseline.data import Recordings
-from spikewire.apps.bench.baseline.decolle import Adamax, Layer, Rule, Twin
+from spikewire.apps.bench.baseline.decolle import FloatBaseline, Layer
+from spikewire.apps.bench.baseline.learning import Adamax, Rule
 from spikewire.apps.training.split import epoch_order, epoch_shifts
 
 _CALIBRATION_TICKS = 150
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How long, in which portions, and with which schedule the twin learns."""
+class BaselinePlan:
+    """Length of a training, its portions, and the schedule of its rate."""
 
     passes: int = 20
     batch: int = 50
@@ -30,7 +31,7 @@ class Plan:
     schedule: str = "constant"
 
     def scale(self, done: float) -> float:
-        """Factor on the rates when the fraction ``done`` of all passes lies behind."""
+        """Return the factor on the rates after the fraction ``done`` of all passes."""
         if self.schedule == "cosine":
             return max(0.5 * (1 + math.cos(math.pi * done)), 0.01)
         return 1.0
@@ -72,16 +73,16 @@ class Probe:
 
 
 class Session:
-    """A twin, its trained readouts, and what reads an answer from both."""
+    """A float baseline with its trained readouts."""
 
-    def __init__(self, twin: Twin) -> None:
-        self.twin, self.rule = twin, twin.rule
-        self.probes = [Probe(layer, twin.classes, twin.rule) for layer in twin.layers]
+    def __init__(self, network: FloatBaseline) -> None:
+        self.network, self.rule = network, network.rule
+        self.probes = [Probe(layer, network.classes, network.rule) for layer in network.layers]
 
     def run(
         self, planes: Tensor, labels: Tensor, scale: float = 1.0, learn: bool = False
     ) -> tuple[dict[str, Tensor], list[float]]:
-        """Show one batch of recordings; learn from it if ``learn``.
+        """Compute one batch of recordings, and learn from it if ``learn``.
 
         Returns
         -------
@@ -91,19 +92,19 @@ class Session:
             won), ``layers`` (all added up), ``trained1`` ... (trained readouts). And each
             layer's activity: the share of its neurons that fire in a tick.
         """
-        twin, rule, classes = self.twin, self.rule, self.twin.classes
+        network, rule, classes = self.network, self.rule, self.network.classes
         batch = planes.shape[-1]
         target = torch.nn.functional.one_hot(labels, classes).t().to(torch.float32)
-        depth = len(twin.layers)
+        depth = len(network.layers)
         fixed = [torch.zeros(classes, batch) for _ in range(depth)]
         trained = [torch.zeros(classes, batch) for _ in range(depth)]
         votes = torch.zeros(classes, batch)
         fired = [0.0] * depth
-        twin.start(batch)
+        network.start(batch)
         for probe in self.probes:
             probe.start(batch)
         for tick, plane in enumerate(planes):
-            twin.forward(plane)
+            network.forward(plane)
             for probe in self.probes:
                 probe.forward()
             since = tick - rule.burn_in
@@ -111,14 +112,14 @@ class Session:
                 continue
             teach = learn and (since + 1) % rule.every == 0
             apply = (since + 1) % (rule.every * rule.gather) == 0
-            reads = [layer.read(drop=teach) for layer in twin.layers]
+            reads = [layer.read(drop=teach) for layer in network.layers]
             for total, read in zip(fixed, reads, strict=True):
                 total += read
             votes.scatter_add_(0, reads[-1].argmax(0, keepdim=True), torch.ones(1, batch))
-            for n, layer in enumerate(twin.layers):
+            for n, layer in enumerate(network.layers):
                 fired[n] += float(layer.spikes.mean())
             if teach:
-                twin.learn(reads, target, apply=apply, scale=scale)
+                network.learn(reads, target, apply=apply, scale=scale)
             if (since + 1) % rule.probe_every == 0:
                 for total, probe in zip(trained, self.probes, strict=True):
                     total += probe.read()
@@ -133,9 +134,9 @@ class Session:
 
 
 def evaluate(session: Session, data: Recordings, batch: int = 50) -> dict[str, Any]:
-    """Accuracy of every readout over all recordings, and each layer's activity."""
+    """Compute the accuracy of every readout over all recordings, and each layer's activity."""
     right: dict[str, int] = {}
-    fired = np.zeros(len(session.twin.layers))
+    fired = np.zeros(len(session.network.layers))
     for chosen in _portions(np.arange(len(data)), batch):
         planes, labels = data.dense(chosen)
         scores, active = session.run(planes, labels)
@@ -151,17 +152,16 @@ def fit(
     session: Session,
     train: Recordings,
     validation: Recordings,
-    plan: Plan,
-    say: Callable[[dict[str, Any]], None],
+    plan: BaselinePlan,
+    after_pass: Callable[[dict[str, Any]], None],
 ) -> list[dict[str, Any]]:
-    """Learn for the plan's passes and judge after each.
+    """Train for the plan's passes, and evaluate after each.
 
-    ``say`` gets each pass's record as soon as it is known: its number from 1, the accuracy of
-    every readout on the validation part and (while learning) on the training part, activity,
-    and seconds.
+    ``after_pass`` gets the record of each pass: its number from 1, the accuracy of every readout on
+    the validation part and (while learning) on the training part, activity, and seconds.
     """
     planes, _ = train.dense(epoch_order(plan.seed, 0, len(train))[: plan.batch])
-    session.twin.calibrate(planes[:_CALIBRATION_TICKS])
+    session.network.calibrate(planes[:_CALIBRATION_TICKS])
     batches = math.ceil(len(train) / plan.batch)
     records = []
     for number in range(plan.passes):
@@ -183,7 +183,7 @@ def fit(
             "validate_s": round(time.perf_counter() - learned, 2),
         }
         records.append(record)
-        say(record)
+        after_pass(record)
     return records
 
 

@@ -1,4 +1,4 @@
-"""The float side of `bench core`: the twin of schaefer2020, one sample at a time."""
+"""The float side of `bench core`: schaefer2020 in PyTorch, one sample at a time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, Rule, Twin
+from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, FloatBaseline
+from spikewire.apps.bench.baseline.learning import Rule
 from spikewire.apps.bench.core.stream import Stream
 
 
 class TwinSide:
-    """A calibrated twin that is shown the first ticks of a stream.
+    """A calibrated float baseline, timed on the first ticks of a stream.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ class TwinSide:
         self._planes = torch.from_numpy(stream.planes(spec, ticks)).to(torch.float32)
         shape = (spec.polarities, spec.height, spec.width)
         layers = ARCHITECTURES["schaefer2020"]
-        self._twin = Twin(layers, shape, len(stream.classes), Rule(every=1), seed)
+        self._twin = FloatBaseline(layers, shape, len(stream.classes), Rule(every=1), seed)
         self._twin.calibrate(self._planes)
         self._target = torch.zeros(len(stream.classes), 1)
         self._target[stream.labels[0]] = 1.0

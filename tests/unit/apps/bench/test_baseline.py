@@ -1,4 +1,4 @@
-"""The float twin: its hand-written gradient, its seeds, and what it shares with the integers."""
+"""Float baseline: its hand-written gradient, its seeds, and the recordings of the integers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 torch: Any = pytest.importorskip(
-    "torch", reason="the float twin needs PyTorch, the extra twin: pip install 'spikewire[twin]'"
+    "torch",
+    reason="the float baseline needs PyTorch, the extra twin: pip install 'spikewire[twin]'",
 )
 
 from spikewire.apps.bench.baseline.data import Recordings, load  # noqa: E402
-from spikewire.apps.bench.baseline.decolle import Adamax, Conv, Layer, Rule, Twin  # noqa: E402
-from spikewire.apps.bench.baseline.training import Plan, Session, evaluate, fit  # noqa: E402
+from spikewire.apps.bench.baseline.decolle import Conv, FloatBaseline, Layer  # noqa: E402
+from spikewire.apps.bench.baseline.learning import Adamax, Rule  # noqa: E402
+from spikewire.apps.bench.baseline.training import BaselinePlan, Session, evaluate, fit  # noqa: E402
 from spikewire.apps.training.split import epoch_order, nmnist_split, split  # noqa: E402
 from spikewire.sensors import open_dataset  # noqa: E402
 
@@ -115,11 +117,11 @@ def _planes(seed: int, ticks: int = 30, batch: int = 6) -> Any:
 def _trained(seed: int) -> dict[str, Any]:
     layers = (Conv(4, 3, 2, 1), Conv(4, 3, 1, 1, 2))
     rule = Rule(burn_in=10, dropout=0.5, last="sigmoid", rate=0.01)
-    session = Session(Twin(layers, (2, 10, 10), 3, rule, seed))
+    session = Session(FloatBaseline(layers, (2, 10, 10), 3, rule, seed))
     with torch.no_grad():
-        session.twin.calibrate(_planes(1))
+        session.network.calibrate(_planes(1))
         session.run(_planes(2), torch.arange(6) % 3, learn=True)
-    return session.twin.state()
+    return session.network.state()
 
 
 def test_a_seed_decides_everything() -> None:
@@ -133,7 +135,7 @@ def test_a_seed_decides_everything() -> None:
 def test_calibration_gives_each_layer_the_wished_drive() -> None:
     layers = (Conv(4, 3, 2, 1), Conv(4, 3, 1, 1))
     rule = Rule(burn_in=10, mean=-0.25, deviation=0.5)
-    twin = Twin(layers, (2, 10, 10), 3, rule, 0)
+    twin = FloatBaseline(layers, (2, 10, 10), 3, rule, 0)
     with torch.no_grad():
         twin.calibrate(_planes(1))
         for depth in range(2):
@@ -160,12 +162,12 @@ def _invented(count: int, seed: int) -> Recordings:
 @pytest.mark.slow
 def test_it_learns_what_is_easy() -> None:
     layers = (Conv(4, 5, 4, 2), Conv(8, 3, 2, 1))
-    session = Session(Twin(layers, (2, 34, 34), 10, Rule(rate=3e-3), 0))
+    session = Session(FloatBaseline(layers, (2, 34, 34), 10, Rule(rate=3e-3), 0))
     train, validation = _invented(24, 1), _invented(20, 2)
     heard: list[dict[str, Any]] = []
     with torch.no_grad():
         before = evaluate(session, validation)["accuracy"]["layer2"]
-        records = fit(session, train, validation, Plan(passes=2, batch=8), heard.append)
+        records = fit(session, train, validation, BaselinePlan(passes=2, batch=8), heard.append)
     assert records == heard
     assert [record["pass"] for record in records] == [1, 2]
     assert before < 0.8
