@@ -1,4 +1,4 @@
-"""The `spikewire` command: what it offers, and how it ends."""
+"""The `spikewire` command: its table of commands, and its exit codes."""
 
 from __future__ import annotations
 
@@ -11,84 +11,92 @@ from typing import Annotated
 
 import typer
 
-from spikewire.apps.bench.baseline import command as twin
-from spikewire.apps.bench.core import command as core
-from spikewire.apps.bench.decision import command as decide
-from spikewire.apps.bench.formats import decode, simulator
-from spikewire.apps.bench.learning import fewshot, gestures
-from spikewire.apps.bench.learning import one_lesson as teachme
-from spikewire.apps.bench.load import dashboards, latency, soak, subscribers
+from spikewire.apps.bench.baseline.command import twin
+from spikewire.apps.bench.core.command import core
+from spikewire.apps.bench.decision.command import decide
+from spikewire.apps.bench.formats.decode import decode
+from spikewire.apps.bench.formats.simulator import simulator
+from spikewire.apps.bench.learning.fewshot import fewshot
+from spikewire.apps.bench.learning.gestures import gestures
+from spikewire.apps.bench.learning.one_lesson import teachme
+from spikewire.apps.bench.load.dashboards import dashboards
+from spikewire.apps.bench.load.latency import latency
+from spikewire.apps.bench.load.soak import soak
+from spikewire.apps.bench.load.subscribers import subscribers
 from spikewire.apps.cli.errors import DONE, FAILED, leaves, sentence
 from spikewire.apps.cli.old_spellings import modernised
 from spikewire.apps.cli.output import complain
 from spikewire.apps.cli.signals import endless
-from spikewire.apps.continual import command as _continual
-from spikewire.apps.dashboard import command as _dashboard
-from spikewire.apps.demo import command as _demo
-from spikewire.apps.gesture import command as _gesture
-from spikewire.apps.recordings import convert as _convert
-from spikewire.apps.recordings import info as _info
-from spikewire.apps.recordings import simulate as _simulate
-from spikewire.apps.replay import command as _replay
-from spikewire.apps.service import bridge as _bridge
-from spikewire.apps.service import config as _config
-from spikewire.apps.service import record as _capture
-from spikewire.apps.service import requests as _ask
-from spikewire.apps.service import run as _run
-from spikewire.apps.service import teach as _teach
-from spikewire.apps.service import watch as _watch
-from spikewire.apps.sweep import command as _sweep
-from spikewire.apps.training import evaluate as _evaluate
-from spikewire.apps.training import memory as _memory
-from spikewire.apps.training import train as _train
+from spikewire.apps.continual.command import continual
+from spikewire.apps.dashboard.command import dashboard
+from spikewire.apps.demo.command import demo
+from spikewire.apps.gesture.command import gesture
+from spikewire.apps.recordings.convert import convert
+from spikewire.apps.recordings.info import info
+from spikewire.apps.recordings.simulate import simulate
+from spikewire.apps.replay.command import replay
+from spikewire.apps.service.bridge import bridge
+from spikewire.apps.service.config import config
+from spikewire.apps.service.record import record
+from spikewire.apps.service.requests import checkpoint, learn, status, undo
+from spikewire.apps.service.run import run as run_service
+from spikewire.apps.service.teach import play, teach
+from spikewire.apps.service.watch import watch
+from spikewire.apps.sweep.command import sweep
+from spikewire.apps.training.evaluate import evaluate
+from spikewire.apps.training.memory import memory
+from spikewire.apps.training.train import train
 
 app = typer.Typer(
     name="spikewire",
-    help="Turn the events of a DVS camera into classes, and teach it while it runs.",
+    help="Classify the events of a DVS camera live, and teach the network while it runs.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (
-    _demo.demo,
-    _run.run,
-    _watch.watch,
-    _gesture.gesture,
-    _dashboard.dashboard,
-    _teach.teach,
-    _teach.play,
-    _replay.replay,
-    _info.info,
-    _capture.record,
-    _config.config,
-    _convert.convert,
-    _simulate.simulate,
-    _train.train,
-    _evaluate.evaluate,
-    _continual.continual,
-    _memory.memory,
-    _sweep.sweep,
-    _ask.status,
-    _ask.learn,
-    _ask.undo,
-    _ask.checkpoint,
-    _bridge.bridge,
+for command in (
+    demo,
+    run_service,
+    watch,
+    gesture,
+    dashboard,
+    teach,
+    play,
+    replay,
+    info,
+    record,
+    config,
+    convert,
+    simulate,
+    train,
+    evaluate,
+    continual,
+    memory,
+    sweep,
+    status,
+    learn,
+    undo,
+    checkpoint,
+    bridge,
 ):
-    app.command()(_command)
+    app.command()(command)
 
-bench = typer.Typer(help="Measurements anybody can repeat.", add_completion=False)
-bench.command()(gestures.gestures)
-bench.command()(core.core)
-bench.command()(decide.decide)
-bench.command()(decode.decode)
-bench.command()(simulator.simulator)
-bench.command()(latency.latency)
-bench.command()(subscribers.subscribers)
-bench.command()(soak.soak)
-bench.command()(dashboards.dashboards)
-bench.command()(twin.twin)
-bench.command()(fewshot.fewshot)
-bench.command()(teachme.teachme)
+bench = typer.Typer(help="Run repeatable measurements.", add_completion=False)
+for measurement in (
+    gestures,
+    core,
+    decide,
+    decode,
+    simulator,
+    latency,
+    subscribers,
+    soak,
+    dashboards,
+    twin,
+    fewshot,
+    teachme,
+):
+    bench.command()(measurement)
 app.add_typer(bench, name="bench")
 
 
@@ -112,8 +120,8 @@ def _root(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code: 0 done, 1 failed, 2 wrong usage.
 
-    Mistakes of the user, and of the outside world, become one sentence on standard error. What
-    nobody foresaw keeps its traceback.
+    Errors of the user and of the outside world become one sentence on standard error. Unforeseen
+    errors keep their traceback.
     """
     # Commands say what matters themselves; the packages' logs are for programs that want them.
     logging.getLogger("spikewire").addHandler(logging.NullHandler())

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from spikewire.apps.cli.output import print_note
 
-_SECONDS = "{}s"
+_SAME, _SECONDS = "{}", "{}s"
 
 # Command, old option -> new option ("" for an argument), and the new spelling of its value.
 OLD: dict[tuple[str, str], tuple[str, str]] = {
+    ("run", "--http"): ("--http-port", _SAME),
     ("demo", "--seconds"): ("--for", _SECONDS),
     ("simulate", "--seconds"): ("--for", _SECONDS),
 }

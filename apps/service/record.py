@@ -9,62 +9,60 @@ from typing import TYPE_CHECKING, Annotated
 import trio
 import typer
 
-from spikewire.apps.cli.errors import DONE
-from spikewire.apps.cli.options import DEFAULT_MODEL, Classes, Filters, Json, Seed
+from spikewire.apps.cli.errors import DONE, UsageError
+from spikewire.apps.cli.option_groups import given, grouped
+from spikewire.apps.cli.options import DEFAULT_PORT, Duration, Json, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import console, json_line, remarks
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.sources import open_source_at
-from spikewire.apps.cli.units import duration_us, say_bytes, say_us
+from spikewire.apps.cli.units import say_bytes, say_us
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.service.run import check_target, run
+from spikewire.apps.service.run import check_target, serve_pipelines
 
 if TYPE_CHECKING:
     from spikewire.sensors import Packet, Source
 
 
+_SOURCE, _NETWORK = SourceOptions(), NetworkOptions()
+
+
+@grouped
 def record(
-    target: Annotated[Path, typer.Argument(metavar="FILE.aedat4", help="The recording to write.")],
-    source: Annotated[str, typer.Option("--source", "-s", help="As for `spikewire run`.")],
-    for_us: Annotated[
-        int | None,
-        typer.Option("--for", metavar="TIME", parser=duration_us, help="Such as 10s."),
-    ] = None,
-    filters: Filters = None,
-    speed: Annotated[
-        str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|PRESET", help="Run a network live as well, to watch and teach."),
-    ] = None,
-    classes: Classes = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of that network.")] = 7462,
-    seed: Seed = 0,
+    target: Annotated[Path, typer.Argument(metavar="FILE.aedat4", help="Recording to write.")],
+    source: SourceOptions = _SOURCE,
+    for_us: Duration = None,
+    network: NetworkOptions = _NETWORK,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the service with --model.")
+    ] = DEFAULT_PORT,
     as_json: Json = False,
 ) -> None:
-    """Write what a source delivers into an AEDAT 4.0 file, until Ctrl-C.
+    """Record a source into an AEDAT 4.0 file until Ctrl-C.
 
-    The file can be read while it grows. With --model or --classes this is `spikewire run
-    --record`: labels and all are written down, so that a replay gives the same results and weights.
+    The file can be read while it grows. With --model or --classes the command runs a service as
+    well, as `spikewire run --record`: the labels are recorded, too, and a replay gives the same
+    results and weights.
     """
+    if source.source is None:
+        raise UsageError("there is nothing to record: give --source URI")
+    if given(network).keys() & {"model", "classes"}:
+        code = serve_pipelines(
+            source, network, {"port": port}, record=target, for_us=for_us, as_json=as_json
+        )
+        raise typer.Exit(code)
     check_target(target)
-    if model is not None or classes is not None:
-        run(
-            source, model=model or DEFAULT_MODEL, classes=classes, port=port, seed=seed,
-            speed=speed, filters=filters, record=target, for_us=for_us, as_json=as_json,
-        )  # fmt: skip
     load_kernels()
-    opened = open_source_at(source, speed, filters)
+    opened = open_source_at(source.source, source.speed, source.filters)
     counts: dict[str, int] = {}
     try:
-        run_until_interrupted(partial(_capture, opened, target, for_us, counts))
+        run_until_interrupted(partial(_write_source, opened, target, for_us, counts))
     finally:
         if counts:
             _report(opened, target, counts, as_json)
     raise typer.Exit(DONE)
 
 
-async def _capture(
+async def _write_source(
     source: Source, target: Path, for_us: int | None, counts: dict[str, int]
 ) -> None:
     from spikewire.sensors import Aedat4Writer

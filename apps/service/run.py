@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,18 +16,19 @@ import typer
 from spikewire.apps.cli.address import secret
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError, leaves
 from spikewire.apps.cli.logs import Log, logging_to_person
+from spikewire.apps.cli.option_groups import given, grouped
 from spikewire.apps.cli.options import (
     DEFAULT_ADDRESS,
     DEFAULT_MODEL,
-    Classes,
     Config,
-    Filters,
+    Duration,
     Json,
-    Seed,
+    NetworkOptions,
+    SourceOptions,
 )
 from spikewire.apps.cli.output import json_line, remarks
 from spikewire.apps.cli.signals import stop_after
-from spikewire.apps.cli.units import duration_us, names
+from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.service.build import build
 from spikewire.apps.service.session import Session
@@ -35,164 +37,217 @@ if TYPE_CHECKING:
     from spikewire.runtime import Configured, Pipeline, PipelineConfig, Service, Settings
 
 
-def run(
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--source",
-            "-s",
-            help="file:PATH, udp://HOST:PORT?size=WxH, camera:, stdin:, shelf:DIR, sim: ...",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="FILE|NAME",
-            help=f"A model file or a name ({DEFAULT_MODEL}).",
-        ),
-    ] = None,
-    classes: Classes = None,
-    host: Annotated[str | None, typer.Option(help="Where to listen (default: 127.0.0.1).")] = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenOptions:
+    """The service's sockets, and access to them."""
+
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = (
+        None
+    )
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="0 takes a free one (default: 7462).")
-    ] = None,
+        int | None,
+        typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one (default: 7462)."),
+    ] = None
     public: Annotated[
-        bool, typer.Option("--public", help="Allow a --host that other machines reach.")
-    ] = False,
+        bool, typer.Option("--public", help="Allow a --host that other machines can reach.")
+    ] = False
     unix: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Listen on a Unix socket as well.")
-    ] = None,
+        str | None, typer.Option(metavar="PATH", help="Unix socket to listen on as well.")
+    ] = None
     control_token: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The secret that allows everything.")
-    ] = None,
+        Path | None, typer.Option(metavar="FILE", help="File with the token for full access.")
+    ] = None
     watch_token: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The secret that allows to watch only.")
-    ] = None,
+        Path | None, typer.Option(metavar="FILE", help="File with the token for watching only.")
+    ] = None
     tls_cert: Annotated[
-        str | None, typer.Option(metavar="PEM", help="A certificate: TLS on the port.")
-    ] = None,
-    tls_key: Annotated[str | None, typer.Option(metavar="PEM", help="Its key.")] = None,
-    http: Annotated[
+        str | None, typer.Option(metavar="PEM", help="Certificate; turns TLS on.")
+    ] = None
+    tls_key: Annotated[
+        str | None, typer.Option(metavar="PEM", help="Private key of the certificate.")
+    ] = None
+    http_port: Annotated[
         int | None,
         typer.Option(
-            metavar="PORT", help="Serve /metrics and /healthz there (needs spikewire\\[http])."
+            metavar="PORT", help="Port of /metrics and /healthz (needs spikewire\\[http])."
         ),
-    ] = None,
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningOptions:
+    """Labels, and the networks that are kept."""
+
     learn: Annotated[
         bool | None,
-        typer.Option("--learn/--no-learn", help="Learn whenever a label is present (default)."),
-    ] = None,
+        typer.Option("--learn/--no-learn", help="Learn while a label is present (default)."),
+    ] = None
     labels: Annotated[
         Literal["client", "source"] | None,
-        typer.Option(help="Who names what is shown (default: client)."),
-    ] = None,
+        typer.Option(help="Origin of the labels (default: client)."),
+    ] = None
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Save the learner here.")
-    ] = None,
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of checkpoints of the network.")
+    ] = None
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint, if there is one.")
-    ] = False,
-    seed: Seed = 0,
-    speed: Annotated[
-        str | None, typer.Option(metavar="FACTOR|max", help="Of a file or the simulator.")
-    ] = None,
-    filters: Filters = None,
+        bool, typer.Option("--resume", help="Resume from the newest checkpoint, if there is one.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Recordings of the run, and its end."""
+
     record: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.aedat4", help="Write down all that is computed, to be replayed."
-        ),
-    ] = None,
+        typer.Option(metavar="FILE.aedat4", help="Record the whole run, to be replayed."),
+    ] = None
     record_folder: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where recordings go that clients ask for."),
-    ] = None,
-    for_us: Annotated[
-        int | None,
-        typer.Option("--for", metavar="TIME", parser=duration_us, help="End after this time."),
-    ] = None,
+        typer.Option(metavar="FOLDER", help="Folder of recordings that clients request."),
+    ] = None
+    for_us: Duration = None
     at_end: Annotated[
         Literal["exit", "stay"] | None,
-        typer.Option(help="When the source is over (default: exit)."),
-    ] = None,
+        typer.Option(help="Action at the end of the source (default: exit)."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """The log on standard error."""
+
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
-        typer.Option(help="What is logged on standard error (default: warning)."),
-    ] = None,
+        typer.Option(help="Lowest level that is logged (default: warning)."),
+    ] = None
     log_format: Annotated[
-        Literal["text", "json"] | None, typer.Option(help="Sentences, or a JSON map a line.")
-    ] = None,
+        Literal["text", "json"] | None, typer.Option(help="Log format (default: text).")
+    ] = None
+
+
+_SOURCE, _NETWORK, _LISTEN = SourceOptions(), NetworkOptions(), ListenOptions()
+_LEARNING, _RUN, _LOG = LearningOptions(), RunOptions(), LogOptions()
+
+
+@grouped
+def run(
+    source: SourceOptions = _SOURCE,
+    network: NetworkOptions = _NETWORK,
+    listen: ListenOptions = _LISTEN,
+    learning: LearningOptions = _LEARNING,
+    options: RunOptions = _RUN,
+    log: LogOptions = _LOG,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Run a service: events in, classes out over TCP, until the source ends or Ctrl-C.
+    """Run a service that classifies the events of a source and publishes the results over TCP.
 
-    Watch it with `spikewire watch`, teach it with `spikewire teach`. Without --source it runs the
-    pipelines that the file of --config names. SIGHUP reads the settings anew.
+    The service ends with its source or at Ctrl-C. Watch it with `spikewire watch`, teach it with
+    `spikewire teach`. Without --source the service runs the pipelines of the --config file. SIGHUP
+    reloads the settings.
+    """
+    if source.source is None and (typed := {**given(network), **given(source)}) and config:
+        raise UsageError(
+            f"{', '.join(f'--{name}' for name in typed)} needs --source: the pipelines in {config} "
+            "have their own"
+        )
+    flags = {
+        "host": listen.host,
+        "port": listen.port,
+        "public": listen.public or None,
+        "unix_path": listen.unix,
+        "control_token": listen.control_token,
+        "watch_token": listen.watch_token,
+        "tls_cert": listen.tls_cert,
+        "tls_key": listen.tls_key,
+        "http_port": listen.http_port,
+        "learn": learning.learn,
+        "labels": learning.labels,
+        "at_end": options.at_end,
+        "checkpoint_folder": None if learning.checkpoint is None else str(learning.checkpoint),
+        "record_folder": None if options.record_folder is None else str(options.record_folder),
+        "log_level": log.log_level,
+        "log_format": log.log_format,
+    }
+    code = serve_pipelines(
+        source, network, flags, config=config, resume=learning.resume, record=options.record,
+        for_us=options.for_us, as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
+def serve_pipelines(
+    source: SourceOptions,
+    network: NetworkOptions,
+    flags: Mapping[str, Any],
+    *,
+    config: Path | None = None,
+    resume: bool = False,
+    record: Path | None = None,
+    for_us: int | None = None,
+    as_json: bool = False,
+) -> int:
+    """Serve a source, or the pipelines of a settings file, until the end; return the exit code.
+
+    Parameters
+    ----------
+    source, network
+        The only pipeline, if a source is given.
+    flags
+        Settings that override those of the file and the environment; None stands for not given.
+    config
+        The settings file.
+    resume
+        Whether to resume from the newest checkpoint.
+    record
+        File in which the run is recorded.
+    for_us
+        Length of the run in microseconds.
+    as_json
+        Whether to print JSON lines.
+
+    Raises
+    ------
+    UsageError
+        The options contradict each other or the settings file.
     """
     if record is not None:
         check_target(record)
     load_kernels()
-    flags = {
-        "host": host,
-        "port": port,
-        "public": public or None,
-        "unix_path": unix,
-        "control_token": control_token,
-        "watch_token": watch_token,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-        "http_port": http,
-        "learn": learn,
-        "labels": labels,
-        "at_end": at_end,
-        "checkpoint_folder": None if checkpoint is None else str(checkpoint),
-        "record_folder": None if record_folder is None else str(record_folder),
-        "log_level": log_level,
-        "log_format": log_format,
-    }
     found = _configured(config, flags)
-    settings = found.settings
     wanted = found.pipelines
-    if source is not None:
+    if source.source is not None:
         if wanted:
             raise UsageError(f"give --source, or the pipelines in {config}, not both")
-        wanted = (
-            _one(source, model or DEFAULT_MODEL, names(classes), filters, seed, speed, settings),
-        )
+        wanted = (_only_pipeline(source.source, source, network, found.settings),)
     elif not wanted:
         raise UsageError("give --source, or --config with a table [pipelines.NAME]")
-    elif model is not None or classes or filters or seed or speed:
-        raise UsageError(
-            "--model, --classes, --filter, --seed and --speed go with --source: the pipelines in "
-            f"{config} have their own"
-        )
     if record is not None and len(wanted) > 1:
         raise UsageError("--record writes one pipeline down; set record_folder, and ask each")
-    with logging_to_person(settings.log_level, settings.log_format) as log:
+    with logging_to_person(found.settings.log_level, found.settings.log_format) as log:
         from spikewire.runtime import Service
 
         pipelines = {one.name: build(one, resume, record) for one in wanted}
         service = Service.from_pipelines(
-            pipelines, settings, reload=partial(_reload, config, flags, found.pipelines)
+            pipelines, found.settings, reload=partial(_reload, config, flags, found.pipelines)
         )
-        raise typer.Exit(trio.run(_run, service, as_json, log, for_us))
+        return trio.run(_run, service, as_json, log, for_us)
 
 
 def _configured(config: Path | None, flags: Mapping[str, Any]) -> Configured:
     from spikewire.runtime import SettingsError, load_settings
 
     try:
-        return load_settings(config, flags=_said(flags))
+        return load_settings(config, flags=_given(flags))
     except SettingsError as error:
         raise UsageError(str(error)) from error
 
 
-def _said(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given, secrets as their files hold them now."""
-    given = {name: value for name, value in flags.items() if value is not None}
-    return {n: secret(v) if n.endswith("_token") else v for n, v in given.items()}
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that are given, with tokens read from their files."""
+    kept = {name: value for name, value in flags.items() if value is not None}
+    return {n: secret(v) if n.endswith("_token") else v for n, v in kept.items()}
 
 
 def _reload(
@@ -201,7 +256,7 @@ def _reload(
     from spikewire.runtime import ServiceError, load_settings
 
     try:
-        found = load_settings(config, flags=_said(flags))
+        found = load_settings(config, flags=_given(flags))
     except UsageError as error:
         raise ServiceError(f"{error}.") from None
     if config is not None and _tables(found.pipelines) != _tables(began_with):
@@ -212,7 +267,7 @@ def _reload(
 
 
 def _tables(pipelines: Sequence[PipelineConfig]) -> list[Any]:
-    """What the pipelines' own tables say."""
+    """Return the pipelines' own settings, to be compared."""
     return [
         (
             one.name, one.source, one.model, one.classes, one.filters, one.seed, one.speed,
@@ -222,20 +277,15 @@ def _tables(pipelines: Sequence[PipelineConfig]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _one(
-    source: str,
-    model: str,
-    classes: tuple[str, ...],
-    filters: Sequence[str] | None,
-    seed: int,
-    speed: str | None,
-    settings: Settings,
+def _only_pipeline(
+    uri: str, source: SourceOptions, network: NetworkOptions, settings: Settings
 ) -> PipelineConfig:
     from spikewire.runtime import ONLY, PipelineConfig
 
     return PipelineConfig(
-        ONLY, source, model, classes, tuple(filters or ()), seed, speed, settings, frozenset()
-    )
+        ONLY, uri, network.model or DEFAULT_MODEL, names(network.classes),
+        tuple(source.filters or ()), network.seed, source.speed, settings, frozenset(),
+    )  # fmt: skip
 
 
 def check_target(path: Path) -> None:
@@ -307,7 +357,7 @@ def _announce(service: Service, as_json: bool) -> None:
 
 
 def _conclude(pipeline: Pipeline, as_json: bool, recorded: Path | None, *, several: bool) -> None:
-    """The last words: what was computed, and what was lost, each loss under its own name."""
+    """Print the computed totals, and each loss under its own name."""
     counters = {str(name): int(count) for name, count in pipeline.source.counters.items()}
     done = pipeline.summary()
     session = pipeline.record if recorded is not None else None

@@ -98,7 +98,7 @@ def learner(inside: Path, folder: Path, seed: int) -> Iterator[Running]:
     config = inside / "config.toml"
     config.write_text(f"[service]\ncheckpoint_every_s = {EVERY_S}\n")
     arguments = [
-        "run", "--json", "--config", str(config), "--port", "0", "--http", "0",
+        "run", "--json", "--config", str(config), "--port", "0", "--http-port", "0",
         "--source", f"sim:?seed={seed}&speed=max&hold=0.3", "--model", "edge",
         "--labels", "source", "--filter", "hot", "--checkpoint", str(folder), "--resume",
     ]  # fmt: skip

@@ -64,7 +64,7 @@ def service(folder: Path, **more: Any) -> Iterator[tuple[subprocess.Popen[str], 
         open(folder / "stderr", "w") as complaints,
         subprocess.Popen(
             [sys.executable, "-m", "spikewire", "run", "--json", "--config", str(config),
-             "--port", "0", "--http", "0", "--source", "sim:?seed=1",
+             "--port", "0", "--http-port", "0", "--source", "sim:?seed=1",
              "--model", "edge", "--labels", "source"],
             stdout=subprocess.PIPE, stderr=complaints, text=True,
         ) as process,
