@@ -169,6 +169,23 @@ _POLARITY, _OTHER = 1, 2
 _TYPES = 64  # event types known today end at 14; a number past this is no packet header
 
 
+@inline
+def _write_event(data, at, word, event, overflow, top):  # type: ignore[no-untyped-def]
+    event.t = overflow | (_little32(data, at + 4) & 0x7FFFFFFF)
+    event.x = (word >> 17) & 0x7FFF
+    y = (word >> 2) & 0x7FFF
+    event.y = top - y if top > 0 else y
+    event.p = (word >> 1) & 1
+
+
+@inline
+def _is_header(kind, size, number):  # type: ignore[no-untyped-def]
+    """Tell whether a packet's type, event size and number of events can be."""
+    # Negative numbers are seen as large ones. Frames are the largest events.
+    known = kind < _TYPES and size <= 1 << 26 and number < 1 << 31 and size * number <= 1 << 40
+    return known and (kind != 1 or size >= 8)
+
+
 @kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
 def _aedat3(data, events, state, top):  # type: ignore[no-untyped-def]
     left, kind, overflow = state[_LEFT], state[_KIND], state[_OVERFLOW]
@@ -181,36 +198,23 @@ def _aedat3(data, events, state, top):  # type: ignore[no-untyped-def]
             for _ in range(take):
                 word = _little32(data, at)
                 if word & 1:
-                    events[n].t = overflow | (_little32(data, at + 4) & 0x7FFFFFFF)
-                    events[n].x = (word >> 17) & 0x7FFF
-                    y = (word >> 2) & 0x7FFF
-                    events[n].y = top - y if top > 0 else y
-                    events[n].p = (word >> 1) & 1
+                    _write_event(data, at, word, events[n], overflow, top)
                     n += 1
                 else:
                     invalid += 1
                 at += step
-            left -= take
-            if left > 0:
-                break
-        elif left > 0:
+        else:
             take = min(left, end - at)
             at += take
-            left -= take
-            if left > 0:
-                break
-        if at + 28 > end:
+        left -= take
+        if left > 0 or at + 28 > end:
             break
         kind_of = np.int64(data[at]) | (np.int64(data[at + 1]) << 8)
         size, number = _little32(data, at + 4), _little32(data, at + 20)
-        # Negative numbers are seen as large ones. Frames are the largest events.
-        if kind_of >= _TYPES or size > 1 << 26 or number >= 1 << 31 or size * number > 1 << 40:
+        if not _is_header(kind_of, size, number):
             state[_FAULT] = 1
             break
         if kind_of == 1:
-            if size < 8:
-                state[_FAULT] = 1
-                break
             kind, left, step = np.int64(_POLARITY), number, size
             overflow = (_little32(data, at + 12) & 0x7FFFFFFF) << 31
         else:

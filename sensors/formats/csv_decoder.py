@@ -1,4 +1,4 @@
-"""An own decoder of text: one event per line, columns in any order, times in any unit."""
+"""A decoder of text: one event per line, columns in any order, times in any unit."""
 
 from __future__ import annotations
 
@@ -7,18 +7,142 @@ from collections.abc import Mapping
 import numba
 import numpy as np
 
-from spikewire._jit import kernel
+from spikewire._jit import inline, kernel
 from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events, copied
 from spikewire.sensors.formats.csv_layout import LONGEST_LINE, UNITS, Layout
 from spikewire.sensors.formats.decoder import BYTE_ARRAY, Bytes
 
-# Codes of what is wrong with a line.
-_GOOD, _FEW, _LETTER, _LONG = range(4)
+# What a line came to; _CUT is one whose end is not here yet.
+_GOOD, _FEW, _LETTER, _LONG, _CUT = range(5)
 _FAULTS = {
     _FEW: "a line of too few columns",
     _LETTER: "a line that is not all numbers",
     _LONG: "a number of more than 18 digits",
 }
+_OTHERS = 64  # lines of another form, before the tight loop is tried again
+_T, _P, _OTHER = 0, 3, 4  # roles of columns; 1 and 2 are x and y
+
+
+@inline
+def _separates(byte):  # type: ignore[no-untyped-def]
+    """Tell whether a byte is one of comma, space, semicolon and tab."""
+    return byte == 44 or byte == 32 or byte == 59 or byte == 9
+
+
+@inline
+def _scaled(value, scale):  # type: ignore[no-untyped-def]
+    """Multiply by ten to the power of ``scale``; digits below one are cut off."""
+    for _ in range(scale):
+        value *= 10
+    for _ in range(-scale):
+        value //= 10
+    return value
+
+
+@inline
+def _usual_lines(data, at, events, n, roles, values, scale):  # type: ignore[no-untyped-def]
+    """Parse whole numbers with one separator between them, in a tight loop.
+
+    Returns where the first other line begins, and the number of events so far.
+    """
+    wanted = roles.shape[0]
+    # Room that this loop cannot leave: four numbers of 18 digits and their separators.
+    safe = data.shape[0] - 128 if wanted <= 4 else np.int64(0)
+    column = np.int64(0)
+    start = at
+    while at < safe:
+        value = np.int64(0)
+        first = at
+        digit = np.uint8(data[at] - np.uint8(48))
+        while digit <= 9:
+            value = 10 * value + digit
+            at += 1
+            digit = np.uint8(data[at] - np.uint8(48))
+            if at - first > 18:
+                break
+        values[roles[column]] = value
+        byte = data[at]
+        column += 1
+        if at == first or at - first > 18:
+            break
+        if column == wanted:
+            if byte != 10:
+                break
+            at += 1
+            events[n].t = _scaled(values[0], scale)
+            events[n].x = min(values[1], np.int64(65535))
+            events[n].y = min(values[2], np.int64(65535))
+            events[n].p = min(values[3], np.int64(255))
+            n += 1
+            start = at
+            column = np.int64(0)
+        elif _separates(byte):
+            at += 1
+        else:
+            break
+    return start, n
+
+
+@inline
+def _number(data, at, role, scale):  # type: ignore[no-untyped-def]
+    """Parse one number; returns its value, where it ends, and what it came to."""
+    end = data.shape[0]
+    negative = data[at] == 45
+    if negative or data[at] == 43:
+        at += 1
+    value = digits = np.int64(0)
+    decimals = np.int64(-1)
+    most = scale if role == _T and scale > 0 else np.int64(0)
+    while at < end:
+        digit = np.int64(data[at]) - 48
+        if digit >= 0 and digit <= 9:
+            if decimals < 0 or decimals < most:
+                value = 10 * value + digit
+            if decimals >= 0:
+                decimals += 1
+            digits += 1
+        elif data[at] == 46 and decimals < 0:
+            decimals = np.int64(0)
+        else:
+            break
+        at += 1
+    if at < end:
+        byte = data[at]
+        if digits == 0 or not (_separates(byte) or byte == 13 or byte == 10):
+            # "true" and "false" of a polarity, by their first letter.
+            low = byte | 32
+            if digits > 0 or role != _P or (low != 116 and low != 102):
+                return value, at, np.int64(_LETTER)
+            value = np.int64(low == 116)
+            while at < end and (data[at] | 32) >= 97 and (data[at] | 32) <= 122:
+                at += 1
+    if digits > 18 + max(np.int64(0), decimals):
+        return value, at, np.int64(_LONG)
+    if role == _T:
+        value = _scaled(value, scale - min(max(np.int64(0), decimals), most))
+    return -value if negative else value, at, np.int64(_GOOD)
+
+
+@inline
+def _any_line(data, at, roles, values, scale):  # type: ignore[no-untyped-def]
+    """Parse one line of any form; returns where it ends, its columns, and what it came to."""
+    end, wanted = data.shape[0], roles.shape[0]
+    column = np.int64(0)
+    while at < end:
+        byte = data[at]
+        if _separates(byte) or byte == 13:
+            at += 1
+        elif byte == 10:
+            few = 0 < column < wanted
+            return at + 1, column, np.int64(_FEW if few else _GOOD)
+        else:
+            role = roles[column] if column < wanted else np.int64(_OTHER)
+            value, at, outcome = _number(data, at, role, scale)
+            if outcome != _GOOD:
+                return at, column, outcome
+            values[role] = value
+            column += 1
+    return at, column, np.int64(_CUT)
 
 
 @kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, INT64_ARRAY, numba.int64))
@@ -28,121 +152,20 @@ def _csv(data, events, roles, state, scale):  # type: ignore[no-untyped-def]
     ``scale`` is the power of ten from the text's unit to microseconds: of decimals no more are
     read, and missing ones are zeros; digits below a microsecond are cut off.
     """
-    end = data.shape[0]
     at = start = n = np.int64(0)
-    wanted = roles.shape[0]
     values = np.zeros(5, np.int64)
-    fault = np.int64(0)
-    # Room that the fast way below cannot leave: four numbers of 18 digits, and what is between.
-    safe = end - 128 if wanted <= 4 else np.int64(0)
-    while at < end:
-        # The usual line, whole numbers with one mark between them, in a tight loop.
-        column = np.int64(0)
-        while at < safe:
-            value = np.int64(0)
-            first = at
-            digit = np.uint8(data[at] - np.uint8(48))
-            while digit <= 9:
-                value = 10 * value + digit
-                at += 1
-                digit = np.uint8(data[at] - np.uint8(48))
-                if at - first > 18:
-                    break
-            values[roles[column]] = value
-            byte = data[at]
-            column += 1
-            if at == first or at - first > 18:
-                break
-            if column == wanted:
-                if byte != 10:
-                    break
-                at += 1
-                value = values[0]
-                for _ in range(scale):
-                    value *= 10
-                for _ in range(-scale):
-                    value //= 10
-                events[n].t = value
-                events[n].x = min(values[1], np.int64(65535))
-                events[n].y = min(values[2], np.int64(65535))
-                events[n].p = min(values[3], np.int64(255))
-                n += 1
-                start = at
-                column = np.int64(0)
-            elif byte == 44 or byte == 32 or byte == 59 or byte == 9:
-                at += 1
-            else:
-                break
-        at = start
-        # One line; its beginning is kept, in case its end is not here yet.
-        column = np.int64(0)
-        whole = False
-        while at < end:
-            byte = data[at]
-            if byte == 32 or byte == 44 or byte == 59 or byte == 9 or byte == 13:
-                at += 1
-                continue
-            if byte == 10:
-                at += 1
-                whole = True
-                break
-            negative = False
-            if byte == 45 or byte == 43:
-                negative = byte == 45
-                at += 1
-            value = np.int64(0)
-            digits = np.int64(0)
-            decimals = np.int64(-1)
-            role = roles[column] if column < wanted else np.int64(4)
-            most = scale if role == 0 and scale > 0 else np.int64(0)
-            while at < end:
-                byte = data[at]
-                digit = np.int64(byte) - 48
-                if digit >= 0 and digit <= 9:
-                    if decimals < 0 or decimals < most:
-                        value = 10 * value + digit
-                    if decimals >= 0:
-                        decimals += 1
-                    digits += 1
-                elif byte == 46 and decimals < 0:
-                    decimals = 0
-                else:
-                    break
-                at += 1
-            if at < end:
-                byte = data[at]
-                ends = byte == 32 or byte == 44 or byte == 59 or byte == 9 or byte == 13
-                if not (ends or byte == 10) or digits == 0:
-                    # "true" and "false" of a polarity, by their first letter.
-                    low = byte | 32
-                    if digits == 0 and role == 3 and (low == 116 or low == 102):
-                        value = np.int64(low == 116)
-                        while at < end and (data[at] | 32) >= 97 and (data[at] | 32) <= 122:
-                            at += 1
-                    else:
-                        fault = _LETTER
-                        break
-            if digits > 18 + max(np.int64(0), decimals):
-                fault = _LONG
-                break
-            if role == 0:
-                have = min(max(np.int64(0), decimals), most)
-                for _ in range(most - have):
-                    value *= 10
-                for _ in range(-scale):
-                    value //= 10
-            values[role] = -value if negative else value
-            column += 1
-        if fault:
+    outcome = np.int64(_GOOD)
+    other = 0
+    while True:
+        if other % _OTHERS == 0:
+            start, n = _usual_lines(data, start, events, n, roles, values, scale)
+        other += 1
+        at, column, outcome = _any_line(data, start, roles, values, scale)
+        if outcome != _GOOD:
             break
-        if not whole:
-            break
+        start = at
         if column == 0:
-            start = at
             continue
-        if column < wanted:
-            fault = _FEW
-            break
         events[n].t = values[0]
         # What no uint16 holds becomes its largest value, which the check counts.
         events[n].x = values[1] if values[1] >= 0 and values[1] < 65535 else 65535
@@ -150,8 +173,8 @@ def _csv(data, events, roles, state, scale):  # type: ignore[no-untyped-def]
         p = values[3] if values[3] != -1 else np.int64(0)
         events[n].p = p if p >= 0 and p < 255 else 255
         n += 1
-        start = at
-    state[0], state[1] = start, fault
+    state[0] = start
+    state[1] = 0 if outcome == _CUT else outcome
     return n
 
 

@@ -1,4 +1,4 @@
-"""How a text of events is to be read: its columns, its unit of time, and where it begins."""
+"""The layout of a text of events: its columns, its unit of time, and where it begins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST_LINE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a text's lines are to be read.
+    """The layout of a text's lines.
 
     Attributes
     ----------
@@ -101,17 +101,26 @@ _SPLIT = re.compile(r"[,;\s]+")
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d*)?|true|false", re.IGNORECASE)
 
 
+@dataclass(slots=True)
+class _Head:
+    """The beginning of a text: its header's names, its first rows, and where these begin."""
+
+    names: list[str] | None
+    rows: list[list[str]]
+    start: int
+
+
 def detect_layout(
     path: object, head: bytes, columns: Sequence[str] | None, unit: str | None
 ) -> Layout | None:
-    """Find out how a text is to be read.
+    """Detect the columns and the unit of a text.
 
     Parameters
     ----------
     path
-        What to call it in messages.
+        The text's name in messages.
     head
-        Its beginning.
+        Its first bytes.
     columns, unit
         What the caller knows.
 
@@ -125,47 +134,15 @@ def detect_layout(
     SensorError
         If it is one, but its columns cannot be told.
     """
-    if b"\0" in head:
+    found = _read_head(head)
+    if found is None:
         return None
-    try:
-        text = head.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None
-    at = len(head) - len(text.encode()) if head.startswith(b"\xef\xbb\xbf") else 0
-    names: list[str] | None = None
-    rows: list[list[str]] = []
-    first = -1
-    whole = text.splitlines(keepends=True)
-    if len(head) >= LONGEST_LINE and len(whole) > 1:
-        whole = whole[:-1]  # the last may be cut
-    for line in whole:
-        fields = [field for field in _SPLIT.split(line.strip()) if field]
-        plain = line.lstrip()
-        comment = plain.startswith(("#", "%", "//"))
-        if not fields or (comment and not rows):
-            words = _named(plain.lstrip("#%/ ")) if comment else None
-            names = words or names
-        elif all(_NUMBER.fullmatch(field) for field in fields):
-            first = at if first < 0 else first
-            rows.append(fields)
-        elif not rows and names is None:
-            names = _named(plain)
-            if names is None:
-                return None
-        elif not rows:
-            return None
-        else:
-            break
-        at += len(line.encode())
-    found_unit = None
-    stated = "values"
+    names, rows = found.names, found.rows
     if columns is not None:
-        stated = "caller"
-        chosen = tuple(columns)
+        stated, chosen = "caller", tuple(columns)
     elif names is not None:
-        stated = "header"
-        chosen = tuple(field_name(name) for name in names)
-        found_unit = next((_bare(n)[1] for n in names if field_name(n) == "t"), None)
+        stated, chosen = "header", tuple(field_name(name) for name in names)
+        unit = unit or next((_bare(name)[1] for name in names if field_name(name) == "t"), None)
     elif rows:
         guess = columns_by_values([row for row in rows if len(row) == len(rows[0])])
         if guess is None:
@@ -175,18 +152,47 @@ def detect_layout(
                 f"{path} has no header, and its values do not tell which columns are t, x, y and "
                 "p: name them, such as x,y,p,t."
             )
-        chosen = guess
+        stated, chosen = "values", guess
     else:
         return None
-    if first < 0:
-        first = at
-    if unit is None:
-        unit = found_unit
     if unit is None:
         place = chosen.index("t")
         fractions = any(len(row) > place and "." in row[place] for row in rows)
         unit = "s" if fractions else "us"
-    return Layout(chosen, unit, first, stated)
+    return Layout(chosen, unit, found.start, stated)
+
+
+def _read_head(head: bytes) -> _Head | None:
+    """Read comments, a header and the rows below it; None if this is no table of numbers."""
+    if b"\0" in head:
+        return None
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    at = len(head) - len(text.encode()) if head.startswith(b"\xef\xbb\xbf") else 0
+    names: list[str] | None = None
+    rows: list[list[str]] = []
+    start = -1
+    lines = text.splitlines(keepends=True)
+    if len(head) >= LONGEST_LINE and len(lines) > 1:
+        lines = lines[:-1]  # the last may be cut
+    for line in lines:
+        fields = [field for field in _SPLIT.split(line.strip()) if field]
+        plain = line.lstrip()
+        comment = plain.startswith(("#", "%", "//"))
+        if not fields or (comment and not rows):
+            words = _named(plain.lstrip("#%/ ")) if comment else None
+            names = words or names
+        elif all(_NUMBER.fullmatch(field) for field in fields):
+            start = at if start < 0 else start
+            rows.append(fields)
+        elif rows:
+            break
+        elif names is not None or (names := _named(plain)) is None:
+            return None
+        at += len(line.encode())
+    return _Head(names, rows, at if start < 0 else start)
 
 
 def _named(line: str) -> list[str] | None:

@@ -156,6 +156,27 @@ def evt21_upper(data: Bytes) -> int:
     return int(good[1] >= good[0])
 
 
+@inline
+def _write(events, n, t, x, y, p):  # type: ignore[no-untyped-def]
+    events[n].t = t
+    events[n].x = x
+    events[n].y = y
+    events[n].p = p
+
+
+@inline
+def _time_high3(word, t, high, wraps, seen):  # type: ignore[no-untyped-def]
+    """Return the time, its high part and the wraps so far, after a TIME_HIGH of EVT 3.0."""
+    now = (word & 0xFFF) << 12
+    if seen & 1 and now + (np.int64(1) << 23) < (high & 0xFFFFFF):
+        wraps += np.int64(1) << 24
+    # Cameras repeat it; only a new one clears the low bits.
+    if wraps + now != high or not seen & 1:
+        high = wraps + now
+        t = high
+    return t, high, wraps
+
+
 # Places in the state of an EVT 3.0 stream.
 _T, _HIGH, _WRAPS, _Y, _X, _P, _UNTIMED, _SEEN = range(8)
 
@@ -170,10 +191,7 @@ def _evt3(words, events, state):  # type: ignore[no-untyped-def]
         word = np.int64(words[i])
         kind = word >> 12
         if kind == 0x2:  # ADDR_X: one event
-            events[n].t = t
-            events[n].x = word & 0x7FF
-            events[n].y = y
-            events[n].p = (word >> 11) & 1
+            _write(events, n, t, word & 0x7FF, y, (word >> 11) & 1)
             n += ready
             untimed += 1 - ready
         elif kind == 0x0:  # ADDR_Y
@@ -188,10 +206,7 @@ def _evt3(words, events, state):  # type: ignore[no-untyped-def]
             column = x
             while valid:
                 if valid & 1:
-                    events[n].t = t
-                    events[n].x = column
-                    events[n].y = y
-                    events[n].p = p
+                    _write(events, n, t, column, y, p)
                     n += ready
                     untimed += 1 - ready
                 valid >>= 1
@@ -202,13 +217,7 @@ def _evt3(words, events, state):  # type: ignore[no-untyped-def]
             x = word & 0x7FF
             p = (word >> 11) & 1
         elif kind == 0x8:  # TIME_HIGH: bits 23..12; it wraps after 16.8 seconds
-            now = (word & 0xFFF) << 12
-            if seen & 1 and now + (np.int64(1) << 23) < (high & 0xFFFFFF):
-                wraps += np.int64(1) << 24
-            # Cameras repeat it; only a new one clears the low bits.
-            if wraps + now != high or not seen & 1:
-                high = wraps + now
-                t = high
+            t, high, wraps = _time_high3(word, t, high, wraps, seen)
             seen |= 1
             ready = np.int64(seen == 3)
     state[_T], state[_HIGH], state[_WRAPS] = t, high, wraps
