@@ -1,6 +1,7 @@
 """The commands that the documents name exist, with the options they name."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,14 @@ def test_links_lead_to_headings_that_exist(document: Path) -> None:
     for target, heading in re.findall(r"\]\(([^)#:]*)#([\w-]+)\)", text):
         page = document.parent / target if target else document
         assert heading in anchors(page), f"{document.name}: {target}#{heading}"
+
+
+def test_every_dependency_is_documented() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    rows = " ".join(re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE))
+    for requirement in wanted:
+        name = re.match(r"[\w-]+", requirement)
+        assert name
+        assert re.search(rf"\b{name[0]}\b", rows), f"{name[0]} is missing in docs/dependencies.md"
