@@ -1,5 +1,6 @@
 """The commands that the documents name exist, with the options they name."""
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -71,7 +72,8 @@ def test_links_lead_to_headings_that_exist(document: Path) -> None:
 
 def test_every_dependency_is_documented() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *itertools.chain(*extras)]
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     rows = " ".join(re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE))
     for requirement in wanted:
