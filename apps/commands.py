@@ -23,9 +23,9 @@ from spikewire.apps.bench.load.dashboards import dashboards
 from spikewire.apps.bench.load.latency import latency
 from spikewire.apps.bench.load.soak import soak
 from spikewire.apps.bench.load.subscribers import subscribers
-from spikewire.apps.cli.errors import DONE, FAILED, leaves, sentence
+from spikewire.apps.cli.errors import DONE, FAILED, describe, leaf_errors
 from spikewire.apps.cli.old_spellings import modernised
-from spikewire.apps.cli.output import complain
+from spikewire.apps.cli.output import print_error
 from spikewire.apps.cli.signals import endless
 from spikewire.apps.continual.command import continual
 from spikewire.apps.dashboard.command import dashboard
@@ -131,17 +131,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = "spikewire" if context is None else context.command_path
-        complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
+        print_error(f"{error.format_message().rstrip('.')} (see {command} --help)")
         return error.exit_code
     except BaseException as error:
-        if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+        if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error)):
             return _interrupted(arguments)
-        if any(isinstance(leaf, BrokenPipeError) for leaf in leaves(error)):
+        if any(isinstance(leaf, BrokenPipeError) for leaf in leaf_errors(error)):
             return _reader_left()
-        told = sentence(error)
+        told = describe(error)
         if told is None:
             raise
-        complain(told[0])
+        print_error(told[0])
         return told[1]
     # Without standalone mode an Exit comes back as its code; Ctrl-C as 130.
     if code == 130:
@@ -152,7 +152,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _interrupted(arguments: Sequence[str] | None) -> int:
     if endless(arguments):
         return DONE
-    complain("interrupted")
+    print_error("interrupted")
     return FAILED
 
 

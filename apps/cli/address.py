@@ -57,13 +57,13 @@ def door(
     if tls or ca is not None:
         options |= {"tls": True, "ca": None if ca is None else str(ca)}
     if token_file is not None:
-        options["token"] = secret(token_file)
+        options["token"] = read_token(token_file)
     if pipeline is not None:
         options["pipeline"] = pipeline
     return Door(connect, options)
 
 
-def secret(path: Path | None) -> str | None:
+def read_token(path: Path | None) -> str | None:
     """Read a secret from a file: on a command line everybody could see it.
 
     Raises

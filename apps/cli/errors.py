@@ -17,7 +17,7 @@ class UsageError(Exception):
     """The command was asked for wrongly; the message says what is allowed (exit code 2)."""
 
 
-def refuse(given: Mapping[str, object], why: str) -> None:
+def reject_options(given: Mapping[str, object], why: str) -> None:
     """Refuse options that mean nothing beside the others: dropped silently they would mislead.
 
     Parameters
@@ -35,20 +35,20 @@ def refuse(given: Mapping[str, object], why: str) -> None:
             raise UsageError(f"--{name} {why}")
 
 
-def leaves(error: BaseException) -> list[BaseException]:
+def leaf_errors(error: BaseException) -> list[BaseException]:
     """The errors inside nested exception groups, in order; the error itself when it is no group."""
     if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+        return [leaf for inner in error.exceptions for leaf in leaf_errors(inner)]
     return [error]
 
 
-def sentence(error: BaseException) -> tuple[str, int] | None:
+def describe(error: BaseException) -> tuple[str, int] | None:
     """Say what a user has to know about an error.
 
     Returns the sentence and the exit code, or None when the error is nobody's mistake but a
     fault of the program, whose traceback is then worth more than any sentence.
     """
-    return _first([_one(leaf) for leaf in leaves(error)])
+    return _first([_one(leaf) for leaf in leaf_errors(error)])
 
 
 def _first(found: list[tuple[str, int] | None]) -> tuple[str, int] | None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from spikewire.apps.cli.output import complain
+from spikewire.apps.cli.output import print_error
 
 _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -36,7 +36,7 @@ class Log(logging.Handler):
         if not self._structured:
             pipeline = _pipeline()
             told = message if pipeline in (None, "main") else f"{pipeline}: {message}"
-            complain(told)
+            print_error(told)
             if record.exc_info:
                 print(logging.Formatter().formatException(record.exc_info), file=sys.stderr)
             return
@@ -68,7 +68,7 @@ def _pipeline() -> str | None:
 
 
 @contextmanager
-def logging_to_person(level: str, style: str) -> Iterator[Log]:
+def log_to_stderr(level: str, style: str) -> Iterator[Log]:
     """Print the packages' log while the block lasts.
 
     Parameters

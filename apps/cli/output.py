@@ -15,22 +15,22 @@ def console() -> Console:
     return Console(highlight=False)
 
 
-def remarks() -> Console:
+def stderr_console() -> Console:
     """The console for remarks (progress, hints), on standard error as it is now."""
     return Console(stderr=True, highlight=False)
 
 
-def json_line(record: Mapping[str, Any]) -> None:
+def print_json(record: Mapping[str, Any]) -> None:
     """Print one JSON object on one line, at once: a reader at the other end of a pipe waits."""
     sys.stdout.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Print one sentence on standard error."""
     print(f"spikewire: {' '.join(message.split())}", file=sys.stderr, flush=True)
 
 
 def print_note(message: str) -> None:
     """Print a remark on standard error, as one line without markup."""
-    remarks().print(f"note: {message}", markup=False, soft_wrap=True)
+    stderr_console().print(f"note: {message}", markup=False, soft_wrap=True)

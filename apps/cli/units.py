@@ -101,7 +101,7 @@ def byte_count(text: str) -> int:
     return _read(parse_bytes, text)
 
 
-def say_rate(events_per_second: float) -> str:
+def format_rate(events_per_second: float) -> str:
     """`87 kev/s`, `1.2 Mev/s`, `640 ev/s`."""
     for limit, unit in ((1e6, "Mev/s"), (1e3, "kev/s")):
         if events_per_second >= limit:
@@ -110,7 +110,7 @@ def say_rate(events_per_second: float) -> str:
     return f"{events_per_second:.0f} ev/s"
 
 
-def say_us(microseconds: float) -> str:
+def format_us(microseconds: float) -> str:
     """`840 us`, `8.8 ms`, `1.45 s`."""
     if abs(microseconds) < 1e3:
         return f"{microseconds:.0f} us"
@@ -119,7 +119,7 @@ def say_us(microseconds: float) -> str:
     return f"{microseconds / 1e6:.2f} s"
 
 
-def say_bytes(count: int) -> str:
+def format_bytes(count: int) -> str:
     """`812 B`, `63.4 kB`, `2.1 MB`."""
     if count < 1_000:
         return f"{count} B"

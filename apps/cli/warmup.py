@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from spikewire.apps.cli.output import remarks
+from spikewire.apps.cli.output import stderr_console
 from spikewire.apps.cli.signals import hand_back
 
 # Loading compiled kernels takes well under a second; compiling them takes much longer than this.
@@ -18,7 +18,7 @@ _PATIENCE_S = 2.0
 def patience() -> Iterator[None]:
     """Explain a long wait within the block: kernels are compiled when first imported."""
     timer = threading.Timer(
-        _PATIENCE_S, lambda: remarks().print("[dim]compiling kernels (once) ...[/]")
+        _PATIENCE_S, lambda: stderr_console().print("[dim]compiling kernels (once) ...[/]")
     )
     timer.daemon = True
     timer.start()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spikewire.apps.cli.errors import sentence
+from spikewire.apps.cli.errors import describe
 
 
 class LostError(Exception):
@@ -89,7 +89,7 @@ def run_on_worker(
     except OSError:
         raise
     except Exception as error:
-        words = sentence(error)
+        words = describe(error)
         if words is None:
             raise
         return {"failed": words[0]}

@@ -13,7 +13,7 @@ from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.models import is_known
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import byte_count, names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.continual.strategies import JOINT, STRATEGIES, StrategySettings
@@ -91,17 +91,17 @@ def continual(
     begin = {"type": "start", "dataset": dataset.name, "kind": parts.dataset.kind, "tuning": tuning}
     begin |= experiment.facts()
     if as_json:
-        json_line(begin)
+        print_json(begin)
     else:
         _introduce(begin, plan.tasks)
     runs = []
-    note = remarks()
+    note = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
         for run in experiment.run(bar):
             runs.append(run)
             if as_json:
-                json_line(run)
+                print_json(run)
             else:
                 bar.console.print(f"seed {run['seed']}, {run['strategy']}: {_result(run)}")
     report = experiment.summary(runs)
@@ -110,7 +110,7 @@ def continual(
 
         plot_continual(report, runs, plan.tasks, f"{dataset.name}: {named}, frozen", plot)
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     raise typer.Exit(DONE)

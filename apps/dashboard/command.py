@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import secret
-from spikewire.apps.cli.errors import DONE, UsageError, refuse
-from spikewire.apps.cli.logs import logging_to_person
+from spikewire.apps.cli.address import read_token
+from spikewire.apps.cli.errors import DONE, UsageError, reject_options
+from spikewire.apps.cli.logs import log_to_stderr
 from spikewire.apps.cli.option_groups import given, grouped
 from spikewire.apps.cli.options import EndpointOptions, Json, NetworkOptions, SourceOptions
-from spikewire.apps.cli.output import json_line, remarks
+from spikewire.apps.cli.output import print_json, stderr_console
 from spikewire.apps.cli.signals import hand_back, run_until_interrupted
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.dashboard import DASHBOARD_PORT, Door, serve_dashboard
-from spikewire.apps.service.build import build
+from spikewire.apps.service.build import build_pipeline
 from spikewire.apps.service.ports import free_port, other_port_hint
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def dashboard(
             f"--host {page.host} can be reached from other machines; say --public if that is meant"
         )
     if source.source is None:
-        refuse(
+        reject_options(
             {**given(own), **given(network), **given(source)},
             "is for a service that the dashboard runs: give --source, or leave it out",
         )
@@ -116,7 +116,7 @@ def dashboard(
     load_kernels()
     served = _service(source, network, own)
     usual = own.port is not None or served.settings.port != 0
-    with logging_to_person("warning", "text"):
+    with log_to_stderr("warning", "text"):
         trio.run(_serve_both, served, _Page(page, as_json, beside=not usual))
     raise typer.Exit(DONE)
 
@@ -152,9 +152,9 @@ class _Page:
 
     def _announce(self, address: str, door: Door) -> None:
         if self.as_json:
-            json_line({"type": "serving", "url": address, "service": str(door)})
+            print_json({"type": "serving", "url": address, "service": str(door)})
             return
-        out = remarks()
+        out = stderr_console()
         if self.options.http_port is None and not address.endswith(f":{DASHBOARD_PORT}"):
             out.print(f"port {DASHBOARD_PORT} is in use; another one was taken", markup=False)
         out.print(f"dashboard at [link={address}]{address}[/]", soft_wrap=True)
@@ -187,7 +187,7 @@ def _service(source: SourceOptions, network: NetworkOptions, own: OwnServiceOpti
         "port": free_port(DEFAULT_PORT) if own.port is None else own.port,
         "checkpoint_folder": None if own.checkpoint is None else str(own.checkpoint),
         "record_folder": None if own.record_folder is None else str(own.record_folder),
-        "control_token": secret(own.control_token),
+        "control_token": read_token(own.control_token),
     }
     flags = {name: value for name, value in flags.items() if value is not None}
     try:
@@ -200,7 +200,9 @@ def _service(source: SourceOptions, network: NetworkOptions, own: OwnServiceOpti
         ONLY, source.source, network.model, names(network.classes), tuple(source.filters or ()),
         network.seed, source.speed, settings, frozenset(),
     )  # fmt: skip
-    return Service.from_pipelines({ONLY: build(wanted, own.resume, for_files=_FOR_FILES)}, settings)
+    return Service.from_pipelines(
+        {ONLY: build_pipeline(wanted, own.resume, for_files=_FOR_FILES)}, settings
+    )
 
 
 async def _serve_both(service: Service, page: _Page) -> None:

@@ -20,16 +20,16 @@ from rich.console import Console
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import DEFAULT_MODEL, DEFAULT_PORT
-from spikewire.apps.cli.output import console, remarks
+from spikewire.apps.cli.output import console, stderr_console
 from spikewire.apps.cli.signals import stop_after
-from spikewire.apps.cli.units import duration_us, say_us
+from spikewire.apps.cli.units import duration_us, format_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.demo.svg import save_picture
 from spikewire.apps.service.ports import free_port, other_port_hint
-from spikewire.apps.terminal.event_tap import Tap
-from spikewire.apps.terminal.live_state import Follower
+from spikewire.apps.terminal.event_tap import EventTap
+from spikewire.apps.terminal.live_state import LiveState
 from spikewire.apps.terminal.scene import share
-from spikewire.apps.terminal.screen import REDRAW_S, Presenter, presenter
+from spikewire.apps.terminal.screen import REDRAW_S, Presenter, open_presenter
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -47,8 +47,8 @@ class _Stage:
     learn and labels are the service's; port is where others can watch and teach.
     """
 
-    follower: Follower
-    tap: Tap
+    live_state: LiveState
+    tap: EventTap
     progress: Callable[[], float]
     footer: str
     labels: Literal["client", "source"]
@@ -112,24 +112,26 @@ async def _demo(
     out = console()
     if seconds is None:
         seconds = 0.0 if out.is_terminal else 30.0
-    with presenter(out) as shown:
+    with open_presenter(out) as shown:
         if lessons is None:
             network = open_network("gestures", (), seed)
         else:
             camera = SimSource(seed=seed, speed=None)
             network = open_network(DEFAULT_MODEL, camera.classes, seed)
-            if await _teach(Tap(camera, until_us=round(lessons * 1e6)), network, lessons, shown):
+            if await _teach(
+                EventTap(camera, until_us=round(lessons * 1e6)), network, lessons, shown
+            ):
                 return
         # Another seed: the same person, but another order, other pixels and other noise.
-        stage = _live_stage(Tap(SimSource(seed=seed + 1, speed=1.0)), seconds)
+        stage = _live_stage(EventTap(SimSource(seed=seed + 1, speed=1.0)), seconds)
         await _show(stage, network, shown, seconds=seconds, page=page)
     _conclude(stage, out, record)
 
 
-async def _teach(tap: Tap, network: Network, lessons: float, shown: Presenter) -> bool:
+async def _teach(tap: EventTap, network: Network, lessons: float, shown: Presenter) -> bool:
     """Teach an untrained network; tells if Ctrl-C ended it."""
     stage = _Stage(
-        Follower("teaching (1 of 2)"),
+        LiveState("teaching (1 of 2)"),
         tap,
         lambda: tap.seen_us / (lessons * 1e6),
         f"an untrained network learns {len(network.classes)} gestures, faster than real time",
@@ -139,10 +141,10 @@ async def _teach(tap: Tap, network: Network, lessons: float, shown: Presenter) -
     return await _show(stage, network, shown, seconds=0, page=False)
 
 
-def _live_stage(tap: Tap, seconds: float) -> _Stage:
+def _live_stage(tap: EventTap, seconds: float) -> _Stage:
     began, port = trio.current_time(), free_port(DEFAULT_PORT)
     return _Stage(
-        Follower("live"),
+        LiveState("live"),
         tap,
         (lambda: (trio.current_time() - began) / seconds) if seconds else (lambda: 0.0),
         "nothing is told any more; Ctrl-C ends",
@@ -171,7 +173,7 @@ async def _show(
         await nursery.start(serve)
         host, port = service.addresses[0]
         if stage.beside:
-            remarks().print(other_port_hint(f"{host}:{port}"), markup=False, soft_wrap=True)
+            stderr_console().print(other_port_hint(f"{host}:{port}"), markup=False, soft_wrap=True)
         async with (
             connect(host, port, name="demo", subscribe=["result", "stats"]) as client,
             trio.open_nursery() as onlookers,
@@ -182,7 +184,7 @@ async def _show(
             if seconds:
                 onlookers.start_soon(stop_after, service, seconds, "the demo is over")
             async for message in client:
-                stage.follower.take(message)
+                stage.live_state.take(message)
             onlookers.cancel_scope.cancel()
     return reason == "stopped"
 
@@ -196,27 +198,27 @@ async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery
     except CommandError as error:
         # The demo is worth seeing without it, too.
         stage.footer = "no page: pip install 'spikewire[http]'; Ctrl-C ends"
-        remarks().print(f"no dashboard: {error}", markup=False, soft_wrap=True)
+        stderr_console().print(f"no dashboard: {error}", markup=False, soft_wrap=True)
         return
     stage.footer = f"see it and teach it: {address}   Ctrl-C ends"
-    remarks().print(f"dashboard at {address}", markup=False, soft_wrap=True)
+    stderr_console().print(f"dashboard at {address}", markup=False, soft_wrap=True)
 
 
 async def _redraw(stage: _Stage, shown: Presenter) -> None:
     while True:
-        scene = stage.follower.scene(progress=min(1.0, stage.progress()), footer=stage.footer)
+        scene = stage.live_state.scene(progress=min(1.0, stage.progress()), footer=stage.footer)
         shown.show(scene, stage.tap.image.render())
         stage.tap.image.fade()
         await trio.sleep(REDRAW_S)
 
 
 def _conclude(stage: _Stage, out: Console, record: Path | None) -> None:
-    tally = stage.follower.tally
+    tally = stage.live_state.tally
     late: Any = tally.latency_us()
     out.print(
-        f"The network was right {share(tally.right, tally.judged)} of the time"
-        f" ({tally.judged} answers, latency {say_us(late) if late is not None else '-'})."
+        f"The network was right {share(tally.correct, tally.labelled)} of the time"
+        f" ({tally.labelled} answers, latency {format_us(late) if late is not None else '-'})."
     )
     out.print("Now with your own events: docs/tutorial.md, or spikewire --help.")
     if record is not None:
-        save_picture(record, stage.follower.scene(footer=stage.footer), stage.tap.image)
+        save_picture(record, stage.live_state.scene(footer=stage.footer), stage.tap.image)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import trio
 import typer
 
-from spikewire.apps.cli.errors import DONE, UsageError, leaves, refuse
+from spikewire.apps.cli.errors import DONE, UsageError, leaf_errors, reject_options
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.option_groups import given, grouped
 from spikewire.apps.cli.options import Duration, Json, ServiceOptions, SourceOptions
@@ -21,9 +21,9 @@ from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules
-from spikewire.apps.gesture.live import Session, serve, watch
+from spikewire.apps.gesture.live import GestureSession, serve, watch
 from spikewire.apps.gesture.recogniser import Recogniser
-from spikewire.apps.gesture.reporters import JsonTeller, LineTeller, ScreenTeller, Teller
+from spikewire.apps.gesture.reporters import JsonReporter, LineReporter, Reporter, ScreenReporter
 from spikewire.apps.gesture.screen import GestureScreen
 
 _DEFAULT_MODEL, _DEFAULT_SOURCE = "gestures", "sim:"
@@ -101,7 +101,9 @@ def gesture(
     """
     rules = decision.rules()
     if service.connect is None:
-        refuse(given(service), "is about a running service: give --connect, or leave it out")
+        reject_options(
+            given(service), "is about a running service: give --connect, or leave it out"
+        )
         load_kernels()
         opened = open_source_at(source.source or _DEFAULT_SOURCE, source.speed, source.filters)
         network = open_network(model or _DEFAULT_MODEL, (), 0)
@@ -109,38 +111,40 @@ def gesture(
         _run(seen, as_json, lambda s: trio.run(serve, s, opened, network, port or 0, for_us))
     else:
         local = {"model": model, "port": port, **given(source)}
-        refuse(local, "is the service's own where --connect watches one: leave one of them out")
+        reject_options(
+            local, "is the service's own where --connect watches one: leave one of them out"
+        )
         address = service.address()
         seen = Recogniser(address.shown, rules)
         _run(seen, as_json, lambda s: run_until_interrupted(partial(watch, s, address, for_us)))
     raise typer.Exit(DONE)
 
 
-def _run(seen: Recogniser, as_json: bool, work: Callable[[Session], object]) -> None:
+def _run(seen: Recogniser, as_json: bool, work: Callable[[GestureSession], object]) -> None:
     """Do the work before whoever looks on; whatever ends it, the last words are said."""
     failed: BaseException | None = None
-    with _teller(as_json) as teller:
-        session = Session(seen, teller)
+    with _reporter(as_json) as reporter:
+        session = GestureSession(seen, reporter)
         try:
             work(session)
         except BaseException as error:
             failed = error
-            if not any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+            if not any(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error)):
                 session.reason = "failed"
         session.end()
     # Out here, where a screen has been given back.
-    teller.last(seen, session.reason)
+    reporter.last(seen, session.reason)
     if failed is not None:
         raise failed
 
 
 @contextmanager
-def _teller(as_json: bool) -> Iterator[Teller]:
+def _reporter(as_json: bool) -> Iterator[Reporter]:
     out = console()
     if as_json:
-        yield JsonTeller()
+        yield JsonReporter()
     elif out.is_terminal and not out.is_dumb_terminal:
         with GestureScreen(out) as screen:
-            yield ScreenTeller(screen)
+            yield ScreenReporter(screen)
     else:
-        yield LineTeller()
+        yield LineReporter()

@@ -183,7 +183,7 @@ def _winner(scores: Sequence[int]) -> int:
     return scores.index(most)
 
 
-class Decider:
+class DecisionFilter:
     """Takes results in and says what is being shown.
 
     Another segment, a gap, or other classes begin anew, with ``nothing``.

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from spikewire.apps.cli.address import Door
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.gesture.recogniser import Recogniser
-from spikewire.apps.gesture.reporters import Teller
+from spikewire.apps.gesture.reporters import Reporter
 from spikewire.apps.terminal.event_image import EventImage
-from spikewire.apps.terminal.event_tap import Tap
+from spikewire.apps.terminal.event_tap import EventTap
 from spikewire.apps.terminal.screen import REDRAW_S
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _WAITING, _BYTES = 100_000, 128 * 1024 * 1024
 _LIT = 4
 
 
-class Session:
+class GestureSession:
     """Messages in, words and pictures out.
 
     Attributes
@@ -43,8 +43,8 @@ class Session:
         What a screen says below.
     """
 
-    def __init__(self, seen: Recogniser, teller: Teller) -> None:
-        self.seen, self.teller = seen, teller
+    def __init__(self, seen: Recogniser, reporter: Reporter) -> None:
+        self.seen, self.reporter = seen, reporter
         self.image: EventImage | None = None
         self.reason = "stopped"
         self.footer = ""
@@ -54,7 +54,7 @@ class Session:
         """Take messages until the goodbye, and redraw meanwhile."""
         self._heard = trio.current_time()
         async with trio.open_nursery() as nursery:
-            if self.teller.draws:
+            if self.reporter.draws:
                 nursery.start_soon(self._redraw)
             async for message in client:
                 if message.get("topic") == "result":
@@ -68,15 +68,15 @@ class Session:
         if message.get("topic") == "events":
             self._picture(message)
             return
-        before = self.seen.decider.now
+        before = self.seen.decision_filter.now
         ended = self.seen.take(message)
-        now = self.seen.decider.now
+        now = self.seen.decision_filter.now
         if ended is not None or (before is None and now is not None):
-            self.teller.changed(self.seen, ended, message)
+            self.reporter.changed(self.seen, ended, message)
 
     def end(self) -> None:
         """Nothing comes any more: the last decision is over."""
-        self.teller.changed(self.seen, self.seen.end(), None)
+        self.reporter.changed(self.seen, self.seen.end(), None)
 
     def _picture(self, message: Mapping[str, Any]) -> None:
         columns, rows = message["shape"]
@@ -88,7 +88,7 @@ class Session:
         while True:
             image = self.image.render() if self.image is not None else None
             quiet_s = trio.current_time() - self._heard
-            self.teller.redraw(self.seen, image, self.footer, quiet_s)
+            self.reporter.redraw(self.seen, image, self.footer, quiet_s)
             if self.image is not None:
                 self.image.fade()
             await trio.sleep(REDRAW_S)
@@ -107,7 +107,7 @@ def spread(on: bytes, off: bytes, columns: int) -> NDArray[np.void]:
 
 
 async def serve(
-    session: Session, source: Source, network: Network, port: int, for_us: int | None
+    session: GestureSession, source: Source, network: Network, port: int, for_us: int | None
 ) -> None:
     """Run a service on the source in this process, and watch it; others can, too.
 
@@ -118,7 +118,7 @@ async def serve(
     """
     from spikewire.runtime import Service, Settings, converse
 
-    tap = Tap(source)
+    tap = EventTap(source)
     session.image = tap.image
     settings = Settings(
         port=port, learn=False, stats_every_s=0.5,
@@ -148,7 +148,7 @@ async def serve(
             where = f"{host}:{number}"
             session.footer = f"Ctrl-C ends; others: spikewire watch -c {where}"
             place = {"host": host, "port": number}
-            session.teller.begin(_hello("listening", place, client), where)
+            session.reporter.begin(_hello("listening", place, client), where)
             async with trio.open_nursery() as meanwhile:
                 if for_us is not None:
                     meanwhile.start_soon(stop_after, service, for_us / 1e6)
@@ -158,7 +158,7 @@ async def serve(
         raise failed
 
 
-async def watch(session: Session, service: Door, for_us: int | None) -> None:
+async def watch(session: GestureSession, service: Door, for_us: int | None) -> None:
     """Watch a running service until it says goodbye, or for a while.
 
     Raises
@@ -170,9 +170,9 @@ async def watch(session: Session, service: Door, for_us: int | None) -> None:
 
     async with connect(**service.options, name="gesture") as client:
         topics = ["result", "stats"]
-        if session.teller.draws and "events" in client.hello["topics"]:
+        if session.reporter.draws and "events" in client.hello["topics"]:
             topics.append("events")
-        session.seen.follower.title = f"{client.hello['source']} at {service.shown}"
+        session.seen.live_state.title = f"{client.hello['source']} at {service.shown}"
         session.footer = "Ctrl-C leaves; the service goes on"
         try:
             await client.subscribe(*topics)
@@ -180,7 +180,7 @@ async def watch(session: Session, service: Door, for_us: int | None) -> None:
             # It may stop at this very moment: a goodbye is an ordinary end.
             if client.goodbye is None:
                 raise
-        session.teller.begin(_hello("watching", service.options, client), service.shown)
+        session.reporter.begin(_hello("watching", service.options, client), service.shown)
         with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
             await session.follow(client)
 

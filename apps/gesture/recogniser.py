@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spikewire.apps.gesture.decision import Decider, Decision, Rules
-from spikewire.apps.terminal.live_state import Follower
+from spikewire.apps.gesture.decision import Decision, DecisionFilter, Rules
+from spikewire.apps.terminal.live_state import LiveState
 from spikewire.apps.terminal.scene import Scene
 
 _HISTORY = 64
@@ -47,11 +47,11 @@ class Recogniser:
 
     Attributes
     ----------
-    decider
+    decision_filter
         What decides.
-    follower
+    live_state
         The rest of what there is to tell.
-    spent
+    time_by_answer
         Answer to the microseconds that it was given for.
     gestures
         How many classes were decided so far, and are over.
@@ -60,9 +60,9 @@ class Recogniser:
     """
 
     def __init__(self, title: str, rules: Rules) -> None:
-        self.decider = Decider(rules)
-        self.follower = Follower(title)
-        self.spent: Counter[str] = Counter()
+        self.decision_filter = DecisionFilter(rules)
+        self.live_state = LiveState(title)
+        self.time_by_answer: Counter[str] = Counter()
         self.gestures = self.results = 0
         self.begin_us: dict[int, int] = {}
         self._history: deque[Decision] = deque(maxlen=_HISTORY)
@@ -70,7 +70,7 @@ class Recogniser:
 
     def take(self, message: Mapping[str, Any]) -> Decision | None:
         """Take a message in; returns the decision that it ended, if it did."""
-        self.follower.take(message)
+        self.live_state.take(message)
         if message.get("topic") != "result":
             return None
         self.results += 1
@@ -80,27 +80,27 @@ class Recogniser:
             while len(self.begin_us) > _HISTORY:
                 del self.begin_us[min(self.begin_us)]
             self.begin_us[message["segment"]] = message["t_us"]
-        ended = self.decider.take(
+        ended = self.decision_filter.take(
             message["segment"], message["t_us"], message["scores"], message["spikes"]
         )
         return self._keep(ended)
 
     def end(self) -> Decision | None:
         """The stream is over: the last decision."""
-        return self._keep(self.decider.end())
+        return self._keep(self.decision_filter.end())
 
     def moment(self, quiet_s: float = 0.0, **more: Any) -> Moment:
         """What is to be seen now; `more` goes to the scene."""
-        now = self.decider.now
+        now = self.decision_filter.now
         named = now.name if now is not None and now.gesture else None
-        scene = self.follower.scene(recognised=named, judged=0, **more)
+        scene = self.live_state.scene(recognised=named, labelled=0, **more)
         history = tuple(self._history)
-        return Moment(scene, now, self.follower.t_us, history, self.begin_us, quiet_s)
+        return Moment(scene, now, self.live_state.t_us, history, self.begin_us, quiet_s)
 
     def _keep(self, ended: Decision | None) -> Decision | None:
         if ended is None:
             return None
-        self.spent[ended.name] += lasted_us(ended)
+        self.time_by_answer[ended.name] += lasted_us(ended)
         if ended.gesture:
             self.gestures += 1
             self._history.appendleft(ended)
@@ -113,7 +113,7 @@ def lasted_us(decision: Decision, t_us: int | None = None) -> int:
     return 0 if end is None else max(0, end - decision.since_us)
 
 
-def told(decision: Decision, begin_us: Mapping[int, int]) -> tuple[str, str, str, str]:
+def describe_decision(decision: Decision, begin_us: Mapping[int, int]) -> tuple[str, str, str, str]:
     """Start, duration, name and confidence, as one reads them."""
     start = decision.since_us - begin_us.get(decision.segment, decision.since_us)
     return (

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 from rich.text import Text
 
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.gesture.decision import Decision
-from spikewire.apps.gesture.recogniser import Recogniser, told
+from spikewire.apps.gesture.recogniser import Recogniser, describe_decision
 from spikewire.apps.gesture.screen import GestureScreen
 
 
-class Teller(Protocol):
+class Reporter(Protocol):
     """Something that tells decisions to somebody."""
 
     draws: bool
@@ -42,20 +42,20 @@ class Teller(Protocol):
         """It is over, and a screen has been given back."""
 
 
-class JsonTeller:
+class JsonReporter:
     """A JSON line for each decision, when it is taken, and one at the end."""
 
     draws = False
 
     def begin(self, hello: Mapping[str, Any], where: str) -> None:
         """Print what is watched."""
-        json_line(hello)
+        print_json(hello)
 
     def changed(
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
     ) -> None:
         """Print the decision that holds from now on."""
-        now = seen.decider.now
+        now = seen.decision_filter.now
         if now is None or result is None:
             return
         line = {
@@ -63,7 +63,7 @@ class JsonTeller:
             "since_us": now.since_us, "confidence": now.confidence, "scores": result["scores"],
             "truth": result["truth"],
         }  # fmt: skip
-        json_line(line)
+        print_json(line)
 
     def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
         """Nothing: programs do not look."""
@@ -72,12 +72,13 @@ class JsonTeller:
         """Print what there was in all."""
         line = {
             "type": "summary", "reason": reason, "results": seen.results,
-            "gestures": seen.gestures, "missed": seen.follower.missed, "us": dict(seen.spent),
+            "gestures": seen.gestures, "missed": seen.live_state.missed,
+            "us": dict(seen.time_by_answer),
         }  # fmt: skip
-        json_line(line)
+        print_json(line)
 
 
-class LineTeller:
+class LineReporter:
     """A line for each gesture when it is over: when it began, how long, which, how surely."""
 
     draws = False
@@ -88,14 +89,14 @@ class LineTeller:
     def begin(self, hello: Mapping[str, Any], where: str) -> None:
         """Say what is watched, and how others can."""
         text = f"{hello['source']} at {where}; others see it with: spikewire watch -c {where}"
-        remarks().print(text, markup=False, soft_wrap=True)
+        stderr_console().print(text, markup=False, soft_wrap=True)
 
     def changed(
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
     ) -> None:
         """Print the gesture that is over."""
         if ended is not None and ended.gesture:
-            start, lasted, name, share = told(ended, seen.begin_us)
+            start, lasted, name, share = describe_decision(ended, seen.begin_us)
             line = f"{start:>10} {lasted:>8}  {name}  {share}"
             self._out.print(line, markup=False, soft_wrap=True)
 
@@ -107,7 +108,7 @@ class LineTeller:
         _say_last(seen, reason)
 
 
-class ScreenTeller:
+class ScreenReporter:
     """Draws on a terminal."""
 
     draws = True
@@ -133,13 +134,14 @@ class ScreenTeller:
 
 
 def _say_last(seen: Recogniser, reason: str) -> None:
-    out = remarks()
-    spent = ", ".join(
-        f"{name.replace('_', ' ')} {us / 1e6:.1f} s" for name, us in seen.spent.most_common()
+    out = stderr_console()
+    time_by_answer = ", ".join(
+        f"{name.replace('_', ' ')} {us / 1e6:.1f} s"
+        for name, us in seen.time_by_answer.most_common()
     )
     noun = "gesture" if seen.gestures == 1 else "gestures"
-    text = f"{reason}: {seen.gestures} {noun}{'; ' + spent if spent else ''}"
+    text = f"{reason}: {seen.gestures} {noun}{'; ' + time_by_answer if time_by_answer else ''}"
     out.print(text, markup=False, soft_wrap=True)
-    if seen.follower.missed:
-        text = f"{seen.follower.missed} messages came too fast to be read, and are missing"
+    if seen.live_state.missed:
+        text = f"{seen.live_state.missed} messages came too fast to be read, and are missing"
         out.print(text, markup=False, soft_wrap=True)

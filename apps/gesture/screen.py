@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from spikewire.apps.gesture.decision import NOTHING, UNKNOWN
-from spikewire.apps.gesture.recogniser import Moment, lasted_us, told
-from spikewire.apps.terminal.big_text import ROWS, large
-from spikewire.apps.terminal.scene import Scene, bars, numbers, plain
+from spikewire.apps.gesture.recogniser import Moment, describe_decision, lasted_us
+from spikewire.apps.terminal.big_text import ROWS, render
+from spikewire.apps.terminal.scene import Scene, bars, display_name, status_line
 from spikewire.apps.terminal.screen import Screen
 
 _WIDEST = 100
@@ -88,18 +88,18 @@ def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
         # A source that sends nothing: what it showed last is no answer to what it shows now.
         return [Text(f"no results for {moment.quiet_s:.0f} s", "dim", no_wrap=True), Text()]
     style = _STYLES.get(now.name, "bold green")
-    words = plain(now.name)
-    set_large = large(words, width, lines) or [words]
+    words = display_name(now.name)
+    set_large = render(words, width, lines) or [words]
     parts: list[RenderableType] = [
         Text(line, style, no_wrap=True, overflow="ellipsis") for line in set_large
     ]
     since = f"for {lasted_us(now, moment.t_us) / 1e6:.1f} s, {now.confidence} %"
     parts.append(Text(since, no_wrap=True, overflow="ellipsis"))
     if moment.scene.truth is not None:
-        shown = f"shown: {plain(moment.scene.truth)}"
+        shown = f"shown: {display_name(moment.scene.truth)}"
         parts.append(Text(shown, "dim", no_wrap=True, overflow="ellipsis"))
     # Numbers that do not fit a narrow terminal are cut, not wrapped: the frame keeps its height.
-    numbered = numbers(moment.scene)
+    numbered = status_line(moment.scene)
     numbered.no_wrap, numbered.overflow = True, "ellipsis"
     return [*parts, numbered, Text()]
 
@@ -113,7 +113,7 @@ def _scores(scene: Scene, rows: int) -> RenderableType:
 def _history(moment: Moment, rows: int, width: int) -> RenderableType:
     lines = []
     for decision in moment.history[: max(rows, 0)]:
-        start, lasted, name, share = told(decision, moment.begin_us)
+        start, lasted, name, share = describe_decision(decision, moment.begin_us)
         # Confidence is last: it is what a narrow terminal cuts first.
         line = Text(f"{start:>8} {lasted:>7}  ", "dim", no_wrap=True)
         line.append(name, "bold not dim").append(f"  {share}")

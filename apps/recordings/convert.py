@@ -11,7 +11,7 @@ import typer
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Drop, Filters, FormatOptions, Json
-from spikewire.apps.cli.output import console, json_line
+from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.warmup import patience
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def convert(
     count = write_events(chunks(), target, chain.size)
     lost = {**recording.counters, **chain.dropped}
     if as_json:
-        json_line(
+        print_json(
             {
                 "type": "summary", "path": str(target), "format": MAKES[target.suffix.lower()],
                 "events": count, "size": chain.size, "dropped": lost,

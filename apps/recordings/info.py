@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, sentence
+from spikewire.apps.cli.errors import DONE, FAILED, describe
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import FormatOptions, Json
-from spikewire.apps.cli.output import complain, console, json_line
-from spikewire.apps.cli.units import say_bytes, say_rate, say_us
+from spikewire.apps.cli.output import console, print_error, print_json
+from spikewire.apps.cli.units import format_bytes, format_rate, format_us
 from spikewire.apps.cli.warmup import patience
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
             from spikewire.sensors import describe_recording
         facts = describe_recording(path, **how)
     except Exception as error:
-        told = sentence(error)
+        told = describe(error)
         if told is None:
             raise
-        complain(told[0])
+        print_error(told[0])
         return told[1]
     record = dataclasses.asdict(facts)
     if as_json:
-        json_line(record)
+        print_json(record)
     else:
         _print(facts, first=first)
     return FAILED if facts.damage is not None else DONE
@@ -75,15 +75,15 @@ def _rows(facts: RecordingInfo) -> list[tuple[str, str]]:
     guessed = " (the format does not say; from the events)" if facts.size_from == "events" else ""
     rows = [
         ("file", facts.path),
-        ("format", f"{facts.format}, {say_bytes(facts.bytes)}, read by {facts.reader}"),
+        ("format", f"{facts.format}, {format_bytes(facts.bytes)}, read by {facts.reader}"),
         *([("note", facts.note)] if facts.note else []),
         ("sensor", f"{width} x {height}{guessed}"),
         ("events", f"{facts.events:,} ({facts.on:,} ON, {facts.off:,} OFF)"),
     ]
     if facts.t_first is not None and facts.t_last is not None:
         times = f"from {facts.t_first:,} us to {facts.t_last:,} us"
-        rows.append(("time", f"{say_us(facts.duration_us)}, {times}"))
-        rows.append(("rate", f"{say_rate(facts.rate)} on average"))
+        rows.append(("time", f"{format_us(facts.duration_us)}, {times}"))
+        rows.append(("rate", f"{format_rate(facts.rate)} on average"))
     unusable = ", ".join(f"{name} {count:,}" for name, count in (facts.left_out or {}).items())
     if unusable:
         rows.append(("left out", unusable))

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us, names
 from spikewire.apps.cli.warmup import load_kernels
 
@@ -77,7 +77,7 @@ def simulate(
     took = time.perf_counter() - began
     shown = len(takes) * 11 * seconds
     if as_json:
-        json_line(
+        print_json(
             {
                 "type": "summary", "folder": str(out), "recordings": len(takes),
                 "subjects": subjects, "train": first, "gestures": 11 * len(takes),
@@ -98,7 +98,9 @@ def _record(takes: list[SimulatedRecording], out: Path, jobs: int, *, quiet: boo
 
     events = 0
     columns = (TextColumn("recording"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeRemainingColumn(), console=remarks(), disable=quiet) as progress:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=stderr_console(), disable=quiet
+    ) as progress:
         bar = progress.add_task("", total=len(takes))
         if jobs == 1:
             for take in takes:

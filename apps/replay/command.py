@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError, leaves
+from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError, leaf_errors
 from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import (
@@ -22,7 +22,7 @@ from spikewire.apps.cli.options import (
     Stop,
     Unit,
 )
-from spikewire.apps.cli.output import complain, console, json_line, remarks
+from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import names, sensor_size, speed_factor
 from spikewire.apps.cli.warmup import load_kernels
@@ -192,16 +192,18 @@ def replay(
     )
     if plot is not None:
         _draw(score, network, model, plot)
-    if what.names and not score.tally.judged:
-        remarks().print("note: no label covers what was shown; label times are the recording's own")
+    if what.names and not score.tally.labelled:
+        stderr_console().print(
+            "note: no label covers what was shown; label times are the recording's own"
+        )
     whole = [one for one in score.played if one.error is None]
     if save is not None and whole and not stopped:
         network.save(save)
-        remarks().print(f"saved in {save}", markup=False, soft_wrap=True)
+        stderr_console().print(f"saved in {save}", markup=False, soft_wrap=True)
     for played in score.damaged:
-        complain(played.error or "")
+        print_error(played.error or "")
     if stopped:
-        complain("interrupted" + ("; nothing was saved" if save is not None else ""))
+        print_error("interrupted" + ("; nothing was saved" if save is not None else ""))
     raise typer.Exit(FAILED if stopped or score.damaged else DONE)
 
 
@@ -228,10 +230,10 @@ def _network(
     known = names(classes) or tuple(what.facts.get("classes", ()))
     network = open_network(model, known or what.names, seed, grow=grow or bool(known))
     if not learn and model in preset_names():
-        remarks().print(f"note: {model} is untrained here, so its answers mean nothing yet")
+        stderr_console().print(f"note: {model} is untrained here, so its answers mean nothing yet")
     strange = [] if grow else [name for name in what.names if name not in network.classes]
     if strange:
-        remarks().print(
+        stderr_console().print(
             f"note: the network does not know {', '.join(strange)}, and is wrong wherever that "
             "is shown", markup=False, soft_wrap=True,
         )  # fmt: skip
@@ -266,7 +268,7 @@ def _run(
             return run_interactive(network, what.excerpts, playback, sink, hands), 0
         show = stack.enter_context(
             choose_display(
-                score, len(what.excerpts), console(), remarks(), live=live, quiet=as_json
+                score, len(what.excerpts), console(), stderr_console(), live=live, quiet=as_json
             )
         )
         try:
@@ -280,7 +282,7 @@ def _run(
             )
             return stopped, 0
         except (KeyboardInterrupt, BaseExceptionGroup) as error:  # between two recordings
-            if not all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+            if not all(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error)):
                 raise
             return True, 0
 
@@ -302,17 +304,17 @@ def _report(
         record = score.record()
         if not independent:
             record |= {"tick": network.tick, "updates": network.updates}
-        json_line(record | {"of": len(what.excerpts), "interrupted": stopped, "retries": retries})
+        print_json(record | {"of": len(what.excerpts), "interrupted": stopped, "retries": retries})
     else:
         print_report(console(), score, interrupted=stopped, retries=retries)
 
 
 def _draw(score: ReplayScore, network: Network, model: str, plot: Path) -> None:
-    if not score.tally.judged:
-        remarks().print("note: nothing could be judged, so there is nothing to plot")
+    if not score.tally.labelled:
+        stderr_console().print("note: nothing could be judged, so there is nothing to plot")
         return
     title = f"{Path(model).name} over {len(score.played)} recordings"
     if len(score.played) == 1:
         title = f"{Path(model).name} over {Path(score.played[0].file).name}"
     plot_confusion(panels(score), network.classes, title, plot)
-    remarks().print(f"drawn in {plot}", markup=False, soft_wrap=True)
+    stderr_console().print(f"drawn in {plot}", markup=False, soft_wrap=True)

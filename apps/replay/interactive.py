@@ -11,10 +11,10 @@ import trio
 from rich.console import Console
 
 from spikewire.apps.cli.errors import UsageError
-from spikewire.apps.cli.units import say_us
+from spikewire.apps.cli.units import format_us
 from spikewire.apps.replay.progress import LiveView
 from spikewire.apps.replay.score import ReplayScore
-from spikewire.apps.terminal.event_tap import Tap
+from spikewire.apps.terminal.event_tap import EventTap
 from spikewire.apps.terminal.keyboard import Keyboard
 from spikewire.apps.terminal.scene import Scene
 from spikewire.sensors import SourceWrapper
@@ -136,7 +136,7 @@ class InteractiveView(LiveView):
 
     def wrap_source(self, source: Source) -> Source:
         self._source = source  # type: ignore[assignment]
-        self._tap = Tap(_SegmentFiles(source, self.files))
+        self._tap = EventTap(_SegmentFiles(source, self.files))
         return self._tap
 
     async def measure(self) -> None:
@@ -173,10 +173,10 @@ class InteractiveView(LiveView):
         state = self._source.replay
         scene.title = f"{state['file']} • space ←→ ↑↓ + - l q"
         speed = "full speed" if state["speed"] is None else f"{state['speed']:g}x"
-        parts = [say_us(state["position_us"]), speed]
+        parts = [format_us(state["position_us"]), speed]
         if state["duration_us"]:
             scene.progress = min(state["position_us"] / state["duration_us"], 1.0)
-            parts[0] += f" of {say_us(state['duration_us'])}"
+            parts[0] += f" of {format_us(state['duration_us'])}"
         parts += [name for name in ("paused", "loop") if state[name]]
         scene.footer = self._note or ", ".join(parts)
         return scene

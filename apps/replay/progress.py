@@ -10,9 +10,9 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spikewire.apps.cli.units import say_us
+from spikewire.apps.cli.units import format_us
 from spikewire.apps.replay.score import ReplayScore
-from spikewire.apps.terminal.event_tap import Tap
+from spikewire.apps.terminal.event_tap import EventTap
 from spikewire.apps.terminal.scene import Scene, share
 from spikewire.apps.terminal.screen import REDRAW_S, Screen
 
@@ -127,7 +127,7 @@ class _Timed(Display):
         if self._span is None:
             return ""
         begin, end = self._span
-        return f"{say_us(max((self._at or begin) - begin, 0))} of {say_us(end - begin)}"
+        return f"{format_us(max((self._at or begin) - begin, 0))} of {format_us(end - begin)}"
 
 
 class ProgressBar(_Timed):
@@ -167,7 +167,7 @@ class ProgressBar(_Timed):
         parts = [f"{self.number} of {self.total}"] if self.total > 1 else []
         parts += [self.time] if self.time else []
         tally = self.score.tally
-        parts += [f"right {share(tally.right, tally.judged)}"] if tally.judged else []
+        parts += [f"right {share(tally.correct, tally.labelled)}"] if tally.labelled else []
         self._bar.update(self._task, completed=completed, description=", ".join(parts))
 
 
@@ -177,7 +177,7 @@ class LiveView(_Timed):
     def __init__(self, score: ReplayScore, total: int, console: Console) -> None:
         super().__init__(score, total)
         self._screen = Screen(console)
-        self._tap: Tap | None = None
+        self._tap: EventTap | None = None
         self._result: Mapping[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -197,7 +197,7 @@ class LiveView(_Timed):
         self._result = {}
 
     def wrap_source(self, source: Source) -> Source:
-        self._tap = Tap(source)
+        self._tap = EventTap(source)
         return self._tap
 
     def take(self, result: Mapping[str, Any]) -> None:
@@ -226,8 +226,8 @@ class LiveView(_Timed):
             recognised=result.get("class"),
             truth=result.get("truth"),
             teaching=result.get("label") if result.get("teaching") else None,
-            right=tally.right,
-            judged=tally.judged,
+            correct=tally.correct,
+            labelled=tally.labelled,
             progress=self.progress,
             footer=", ".join(part for part in (self.time, "Ctrl-C ends") if part),
         )

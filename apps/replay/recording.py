@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from spikewire.apps.cli.errors import CommandError, leaves
+from spikewire.apps.cli.errors import CommandError, leaf_errors
 from spikewire.apps.cli.sources import filtered
 from spikewire.apps.cluster.fingerprint import check_fingerprint
 from spikewire.apps.cluster.worker import Worker
-from spikewire.apps.service.in_process import compute
+from spikewire.apps.service.in_process import run_in_process
 from spikewire.qcore import Network
 from spikewire.sensors import Excerpt, FileSource, Label, SensorError, SourceWrapper
 
@@ -151,16 +151,16 @@ def replay_recording(
             _remember(opened, playback.carried)  # type: ignore[arg-type]
         counted = Counted(opened)
         work = partial(
-            compute, wrap_source(counted), network, answer,
+            run_in_process, wrap_source(counted), network, answer,
             learn=playback.learn, labels="source", grow=playback.grow,
             signals=signals, heard=heard, until=until,
         )  # fmt: skip
         summary = trio.run(_together, work, companion)
     except Exception as error:
-        if not all(isinstance(leaf, SensorError) for leaf in leaves(error)):
+        if not all(isinstance(leaf, SensorError) for leaf in leaf_errors(error)):
             raise
         events = 0 if counted is None else counted.events
-        return Outcome(events, str(leaves(error)[0]), stopped=bool(heard))
+        return Outcome(events, str(leaf_errors(error)[0]), stopped=bool(heard))
     finally:
         if playback.filters and counted is not None:
             playback.carried = counted.save()  # type: ignore[operator]

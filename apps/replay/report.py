@@ -29,10 +29,10 @@ def print_report(out: Console, score: ReplayScore, *, interrupted: bool, retries
     if 1 < len(score.played) <= _MOST_ROWS:
         out.print(_recordings(score))
     events = sum(one.events for one in score.played)
-    right = f", {share(tally.right, tally.judged)} right" if tally.judged else ""
+    right = f", {share(tally.correct, tally.labelled)} right" if tally.labelled else ""
     several = f"{len(score.played)} recordings, " if len(score.played) > 1 else ""
     out.print(f"{several}{events} events, {tally.results} results{right}")
-    if tally.judged:
+    if tally.labelled:
         summed = sum(one.by_sum == one.truth for one in shown)
         majority = sum(one.by_vote == one.truth for one in shown)
         out.print(
@@ -41,7 +41,7 @@ def print_report(out: Console, score: ReplayScore, *, interrupted: bool, retries
             f"({share(majority, len(shown))})"
         )
     else:
-        said = ", ".join(f"{name} {count}" for name, count in tally.said.most_common())
+        said = ", ".join(f"{name} {count}" for name, count in tally.predicted.most_common())
         out.print(f"recognised: {said or 'nothing'}", markup=False)
     if score.damaged:
         out.print(f"{len(score.damaged)} of {len(score.played)} could not be read to the end")
@@ -61,9 +61,11 @@ def _recordings(score: ReplayScore) -> Table:
         shown = dict.fromkeys(one.truth for one in played.spans)
         said = dict.fromkeys(one.by_sum or "nothing" for one in played.spans)
         if not shown:
-            said = dict.fromkeys([name for name, _ in tally.said.most_common(1)] or ["nothing"])
+            said = dict.fromkeys(
+                [name for name, _ in tally.predicted.most_common(1)] or ["nothing"]
+            )
         table.add_row(
-            _short(played.file, top), str(tally.results), share(tally.right, tally.judged),
+            _short(played.file, top), str(tally.results), share(tally.correct, tally.labelled),
             _few(shown), _few(said) + (" (damaged)" if played.error else ""),
         )  # fmt: skip
     return table

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from spikewire.apps.cli.output import json_line
+from spikewire.apps.cli.output import print_json
 from spikewire.apps.cluster import dask as cluster
 from spikewire.apps.cluster.fingerprint import fingerprint
 from spikewire.apps.replay.export import ResultWriter
@@ -55,7 +55,7 @@ class ResultSink:
         if self._out is not None:
             self._out.write(record)
         if self._as_json:
-            json_line(record)
+            print_json(record)
 
     def end(self, outcome: Outcome) -> None:
         """End a recording."""

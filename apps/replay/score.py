@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spikewire.apps.terminal.accuracy import Tally
+from spikewire.apps.terminal.accuracy import AccuracyCounter
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class RecordingScore:
 
     file: str
     segment: int
-    tally: Tally = field(default_factory=Tally)
+    tally: AccuracyCounter = field(default_factory=AccuracyCounter)
     spans: list[LabelledSpan] = field(default_factory=list)
     events: int = 0
     error: str | None = None
@@ -66,8 +66,8 @@ class RecordingScore:
             "file": self.file, "segment": self.segment, "events": self.events,
             "results": self.tally.results,
         }  # fmt: skip
-        if self.tally.judged:
-            record |= {"judged": self.tally.judged, "accuracy": self.tally.accuracy}
+        if self.tally.labelled:
+            record |= {"judged": self.tally.labelled, "accuracy": self.tally.accuracy}
             record["shown"] = [
                 {
                     "truth": one.truth, "from_us": one.from_us, "results": one.results,
@@ -92,7 +92,7 @@ class ReplayScore:
     """
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.tally = AccuracyCounter()
         self.played: list[RecordingScore] = []
         self._open: LabelledSpan | None = None
 
@@ -142,9 +142,9 @@ class ReplayScore:
             "type": "summary", "results": tally.results,
             "events": sum(one.events for one in self.played),
         }  # fmt: skip
-        if tally.judged:
+        if tally.labelled:
             record |= {
-                "accuracy": tally.accuracy, "judged": tally.judged, "by_class": tally.by_class(),
+                "accuracy": tally.accuracy, "judged": tally.labelled, "by_class": tally.by_class(),
                 "confusion": [
                     {"truth": truth, "class": predicted, "results": count}
                     for (truth, predicted), count in tally.confusion.items()

@@ -15,7 +15,7 @@ import typer
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json, ServiceOptions
-from spikewire.apps.cli.output import json_line, remarks
+from spikewire.apps.cli.output import print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_stopped
 from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import names
@@ -159,7 +159,7 @@ def bridge(
         notices=True, after_goodbye="end" if publish.until_goodbye else "wait",
     )  # fmt: skip
     options = publish.bridge_options()
-    report = json_line if as_json else _report
+    report = print_json if as_json else _report
     link = NatsLink(server)
     if source is not None:
         _run(EventBridge(open_source_at(source, None), link, options, report), as_json)
@@ -174,14 +174,14 @@ def _run(bridge: _Stoppable, as_json: bool) -> None:
     finally:
         counted = {name: int(count) for name, count in bridge.counters.items() if count}
         if as_json:
-            json_line({"type": "summary", **counted})
+            print_json({"type": "summary", **counted})
         elif counted:
             counts = ", ".join(f"{name} {count:,}" for name, count in counted.items())
-            remarks().print(f"counted: {counts}", markup=False, soft_wrap=True)
+            stderr_console().print(f"counted: {counts}", markup=False, soft_wrap=True)
 
 
 def _report(message: Mapping[str, Any]) -> None:
-    out = remarks()
+    out = stderr_console()
     if message["type"] == "gap":
         lost = f"{message['count']:,} of {message['topic']} are lost"
         lost += f", {message['first']} to {message['last']}"

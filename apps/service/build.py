@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.output import remarks
+from spikewire.apps.cli.output import stderr_console
 from spikewire.apps.cli.sources import open_source_at, source_classes
-from spikewire.apps.service.session import Session
+from spikewire.apps.service.session import SessionWriter
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spikewire.sensors import Source
 
 
-def build(
+def build_pipeline(
     wanted: PipelineConfig,
     resume: bool,
     record: Path | None = None,
@@ -51,7 +51,7 @@ def build(
     facts = {"source": wanted.source, "model": wanted.model, "seed": wanted.seed}
     session = None
     if record is not None:
-        session = Session(record, {**facts, "classes": network.classes})
+        session = SessionWriter(record, {**facts, "classes": network.classes})
     recorder = None
     if wanted.settings.record_folder is not None:
         recorder = _recorder(Path(wanted.settings.record_folder), wanted.name, facts)
@@ -74,7 +74,7 @@ def _resumed(folder: str, source: Source) -> Network | None:
     remembered = store.beside(path)
     if remembered is not None and isinstance(source, Filtered):
         source.restore(remembered)
-    remarks().print(f"going on from {path}", markup=False, soft_wrap=True)
+    stderr_console().print(f"going on from {path}", markup=False, soft_wrap=True)
     return network
 
 
@@ -96,6 +96,6 @@ def _recorder(folder: Path, name: str, facts: dict[str, Any]) -> Callable[[Any],
         except OSError as error:
             reason = error.strerror or str(error)
             raise ServiceError(f"Nothing can be recorded in {folder}: {reason}.") from None
-        return Session(path, {**facts, "classes": network.classes, "start": start.name})
+        return SessionWriter(path, {**facts, "classes": network.classes, "start": start.name})
 
     return begin

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.options import Config, Json
-from spikewire.apps.cli.output import console, json_line
+from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.warmup import load_kernels
 
 
@@ -35,7 +35,7 @@ def config(config: Config = None, as_json: Json = False) -> None:
     }  # fmt: skip
     if as_json:
         settings = {n: {"value": v, "from": found.origins[n]} for n, v in shown.items()}
-        json_line({**settings, **({"pipelines": pipelines} if pipelines else {})})
+        print_json({**settings, **({"pipelines": pipelines} if pipelines else {})})
         raise typer.Exit(DONE)
     table = Table("setting", "value", "from")
     for name, value in shown.items():

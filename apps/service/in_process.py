@@ -24,7 +24,7 @@ _BYTES = 512 * 1024 * 1024
 _PATIENCE_S = 600.0
 
 
-async def compute(
+async def run_in_process(
     source: Source,
     network: Network,
     take: Callable[[Mapping[str, Any]], None],

@@ -12,10 +12,10 @@ import typer
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.option_groups import given, grouped
 from spikewire.apps.cli.options import DEFAULT_PORT, Duration, Json, NetworkOptions, SourceOptions
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.sources import open_source_at
-from spikewire.apps.cli.units import say_bytes, say_us
+from spikewire.apps.cli.units import format_bytes, format_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.service.run import check_target, serve_pipelines
 
@@ -94,7 +94,7 @@ async def _write_source(
         counts["last"] = last
         counts["segments"] = len(begun)
 
-    remarks().print(f"recording {source.name}; Ctrl-C ends it", markup=False, soft_wrap=True)
+    stderr_console().print(f"recording {source.name}; Ctrl-C ends it", markup=False, soft_wrap=True)
     counts["events"] = 0
     try:
         with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
@@ -109,7 +109,7 @@ def _report(source: Source, target: Path, counts: dict[str, int], as_json: bool)
     counters = {name: int(count) for name, count in source.counters.items() if count}
     size = target.stat().st_size if target.exists() else 0
     if as_json:
-        json_line(
+        print_json(
             {
                 "type": "summary", "path": str(target), "events": counts["events"],
                 "duration_us": span, "bytes": size, "segments": counts.get("segments", 0),
@@ -120,7 +120,7 @@ def _report(source: Source, target: Path, counts: dict[str, int], as_json: bool)
     if not counts["events"]:
         console().print("no events came: nothing was written")
         return
-    told = f"{target}: {counts['events']:,} events, {say_us(span)}, {say_bytes(size)}"
+    told = f"{target}: {counts['events']:,} events, {format_us(span)}, {format_bytes(size)}"
     console().print(told, markup=False, soft_wrap=True)
     lost = ", ".join(f"{k} {v:,}" for k, v in counters.items() if k not in ("events", "packets"))
     if lost:

@@ -11,7 +11,7 @@ import typer
 from spikewire.apps.cli.address import Door
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json, ServiceOptions
-from spikewire.apps.cli.output import console, json_line
+from spikewire.apps.cli.output import console, print_json
 
 _SERVICE = ServiceOptions()
 
@@ -24,7 +24,7 @@ def status(
     """Print the state of a running service."""
     answer = _ask(service.address(), "status")["status"]
     if as_json:
-        json_line(answer)
+        print_json(answer)
         return
     source, checkpoint = answer["source"], answer["checkpoint"]
     rows = {

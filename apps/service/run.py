@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import trio
 import typer
 
-from spikewire.apps.cli.address import secret
-from spikewire.apps.cli.errors import DONE, FAILED, UsageError, leaves
-from spikewire.apps.cli.logs import Log, logging_to_person
+from spikewire.apps.cli.address import read_token
+from spikewire.apps.cli.errors import DONE, FAILED, UsageError, leaf_errors
+from spikewire.apps.cli.logs import Log, log_to_stderr
 from spikewire.apps.cli.option_groups import given, grouped
 from spikewire.apps.cli.options import (
     DEFAULT_ADDRESS,
@@ -26,12 +26,12 @@ from spikewire.apps.cli.options import (
     NetworkOptions,
     SourceOptions,
 )
-from spikewire.apps.cli.output import json_line, remarks
+from spikewire.apps.cli.output import print_json, stderr_console
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.service.build import build
-from spikewire.apps.service.session import Session
+from spikewire.apps.service.build import build_pipeline
+from spikewire.apps.service.session import SessionWriter
 
 if TYPE_CHECKING:
     from spikewire.runtime import Configured, Pipeline, PipelineConfig, Service, Settings
@@ -225,10 +225,10 @@ def serve_pipelines(
         raise UsageError("give --source, or --config with a table [pipelines.NAME]")
     if record is not None and len(wanted) > 1:
         raise UsageError("--record writes one pipeline down; set record_folder, and ask each")
-    with logging_to_person(found.settings.log_level, found.settings.log_format) as log:
+    with log_to_stderr(found.settings.log_level, found.settings.log_format) as log:
         from spikewire.runtime import Service
 
-        pipelines = {one.name: build(one, resume, record) for one in wanted}
+        pipelines = {one.name: build_pipeline(one, resume, record) for one in wanted}
         service = Service.from_pipelines(
             pipelines, found.settings, reload=partial(_reload, config, flags, found.pipelines)
         )
@@ -247,7 +247,7 @@ def _configured(config: Path | None, flags: Mapping[str, Any]) -> Configured:
 def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags that are given, with tokens read from their files."""
     kept = {name: value for name, value in flags.items() if value is not None}
-    return {n: secret(v) if n.endswith("_token") else v for n, v in kept.items()}
+    return {n: read_token(v) if n.endswith("_token") else v for n, v in kept.items()}
 
 
 def _reload(
@@ -316,12 +316,12 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
                 nursery.start_soon(stop_after, service, for_us / 1e6)
     except BaseException as error:
         # The service has said already why its source failed; once is enough.
-        words = [str(leaf) for leaf in leaves(error)]
+        words = [str(leaf) for leaf in leaf_errors(error)]
         if not all(word and any(word in said for said in log.said) for word in words):
             raise
     finally:
         for name, pipeline in service.pipelines.items():
-            if isinstance(pipeline.record, Session):
+            if isinstance(pipeline.record, SessionWriter):
                 recorded[name] = pipeline.record.close()
     for name, pipeline in service.pipelines.items():
         _conclude(pipeline, as_json, recorded.get(name), several=len(service.pipelines) > 1)
@@ -339,9 +339,9 @@ def _announce(service: Service, as_json: bool) -> None:
             for name, pipeline in service.pipelines.items()
         ]  # fmt: skip
         hello = {**told[0], "http": service.http_address, "pipelines": told}
-        json_line({"type": "listening", "host": host, "port": port, **hello})
+        print_json({"type": "listening", "host": host, "port": port, **hello})
         return
-    out = remarks()
+    out = stderr_console()
     for name, pipeline in service.pipelines.items():
         learning = "learning" if pipeline.settings.learn else "not learning"
         classes = ", ".join(pipeline.network.classes)
@@ -362,21 +362,21 @@ def _conclude(pipeline: Pipeline, as_json: bool, recorded: Path | None, *, sever
     done = pipeline.summary()
     session = pipeline.record if recorded is not None else None
     record: dict[str, Any] = {"type": "summary", "source": counters, **dataclasses.asdict(done)}
-    if isinstance(session, Session):
+    if isinstance(session, SessionWriter):
         record["recorded"] = {
             "session": str(recorded), "files": [str(part.path) for part in session.parts],
             "events": sum(part.events for part in session.parts),
         }  # fmt: skip
     if as_json:
-        json_line(record)
+        print_json(record)
         return
-    out = remarks()
+    out = stderr_console()
     before = f"{pipeline.name}: " if several else ""
     told = f"{done.events} events, {done.results} results, {done.updates} updates"
     out.print(f"{before}{done.reason}: {told}", markup=False)
     if done.checkpoint is not None:
         out.print(f"learner saved in {done.checkpoint}", markup=False, soft_wrap=True)
-    if isinstance(session, Session):
+    if isinstance(session, SessionWriter):
         count = sum(part.events for part in session.parts)
         told = f"recorded {count:,} events; the same again: spikewire replay --session {recorded}"
         out.print(told, markup=False, soft_wrap=True)

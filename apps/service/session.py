@@ -23,7 +23,7 @@ _KIND = "spikewire session 1"
 
 
 @dataclass(slots=True)
-class Part:
+class SessionPart:
     """One segment of a session: a recording of its own."""
 
     path: Path
@@ -33,7 +33,7 @@ class Part:
     events: int = 0
 
 
-class Session:
+class SessionWriter:
     """Writes a live run down.
 
     Parameters
@@ -46,7 +46,7 @@ class Session:
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:
         self.path = path
-        self.parts: list[Part] = []
+        self.parts: list[SessionPart] = []
         self.learning: set[bool] = set()
         self._facts = facts
         self._writer: Aedat4Writer | None = None
@@ -61,7 +61,7 @@ class Session:
             if number > 1:
                 path = path.with_name(f"{path.stem}-{number}{path.suffix}")
             self._writer = Aedat4Writer(path, size)
-            self.parts.append(Part(path, size))
+            self.parts.append(SessionPart(path, size))
         part = self.parts[-1]
         events = np.empty(len(piece.t), EVENT_DTYPE)
         events["t"], events["x"], events["y"], events["p"] = piece.t, piece.x, piece.y, piece.p

@@ -15,9 +15,9 @@ from spikewire.apps.cli.address import Door
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json, ServiceOptions, Start, Stop
-from spikewire.apps.cli.output import complain, console, json_line
+from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.signals import run_until_interrupted
-from spikewire.apps.cli.units import duration_us, say_us, speed_factor
+from spikewire.apps.cli.units import duration_us, format_us, speed_factor
 
 if TYPE_CHECKING:
     from spikewire.runtime import Client
@@ -85,7 +85,7 @@ def play(
 
 def _end(interrupted: bool) -> None:
     if interrupted:
-        complain("interrupted")
+        print_error("interrupted")
     raise typer.Exit(FAILED if interrupted else DONE)
 
 
@@ -116,9 +116,9 @@ async def _teach_for(address: Door, label: str, for_us: int, as_json: bool) -> N
     if not ticks:
         raise CommandError("nothing was taught: the source showed no events meanwhile")
     if as_json:
-        json_line({"label": label, "first_tick": began["tick"], "tick": tick, "tick_us": tick_us})
+        print_json({"label": label, "first_tick": began["tick"], "tick": tick, "tick_us": tick_us})
         return
-    console().print(f"taught {label!r} on {say_us(ticks * tick_us)} of events", markup=False)
+    console().print(f"taught {label!r} on {format_us(ticks * tick_us)} of events", markup=False)
 
 
 async def _teach_play(
@@ -129,9 +129,9 @@ async def _teach_play(
     async with connect(**address.options, name="teach") as client, _lesson(client, label):
         reply = await client.play(name, **excerpt)
     if as_json:
-        json_line({"label": label, "name": name, **_facts(reply)})
+        print_json({"label": label, "name": name, **_facts(reply)})
         return
-    span = say_us((reply["tick"] - reply["first_tick"]) * client.hello["tick_us"])
+    span = format_us((reply["tick"] - reply["first_tick"]) * client.hello["tick_us"])
     told = f"taught {label!r} on {name}: {reply['events']} events, {span}"
     console().print(told, markup=False)
 
@@ -162,7 +162,7 @@ async def _play(address: Door, name: str, excerpt: dict[str, Any], as_json: bool
     best, count = answers.most_common(1)[0] if total else (None, 0)
     share = round(count / total, 3) if total else None
     if as_json:
-        json_line({"name": name, **_facts(reply), "class": best, "share": share, "results": total})
+        print_json({"name": name, **_facts(reply), "class": best, "share": share, "results": total})
         return
     told = f"{name}: {reply['events']} events, recognised {best or 'nothing'}"
     console().print(f"{told} ({share or 0:.0%} of {total} results)", markup=False)

@@ -14,10 +14,10 @@ from spikewire.apps.cli.address import Door
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json, ServiceOptions
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_interrupted
-from spikewire.apps.terminal.live_state import Follower
-from spikewire.apps.terminal.screen import REDRAW_S, Presenter, presenter
+from spikewire.apps.terminal.live_state import LiveState
+from spikewire.apps.terminal.screen import REDRAW_S, Presenter, open_presenter
 
 if TYPE_CHECKING:
     from spikewire.runtime import Client, ReconnectingClient
@@ -66,20 +66,20 @@ def _last_words(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 async def _print_json(service: Door, once: bool) -> None:
     async with _stream(service, once, "result", "stats", "status") as stream:
-        json_line(stream.hello)
+        print_json(stream.hello)
         async for message in stream:
             if (goodbye := _last_words(message)) is not None:
-                json_line(goodbye)
+                print_json(goodbye)
                 return
-            json_line(message)
+            print_json(message)
         if stream.goodbye is not None:
-            json_line(stream.goodbye)
+            print_json(stream.goodbye)
 
 
 async def _show(service: Door, once: bool) -> None:
     async with _stream(service, once, "result", "stats") as stream:
         watched = _Watched(service, stream.hello)
-        with presenter(console()) as shown:
+        with open_presenter(console()) as shown:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watched.redraw, shown)
                 async for message in stream:
@@ -89,7 +89,9 @@ async def _show(service: Door, once: bool) -> None:
                 else:
                     goodbye = stream.goodbye
                 nursery.cancel_scope.cancel()
-    remarks().print(f"the service said goodbye: {(goodbye or {}).get('reason', '')}", markup=False)
+    stderr_console().print(
+        f"the service said goodbye: {(goodbye or {}).get('reason', '')}", markup=False
+    )
 
 
 class _Watched:
@@ -101,24 +103,24 @@ class _Watched:
 
     def _begin(self, hello: Mapping[str, Any]) -> None:
         self._title = f"{hello['source']} at {self._service.shown}"
-        self._follower = Follower(self._title)
+        self._live_state = LiveState(self._title)
         self._footer = _FOOTER
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Take a message or a notice in."""
         if message["type"] == "lost":
-            self._follower.title = f"{self._title} is away"
+            self._live_state.title = f"{self._title} is away"
             self._footer = f"trying again: {message['reason']}"
         elif message["type"] != "back":
-            self._follower.take(message)
+            self._live_state.take(message)
         elif message["new_run"]:
             # Another run has another network: what the old one got right says nothing of it.
             self._begin(message["hello"])
         else:
-            self._follower.title, self._footer = self._title, _FOOTER
+            self._live_state.title, self._footer = self._title, _FOOTER
 
     async def redraw(self, shown: Presenter) -> None:
         """Show the present scene, over and over."""
         while True:
-            shown.show(self._follower.scene(footer=self._footer))
+            shown.show(self._live_state.scene(footer=self._footer))
             await trio.sleep(REDRAW_S)

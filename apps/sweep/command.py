@@ -11,7 +11,7 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_spec
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import complain, console, json_line
+from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.progress_bar import progress_bar
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.warmup import load_kernels
@@ -97,7 +97,7 @@ def sweep(
     with ResultsCsv(out / "sweep.csv") as results:
         start = plan.reuse(results)
         if as_json:
-            json_line(start)
+            print_json(start)
         else:
             _introduce(start)
         retries = 0
@@ -107,14 +107,14 @@ def sweep(
                 if missing:
                     retries = _compute(plan, missing, results, scheduler, workers, as_json)
         except KeyboardInterrupt:
-            complain(f"interrupted; the same command goes on from {results.path}")
+            print_error(f"interrupted; the same command goes on from {results.path}")
             raise typer.Exit(FAILED) from None
         curves, base = plan.curves(results)
     png = out / "sweep.png"
     title = f"{dataset.name}: {plan.base.name}, passes: {plan.shared['passes']}"
     plot_sweep(curves, base, title, png)
     if as_json:
-        json_line(
+        print_json(
             {
                 "type": "done", "csv": str(results.path), "png": str(png), "retries": retries,
                 "computed": len(missing), "base": _record(BASE, base),
@@ -182,11 +182,11 @@ def _compute(
 
 def _report_start(event: cluster.TrialStarted, as_json: bool) -> None:
     if as_json:
-        json_line(
+        print_json(
             {"type": "began", "point": event.trial, "attempt": event.attempt, "pid": event.pid}
         )
     elif event.attempt > 1:
-        complain(f"{event.trial}: lost with its worker or its files, begun again")
+        print_error(f"{event.trial}: lost with its worker or its files, begun again")
 
 
 def _report_result(trial: str, result: dict[str, Any], as_json: bool) -> None:
@@ -194,7 +194,7 @@ def _report_result(trial: str, result: dict[str, Any], as_json: bool) -> None:
     seconds = round(sum(record["seconds"] for record in result["curve"]), 2)
     if as_json:
         record = {"type": "point", "point": trial, "bits": result["bits"], "seconds": seconds}
-        json_line({**record, "accuracy": last["accuracy"], "local": last["local"]})
+        print_json({**record, "accuracy": last["accuracy"], "local": last["local"]})
     else:
         console().print(
             f"{trial}: validation {last['accuracy']:.4f}, {result['bits']:,} bits ({seconds:.0f} s)"

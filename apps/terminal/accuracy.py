@@ -1,4 +1,4 @@
-"""Counting how often the network was right, and how late."""
+"""Accuracy, confusion and latency of results."""
 
 from __future__ import annotations
 
@@ -9,39 +9,46 @@ from typing import Any
 _RECENT = 512
 
 
-class Tally:
-    """Results so far: how many, how many right, which classes were taken for which.
+class AccuracyCounter:
+    """Results so far: totals, confusion matrix and recent latencies.
 
     Attributes
     ----------
-    results : results added.
-    judged : those whose true class was known.
-    right : those of them that named it.
-    said : class -> results that named it.
-    confusion : (truth, said) -> count; said is None where the network named no class.
+    results
+        Results added.
+    labelled
+        Results whose true class was known.
+    correct
+        Labelled results that named the true class.
+    predicted
+        Results by predicted class.
+    confusion
+        Results by (truth, prediction); the prediction is None where the network named no class.
     """
 
     def __init__(self) -> None:
-        self.results = self.judged = self.right = 0
-        self.said: Counter[str] = Counter()
+        self.results = self.labelled = self.correct = 0
+        self.predicted: Counter[str] = Counter()
         self.confusion: Counter[tuple[str, str | None]] = Counter()
         self._latencies: deque[float] = deque(maxlen=_RECENT)
 
-    def add(self, said: str | None, truth: str | None, latency_us: float | None = None) -> None:
+    def add(
+        self, predicted: str | None, truth: str | None, latency_us: float | None = None
+    ) -> None:
         """Count one result."""
         self.results += 1
-        self.said.update([] if said is None else [said])
+        self.predicted.update([] if predicted is None else [predicted])
         if latency_us is not None:
             self._latencies.append(latency_us)
         if truth is not None:
-            self.judged += 1
-            self.right += said == truth
-            self.confusion[truth, said] += 1
+            self.labelled += 1
+            self.correct += predicted == truth
+            self.confusion[truth, predicted] += 1
 
     @property
     def accuracy(self) -> float | None:
-        """The share of judged results that were right; None before there are any."""
-        return self.right / self.judged if self.judged else None
+        """The share of labelled results that were correct; None before there are any."""
+        return self.correct / self.labelled if self.labelled else None
 
     def latency_us(self, quantile: float = 0.5) -> float | None:
         """A quantile of the recent latencies; None before there are any."""
@@ -51,13 +58,13 @@ class Tally:
         return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
 
     def by_class(self) -> dict[str, dict[str, Any]]:
-        """For each true class: results judged, results right, and the class named most often."""
+        """Return labelled and correct results, and the commonest prediction, by true class."""
         table: dict[str, dict[str, Any]] = {}
         for truth in dict.fromkeys(truth for truth, _ in self.confusion):
-            said = Counter({s: n for (t, s), n in self.confusion.items() if t == truth})
+            predicted = Counter({s: n for (t, s), n in self.confusion.items() if t == truth})
             table[truth] = {
-                "judged": said.total(),
-                "right": said[truth],
-                "mostly": said.most_common(1)[0][0],
+                "judged": predicted.total(),
+                "right": predicted[truth],
+                "mostly": predicted.most_common(1)[0][0],
             }
         return table

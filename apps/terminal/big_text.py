@@ -54,7 +54,7 @@ _BLOCKS = {
 }
 
 
-def large(words: str, width: int, lines: int) -> list[str] | None:
+def render(words: str, width: int, lines: int) -> list[str] | None:
     """Set words in large letters, broken between words.
 
     Parameters

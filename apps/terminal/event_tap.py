@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spikewire.sensors import Deliver, Packet, Source
 
 
-class Tap(SourceWrapper):
+class EventTap(SourceWrapper):
     """A source that draws its events, and may end after some event time.
 
     Parameters

@@ -22,7 +22,7 @@ _SEQUENCE = re.compile(rb"\x1b(?:\[|O)([0-9;]*)([A-Za-z~])")
 _BEGUN = re.compile(rb"\x1b(?:\[[0-9;]*|O)?")
 
 
-def understand_keys(data: bytes) -> tuple[list[str], bytes]:
+def parse_keys(data: bytes) -> tuple[list[str], bytes]:
     """Name the keys in what a terminal sent.
 
     Returns
@@ -103,6 +103,6 @@ class Keyboard:
                 return
             if not data:
                 return
-            found, rest = understand_keys(rest + data)
+            found, rest = parse_keys(rest + data)
             for key in found:
                 await press(key)

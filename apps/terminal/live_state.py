@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spikewire.apps.terminal.accuracy import Tally
+from spikewire.apps.terminal.accuracy import AccuracyCounter
 from spikewire.apps.terminal.scene import Scene
 
 
-class Follower:
+class LiveState:
     """Takes messages of protocol 1 in and tells the present scene.
 
     Attributes
@@ -20,7 +20,7 @@ class Follower:
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.tally = Tally()
+        self.tally = AccuracyCounter()
         self.missed = 0
         self._result: Mapping[str, Any] = {}
         self._rate: float | None = None
@@ -57,7 +57,7 @@ class Follower:
             "rate": self._rate,
             "latency_us": self.tally.latency_us(),
             "dropped": self._dropped + self.missed,
-            "right": self.tally.right,
-            "judged": self.tally.judged,
+            "correct": self.tally.correct,
+            "labelled": self.tally.labelled,
         }
         return Scene(**{**fields, **more})

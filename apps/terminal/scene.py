@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from spikewire.apps.cli.units import say_rate, say_us
+from spikewire.apps.cli.units import format_rate, format_us
 
 _BAR = 12
 # In characters: what fits a terminal of 80 with a picture of 32, and without one.
@@ -21,10 +21,16 @@ RIGHT_STYLE, WRONG_STYLE = "bold green", "bold red"
 
 @dataclass(slots=True)
 class Scene:
-    """One moment of a live stream, as a person should see it.
+    """One moment of a live stream.
 
-    scores maps each class to the network's integer score; truth is what is really shown, where
-    the source knows; right and judged count results that could be compared with it.
+    Attributes
+    ----------
+    scores
+        The network's integer score by class.
+    truth
+        The true class, where the source knows it.
+    correct, labelled
+        Results that named the true class, of so many that had one.
     """
 
     title: str
@@ -35,20 +41,20 @@ class Scene:
     rate: float | None = None
     latency_us: float | None = None
     dropped: int = 0
-    right: int = 0
-    judged: int = 0
+    correct: int = 0
+    labelled: int = 0
     progress: float | None = None
     footer: str = ""
 
 
-def share(right: int, judged: int) -> str:
-    """`87 %`, or a dash before anything could be judged."""
-    return f"{100 * right / judged:.0f} %" if judged else "-"
+def share(correct: int, labelled: int) -> str:
+    """`87 %`, or a dash without labelled results."""
+    return f"{100 * correct / labelled:.0f} %" if labelled else "-"
 
 
 def draw(scene: Scene, image: Text | None = None) -> RenderableType:
-    """The scene as one renderable, 80 columns wide with a picture and 48 without."""
-    facts = Group(_headline(scene), Text(), bars(scene), Text(), numbers(scene))
+    """Return the scene as one renderable, 80 columns wide with a picture and 48 without."""
+    facts = Group(_headline(scene), Text(), bars(scene), Text(), status_line(scene))
     body: RenderableType = facts
     if image is not None:
         body = Table.grid(padding=(0, 2))
@@ -66,9 +72,9 @@ def draw(scene: Scene, image: Text | None = None) -> RenderableType:
 def _headline(scene: Scene) -> RenderableType:
     lines = Table.grid(padding=(0, 1))
     if scene.truth is not None:
-        lines.add_row(Text("shown", "dim"), Text(plain(scene.truth), "bold"))
+        lines.add_row(Text("shown", "dim"), Text(display_name(scene.truth), "bold"))
     if scene.teaching is not None:
-        lines.add_row(Text("teaching", "dim"), Text(plain(scene.teaching), "bold yellow"))
+        lines.add_row(Text("teaching", "dim"), Text(display_name(scene.teaching), "bold yellow"))
     lines.add_row(Text("recognised", "dim"), _recognised(scene))
     return lines
 
@@ -76,7 +82,7 @@ def _headline(scene: Scene) -> RenderableType:
 def _recognised(scene: Scene) -> Text:
     if scene.recognised is None:
         return Text("-", "dim")
-    name = plain(scene.recognised)
+    name = display_name(scene.recognised)
     if scene.truth is None or scene.teaching is not None:
         return Text(name, "bold")
     if scene.recognised == scene.truth:
@@ -85,7 +91,7 @@ def _recognised(scene: Scene) -> Text:
 
 
 def bars(scene: Scene) -> RenderableType:
-    """A bar for every class's score, the recognised one bright."""
+    """Return a bar for the score of every class, the recognised one bright."""
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, overflow="ellipsis")
     # Scores are signed integers without a fixed range: the longest bar is the largest of now.
@@ -95,24 +101,24 @@ def bars(scene: Scene) -> RenderableType:
         cells = round(_BAR * max(0, score) / longest)
         bar = Text("\N{FULL BLOCK}" * cells, "cyan" if chosen else "bright_black")
         bar.append("\N{BOX DRAWINGS LIGHT TRIPLE DASH HORIZONTAL}" * (_BAR - cells), "bright_black")
-        table.add_row(Text(plain(name), "bold" if chosen else ""), bar)
+        table.add_row(Text(display_name(name), "bold" if chosen else ""), bar)
     return table
 
 
-def plain(name: str) -> str:
-    """A class's name as one reads it."""
+def display_name(name: str) -> str:
+    """Return a class name without underscores."""
     return name.replace("_", " ")
 
 
-def numbers(scene: Scene) -> Text:
-    """Rate, latency, losses and how often it was right, in a line."""
+def status_line(scene: Scene) -> Text:
+    """Return rate, latency, losses and accuracy as a line."""
     parts = []
     if scene.rate is not None:
-        parts.append(say_rate(scene.rate))
+        parts.append(format_rate(scene.rate))
     if scene.latency_us is not None:
-        parts.append(f"latency {say_us(scene.latency_us)}")
+        parts.append(f"latency {format_us(scene.latency_us)}")
     if scene.dropped:
         parts.append(f"{scene.dropped} dropped")
-    if scene.judged:
-        parts.append(f"right {share(scene.right, scene.judged)}")
+    if scene.labelled:
+        parts.append(f"right {share(scene.correct, scene.labelled)}")
     return Text("  ".join(parts))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from spikewire.apps.cli.units import say_rate, say_us
+from spikewire.apps.cli.units import format_rate, format_us
 from spikewire.apps.terminal.scene import Scene, draw
 
 # Ten pictures a second look live; more only heat the terminal.
@@ -80,14 +80,14 @@ def line(scene: Scene) -> str:
         parts.append(f"teaching: {scene.teaching}")
     parts.append(f"recognised: {scene.recognised or '-'}")
     if scene.rate is not None:
-        parts.append(say_rate(scene.rate))
+        parts.append(format_rate(scene.rate))
     if scene.latency_us is not None:
-        parts.append(f"latency {say_us(scene.latency_us)}")
+        parts.append(f"latency {format_us(scene.latency_us)}")
     return " | ".join(parts)
 
 
 @contextmanager
-def presenter(console: Console) -> Iterator[Presenter]:
+def open_presenter(console: Console) -> Iterator[Presenter]:
     """The presenter that fits: a screen on a terminal, lines in a pipe, a file or a dumb one."""
     if console.is_terminal and not console.is_dumb_terminal:
         with Screen(console) as screen:

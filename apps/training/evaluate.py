@@ -13,7 +13,7 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import BinnedDataset, Part, choose
@@ -98,7 +98,7 @@ def evaluate(
         "neurobench": neurobench_report(network, binned, spread(samples, count_on)),
     }
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report, evaluation)
     raise typer.Exit(DONE)
@@ -113,7 +113,7 @@ def open_model_and_dataset(
 
     if model in preset_names():
         data = open_dataset(dataset, part=trials)
-        remarks().print(f"note: {model} is untrained, so its answers mean nothing yet")
+        stderr_console().print(f"note: {model} is untrained, so its answers mean nothing yet")
         return open_network(model, data.classes, 0), data
     network = open_network(model, (), 0)
     return network, open_dataset(dataset, classes=network.classes, part=trials)

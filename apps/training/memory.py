@@ -10,8 +10,8 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line
-from spikewire.apps.cli.units import say_bytes
+from spikewire.apps.cli.output import console, print_json
+from spikewire.apps.cli.units import format_bytes
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.costs import NEUROBENCH_BASELINE, memory_report
 
@@ -37,7 +37,7 @@ def memory(
     network = open_network(model, names, 0, grow=False)
     report = memory_report(network)
     if as_json:
-        json_line({"model": model, **report})
+        print_json({"model": model, **report})
     else:
         _print(model, report)
     total = report["bytes"]["total"]
@@ -79,7 +79,7 @@ def _print(model: str, report: dict[str, Any]) -> None:
     out.print(
         f"{sizes['total']:,} bytes: {sizes['infer']:,} to infer, {sizes['learn']:,} more to learn. "
         f"NeuroBench's baseline for DVS128 Gesture infers in {NEUROBENCH_BASELINE:,} bytes "
-        f"({say_bytes(NEUROBENCH_BASELINE)}) and does not learn.",
+        f"({format_bytes(NEUROBENCH_BASELINE)}) and does not learn.",
         soft_wrap=True,
     )
 

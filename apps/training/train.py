@@ -14,7 +14,7 @@ from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.figures import new_figure, plot_curve
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import DEFAULT_MODEL, Json
-from spikewire.apps.cli.output import complain, console, json_line, remarks
+from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
 from spikewire.apps.cli.progress_bar import progress_bar
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
@@ -88,7 +88,7 @@ def train(
     if path.exists() and not resume:
         raise UsageError(f"{path} is an unfinished training: give --resume, or remove it")
     if resume and not path.exists() and out.exists():
-        remarks().print(f"{out} is finished already", markup=False, soft_wrap=True)
+        stderr_console().print(f"{out} is finished already", markup=False, soft_wrap=True)
         raise typer.Exit(DONE)
     for stale in [*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{path.name}.*.tmp")]:
         stale.unlink(missing_ok=True)  # a kill came while it was written
@@ -109,13 +109,13 @@ def train(
     began = {"type": "start", **settings, "learn": len(learn), "validate": len(held)}
     began |= {"classes": list(network.classes), "resumed_at": [progress.number, progress.portion]}
     if as_json:
-        json_line(began)
+        print_json(began)
     else:
         _introduce(trainer, progress)
     try:
         _run(trainer, progress, path, settings, pause, as_json=as_json)
     except KeyboardInterrupt:
-        complain(
+        print_error(
             f"interrupted; --resume goes on from {path}"
             if path.exists()
             else "interrupted before the first point to go on from"
@@ -128,7 +128,7 @@ def train(
     path.unlink(missing_ok=True)
     last = progress.curve[-1]
     if as_json:
-        json_line({"type": "done", "out": str(out), "accuracy": last["accuracy"]})
+        print_json({"type": "done", "out": str(out), "accuracy": last["accuracy"]})
     else:
         console().print(f"saved in {out}", markup=False, soft_wrap=True)
     raise typer.Exit(DONE)
@@ -211,7 +211,7 @@ def _run(
 
         def after_pass(record: dict[str, Any]) -> None:
             if as_json:
-                json_line({"type": "pass", **record})
+                print_json({"type": "pass", **record})
             else:
                 console().print(_line(record))
 

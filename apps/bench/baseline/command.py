@@ -22,7 +22,7 @@ from rich.table import Table
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 
 if TYPE_CHECKING:
     from spikewire.apps.bench.baseline.data import Recordings
@@ -126,7 +126,7 @@ class _Bench:
             TextColumn("{task.description}"), BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
             TimeElapsedColumn(), TimeRemainingColumn(),
-            console=remarks(), disable=self._as_json,
+            console=stderr_console(), disable=self._as_json,
         )  # fmt: skip
         with torch.no_grad(), bar:
             task = bar.add_task("passes", total=len(self._plans) * self._plans[0].passes)
@@ -154,7 +154,7 @@ class _Bench:
         }
         self._store(report)
         if self._as_json:
-            json_line({"event": "result", **report})
+            print_json({"event": "result", **report})
         return report
 
     def _begin(self, train: Recordings, validation: Recordings, threads: int) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class _Bench:
         line = _log_line(run["seed"], record, layers)
         report["log"].append(f"{now()} {line}")
         if self._as_json:
-            json_line({"event": "pass", "seed": run["seed"], **record})
+            print_json({"event": "pass", "seed": run["seed"], **record})
         self._store(report)
         return line
 

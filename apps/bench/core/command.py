@@ -16,7 +16,7 @@ from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def core(
     if plot is not None:
         draw(report, plot)
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     raise typer.Exit(DONE)
@@ -118,10 +118,10 @@ class _Bench:
             "rounds": self._rounds, "published_float_code": PUBLISHED,
         }  # fmt: skip
         if not has_twin:
-            remarks().print(
+            stderr_console().print(
                 "the float twin is left out: pip install 'spikewire[twin]'", markup=False
             )
-        with remarks().status("reading") as status:
+        with stderr_console().status("reading") as status:
             network, stream = self._trained(NETWORK, dataset, status.update)
             edge, gestures = self._trained("edge", None, status.update)
             report |= self._sides(network, stream, edge, gestures, status.update, twin=has_twin)

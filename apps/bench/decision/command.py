@@ -21,7 +21,7 @@ from spikewire.apps.bench.decision.streams import Result
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules
 
@@ -75,7 +75,7 @@ def decide(
     numbers = range(seed, seed + people)
     shown = [
         streams.results(streams.person(n))
-        for n in track(numbers, "people", console=remarks(), transient=True, disable=as_json)
+        for n in track(numbers, "people", console=stderr_console(), transient=True, disable=as_json)
     ]
     report: dict[str, Any] = {
         "bench": "decide", "people": people, "first": seed,
@@ -84,14 +84,14 @@ def decide(
         "no_gesture": {
             name: _each_mode(told)
             for name, told in track(
-                list(_no_gesture(numbers)), "no gestures", console=remarks(), transient=True,
+                list(_no_gesture(numbers)), "no gestures", console=stderr_console(), transient=True,
                 disable=as_json,
             )
         },
         "clips": [_clip(path) for path in found],
     }  # fmt: skip
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     if plot is not None:

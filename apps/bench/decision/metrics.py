@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikewire.apps.bench.decision.streams import Result
-from spikewire.apps.gesture.decision import NOTHING, OTHER, UNKNOWN, Decider, Rules
+from spikewire.apps.gesture.decision import NOTHING, OTHER, UNKNOWN, DecisionFilter, Rules
 
 # The hands take 0.4 s to a gesture, and a gesture's cycle lasts up to a second.
 SETTLED_US = 1_000_000
@@ -71,7 +71,7 @@ def measure(streams: Iterable[Sequence[Result]], rules: Rules) -> Measured:
 
 
 def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
-    decider = Decider(rules)
+    decision_filter = DecisionFilter(rules)
     truth: str | None = None
     segment, onset_us, before_us, waiting = -1, 0, 0, False
     said_before = None
@@ -85,9 +85,9 @@ def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
         if not fresh:
             out.span_us += result.t_us - before_us
         before_us = result.t_us
-        decider.take(result.segment, result.t_us, result.scores, result.spikes)
-        assert decider.now is not None
-        said = decider.now.name
+        decision_filter.take(result.segment, result.t_us, result.scores, result.spikes)
+        assert decision_filter.now is not None
+        said = decision_filter.now.name
         out.changes += said_before not in (None, said) and not fresh
         said_before = said
         if waiting and said == truth:
@@ -103,12 +103,12 @@ def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
 
 def answers(stream: Sequence[Result], rules: Rules, skip_us: int = 0) -> dict[str, float]:
     """Shares of time of ``named``, ``unknown`` and ``nothing``, from ``skip_us`` into a stream."""
-    decider = Decider(rules)
+    decision_filter = DecisionFilter(rules)
     said: Counter[str] = Counter()
     for result in stream:
-        decider.take(result.segment, result.t_us, result.scores, result.spikes)
-        assert decider.now is not None
+        decision_filter.take(result.segment, result.t_us, result.scores, result.spikes)
+        assert decision_filter.now is not None
         if result.t_us - stream[0].t_us >= skip_us:
-            said["named" if decider.now.gesture else decider.now.name] += 1
+            said["named" if decision_filter.now.gesture else decision_filter.now.name] += 1
     total = max(said.total(), 1)
     return {name: round(said[name] / total, 4) for name in ("named", UNKNOWN, NOTHING)}

@@ -13,7 +13,7 @@ import numpy as np
 import trio
 
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.service.in_process import compute
+from spikewire.apps.service.in_process import run_in_process
 
 if TYPE_CHECKING:
     from spikewire.sensors import Events, Source
@@ -27,7 +27,7 @@ _POINTS = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result of the network, as it goes to a decider, and the truth."""
+    """One result of the network, as it goes to a decision_filter, and the truth."""
 
     segment: int
     t_us: int
@@ -45,7 +45,7 @@ def results(source: Source) -> list[Result]:
 
     async def run() -> None:
         network = open_network("gestures", (), 0)
-        await compute(source, network, take, learn=False, labels="client")
+        await run_in_process(source, network, take, learn=False, labels="client")
 
     trio.run(run)
     return told

@@ -25,7 +25,7 @@ from spikewire.apps.bench.formats.encode import RECORDINGS
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -79,7 +79,11 @@ def decode(
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, (suffix, write) in track(
-            RECORDINGS.items(), "decoders", console=remarks(), transient=True, disable=as_json
+            RECORDINGS.items(),
+            "decoders",
+            console=stderr_console(),
+            transient=True,
+            disable=as_json,
         ):
             path = Path(folder) / f"recording{suffix}"
             write(truth, path)
@@ -94,7 +98,7 @@ def decode(
         "met": all(row["met"] for row in rows) and all(row["met"] for row in filters),
     }  # fmt: skip
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     raise typer.Exit(DONE)

@@ -17,7 +17,7 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def simulator(
 
     rows: list[dict[str, Any]] = []
     shown = took = 0.0
-    for clip in track(clips, "clips", console=remarks(), transient=True, disable=as_json):
+    for clip in track(clips, "clips", console=stderr_console(), transient=True, disable=as_json):
         gesture = GESTURES[int(clip.stem[-2:]) - 1]
         real = np.concatenate(list(open_recording(clip, size=(128, 128)).chunks()))
         made = []
@@ -92,7 +92,7 @@ def simulator(
     if plot is not None:
         _draw(report, plot)
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     raise typer.Exit(DONE)

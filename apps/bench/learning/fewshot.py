@@ -19,7 +19,7 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import DEFAULT_MODEL, Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
@@ -88,7 +88,7 @@ def fewshot(
         for run in _teach_all(network, binned, new, shots, rounds, choices, plan.batch):
             runs.append({"seed": number, **run})
             if as_json:
-                json_line({"type": "run", **runs[-1]})
+                print_json({"type": "run", **runs[-1]})
     report = {
         "type": "summary", "bench": "fewshot", "model": model, "new": list(new), "shots": shots,
         "rounds": rounds, "passes": plan.passes, "runs": len(runs),
@@ -101,7 +101,7 @@ def fewshot(
         ),
     }  # fmt: skip
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(runs, report)
     raise typer.Exit(DONE)
@@ -118,7 +118,7 @@ def _enough(data: Dataset, new: Sequence[str], shots: int) -> None:
 
 
 def _train(trainer: Trainer, number: int) -> None:
-    note = remarks()
+    note = stderr_console()
 
     def after_pass(record: dict[str, Any]) -> None:
         note.print(f"seed {number}, pass {record['pass']} of {trainer.plan.passes} learned")

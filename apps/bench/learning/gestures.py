@@ -29,7 +29,7 @@ from spikewire.apps.bench.learning.gestures_plan import (
 )
 from spikewire.apps.bench.load.child_process import Child, child
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 
 # Generous: the first start on a machine compiles every kernel.
 _LIMIT_S = 900.0
@@ -56,7 +56,7 @@ def gestures(
     report = trio.run(_bench, directory, plan, model, seed, as_json)
     report = {"bench": "gestures", "rounds": rounds, "shuffled_labels": shuffle_labels, **report}
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     raise typer.Exit(DONE if report["right"] == report["of"] else FAILED)
@@ -65,7 +65,7 @@ def gestures(
 async def _bench(
     directory: Path, plan: Sequence[Sequence[Lesson]], model: str, seed: int, quiet: bool
 ) -> dict[str, Any]:
-    note = remarks()
+    note = stderr_console()
     note.quiet = quiet
     started = time.perf_counter()
     with trio.fail_after(_LIMIT_S):

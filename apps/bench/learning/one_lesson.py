@@ -26,7 +26,7 @@ from spikewire.apps.bench.learning.people import BEFORE_MS, CLIP_MS, Person
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def teachme(
             "others": others, "seed": seed, **summary(runs), "runs": runs,
         }  # fmt: skip
     if as_json:
-        json_line(report)
+        print_json(report)
     elif live:
         _print_live(report)
     else:
@@ -100,7 +100,7 @@ class _Bench:
 
     def run(self, gestures: Sequence[str], seconds: float, *, quiet: bool) -> list[dict[str, Any]]:
         """Teach copies of the network, one for each gesture and person; one record each."""
-        note = remarks()
+        note = stderr_console()
         strangers = [Person(self.seed, self.people + n) for n in range(1, self.others + 1)]
         runs = []
         with Progress(console=note, transient=True, disable=quiet or not note.is_terminal) as bar:

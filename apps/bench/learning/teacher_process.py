@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 
-from spikewire.apps.cli.output import json_line
+from spikewire.apps.cli.output import print_json
 from spikewire.apps.cli.units import host_port
 
 
@@ -20,18 +20,18 @@ def main(address: str) -> None:
 
     host, port = host_port(address)
     with BlockingClient(host, port, name="teacher") as client:
-        json_line(client.hello)
+        print_json(client.hello)
         for line in sys.stdin:
             wanted = json.loads(line)
             if "learn" in wanted:
-                json_line(client.learn(wanted["learn"]))
+                print_json(client.learn(wanted["learn"]))
                 continue
             client.teach(wanted["label"])
             answer = client.play(
                 wanted["play"], start_us=wanted["start_us"], stop_us=wanted["stop_us"]
             )
             client.teach(None)
-            json_line(answer)
+            print_json(answer)
 
 
 if __name__ == "__main__":

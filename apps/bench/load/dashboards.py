@@ -23,7 +23,7 @@ from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 600.0
@@ -56,14 +56,14 @@ def dashboards(
     report["p99_ratio"] = round(opened["p99"] / alone["p99"], 3)
     report["p50_ratio"] = round(opened["p50"] / alone["p50"], 3)
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     raise typer.Exit(DONE)
 
 
 async def _phase(pages: int, seconds: float, rate: float, *, quiet: bool) -> dict[str, Any]:
-    note = remarks()
+    note = stderr_console()
     note.quiet = quiet
     note.print(f"{pages} pages, {seconds:g} s")
     read: list[dict[str, int]] = []

@@ -24,7 +24,7 @@ from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 900.0
@@ -53,14 +53,14 @@ def latency(
         "replay_events_per_s": report["replay"]["events_per_s"] >= TARGETS["replay_events_per_s"],
     }
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     raise typer.Exit(DONE)
 
 
 async def _measure(rate: float, seconds: float, *, quiet: bool) -> dict[str, Any]:
-    note = remarks()
+    note = stderr_console()
     note.quiet = quiet
     note.print(f"{rate:,.0f} events/s for {seconds:g} s")
     with trio.fail_after(_LIMIT_S + seconds):
@@ -126,7 +126,7 @@ async def _last(server: Child) -> dict[str, Any]:
 def _replay() -> dict[str, Any]:
     """Time a recording of ten seconds through the whole path, frozen."""
     from spikewire.apps.cli.models import open_network
-    from spikewire.apps.service.in_process import compute
+    from spikewire.apps.service.in_process import run_in_process
     from spikewire.sensors import Excerpt, FileSource, simulate, write_events
 
     events = simulate("air_drums", duration_us=10_000_000)
@@ -140,7 +140,9 @@ def _replay() -> dict[str, Any]:
             results: list[Any] = []
             began = time.perf_counter()
             trio.run(
-                partial(compute, source, network, results.append, learn=False, labels="source")
+                partial(
+                    run_in_process, source, network, results.append, learn=False, labels="source"
+                )
             )
             best = min(best, time.perf_counter() - began)
     return {

@@ -23,7 +23,7 @@ from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 600.0
@@ -51,7 +51,7 @@ def soak(
         "targets": TARGETS,
     }  # fmt: skip
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     if plot is not None:
@@ -60,7 +60,7 @@ def soak(
 
 
 async def _run(seconds: float, rate: float, seed: int, *, quiet: bool) -> dict[str, Any]:
-    note = remarks()
+    note = stderr_console()
     note.quiet = quiet
     samples: list[dict[str, Any]] = []
     with trio.fail_after(_LIMIT_S + seconds):

@@ -19,7 +19,7 @@ from spikewire.apps.bench.load.child_process import child, resident, udp_service
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, json_line, remarks
+from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 600.0
@@ -49,7 +49,7 @@ def subscribers(
         "counted_exactly": told == crowd["dropped"],
     }  # fmt: skip
     if as_json:
-        json_line(report)
+        print_json(report)
     else:
         _print(report)
     raise typer.Exit(DONE)
@@ -58,7 +58,7 @@ def subscribers(
 async def _phase(
     healthy: int, deaf: int, seconds: float, rate: float, *, quiet: bool
 ) -> dict[str, Any]:
-    note = remarks()
+    note = stderr_console()
     note.quiet = quiet
     note.print(f"{healthy} subscribers that read, {deaf} that do not, {seconds:g} s")
     with trio.fail_after(_LIMIT_S + seconds):

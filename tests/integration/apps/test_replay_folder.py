@@ -80,7 +80,7 @@ def test_each_recording_of_a_folder_stands_alone(
 
 
 def test_files_are_one_story(walks: Path, taught: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from spikewire.apps.service.in_process import compute
+    from spikewire.apps.service.in_process import run_in_process
     from spikewire.sensors import Excerpt, FileSource
 
     paths = [walks / "right" / "1.bin", walks / "left" / "1.bin"]
@@ -88,7 +88,9 @@ def test_files_are_one_story(walks: Path, taught: str, capsys: pytest.CaptureFix
     source = FileSource([Excerpt(path) for path in paths])
     heard: list[Any] = []
     trio.run(
-        partial(compute, source, Network.load(taught), heard.append, learn=False, labels="source")
+        partial(
+            run_in_process, source, Network.load(taught), heard.append, learn=False, labels="source"
+        )
     )
     # One service over both files gives the very same ticks, times and scores.
     for name in ("segment", "tick", "t_us", "class", "scores", "spikes"):

@@ -13,8 +13,8 @@ import trio
 
 from spikewire.apps.cli.errors import CommandError, UsageError
 from spikewire.apps.commands import run
-from spikewire.apps.service.in_process import compute
-from spikewire.apps.service.session import Session, load_session
+from spikewire.apps.service.in_process import run_in_process
+from spikewire.apps.service.session import SessionWriter, load_session
 from spikewire.qcore import Network, load_preset
 from spikewire.runtime import WALL_CLOCK_FIELDS, Service, Settings, converse
 from spikewire.sensors import EVENT_DTYPE, FileSource, Packet, SimSource, no_events, open_recording
@@ -47,7 +47,7 @@ class Jumpy:
 
 
 async def live(
-    source: Any, net: Network, session: Session, lessons: dict[int, str | None]
+    source: Any, net: Network, session: SessionWriter, lessons: dict[int, str | None]
 ) -> list[dict[str, Any]]:
     """Run a service and teach it at given results; returns all results."""
     ours, theirs = (trio.SocketStream(end) for end in trio.socket.socketpair())
@@ -78,7 +78,7 @@ def test_a_replayed_session_gives_the_same_results_and_weights(kind: str, tmp_pa
     if kind == "jumpy":
         source = Jumpy()
         lessons = {10: "x", 40: "new", 55: None, 70: "y", 100: "x", 140: None, 150: "new"}
-    session = Session(tmp_path / "live.aedat4", {"classes": ["x", "y"], "seed": 5})
+    session = SessionWriter(tmp_path / "live.aedat4", {"classes": ["x", "y"], "seed": 5})
     before = network()
     was = trio.run(live, source, before, session, lessons)
     path = session.close()
@@ -90,7 +90,9 @@ def test_a_replayed_session_gives_the_same_results_and_weights(kind: str, tmp_pa
     after = network()
     now: list[dict[str, Any]] = []
     trio.run(
-        partial(compute, FileSource(excerpts), after, now.append, learn=True, labels="source")  # type: ignore[arg-type]
+        partial(
+            run_in_process, FileSource(excerpts), after, now.append, learn=True, labels="source"
+        )  # type: ignore[arg-type]
     )
     assert len(now) == len(was)
     assert answers(now) == answers(was)

@@ -72,8 +72,8 @@ def test_bad_addresses_are_refused(text: str) -> None:
 
 
 def test_what_people_read() -> None:
-    assert quantities.say_rate(640) == "640 ev/s"
-    assert quantities.say_rate(87_300) == "87 kev/s"
-    assert quantities.say_rate(1_230_000) == "1.2 Mev/s"
-    assert quantities.say_us(8_800) == "8.8 ms"
-    assert quantities.say_bytes(63_400) == "63.4 kB"
+    assert quantities.format_rate(640) == "640 ev/s"
+    assert quantities.format_rate(87_300) == "87 kev/s"
+    assert quantities.format_rate(1_230_000) == "1.2 Mev/s"
+    assert quantities.format_us(8_800) == "8.8 ms"
+    assert quantities.format_bytes(63_400) == "63.4 kB"

@@ -14,8 +14,8 @@ from spikewire.apps.gesture.decision import (
     NOTHING,
     OFF,
     UNKNOWN,
-    Decider,
     Decision,
+    DecisionFilter,
     Rules,
     Strictness,
 )
@@ -28,7 +28,7 @@ BUSY, QUIET = 200, 0
 
 @dataclass(frozen=True)
 class Told:
-    """A result as the decider takes it."""
+    """A result as the decision_filter takes it."""
 
     t_us: int
     scores: tuple[int, ...]
@@ -38,13 +38,13 @@ class Told:
 
 def decide(told: Sequence[Told], rules: Rules = RULES) -> list[Decision]:
     """Every decision of a stream, closed."""
-    decider, found = Decider(rules), []
+    decision_filter, found = DecisionFilter(rules), []
     for one in told:
-        ended = decider.take(
+        ended = decision_filter.take(
             one.segment, one.t_us, dict(zip("abc", one.scores, strict=False)), [one.spikes]
         )
         found += [] if ended is None else [ended]
-    last = decider.end()
+    last = decision_filter.end()
     return found + ([] if last is None else [last])
 
 
@@ -165,14 +165,14 @@ def test_a_gap_is_nothing_and_a_segment_begins_anew() -> None:
 
 
 def test_a_class_that_is_added_begins_anew() -> None:
-    decider = Decider(RULES)
+    decision_filter = DecisionFilter(RULES)
     for one in steps((20, (100, 0))):
-        decider.take(0, one.t_us, {"a": 100, "b": 0}, [BUSY])
-    ended = decider.take(0, 210_000, {"a": 100, "b": 0, "c": 0}, [BUSY])
+        decision_filter.take(0, one.t_us, {"a": 100, "b": 0}, [BUSY])
+    ended = decision_filter.take(0, 210_000, {"a": 100, "b": 0, "c": 0}, [BUSY])
     assert ended is not None
     assert (ended.name, ended.until_us) == ("a", 200_000)
-    assert decider.now is not None
-    assert decider.now.name == NOTHING
+    assert decision_filter.now is not None
+    assert decision_filter.now.name == NOTHING
 
 
 def test_a_single_class_is_decided_against_zero() -> None:
@@ -181,8 +181,8 @@ def test_a_single_class_is_decided_against_zero() -> None:
 
 
 def test_before_anything_came() -> None:
-    assert Decider().end() is None
-    assert Decider().now is None
+    assert DecisionFilter().end() is None
+    assert DecisionFilter().now is None
 
 
 _SCORE = st.integers(-300_000, 300_000)
@@ -220,12 +220,14 @@ _RULES = st.builds(
 @settings(max_examples=40, deadline=None)
 @given(streams(), _RULES)
 def test_it_is_its_plain_twin(told: list[Told], rules: Rules) -> None:
-    decider = Decider(rules)
+    decision_filter = DecisionFilter(rules)
     said = []
     for one in told:
-        decider.take(one.segment, one.t_us, dict(zip("abc", one.scores, strict=True)), [one.spikes])
-        assert decider.now is not None
-        said.append(decider.now.name)
+        decision_filter.take(
+            one.segment, one.t_us, dict(zip("abc", one.scores, strict=True)), [one.spikes]
+        )
+        assert decision_filter.now is not None
+        said.append(decision_filter.now.name)
     assert said == twin(told, rules)
 
 

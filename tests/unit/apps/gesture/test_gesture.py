@@ -31,7 +31,7 @@ from spikewire.apps.gesture.decision import NOTHING, Decision, Rules
 from spikewire.apps.gesture.live import spread
 from spikewire.apps.gesture.recogniser import Moment, Recogniser
 from spikewire.apps.gesture.screen import GestureScreen, draw_moment
-from spikewire.apps.terminal.big_text import large
+from spikewire.apps.terminal.big_text import render
 from spikewire.apps.terminal.scene import Scene
 from spikewire.sensors import GESTURES, simulate, write_events
 
@@ -266,7 +266,7 @@ def test_the_picture_is_beside_the_gesture_and_its_history_below() -> None:
     out.print(draw_moment(moment(), image, 80, 30))
     drawn = out.export_text()
     assert drawn.count("x" * 32) == 16
-    assert all(line in drawn for line in large("right arm counter clockwise", 42, 3) or ["none"])
+    assert all(line in drawn for line in render("right arm counter clockwise", 42, 3) or ["none"])
     assert "for 1.5 s, 87 %" in drawn
     assert "  1.00 s  0.70 s  right arm" in drawn
 
@@ -288,12 +288,12 @@ def test_a_screen_gives_the_terminal_back() -> None:
 
 
 def test_large_letters() -> None:
-    assert large("Hi", 10, 1) == ["█ █ █", "█▀█ █", "▀ ▀ ▀"]
-    assert len(large("air guitar", 30, 2) or []) == 6
-    assert large("air guitar", 30, 1) is None
-    assert large("circumstance", 20, 3) is None
-    assert large("größer", 80, 3) is None
-    assert large("", 80, 3) is None
+    assert render("Hi", 10, 1) == ["█ █ █", "█▀█ █", "▀ ▀ ▀"]
+    assert len(render("air guitar", 30, 2) or []) == 6
+    assert render("air guitar", 30, 1) is None
+    assert render("circumstance", 20, 3) is None
+    assert render("größer", 80, 3) is None
+    assert render("", 80, 3) is None
 
 
 def test_pictures_become_events() -> None:

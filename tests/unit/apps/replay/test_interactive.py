@@ -120,7 +120,7 @@ def test_each_stretch_is_told_apart(tmp_path: Path) -> None:
     assert told == [("one.bin", 0), ("two.bin", 1), ("two.bin", 2)]
     first, second, third = (one.tally.results for one in score.played)
     assert first > second == third
-    assert score.tally.judged == score.tally.results
+    assert score.tally.labelled == score.tally.results
     seen = out.getvalue()
     assert "two.bin" in seen
     assert "full speed, paused" in seen

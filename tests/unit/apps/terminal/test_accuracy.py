@@ -1,19 +1,19 @@
-from spikewire.apps.terminal.accuracy import Tally
+from spikewire.apps.terminal.accuracy import AccuracyCounter
 
 
 def test_only_results_with_a_known_truth_are_judged() -> None:
-    tally = Tally()
+    tally = AccuracyCounter()
     tally.add("wave", None)
-    assert (tally.results, tally.judged, tally.accuracy) == (1, 0, None)
+    assert (tally.results, tally.labelled, tally.accuracy) == (1, 0, None)
     tally.add("wave", "wave")
     tally.add("clap", "wave")
     tally.add(None, "wave")
-    assert (tally.results, tally.judged, tally.right) == (4, 3, 1)
+    assert (tally.results, tally.labelled, tally.correct) == (4, 3, 1)
     assert tally.accuracy == 1 / 3
 
 
 def test_by_class_names_what_was_said_most() -> None:
-    tally = Tally()
+    tally = AccuracyCounter()
     for said in ("clap", "clap", "wave"):
         tally.add(said, "wave")
     tally.add("clap", "clap")
@@ -24,7 +24,7 @@ def test_by_class_names_what_was_said_most() -> None:
 
 
 def test_latency_quantiles() -> None:
-    tally = Tally()
+    tally = AccuracyCounter()
     assert tally.latency_us() is None
     for latency in range(100):
         tally.add("a", None, float(latency))

@@ -10,7 +10,7 @@ import termios
 import pytest
 import trio
 
-from spikewire.apps.terminal.keyboard import Keyboard, understand_keys
+from spikewire.apps.terminal.keyboard import Keyboard, parse_keys
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from spikewire.apps.terminal.keyboard import Keyboard, understand_keys
     ],
 )
 def test_keys_have_names(data: bytes, keys: list[str], rest: bytes) -> None:
-    assert understand_keys(data) == (keys, rest)
+    assert parse_keys(data) == (keys, rest)
 
 
 async def test_a_terminal_is_left_as_it_was() -> None:

@@ -14,7 +14,14 @@ def text_of(scene: Scene, width: int = 90, image: Text | None = None) -> str:
 
 def test_a_right_answer_is_marked() -> None:
     shown = text_of(
-        Scene("live", {"wave": 40, "clap": -3}, recognised="wave", truth="wave", right=9, judged=10)
+        Scene(
+            "live",
+            {"wave": 40, "clap": -3},
+            recognised="wave",
+            truth="wave",
+            correct=9,
+            labelled=10,
+        )
     )
     assert "wave ✓" in shown
     assert "right 90 %" in shown

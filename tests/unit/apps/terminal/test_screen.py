@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from spikewire.apps.terminal.scene import Scene
-from spikewire.apps.terminal.screen import Lines, Screen, line, presenter
+from spikewire.apps.terminal.screen import Lines, Screen, line, open_presenter
 
 
 def test_lines_say_only_what_is_new() -> None:
@@ -22,10 +22,10 @@ def test_a_line_names_question_answer_rate_and_latency() -> None:
 
 
 def test_a_pipe_gets_lines_and_a_terminal_a_screen() -> None:
-    with presenter(Console(file=io.StringIO())) as plain:
+    with open_presenter(Console(file=io.StringIO())) as plain:
         assert isinstance(plain, Lines)
     out = io.StringIO()
-    with presenter(Console(file=out, force_terminal=True, width=80, height=24)) as screen:
+    with open_presenter(Console(file=out, force_terminal=True, width=80, height=24)) as screen:
         assert isinstance(screen, Screen)
         screen.show(Scene("live", {"a": 1}, recognised="a"))
     shown = out.getvalue()
