@@ -101,8 +101,7 @@ def scatter_conv(spikes, first, last, weights, drive, stride, pad_y, pad_x):
         # Neighbouring neurons see neighbouring taps only where the kernel moves by one.
         width = high_x - low_x + 1 if stride == 1 else np.int64(1)
         run = width * channels
-        c = np.int64(spikes[n, 0])
-        c2 = np.int64(spikes[n + min(together - 1, 1), 0])
+        c, c2 = np.int64(spikes[n, 0]), np.int64(spikes[n + min(together - 1, 1), 0])
         for oy in range(low_y, high_y + 1):
             ky = y - oy * stride
             for ox in range(low_x, high_x + 1, width):

@@ -60,62 +60,117 @@ class State:
         return State(*(array.copy() for array in self.arrays()))
 
 
+class _Heads:
+    """The flat arrays that are laid out: how far each one is used."""
+
+    def __init__(self) -> None:
+        self.i8, self.i16, self.i32 = _Bump(1), _Bump(2), _Bump(4)
+
+
 def allocate(spec: NetworkSpec, classes: int) -> State:
-    """Allocate zeroed flat arrays for a network with that many classes, and fill its tables."""
+    """Allocate the zeroed state of a network with that many classes, and fill its tables.
+
+    Parameters
+    ----------
+    spec
+        The network's specification.
+    classes
+        Number of classes.
+
+    Raises
+    ------
+    SpecError
+        If a layer has no room on the map before it, or the readout reads no layer.
+    """
     layers = np.zeros((len(spec.layers), at.LAYER_COLUMNS), np.int64)
-    i8, i16, i32 = _Bump(1), _Bump(2), _Bump(4)
+    heads = _Heads()
     features = 0
     rows, columns, channels = spec.height, spec.width, spec.polarities
-    input_at = i8.take(rows * columns * channels)
-    widest = 64
+    input_at = heads.i8.take(rows * columns * channels)
     for n, layer in enumerate(spec.layers):
         L = layers[n]
         _shape(L, layer, n, rows, columns, channels)
-        neurons = int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
-        outputs = int(L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS])
-        inputs = rows * columns * channels
-        synapses = int(L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
-        widest = max(widest, layer.channels)
         L[at.AT_INPUT] = input_at
         # The first tick is computed even without events: biases and activations are not zero.
         L[at.LIVE] = 1
-        L[at.AT_WEIGHTS] = i8.take(synapses)
-        L[at.AT_FIRED] = i8.take(neurons)
-        L[at.AT_OUTPUT] = i8.take(outputs) if layer.pool > 1 else L[at.AT_FIRED]
-        L[at.AT_DRIVE] = i16.take(neurons)
-        L[at.AT_U] = i32.take(neurons)
-        L[at.AT_V] = i32.take(neurons)
-        L[at.AT_R] = i32.take(neurons)
-        L[at.AT_TABLE] = i32.take(neuron.PARAMETERS * layer.channels)
-        L[at.AT_COUNT] = i32.take(layer.channels)
+        _place_neurons(L, layer, heads)
         if layer.plastic:
-            L[at.AT_ACTIVATION] = i8.take(neurons)
-            L[at.AT_DELTA] = i8.take(neurons)
-            L[at.AT_OUT_ACTIVATION], L[at.AT_OUT_DELTA] = L[at.AT_ACTIVATION], L[at.AT_DELTA]
-            if layer.pool > 1:
-                L[at.AT_OUT_ACTIVATION] = i8.take(outputs)
-                L[at.AT_OUT_DELTA] = i8.take(outputs)
-            L[at.AT_G] = i8.take(classes * outputs)
-            L[at.AT_STORE] = i16.take(synapses)
-            L[at.AT_Q] = i16.take(inputs)
-            L[at.AT_P] = i16.take(inputs)
-            L[at.AT_GRADIENT] = i32.take(synapses)
-            L[at.AT_BIAS_GRADIENT] = i32.take(layer.channels)
-            L[at.AT_MEAN] = i32.take(classes)
+            _place_learning(L, layer, classes, heads)
         _learning(L, layer, spec)
         if layer.read:
             L[at.AT_FEATURES] = features
-            features += outputs
+            features += _outputs(L)
         input_at = int(L[at.AT_OUTPUT])
         rows, columns, channels = int(L[at.OUT_ROWS]), int(L[at.OUT_COLUMNS]), layer.channels
     if features == 0:
         raise SpecError("No layer has read = true: the readout would have nothing to read.")
+    registers = _registers(spec, classes, features, heads)
+    layers[:, at.AT_FEATURES] += registers[at.AT_FEATURE]
+    return State(
+        registers=registers,
+        layers=layers,
+        i8=np.zeros(heads.i8.used, np.int8),
+        i16=np.zeros(heads.i16.used, np.int16),
+        i32=np.zeros(heads.i32.used, np.int32),
+        lanes=np.ones(max(64, *(layer.channels for layer in spec.layers)), np.uint32),
+    )
+
+
+def _neurons(L: npt.NDArray[np.int64]) -> int:
+    return int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
+
+
+def _outputs(L: npt.NDArray[np.int64]) -> int:
+    return int(L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS])
+
+
+def _synapses(L: npt.NDArray[np.int64]) -> int:
+    return int(L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
+
+
+def _place_neurons(L: npt.NDArray[np.int64], layer: LayerSpec, heads: _Heads) -> None:
+    """Place the arrays of every layer. Model files keep them in this order."""
+    neurons = _neurons(L)
+    L[at.AT_WEIGHTS] = heads.i8.take(_synapses(L))
+    L[at.AT_FIRED] = heads.i8.take(neurons)
+    L[at.AT_OUTPUT] = heads.i8.take(_outputs(L)) if layer.pool > 1 else L[at.AT_FIRED]
+    L[at.AT_DRIVE] = heads.i16.take(neurons)
+    for column in (at.AT_U, at.AT_V, at.AT_R):
+        L[column] = heads.i32.take(neurons)
+    L[at.AT_TABLE] = heads.i32.take(neuron.PARAMETERS * layer.channels)
+    L[at.AT_COUNT] = heads.i32.take(layer.channels)
+
+
+def _place_learning(
+    L: npt.NDArray[np.int64], layer: LayerSpec, classes: int, heads: _Heads
+) -> None:
+    """Place the arrays of a layer that can learn. Model files keep them in this order."""
+    neurons, outputs, synapses = _neurons(L), _outputs(L), _synapses(L)
+    inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+    L[at.AT_ACTIVATION] = heads.i8.take(neurons)
+    L[at.AT_DELTA] = heads.i8.take(neurons)
+    L[at.AT_OUT_ACTIVATION], L[at.AT_OUT_DELTA] = L[at.AT_ACTIVATION], L[at.AT_DELTA]
+    if layer.pool > 1:
+        L[at.AT_OUT_ACTIVATION] = heads.i8.take(outputs)
+        L[at.AT_OUT_DELTA] = heads.i8.take(outputs)
+    L[at.AT_G] = heads.i8.take(classes * outputs)
+    L[at.AT_STORE] = heads.i16.take(synapses)
+    L[at.AT_Q] = heads.i16.take(inputs)
+    L[at.AT_P] = heads.i16.take(inputs)
+    L[at.AT_GRADIENT] = heads.i32.take(synapses)
+    L[at.AT_BIAS_GRADIENT] = heads.i32.take(layer.channels)
+    L[at.AT_MEAN] = heads.i32.take(classes)
+
+
+def _registers(
+    spec: NetworkSpec, classes: int, features: int, heads: _Heads
+) -> npt.NDArray[np.int64]:
+    """Place the readout's arrays, and fill in the network's registers."""
     R = np.zeros(at.REGISTERS + classes, np.int64)
-    R[at.AT_FEATURE] = i16.take(features)
-    layers[:, at.AT_FEATURES] += R[at.AT_FEATURE]
-    R[at.AT_NORMAL] = i16.take(features)
-    R[at.AT_READ_STORE] = i16.take(classes * features)
-    R[at.AT_SLOTS] = i8.take(classes * spec.readout.slots * -(-features // 8))
+    R[at.AT_FEATURE] = heads.i16.take(features)
+    R[at.AT_NORMAL] = heads.i16.take(features)
+    R[at.AT_READ_STORE] = heads.i16.take(classes * features)
+    R[at.AT_SLOTS] = heads.i8.take(classes * spec.readout.slots * -(-features // 8))
     R[at.CLASSES] = classes
     R[at.FEATURES] = features
     R[at.LABEL] = -1
@@ -134,14 +189,7 @@ def allocate(spec: NetworkSpec, classes: int) -> State:
     R[at.PERIOD] = spec.learning.period
     R[at.LEARN_LAYERS] = 1
     R[at.LOCAL_GAIN] = spec.readout.local_gain
-    return State(
-        registers=R,
-        layers=layers,
-        i8=np.zeros(i8.used, np.int8),
-        i16=np.zeros(i16.used, np.int16),
-        i32=np.zeros(i32.used, np.int32),
-        lanes=np.ones(widest, np.uint32),
-    )
+    return R
 
 
 def _shape(

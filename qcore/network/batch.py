@@ -21,6 +21,7 @@ from spikewire.qcore.kernels.learning_step import apply_layers, regulate_layers
 from spikewire.qcore.kernels.local_learning import local_readout
 from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.network import Network
+from spikewire.qcore.network.results import allocate_rows
 from spikewire.qcore.network.spike_probe import no_probe
 
 # What every recording has for itself; everything else is shared.
@@ -236,10 +237,9 @@ class Batch:
         net = self.network
         classes = len(net.classes)
         R, memory = self._registers[b], net.state.registers[at.REGISTERS :]
-        most = (until - int(R[at.TICK])) // net.spec.result_every + 2
-        rows = np.zeros(most, np.int64)
-        scores = np.zeros((most, classes), np.int32)
-        spikes = np.zeros((most, len(net.spec.layers)), np.int64)
+        rows = allocate_rows(
+            part, until - int(R[at.TICK]), net.spec.result_every, classes, len(net.spec.layers)
+        )
         # How often each class was remembered belongs to the readout, which all share.
         R[at.REGISTERS :] = memory
         count = advance(
@@ -247,11 +247,11 @@ class Batch:
             net.scratch,
             (part.tick, part.x, part.y, part.p),
             until, int(R[at.LABEL]), int(R[at.LEARNING]),
-            (rows, scores, spikes), no_probe(len(net.spec.layers)),
+            rows, no_probe(len(net.spec.layers)),
         )  # fmt: skip
         memory[:] = R[at.REGISTERS :]
-        late = rows[:count] >= net.spec.learning.burn_in
-        shown.scores[b] += scores[:count][late].sum(0)
+        late = rows[0][:count] >= net.spec.learning.burn_in
+        shown.scores[b] += rows[1][:count][late].sum(0)
 
     def _read_locally(self, count: int, shown: BatchResult) -> None:
         net = self.network

@@ -1,4 +1,4 @@
-"""First values of an untrained network: drawn weights and readouts, neuron parameters."""
+"""First values of a network, and of a new class: drawn weights, readouts, neuron parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
 from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
 from spikewire.qcore.network.allocate import State, allocate
-from spikewire.qcore.network.layer_views import LayerView, layer_views
+from spikewire.qcore.network.layer_views import LayerView, all_arrays, layer_views
 from spikewire.qcore.network.spec import LayerSpec, NetworkSpec, per_channel
 
 
@@ -39,6 +39,22 @@ def draw_readouts(state: State, spec: NetworkSpec, seed: int, first: int) -> Non
             row = np.zeros(G.shape[1], np.int16)
             fill_uniform(row, lanes, rail)
             G[k] = row
+
+
+def grow(old: State, spec: NetworkSpec, seed: int) -> State:
+    """Copy a network's state, with room for one class more whose readout knows nothing."""
+    known = int(old.registers[at.CLASSES])
+    state = allocate(spec, known + 1)
+    state.lanes[...] = old.lanes
+    for column in at.STATE_COLUMNS:
+        state.layers[:, column] = old.layers[:, column]
+    for register in at.STATE_REGISTERS:
+        state.registers[register] = old.registers[register]
+    state.registers[at.REGISTERS : at.REGISTERS + known] = old.registers[at.REGISTERS :]
+    for before, after in zip(all_arrays(old), all_arrays(state), strict=True):
+        after[tuple(slice(n) for n in before.shape)] = before
+    draw_readouts(state, spec, seed, known)
+    return state
 
 
 def _draw_weights(layer: LayerView, state: State, seed: int) -> None:

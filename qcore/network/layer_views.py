@@ -276,3 +276,20 @@ def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
     R = state.registers
     packed = -(-int(R[at.FEATURES]) // 8)
     yield _view(state.i8, R[at.AT_SLOTS], int(R[at.CLASSES]), int(R[at.SLOTS]), packed)
+
+
+def scratch_arrays(
+    state: State,
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Allocate the engine's scratch: spikes of a map, spilled drive of a layer, and sums."""
+    layers = layer_views(state)
+    largest = max(
+        int(np.prod(shape)) for layer in layers for shape in (layer.inputs, layer.neurons)
+    )
+    units = max((int(np.prod(layer.units)) for layer in layers if layer.plastic), default=0)
+    classes = int(state.registers[at.CLASSES])
+    return (
+        np.zeros((largest, 3), np.int16),
+        np.zeros(largest, np.int32),
+        np.zeros(2 * classes + units, np.int32),
+    )

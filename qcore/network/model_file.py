@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.spec import NetworkSpec
+
+MOST_CLASSES = 1024
 
 FORMAT = "spikewire-model"
 VERSION = 4
@@ -132,3 +136,27 @@ def _check_tables(state: State, spec: NetworkSpec, classes: int, where: str) -> 
         raise ModelError(f"{where} is damaged: its learning step is out of range.")
     if (state.lanes == 0).any():
         raise ModelError(f"{where} is damaged: a random generator stands at zero.")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """Refuse class names that are none, too many, empty or repeated, with a :class:`ModelError`."""
+    if not 1 <= len(classes) <= MOST_CLASSES:
+        raise ModelError(f"A network has 1 to {MOST_CLASSES} classes, not {len(classes)}.")
+    for name in classes:
+        if not isinstance(name, str) or not name.strip():
+            raise ModelError(f"{name!r} is no name for a class.")
+    if len(set(classes)) != len(classes):
+        raise ModelError(f"Class names repeat: {', '.join(classes)}.")

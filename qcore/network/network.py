@@ -15,25 +15,23 @@ from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents, bin_events
 from spikewire.qcore.kernels.engine import advance
 from spikewire.qcore.kernels.learning_step import apply_layers
-from spikewire.qcore.network.allocate import State, allocate
+from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.catalogue import is_untrained, load_spec, read_model
-from spikewire.qcore.network.initialise import draw_readouts, initialise
+from spikewire.qcore.network.initialise import grow, initialise
 from spikewire.qcore.network.layer_views import (
     LayerView,
-    all_arrays,
     dynamic_arrays,
     features,
     layer_views,
     read_store,
+    scratch_arrays,
 )
-from spikewire.qcore.network.model_file import from_bytes, to_bytes
-from spikewire.qcore.network.results import RunResult, Steps
+from spikewire.qcore.network.model_file import check_classes, from_bytes, to_bytes, write_whole
+from spikewire.qcore.network.results import RunResult, Steps, allocate_rows
 from spikewire.qcore.network.run import Recorder, event_columns
 from spikewire.qcore.network.snapshot import Snapshot, restore
 from spikewire.qcore.network.spec import NetworkSpec
 from spikewire.qcore.network.spike_probe import SpikeProbe, no_probe
-
-MOST_CLASSES = 1024
 
 
 class Network:
@@ -46,12 +44,6 @@ class Network:
     def __init__(self, spec: NetworkSpec, classes: Sequence[str], state: State, seed: int) -> None:
         self.spec = spec
         self.seed = seed
-        biggest = max(
-            spec.width * spec.height * spec.polarities,
-            *(int(np.prod(L[[at.ROWS, at.COLUMNS, at.CHANNELS]])) for L in state.layers),
-        )
-        self._inputs = np.zeros((biggest, 3), np.int16)
-        self._spill = np.zeros(biggest, np.int32)
         self._probed: tuple[SpikeProbe, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
         self.replace(classes, state)
 
@@ -73,10 +65,8 @@ class Network:
         ModelError
             If the classes are none, too many, empty or repeated.
         """
-        _check_classes(classes)
+        check_classes(classes)
         return cls(spec, classes, initialise(spec, len(classes), seed), seed)
-
-    # -- files -----------------------------------------------------------------------------------
 
     def to_bytes(self) -> bytes:
         """Serialise the whole learner (safetensors): weights, state, generators, classes, tick."""
@@ -92,21 +82,12 @@ class Network:
             If ``data`` is no model of this version; the message begins with ``where``.
         """
         spec, classes, seed, state = from_bytes(data, where)
-        _check_classes(classes)
+        check_classes(classes)
         return cls(spec, classes, state, seed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file ``path``; it appears whole or not at all."""
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                file.write(self.to_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(Path(path), self.to_bytes())
 
     @classmethod
     def load(
@@ -157,22 +138,9 @@ class Network:
             If the name is empty or taken, or there are too many.
         """
         classes = (*self.classes, name)
-        _check_classes(classes)
-        old, new = self.state, allocate(self.spec, len(classes))
-        new.lanes[...] = old.lanes
-        for column in at.STATE_COLUMNS:
-            new.layers[:, column] = old.layers[:, column]
-        for register in at.STATE_REGISTERS:
-            new.registers[register] = old.registers[register]
-        known = len(self.classes)
-        new.registers[at.REGISTERS : at.REGISTERS + known] = old.registers[at.REGISTERS :]
-        for before, after in zip(all_arrays(old), all_arrays(new), strict=True):
-            after[tuple(slice(n) for n in before.shape)] = before
-        draw_readouts(new, self.spec, self.seed, known)
-        self.replace(classes, new)
-        return known
-
-    # -- facts -----------------------------------------------------------------------------------
+        check_classes(classes)
+        self.replace(classes, grow(self.state, self.spec, self.seed))
+        return len(classes) - 1
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -199,8 +167,6 @@ class Network:
     def synaptic_ops(self) -> int:
         """Weights added to a neuron so far, one by one: the synaptic operations."""
         return int(self.state.layers[:, at.SYNAPTIC_OPERATIONS].sum())
-
-    # -- views -----------------------------------------------------------------------------------
 
     @property
     def layers(self) -> tuple[LayerView, ...]:
@@ -231,8 +197,6 @@ class Network:
         int32[2 * classes + most output units of a layer that learns].
         """
         return self._scratch
-
-    # -- running ---------------------------------------------------------------------------------
 
     def advance(
         self,
@@ -271,10 +235,9 @@ class Network:
             raise ValueError(f"Tick {until} is past: the network stands at {now}.")
         if len(events):
             self._check_events(events, now, until)
-        most = self._most_rows(events, until - now)
-        rows = np.zeros(most, np.int64)
-        scores = np.zeros((most, len(self.classes)), np.int32)
-        spikes = np.zeros((most, len(self.spec.layers)), np.int64)
+        rows = allocate_rows(
+            events, until - now, self.spec.result_every, len(self.classes), len(self.spec.layers)
+        )
         probed, fired = no_probe(len(self.spec.layers))
         if probe is not None:
             probed = self._places_of(probe)
@@ -282,10 +245,11 @@ class Network:
         count = advance(
             self.state.arrays(), self._scratch,
             (events.tick, events.x, events.y, events.p), until, label, int(learn),
-            (rows, scores, spikes), (probed, fired),
+            rows, (probed, fired),
         )  # fmt: skip
         cut = () if probe is None else probe.cut(fired)
-        return Steps(rows[:count], scores[:count], spikes[:count], cut)
+        tick, scores, spikes = rows
+        return Steps(tick[:count], scores[:count], spikes[:count], cut)
 
     def _check_events(self, events: BinnedEvents, now: int, until: int) -> None:
         if int(events.tick[0]) < now or int(events.tick[-1]) >= until:
@@ -297,15 +261,6 @@ class Network:
             raise ValueError(
                 f"An event lies outside the model's {self.spec.width}x{self.spec.height} plane."
             )
-
-    def _most_rows(self, events: BinnedEvents, ticks: int) -> int:
-        """Bound the number of result rows of so many ticks."""
-        most = ticks // self.spec.result_every + 2
-        if most > 4096:
-            # A long quiet stretch yields few rows: bound them by what can be active.
-            active = int(np.unique(events.tick // self.spec.result_every).size)
-            most = min(most, active * 64 + 8192)
-        return most
 
     def _places_of(self, probe: SpikeProbe) -> npt.NDArray[np.int64]:
         # Asked for in every call, and the same for as long as the layer table is.
@@ -326,10 +281,9 @@ class Network:
     ) -> RunResult:
         """Compute a whole event array, and return all results as arrays.
 
-        Results are those of a service that plays the same events, in every bit. Ticks are counted
-        from the first event, and end with the first result tick at or after the last event. The
-        network keeps its state: a second run goes on from there, on the next result tick. For a
-        fresh start call :meth:`reset_state` before, or load the network again.
+        A service that plays the same events gives the same results in every bit. Ticks are counted
+        from the first event, and end with the first result tick at or after the last one. A second
+        run goes on from the network's state; :meth:`reset_state` brings it to rest before.
 
         Parameters
         ----------
@@ -362,9 +316,12 @@ class Network:
 
         Examples
         --------
-        >>> network = Network.load("gestures")
-        >>> result = network.run(events, size=(128, 128), spikes=[0])
+        >>> import numpy as np
+        >>> from spikewire import EVENT_DTYPE, Network
+        >>> events = np.array([(0, 5, 7, 1), (1500, 6, 7, 0)], EVENT_DTYPE)
+        >>> result = Network.load("gestures").run(events, size=(128, 128), spikes=[0])
         >>> result.scores.shape, result.spikes[0].shape
+        ((2, 11), (11, 4096))
         """
         if label is not None and label not in self.classes:
             raise ModelError(
@@ -428,11 +385,7 @@ class Network:
         """Work with a state from now on that was allocated for these classes."""
         self.classes, self.state = tuple(classes), state
         self._layers = layer_views(state)
-        units = max(
-            (int(np.prod(layer.units)) for layer in self.layers if layer.plastic), default=0
-        )
-        sums = np.zeros(2 * len(self.classes) + units, np.int32)
-        self._scratch = self._inputs, self._spill, sums
+        self._scratch = scratch_arrays(state)
 
     def reset_state(self) -> None:
         """Bring membranes, traces and features to rest; weights, generators and tick stay."""
@@ -443,13 +396,3 @@ class Network:
         a.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
         R[at.CHANGED] = 0
         R[at.LABEL] = -1
-
-
-def _check_classes(classes: Sequence[str]) -> None:
-    if not 1 <= len(classes) <= MOST_CLASSES:
-        raise ModelError(f"A network has 1 to {MOST_CLASSES} classes, not {len(classes)}.")
-    for name in classes:
-        if not isinstance(name, str) or not name.strip():
-            raise ModelError(f"{name!r} is no name for a class.")
-    if len(set(classes)) != len(classes):
-        raise ModelError(f"Class names repeat: {', '.join(classes)}.")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from spikewire.qcore.kernels.binning import BinnedEvents
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -30,6 +32,33 @@ class Steps:
     scores: npt.NDArray[np.int32]
     spikes: npt.NDArray[np.int64]
     fired: tuple[npt.NDArray[np.int8], ...] = ()
+
+
+def allocate_rows(
+    events: BinnedEvents, ticks: int, every: int, classes: int, layers: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Allocate the rows that some ticks can yield: tick, scores and spikes as in :class:`Steps`.
+
+    Parameters
+    ----------
+    events
+        Events of those ticks.
+    ticks
+        Number of ticks.
+    every
+        Ticks from one result to the next.
+    classes, layers
+        Numbers of classes and layers.
+    """
+    most = ticks // every + 2
+    if most > 4096:
+        # A long quiet stretch yields few rows: bound them by what can be active.
+        most = min(most, int(np.unique(events.tick // every).size) * 64 + 8192)
+    return (
+        np.zeros(most, np.int64),
+        np.zeros((most, classes), np.int32),
+        np.zeros((most, layers), np.int64),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,71 +173,90 @@ class NetworkSpec:
 
     def check(self) -> None:
         """Refuse what cannot be built, naming the setting, its value and what is allowed."""
-        _within("width", self.width, 1, 1024)
-        _within("height", self.height, 1, 1024)
-        _within("polarities", self.polarities, 1, 2)
-        _within("tick_us", self.tick_us, 1, 1_000_000)
-        _within("result_every", self.result_every, 1, 100_000)
+        for name, low, high in _RANGES:
+            section, _, field = name.rpartition(".")
+            _within(name, getattr(getattr(self, section) if section else self, field), low, high)
         for n, layer in enumerate(self.layers):
-            where = f"layers[{n}]."
-            if layer.kind not in ("conv", "dense"):
-                raise SpecError(f"{where}kind is {layer.kind!r}; allowed are 'conv' and 'dense'.")
-            if layer.reset not in ("zero", "subtract", "refractory"):
-                raise SpecError(
-                    f"{where}reset is {layer.reset!r}; "
-                    "allowed are 'zero', 'subtract', 'refractory'."
-                )
-            _within(where + "channels", layer.channels, 1, 4096)
-            _within(where + "kernel", layer.kernel, 1, 64)
-            _within(where + "stride", layer.stride, 1, 16)
-            _within(where + "pad", layer.pad, 0, layer.kernel - 1)
-            if layer.pool_kind not in ("or", "sum"):
-                raise SpecError(
-                    f"{where}pool_kind is {layer.pool_kind!r}; allowed are 'or' and 'sum'."
-                )
-            # The counts of a sum-pooled map have 8 bits: 11 * 11 = 121.
-            _within(where + "pool", layer.pool, 1, 11 if layer.pool_kind == "sum" else 16)
-            for name, low, high in (
-                ("decay_u", 0, 4096),
-                ("decay_v", 0, 4096),
-                ("threshold", 1, 2**23 - 2),
-                ("bias", -(2**23) + 1, 2**23 - 1),
-            ):
-                _each_within(where + name, getattr(layer, name), low, high, layer.channels)
-            _within(where + "refractory_keep", layer.refractory_keep, 0, 4095)
-            _within(where + "refractory_ticks", layer.refractory_ticks, 0, 1000)
-            _within(where + "activity", layer.activity, 1, 500)
-            _within(where + "exponent", layer.exponent, 0, 14)
-            _within(where + "slope", layer.slope, 0, 20)
-        learn = self.learning
-        _within("learning.cadence", learn.cadence, 1, 10_000)
-        _within("learning.burn_in", learn.burn_in, 0, 100_000)
-        _within("learning.apply_every", learn.apply_every, 0, 100_000)
-        _within("learning.slow", learn.slow, 3, 5)
-        _within("learning.step", learn.step, 0, 2**20)
-        _within("learning.last_step", learn.last_step, 0, 2**20)
-        _within("learning.period", learn.period, 0, 100_000)
-        _within("training.passes", self.training.passes, 1, 10_000)
-        _within("training.batch", self.training.batch, 1, 1024)
-        _within("training.shift", self.training.shift, 0, 64)
-        _within("readout.every", self.readout.every, 1, 10_000)
-        _within("readout.shift", self.readout.shift, 1, 30)
-        _within("readout.last_shift", self.readout.last_shift, 0, 30)
-        _within("readout.local_gain", self.readout.local_gain, 0, 256)
-        _within("readout.slow", self.readout.slow, 1, 10)
-        _within("readout.kick", self.readout.kick, 1, 4096)
-        _within("readout.slots", self.readout.slots, 0, 4096)
-        _within("readout.replays", self.readout.replays, 0, 64)
+            _check_layer(layer, f"layers[{n}].")
         widths = self.widths
-        _within("widths.weight", widths.weight, 2, 8)
         _within("widths.store", widths.store, widths.weight, 16)
-        _within("widths.q", widths.q, 4, 15)
-        _within("widths.p", widths.p, 4, 15)
-        _within("widths.activation", widths.activation, 2, 7)
-        _within("widths.readout", widths.readout, 2, 8)
-        _within("widths.error", widths.error, 2, 8)
         if widths.refractory != FULL:
             _within("widths.refractory", widths.refractory, 1, 8, f", and {FULL}")
+
+
+def _check_layer(layer: LayerSpec, where: str) -> None:
+    for name, allowed in _CHOICES:
+        value = getattr(layer, name)
+        if value not in allowed:
+            names = [repr(one) for one in allowed]
+            joined = " and ".join(names) if len(names) == 2 else ", ".join(names)
+            raise SpecError(f"{where}{name} is {value!r}; allowed are {joined}.")
+    for name, low, high in _LAYER_RANGES:
+        _within(where + name, getattr(layer, name), low, high)
+    _within(where + "pad", layer.pad, 0, layer.kernel - 1)
+    # The counts of a sum-pooled map have 8 bits: 11 * 11 = 121.
+    _within(where + "pool", layer.pool, 1, 11 if layer.pool_kind == "sum" else 16)
+    for name, low, high in _CHANNEL_RANGES:
+        _each_within(where + name, getattr(layer, name), low, high, layer.channels)
+
+
+_RANGES = (
+    ("width", 1, 1024),
+    ("height", 1, 1024),
+    ("polarities", 1, 2),
+    ("tick_us", 1, 1_000_000),
+    ("result_every", 1, 100_000),
+    ("learning.cadence", 1, 10_000),
+    ("learning.burn_in", 0, 100_000),
+    ("learning.apply_every", 0, 100_000),
+    ("learning.slow", 3, 5),
+    ("learning.step", 0, 2**20),
+    ("learning.last_step", 0, 2**20),
+    ("learning.period", 0, 100_000),
+    ("training.passes", 1, 10_000),
+    ("training.batch", 1, 1024),
+    ("training.shift", 0, 64),
+    ("readout.every", 1, 10_000),
+    ("readout.shift", 1, 30),
+    ("readout.last_shift", 0, 30),
+    ("readout.local_gain", 0, 256),
+    ("readout.slow", 1, 10),
+    ("readout.kick", 1, 4096),
+    ("readout.slots", 0, 4096),
+    ("readout.replays", 0, 64),
+    ("widths.weight", 2, 8),
+    ("widths.q", 4, 15),
+    ("widths.p", 4, 15),
+    ("widths.activation", 2, 7),
+    ("widths.readout", 2, 8),
+    ("widths.error", 2, 8),
+)
+"""Settings of a network with the smallest and the largest value allowed."""
+
+_CHOICES = (
+    ("kind", ("conv", "dense")),
+    ("reset", ("zero", "subtract", "refractory")),
+    ("pool_kind", ("or", "sum")),
+)
+
+_LAYER_RANGES = (
+    ("channels", 1, 4096),
+    ("kernel", 1, 64),
+    ("stride", 1, 16),
+    ("refractory_keep", 0, 4095),
+    ("refractory_ticks", 0, 1000),
+    ("activity", 1, 500),
+    ("exponent", 0, 14),
+    ("slope", 0, 20),
+)
+
+# One value, or one per channel.
+_CHANNEL_RANGES = (
+    ("decay_u", 0, 4096),
+    ("decay_v", 0, 4096),
+    ("threshold", 1, 2**23 - 2),
+    ("bias", -(2**23) + 1, 2**23 - 1),
+)
 
 
 def per_channel(value: PerChannel, channels: int) -> npt.NDArray[np.int32]:
