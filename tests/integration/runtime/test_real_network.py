@@ -80,6 +80,23 @@ async def test_results_and_weights_are_the_same_at_every_cut():
         assert network.to_bytes() == whole.to_bytes()
 
 
+@pytest.mark.parametrize("learning", [False, True])
+async def test_a_run_over_an_array_gives_the_same_bits_as_the_service(learning):
+    played, ran = untrained(), untrained()
+    results = await run(played, Replay(997, [1]), learn=learning)
+    result = ran.run(stream(1, seed=1), size=SIZE, label="b", learn=learning)
+    assert len(result) == len(results) > 20
+    rows = zip(
+        results, result.tick.tolist(), result.time_us.tolist(), result.labels,
+        result.scores.tolist(), result.spike_counts.tolist(), strict=True,
+    )  # fmt: skip
+    for body, tick, t_us, winner, scores, spikes in rows:
+        assert (body["tick"], body["t_us"], body["class"]) == (tick, t_us, winner)
+        assert list(body["scores"].values()) == scores
+        assert body["spikes"] == spikes
+    assert ran.to_bytes() == played.to_bytes()
+
+
 async def test_a_resumed_service_goes_on_bit_for_bit(tmp_path):
     whole = untrained()
     expected = await run(whole, Replay(1000, range(4)))

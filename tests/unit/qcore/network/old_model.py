@@ -1,0 +1,57 @@
+"""A model file of spikewire 0.1.0 before its modules were moved: a tiny network after lessons."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+
+_PACKED = (
+    "c-rk*33yXg7CtxW!cr(LW!Rxa799hmNtzZ#sVEA90)t3DS{l;ywGB;^n1rQ3v7(?jz()a*RfPdTidaEMQH07O+kha8$c"
+    "QY%UXXn$g?HxUy_Yn3w6=f@euKB)<-Bv>+3$as7apz-LK~qn8nZdKDb3_I8I7vPMyOm4OBOfO;^f+9+tWC!>M_-bWR=-"
+    "!a=AEHvg)zuq-2#TS*4CnR;7x>oU9t)q3L#Kw#n@gNtPQC1zjAM=6M|_Fb>Y_VaRwI=Q2Aj4!6Z_6SYP0OwN*#DcFnku"
+    "vSwJ=M*C#9h2E@8DeqgczB&gh{j?P-U^I4(`2)8R$)Nr8A#*IrX1s7!CH*AY-EUMBt{$W8R3RG>^9COxYT<FvN)&B6TD"
+    "<2%VJ9t12o%hL&P8*CSfQ>c%~w`Ekagq=U`44vfBlHt(P&D8L>M>6HZRFk#4fOIB_7|N%`5GImRrGa|rqdgI4y6JY~6j"
+    "zMY(llWJckBbD81cW|Cp9R$wpw4`x9J$EK)X4<Vn1RXRQO|Cln_R6dO9m=b%q`aC+${SOK@_Kb1yz0upo5tB(+#j{P!#"
+    "St@jtVPmK~~P>v{`H!(#B$PIIKBFZV2bh@uAF9X`{<6MkZ7yb+FTBwAg$bjoCyMGIM@ghbhfCoQmu7PCFXymaa@oy4xq"
+    "kIh}TA*_dA3vRrPTFJYD(oYP|W+XSulp+3J}L4%;{HaRoIqELFm0M(8wa}b;B8MK+QIk9kVi%mkL!)`S>EpCgrU2DCQW"
+    "FPGI?YI638FcZ2LtmL<MYx!={O~4b;`J@WW3`)2R%3=qtej4CLm<j2bL&%xiIuW-`@NKMmu0IpXk+yHTnQF~t?sh<6D2"
+    "7y<6sdx8ee5BezTrxa+@=S*hO6XPOcbDKu{XN$xut0TaY&RIF}bbo@HwC9!mz_Ec-Zzxc)qkuar6PE4D!`+cCVk6UUWl"
+    "4E3FK@wq}!l(9>4tIt*Cs-?rvb3CWHa~vEU%H0flm70<<dAKB<x`SbWS|yy~_VjdGP9&V9QEPP?{Q%N;av2uF*Ke87>u"
+    "xpRQCDjX`uG7t3^p!6zpqZ~r*F`gqfe@8Z3i(13yJ%C573S?#FwK^n(EjNaRxy>#t@)Rte?839Pb`YbsWK4P>&DLj`vf"
+    "J(Z^|T)%GZ=<Ktt=d2VzxNG({RAre(cR4JpZ0xH*6%IwJP1<A&xYa4Wez?LA<JTEVEoFEw}lK4C?uL!g=P@*45^dOY~z"
+    "DT0clD%FMox}qDf4~CsM;4gR8_K{uo6G8@l;!8;hspS08U0auksL0olcM~2@wS&0fwXUXk*?H>bbe5vyf+V2mOp>N@c-"
+    "2+!n+*5tO9)|lMAX~ohYh`e;H5`B$`(NUnHYm2hlRz=E?9|$O6~Tc8MO8XdOi$zPthVQv5OS&nm&cmnKRNeI*(cCerCa"
+    "fpvM%@XxA<->TxDRf2!{d#C{aUVJBb=SQMN74UMPBm@WI`k*Y4Xo(J#s6!EWeoT^`BL^i~DA99&F#LC|1pl36bYO7cx="
+    "BzxnE0P2(VPl!9#lcziVEg4Otv2ll;J8bxcqa)`%tzn#HVoCMab(vQIe04__4Bl<m)n2qEWJYnmqp7Z8c<hd*jdAu2wH"
+    "xaNbnXz5V8sZ*-foMHlsE?}>YQ&t11==;)C>W)Ck)QSD6Z&t@GT-RR`huww^aQWm$I5q_ZUtoHk}CMA!D0qqWj4I1C4c"
+    "HyY^hVMJ@?evVoCExY#)wq5}+r%bGBdrJagdNv4-+P&*&aL}tb$urO?ZB}WuXY-=x&Q2I1%-!e?d#bfwcYxDU6+mc=fq"
+    "Vn^_`V`!CbfVQ<-NU&pQ;`$yuvy*K@n(FAg1EysPuSObegCT6^q;E;SnHw)H;qbnUk`y?%aY{JzY+ts;Mzpa13Jg2vM("
+    "B|kTOdYv)Z3lqY7|1kNXx%=Y}&R_8AnLg+GDh@|XUj6jCIr(q@+F$qmFDYm1Y(4N=tF7tRuObe*fOwkdXBQEhQ^6m-jy"
+    "Q+-J~WA0G=Cvf^eIF=@4vZ>m{JX36wx}=mr-H6ko;FQ0lvP1n13E|^d-dC8_?N(4RLrRKru~b&{@O-1QHEBH@%7YX$j&"
+    "vvVWB5vt(xlA|5V9Tts~}*-s>ye6srr0pg1zh==HX4C#MJKAxf2x{yCD#j~FD=LL&4`_pq5k_#pqeJExVJx`{-fpU6=C"
+    "fq`C)#1q|#rz}1)}3TV(uUrQ<cE^}MY3Zhnch?n4?fnC|1$)bN2-bY(KyoUOLb6??k6OGG+v+VH>4O1q`QY=n?vKX$z}"
+    "oBD4}@5NXJR?72&d09Kbq~ix`5qW)tFNGk|S2kLEgvEvqvKd4}?7ig@<#0NI;(?EM<zG!ui+ml2~z(VR5_SX2#h)DsM{"
+    "b(Hfi9?vd9Ts)IOzZ@Qor)aK}3K;x3k1=GgZf^!PrX$vz3b4V&U_x!m@l76W6la!(u+V|Q(j5SiJrOt61<)O#GbWqtbV"
+    "n?l$Kd2u9;<IabR;uq^C6Gj=OA98=hS079^A%bGS#c|86Nvhpjs^lSm8kYX*Z&A9obUz`07K5_Iw80Ddv}_P;BuGGH%|"
+    ")HX{%xja0x&ir>%+ap^(CW^eJhd@q9?Dh4k^BZd^xzCa&3IVXAiIE=x2>liHC!DDI-1~K0PTn|C~SjnLKM+_z!d3>Xg="
+    "JYVtw`0Zi|Fc!?d*hz9+GRa2ysWPxY~F}hz_SzpEq9ER?q2CN%DTVI{mOARmSJlnmXEXPe&dTOkonASyr=@1qAJMv+n-"
+    "&5%o4xxJiNQLap^AgkJ$irJP9zl+a1mw?cvpLAhxARtU>*)S^yL2vN49vlwU(D*S~(5@DtACbHRu`X9A?`SHMl$|AxME"
+    "6K5^Ey;zhL(5m8Jz6Lz~l?6)ZDqX8)v=CK1>p>~qjr`Yxr<W&RSqqWfjs9#^Z!M^3v7PCxd+yHke_4-sR0Xh_&e{{}Z+"
+    "|VdGne2CqXFJOjrgweKAdxv;Mar0Zd*jE`$D|MYpBz83mcS!Uj~8wc77YUo3`kBVC_zn1oFN3yQ}Ranf+d+GJkitk9JI"
+    "<{k(wg**71|JC2*pf@8RaEy0?&gw2KmI0yOoJ%1KEvL*axKAw%_r}Ar|6b-Bx`}5T>6q>-hkju95dcFl5h1Pr)UgMWCW"
+    "Tl{H3HTp$;zpPX1$Yeq!FpgUuf`YopU6x35j;=dy1~NtK^GVR78nI>Ar9IQEc2lS)TI#%ETr$xRN<zP4%wh5>RAsBsW&"
+    "Fgy3ma<90XZVjn0gYq#F&9;@1I<M-ZPRa6M>&jfb8P56yhu9q=g>Lp}^*W1$&a0H44d*bSdECA&d6MzE>yIV^>R>|?0Q"
+    "hQI;X1M}ES*a$^11!h1RRAW!G^^nZogbm<iE!jfS@5Wj&U@nUE5%wijD3{e{-QX*TVwa%-GsAdx;&+?BYOEeh;7_w*>^"
+    "OgswPRP&1lw6ZoDN}pCPlD}Pvpn(_4!S(4cGFYpo5)bKl49B4vWMK_!Pvjqr8>XXYKJD)(ZcP%lXD=fH<tj=keLBdZlZ"
+    "k@h!VYyMSK^A}ZNjj<K1FRnQz}k=z7mOaIPS9%IeH27Bo?(gs=w-CO*>jV?&zwd?|)2q~<99l;;qB0P$#(ZsI8VKx~)!"
+    "l`^Tn?duI0UQ?aPqL|eDbC0C7|+)7;(x2mQ$|4)T`A_?_RlNd3U{pCAzz0SQ@&e6Z&!bqaQR4VG%V<0f_!Qt`pP9c?^I"
+    "cTvGl9eU|2-8e@!8NsfSltKS?9}TDgDm;~Pr=77n3X8`=2iYD~Iky!E9T77yM0HNd9&06QPK)XKv@`~2A2Iy&uIJOQwa"
+    "GFTaOzxKZYtxKH6YqHw>wd0ZHr9BIlz4-nD4gbRRX=_+$E93GB)jEvZw<_z^C%bRI_OrItsglf{6Shn-l-#@D=kI^Jbt"
+    "-E8wnC@h*Z;L!MsEBsvaNMblBxXri7D%!3Joo7a;ACM*_z5`k=L&rifVi#G~~p&h#RMy*1Oc?a%An$;G^LU6(NjW4G$|"
+    "hbUxx#nSSRklSZVh7}@=11NZLMuQzJEWZJwj+KYw7$s@mrOIdfLPLCByUAEXaU0L#7t*v7|NLo`a^w?d&uaoe1pIXgBP"
+    "3wjJdg*Ar<BjX{HA+fvG`$!VSt}}}s``hU%;>T5FZ~9U=sRvcoA|`AmZuhUO>fZfr^P)N@F%ytSa|O<xZ9O~cXx@fW~K"
+    "G(TsnWKS?RgMccPz9e-YGYz_>f||6g((<L&"
+)
+
+OLD_MODEL = zlib.decompress(base64.b85decode("".join(_PACKED)))
+"""11,208 bytes: classes a, b and c; 150 ticks, all learned from; rehearsal memory in use."""
