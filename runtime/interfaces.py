@@ -16,6 +16,9 @@ import numpy.typing as npt
 
 from spikewire.qcore import SpikeProbe
 
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a blocking call in another thread, and awaits its result."""
+
 
 class Steps(Protocol):
     """What one call of `advance` computed: a row for each result tick with activity."""

@@ -1,11 +1,9 @@
-"""Ways into a service besides plain TCP: TLS, and a Unix socket."""
+"""TLS contexts of services and clients, and the send buffer of a connection."""
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
-import stat
 
 import trio
 
@@ -70,48 +68,3 @@ def client_context(ca: str | None) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or str(error)
         raise ServiceError(f"The certificates in {ca} cannot be used: {reason}.") from None
-
-
-async def open_unix(path: str) -> trio.SocketListener:
-    """Listen on a Unix socket that only this user may use.
-
-    What a service that was killed has left behind is replaced; a living one's is not.
-
-    Raises
-    ------
-    ServiceError
-        Something else lies there, somebody listens there, or the folder cannot be written.
-    """
-    sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        await _clear(path)
-        before = os.umask(0o177)
-        try:
-            await sock.bind(path)
-        finally:
-            os.umask(before)
-        sock.listen(64)
-    except OSError as error:
-        sock.close()
-        reason = error.strerror or str(error)
-        raise ServiceError(f"Cannot listen on {path}: {reason}.") from None
-    except BaseException:
-        sock.close()
-        raise
-    return trio.SocketListener(sock)
-
-
-async def _clear(path: str) -> None:
-    try:
-        kind = os.stat(path, follow_symlinks=False).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(kind):
-        raise ServiceError(f"Cannot listen on {path}: there is something else.")
-    try:
-        stream = await trio.open_unix_socket(path)
-    except OSError:
-        os.unlink(path)
-        return
-    await stream.aclose()
-    raise ServiceError(f"Cannot listen on {path}: somebody does already.")

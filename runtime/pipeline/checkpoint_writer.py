@@ -1,4 +1,4 @@
-"""Writes the learner's bytes to disk beside the work, and remembers how that went."""
+"""Checkpoints of a running network: when one is due, and the writing beside the computing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,31 @@ import trio
 
 from spikewire.runtime.checkpoints import CheckpointStore
 from spikewire.runtime.errors import CheckpointError
-from spikewire.runtime.interfaces import NetworkLike
+from spikewire.runtime.interfaces import InThread, NetworkLike
 from spikewire.runtime.pipeline.input_queue import PendingRequest
-from spikewire.runtime.pipeline.network_task import InThread, NetworkTask
 from spikewire.runtime.protocol.messages import error_reply
 
 log = logging.getLogger("spikewire.runtime")
 
 
 class CheckpointWriter:
-    """One service's checkpoints. A write that fails is reported, and stops nothing.
+    """Checkpoints of one pipeline. A write that fails is reported, and stops nothing.
 
-    ``beside`` gives what the source remembers, to be kept with each.
+    The network task takes the bytes at a tick boundary (:meth:`write`, while :attr:`due`); a task
+    of its own writes them.
+
+    Parameters
+    ----------
+    store
+        The folder; None: there are no checkpoints.
+    in_thread
+        Runs a blocking call and awaits its result.
+    wake
+        Wakes the network task, which then looks whether a checkpoint is due.
+    changed
+        Called after every change that the status topic tells of.
+    source_state
+        Gives the source's own state, to be kept with each checkpoint.
 
     Attributes
     ----------
@@ -34,46 +47,105 @@ class CheckpointWriter:
 
     def __init__(
         self,
-        store: CheckpointStore,
-        changed: Callable[[], None],
+        store: CheckpointStore | None,
         in_thread: InThread,
-        beside: Callable[[], bytes] | None = None,
+        *,
+        wake: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] = lambda: None,
+        source_state: Callable[[], bytes] | None = None,
     ) -> None:
         self.path: str | None = None
         self.tick: int | None = None
         self.error: str | None = None
         self.failures = 0
         self._store = store
-        self._changed = changed
         self._in_thread = in_thread
-        self._beside = beside
+        self._wake = wake
+        self._changed = changed
+        self._source_state = source_state
         self._nursery: trio.Nursery | None = None
-        self._network_task: NetworkTask | None = None
+        self._wanted = self._writing = False
+        self._waiting: list[PendingRequest] = []
+        # Counts of changes of the network: so far, in the bytes being written, on the disk.
+        self._changes = self._captured = self._saved = 0
 
-    def begin(self, nursery: trio.Nursery, network_task: NetworkTask) -> None:
-        """Write in tasks of this nursery; tell this task when they are done."""
-        self._nursery, self._network_task = nursery, network_task
+    # -- when ------------------------------------------------------------------------------------
 
-    def save(self, data: bytes, tick: int, pending: list[PendingRequest]) -> None:
-        """Write in the background, then answer those who asked for it."""
+    @property
+    def offered(self) -> bool:
+        """Whether there is a folder for checkpoints."""
+        return self._store is not None
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether anything was computed, or changed otherwise, since the last checkpoint."""
+        return self._changes != self._saved
+
+    @property
+    def due(self) -> bool:
+        """Whether a checkpoint is wanted and none is being written."""
+        return self._wanted and not self._writing
+
+    def note_change(self) -> None:
+        """Note that the network has changed."""
+        self._changes += 1
+
+    def want(self) -> None:
+        """Write at the next tick boundary, unless nothing has changed since the last time."""
+        if self._store is not None and self.unsaved:
+            self._wanted = True
+            self._wake()
+
+    def ask(self, pending: PendingRequest, tick: int) -> None:
+        """Write at the next tick boundary, and reply to the request then."""
+        if self._store is None:
+            why = "This service has no checkpoint folder."
+            pending.reply({"tick": tick, **error_reply("no_checkpoints", why)})
+            return
+        self._waiting.append(pending)
+        self._wanted = True
+
+    def take_waiting(self) -> list[PendingRequest]:
+        """Take the requests for a checkpoint that no write was begun for."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def take_settings(self, keep: int) -> None:
+        """Keep this many checkpoints from now on."""
+        if self._store is not None:
+            self._store.keep = keep
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Write in tasks of this nursery."""
+        self._nursery = nursery
+
+    async def write(self, network: NetworkLike, tick: int) -> None:
+        """Take the network's bytes now, and write them in the background."""
         assert self._nursery is not None
-        self._nursery.start_soon(self._write, data, tick, pending)
+        self._writing, self._wanted = True, False
+        waiting, data = await self._capture(network)
+        self._nursery.start_soon(self._write, data, tick, waiting)
 
-    async def finish(self, network: NetworkLike) -> None:
-        """Write where the network stands, now that its task has ended."""
-        assert self._network_task is not None
-        waiting = self._network_task.take_savers()
-        if waiting or self._network_task.unsaved:
-            self._network_task.capture()
-            data: bytes = await self._in_thread(network.to_bytes)
-            await self._write(data, self._network_task.tick, waiting)
+    async def finish(self, network: NetworkLike, tick: int) -> None:
+        """Write the last checkpoint, once the network task has ended, if anything has changed."""
+        if self._store is not None and (self._waiting or self.unsaved):
+            waiting, data = await self._capture(network)
+            await self._write(data, tick, waiting)
 
-    async def _write(self, data: bytes, tick: int, pending: Sequence[PendingRequest]) -> None:
-        assert self._network_task is not None
+    async def _capture(self, network: NetworkLike) -> tuple[list[PendingRequest], bytes]:
+        self._captured = self._changes
+        waiting = self.take_waiting()
+        data: bytes = await self._in_thread(network.to_bytes)
+        return waiting, data
+
+    async def _write(self, data: bytes, tick: int, waiting: Sequence[PendingRequest]) -> None:
+        assert self._store is not None
         answer: dict[str, Any]
         try:
-            beside = None if self._beside is None else self._beside()
-            path = await self._in_thread(partial(self._store.write, data, beside))
+            source_state = None if self._source_state is None else self._source_state()
+            path = await self._in_thread(partial(self._store.write, data, source_state))
         except CheckpointError as error:
             self.error = str(error)
             self.failures += 1
@@ -81,8 +153,10 @@ class CheckpointWriter:
             answer = error_reply("checkpoint_failed", str(error))
         else:
             self.path, self.tick, self.error = str(path), tick, None
+            self._saved = self._captured
             answer = {"ok": True, "path": str(path), "bytes": len(data)}
-        self._network_task.saved(self.error is None)
-        for request in pending:
-            request.reply({"tick": tick, **answer})
+        self._writing = False
+        self._wake()
+        for pending in waiting:
+            pending.reply({"tick": tick, **answer})
         self._changed()

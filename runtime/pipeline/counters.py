@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 
+from spikewire.runtime.interfaces import NetworkLike
+
 # Latencies of results kept for one message of the stats topic.
 _MOST_LATENCIES = 8192
 
@@ -48,6 +50,18 @@ class Counters:
         self.latency_us += latency_us
         self.latencies[bisect_left(LATENCY_BOUNDS_US, latency_us)] += 1
         self._latencies.append(latency_us)
+
+    def computed(self, ticks: int, events: int, on_events: int, took_ns: int) -> None:
+        """Count a batch."""
+        self.ticks += ticks
+        self.events += events
+        self.on_events += on_events
+        self.compute_ns += took_ns
+
+    def read_network(self, network: NetworkLike) -> None:
+        """Copy the network's own counters."""
+        self.updates = network.updates
+        self.synaptic_ops = network.synaptic_ops
 
     def totals(self) -> dict[str, int]:
         """The counters, to be subtracted from later ones."""

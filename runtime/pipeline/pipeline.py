@@ -14,11 +14,13 @@ import trio
 
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.checkpoints import CheckpointStore
-from spikewire.runtime.interfaces import NetworkLike, Recorder, Seekable, SourceLike
+from spikewire.runtime.interfaces import InThread, NetworkLike, Recorder, Seekable, SourceLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.input_queue import InputQueue, PendingRequest
-from spikewire.runtime.pipeline.network_task import InThread, NetworkTask
+from spikewire.runtime.pipeline.network_task import NetworkTask
 from spikewire.runtime.pipeline.playback import PlaybackRequests
+from spikewire.runtime.pipeline.recording import RecordingControl
+from spikewire.runtime.pipeline.requests import StatusHooks
 from spikewire.runtime.pipeline.stats import StatsPublisher
 from spikewire.runtime.pipeline.watchdog import Watchdog
 from spikewire.runtime.protocol.messages import Play, Replay, Request, error_reply
@@ -121,24 +123,23 @@ class Pipeline:
         self.watchdog = Watchdog(self)
         self.facts: Callable[[], dict[str, Any]] = dict
         """What the service adds to the stats."""
-        self.checkpoint_writer: CheckpointWriter | None = None
-        if settings.checkpoint_folder is not None:
-            self._store = CheckpointStore(settings.checkpoint_folder, settings.checkpoint_keep)
-            beside = getattr(source, "save", None)
-            self.checkpoint_writer = CheckpointWriter(
-                self._store, self.publish_status, in_thread, beside
-            )
+        folder, keep = settings.checkpoint_folder, settings.checkpoint_keep
+        self.checkpoints = CheckpointWriter(
+            None if folder is None else CheckpointStore(folder, keep),
+            in_thread,
+            wake=self.input_queue.nudge,
+            changed=self.publish_status,
+            source_state=getattr(source, "save", None),
+        )
         self.network_task = NetworkTask(
             network,
             self.input_queue,
             self.broker,
             settings,
-            save=self.checkpoint_writer.save if self.checkpoint_writer is not None else None,
-            changed=self.publish_status,
-            status=self.stats_publisher.status,
             in_thread=in_thread,
-            record=record,
-            recorder=recorder,
+            checkpoints=self.checkpoints,
+            recordings=RecordingControl(record, recorder, in_thread, self.publish_status),
+            status=StatusHooks(self.stats_publisher.status, self.publish_status),
         )
         self.record = record
         self.playback = PlaybackRequests(source)
@@ -158,12 +159,12 @@ class Pipeline:
     def offers(self) -> list[str]:
         """Requests that can be answered with more than a refusal."""
         there = {
-            "checkpoint": self.checkpoint_writer is not None,
+            "checkpoint": self.checkpoints.offered,
             "play": self.playback.there,
             "replay": self._replays is not None,
             "record": self.network_task.recordings.offered,
             "teach": self.settings.labels == "client",
-            "undo": self.network_task.lessons.keeps,
+            "undo": self.network_task.teaching.lessons.keeps,
         }
         return ["status", "learn", *(name for name, can in there.items() if can)]
 
@@ -246,10 +247,10 @@ class Pipeline:
             async with trio.open_nursery() as helpers:
                 helpers.start_soon(self.stats_publisher.run)
                 helpers.start_soon(self.network_task.previews.run)
-                helpers.start_soon(self.network_task.lessons.run)
+                helpers.start_soon(self.network_task.teaching.lessons.run)
                 self.input_queue.last_put = trio.current_time()
                 helpers.start_soon(self.watchdog.run)
-                if self.checkpoint_writer is not None:
+                if self.checkpoints.offered:
                     helpers.start_soon(self._save_now_and_then)
                 await self._work(started)
                 helpers.cancel_scope.cancel()
@@ -267,24 +268,23 @@ class Pipeline:
 
     async def _salvage(self) -> None:
         """Keep what was learned, if a fault elsewhere has ended this, and answer who asked."""
-        pending = self.network_task.take_savers()
-        if self.network_task.applying is not None:
-            pending.append(self.network_task.applying)
+        pending = self.checkpoints.take_waiting()
+        if (applying := self.network_task.requests.applying) is not None:
+            pending.append(applying)
         for request in pending:
             request.reply(self._too_late())
         await self.network_task.recordings.close()
-        if self.checkpoint_writer is not None and not self.network_task.broken:
-            await self.checkpoint_writer.finish(self.network)
+        if not self.network_task.broken:
+            await self.checkpoints.finish(self.network, self.network_task.tick)
 
     async def _work(self, started: Callable[[Pipeline], None]) -> None:
         self.state = "running"
         failure: Exception | None = None
         async with trio.open_nursery() as saves:
-            if self.checkpoint_writer is not None:
-                self.checkpoint_writer.begin(saves, self.network_task)
+            self.checkpoints.begin(saves)
             async with trio.open_nursery() as work:
                 work.start_soon(self.network_task.run)
-                self.network_task.lessons.publish()
+                self.network_task.teaching.lessons.publish()
                 started(self)
                 failure = await self._run_source()
                 self.input_queue.end()
@@ -295,8 +295,7 @@ class Pipeline:
                 self.input_queue.close()
                 work.start_soon(self._limit_drain)
         await self.network_task.recordings.close()
-        if self.checkpoint_writer is not None:
-            await self.checkpoint_writer.finish(self.network)
+        await self.checkpoints.finish(self.network, self.network_task.tick)
         if failure is not None and self.settings.at_end == "exit":
             self.failure = failure
 
@@ -353,14 +352,13 @@ class Pipeline:
             await trio.sleep(max(0.0, min(1.0, saved + every - trio.current_time())))
             if trio.current_time() >= saved + every:
                 saved = trio.current_time()
-                self.network_task.want_checkpoint()
+                self.checkpoints.want()
 
     # -- settings and reports --------------------------------------------------------------------
 
     def take_settings(self, settings: Settings) -> None:
         """Go on with other settings, as far as they can change while it runs."""
-        if self.checkpoint_writer is not None:
-            self._store.keep = settings.checkpoint_keep
+        self.checkpoints.take_settings(settings.checkpoint_keep)
         self.settings = self.network_task.settings = settings
 
     def publish_status(self) -> None:
@@ -369,7 +367,7 @@ class Pipeline:
 
     def summary(self) -> Summary:
         """What was done."""
-        counters, writer = self.network_task.counters, self.checkpoint_writer
+        counters = self.network_task.counters
         return Summary(
             pipeline=self.name,
             reason=self._reason,
@@ -379,8 +377,8 @@ class Pipeline:
             results=counters.results,
             updates=counters.updates,
             drops=dict(self.input_queue.drops),
-            checkpoint=writer.path if writer is not None else None,
-            checkpoint_error=writer.error if writer is not None else None,
+            checkpoint=self.checkpoints.path,
+            checkpoint_error=self.checkpoints.error,
         )
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import trio
 
 from spikewire.runtime.interfaces import PlaysOnRequest, SourceLike
+from spikewire.runtime.pipeline.segment import FinishedSegment
 from spikewire.runtime.protocol.messages import Play, error_reply
 from spikewire.sensors import SensorError
-
-if TYPE_CHECKING:
-    from spikewire.runtime.pipeline.network_task import Finished
 
 # Finished segments remembered for a play whose source has not yet returned from it.
 _REMEMBERED = 256
@@ -25,7 +23,7 @@ class PlaybackRequests:
         self._shelf = (
             cast(PlaysOnRequest, source) if callable(getattr(source, "play", None)) else None
         )
-        self._finished: OrderedDict[int, Finished] = OrderedDict()
+        self._finished: OrderedDict[int, FinishedSegment] = OrderedDict()
         self._waiting: dict[int, trio.Event] = {}
         self._over = trio.Event()
 
@@ -34,7 +32,7 @@ class PlaybackRequests:
         """Whether the source plays anything on request."""
         return self._shelf is not None
 
-    def finished(self, number: int, finished: Finished) -> None:
+    def finished(self, number: int, finished: FinishedSegment) -> None:
         """The network task has computed a segment to its end."""
         self._finished[number] = finished
         while len(self._finished) > _REMEMBERED:

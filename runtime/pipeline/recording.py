@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from spikewire.runtime.errors import ServiceError
-from spikewire.runtime.interfaces import NetworkLike, RecordedPiece, Recorder
+from spikewire.runtime.interfaces import InThread, NetworkLike, RecordedPiece, Recorder
 from spikewire.runtime.pipeline.segment import Segment, TickRange
 from spikewire.runtime.protocol.messages import error_reply
 from spikewire.sensors import SensorError
@@ -40,7 +40,7 @@ class RecordingControl:
         self,
         whole: Recorder | None,
         make: Callable[[NetworkLike], Recorder] | None,
-        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+        in_thread: InThread,
         changed: Callable[[], None],
     ) -> None:
         self.path: str | None = None

@@ -64,11 +64,11 @@ NOTHING = columns(np.zeros(0, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "
 
 @dataclass(frozen=True, slots=True)
 class TickRange:
-    """Ticks up to ``until`` with their events, all under one label."""
+    """Ticks up to ``until`` with their events, all under one label of the source (``truth``)."""
 
     events: EventColumns
     until: int
-    label: str | None
+    truth: str | None
 
 
 class Segment:
@@ -187,3 +187,18 @@ class Segment:
         self._pending = pending.cut(n)
         self.tick = stop
         return TickRange(pending.cut(0, n), stop, self.truth)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedSegment:
+    """Facts of a segment that was computed to its end."""
+
+    first_tick: int
+    end_tick: int
+    events: int
+
+    @classmethod
+    def of(cls, segment: Segment, end_tick: int) -> FinishedSegment:
+        """Take the facts of a segment that ended before ``end_tick``."""
+        first_tick = segment.origin_tick if segment.begun else end_tick
+        return cls(first_tick, end_tick, segment.events)

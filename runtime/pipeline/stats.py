@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import trio
 
-if TYPE_CHECKING:
-    from spikewire.runtime.pipeline.pipeline import Pipeline
+from spikewire.runtime.broker.broker import Broker
+from spikewire.runtime.interfaces import NetworkLike, SourceLike
+from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
+from spikewire.runtime.pipeline.input_queue import InputQueue
+from spikewire.runtime.pipeline.network_task import NetworkTask
+from spikewire.runtime.settings.settings import Settings
+
+
+class ReportedPipeline(Protocol):
+    """The parts of a pipeline that its stats and status describe."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def source(self) -> SourceLike: ...
+    @property
+    def source_state(self) -> str: ...
+    @property
+    def source_error(self) -> str | None: ...
+    @property
+    def replay(self) -> dict[str, Any] | None: ...
+    @property
+    def network(self) -> NetworkLike: ...
+    @property
+    def network_task(self) -> NetworkTask: ...
+    @property
+    def input_queue(self) -> InputQueue: ...
+    @property
+    def broker(self) -> Broker: ...
+    @property
+    def checkpoints(self) -> CheckpointWriter: ...
+    @property
+    def facts(self) -> Callable[[], dict[str, Any]]: ...
 
 
 class StatsPublisher:
     """Publishes stats at a steady pace, and makes the body of a status message."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: ReportedPipeline) -> None:
         self._pipeline = pipeline
         self._before: dict[str, int] | None = None
         self._at = 0.0
@@ -85,16 +123,16 @@ class StatsPublisher:
     def status(self) -> dict[str, Any]:
         """The body of a status message: what holds now, without rates."""
         pipeline, task = self._pipeline, self._pipeline.network_task
-        writer = pipeline.checkpoint_writer
+        teaching, checkpoints = task.teaching, pipeline.checkpoints
         return {
             "run": pipeline.run_id,
             "pipeline": pipeline.name,
             "state": pipeline.state,
             "tick": task.tick,
-            "classes": list(task.classes),
+            "classes": list(teaching.classes),
             "labels": pipeline.settings.labels,
-            "label": task.label,
-            "learn": task.learning,
+            "label": teaching.taught,
+            "learn": teaching.learning,
             "recording": task.recordings.path,
             "source": {
                 "name": pipeline.source.name,
@@ -106,9 +144,9 @@ class StatsPublisher:
             },
             "checkpoint": {
                 "folder": pipeline.settings.checkpoint_folder,
-                "path": writer.path if writer is not None else None,
-                "tick": writer.tick if writer is not None else None,
-                "error": writer.error if writer is not None else None,
-                "failures": writer.failures if writer is not None else 0,
+                "path": checkpoints.path,
+                "tick": checkpoints.tick,
+                "error": checkpoints.error,
+                "failures": checkpoints.failures,
             },
         }

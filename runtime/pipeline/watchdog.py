@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
-if TYPE_CHECKING:
-    from spikewire.runtime.pipeline.pipeline import Pipeline
+from spikewire.runtime.interfaces import SourceLike
+from spikewire.runtime.pipeline.input_queue import InputQueue
+from spikewire.runtime.pipeline.network_task import NetworkTask
+from spikewire.runtime.settings.settings import Settings
 
 log = logging.getLogger("spikewire.runtime")
+
+
+class WatchedPipeline(Protocol):
+    """The parts of a pipeline that a watchdog looks at."""
+
+    source_state: str
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def source(self) -> SourceLike: ...
+    @property
+    def input_queue(self) -> InputQueue: ...
+    @property
+    def network_task(self) -> NetworkTask: ...
+    def publish_status(self) -> None: ...
 
 
 class Watchdog:
@@ -25,7 +43,7 @@ class Watchdog:
         How often either was found.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: WatchedPipeline) -> None:
         self._pipeline = pipeline
         self.network_stalled = False
         self.source_stalls = self.network_stalls = 0

@@ -8,17 +8,15 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
 from spikewire.runtime.errors import ServiceError
 from spikewire.runtime.net.asgi_server import AsgiServer, address_of
 from spikewire.runtime.pipeline.counters import LATENCY_BOUNDS_US
-
-if TYPE_CHECKING:
-    from spikewire.runtime.pipeline.pipeline import Pipeline
-    from spikewire.runtime.server.service import Service
+from spikewire.runtime.pipeline.pipeline import Pipeline
+from spikewire.runtime.server.health import MonitoredService, faults, health
 
 log = logging.getLogger("spikewire.runtime")
 
@@ -26,38 +24,10 @@ PATIENCE_S = 5
 """How long a peer may take to send the rest of a request, and to read an answer."""
 
 
-def faults(pipeline: Pipeline) -> list[str]:
-    """What is wrong with a pipeline, in words."""
-    status = pipeline.stats_publisher.status()
-    found = []
-    if status["state"] != "running":
-        found.append(f"the service is {status['state']}")
-    if status["source"]["state"] == "failed":
-        found.append(f"the source failed: {status['source']['error']}")
-    if status["source"]["state"] == "stalled":
-        found.append(f"the source has sent nothing for {pipeline.settings.stall_s:g} s or more")
-    if pipeline.watchdog.network_stalled:
-        found.append("the network does not come back from a batch")
-    if status["checkpoint"]["error"]:
-        found.append(str(status["checkpoint"]["error"]))
-    return found
-
-
-def health(service: Service) -> tuple[bool, dict[str, Any]]:
-    """Whether every pipeline of a service is well, and why not: a source failed, or it stops."""
-    several = len(service.pipelines) > 1
-    found = [
-        f"{name}: {fault}" if several else fault
-        for name, pipeline in service.pipelines.items()
-        for fault in faults(pipeline)
-    ]
-    return not found, {"ok": not found, "faults": found, "tick": service.first.network_task.tick}
-
-
 class Collector:
     """Gives Prometheus a service's counters, as they stand when it asks."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: MonitoredService) -> None:
         self._service = service
 
     def collect(self) -> Iterator[Any]:
@@ -127,7 +97,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     ("updates", "Weight updates.", lambda p: p.network_task.counters.updates),
     ("synaptic_operations", "Synaptic operations.", lambda p: p.network_task.counters.synaptic_ops),
     ("compute_seconds", "Time in kernels.", lambda p: p.network_task.counters.compute_ns / 1e9),
-    ("lessons", "Lessons.", lambda p: p.network_task.lessons.count),
+    ("lessons", "Lessons.", lambda p: p.network_task.teaching.lessons.count),
     ("dropped_messages", "Messages lost by slow subscribers.", lambda p: p.broker.dropped),
     ("cut_off_subscribers", "Subscribers cut off as too slow.", lambda p: p.broker.cut_off),
     ("source_stalls", "Times the source was silent.", lambda p: p.watchdog.source_stalls),
@@ -135,15 +105,15 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     (
         "checkpoint_failures",
         "Checkpoints that could not be written.",
-        lambda p: 0 if p.checkpoint_writer is None else p.checkpoint_writer.failures,
+        lambda p: p.checkpoints.failures,
     ),
 )
 _GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     ("subscribers", "Connections that have said hello.", lambda p: p.broker.subscribers),
     ("queued_packets", "Packets waiting.", lambda p: p.input_queue.packets),
     ("queued_events", "Events waiting.", lambda p: p.input_queue.events),
-    ("classes", "Classes known.", lambda p: len(p.network_task.classes)),
-    ("learning", "Whether learning is on.", lambda p: int(p.network_task.learning)),
+    ("classes", "Classes known.", lambda p: len(p.network_task.teaching.classes)),
+    ("learning", "Whether learning is on.", lambda p: int(p.network_task.teaching.learning)),
     ("pipeline_up", "Whether the pipeline is well.", lambda p: int(not faults(p))),
 )
 
@@ -157,7 +127,7 @@ def _bearer(authorization: str | None) -> str | None:
     return token.encode("latin-1").strip().decode("utf-8", "replace")
 
 
-def make_app(service: Service) -> Any:
+def make_app(service: MonitoredService) -> Any:
     """Make the ASGI application of a service's two pages.
 
     Raises
@@ -208,7 +178,7 @@ def make_app(service: Service) -> Any:
 
 
 async def serve_http(
-    service: Service,
+    service: MonitoredService,
     host: str,
     port: int,
     *,

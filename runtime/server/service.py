@@ -15,9 +15,9 @@ from typing import Any, Literal
 import trio
 
 from spikewire.runtime.errors import ServiceError
-from spikewire.runtime.interfaces import NetworkLike, Recorder, SourceLike
-from spikewire.runtime.net.tls import limit_sending, open_unix, reload_certificate, server_context
-from spikewire.runtime.pipeline.network_task import InThread
+from spikewire.runtime.interfaces import InThread, NetworkLike, Recorder, SourceLike
+from spikewire.runtime.net.tls import limit_sending, reload_certificate, server_context
+from spikewire.runtime.net.unix_socket import open_unix
 from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline, Summary
 from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
 from spikewire.runtime.server.connection import Connection, refuse
@@ -146,7 +146,7 @@ class Service:
             "pipelines": list(self.pipelines),
             "may": may,
             "offers": pipeline.offers if may == "control" else ["status"],
-            "classes": list(pipeline.network_task.classes),
+            "classes": list(pipeline.network_task.teaching.classes),
             "tick_us": network.tick_us,
             "input": list(network.input_size),
             "source": pipeline.source.name,

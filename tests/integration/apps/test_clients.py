@@ -39,7 +39,7 @@ def test_teach_an_excerpt_then_nothing(running: Any, capsys: pytest.CaptureFixtu
     assert running.service.first.network.updates > before
     # The new name became a class, and the lesson is over.
     assert running.service.first.network.classes == ("left", "right", "up")
-    assert running.service.first.network_task.label is None
+    assert running.service.first.network_task.teaching.taught is None
 
 
 def test_teaching_on_a_quiet_source_says_so(
@@ -47,7 +47,7 @@ def test_teaching_on_a_quiet_source_says_so(
 ) -> None:
     assert cli.run(["teach", "left", "--for", "10ms", "-c", running.address]) == 1
     assert "showed no events" in capsys.readouterr().err
-    assert running.service.first.network_task.label is None
+    assert running.service.first.network_task.teaching.taught is None
 
 
 def test_nothing_is_taught_while_learning_is_off(

@@ -209,7 +209,7 @@ async def test_a_lesson_is_told_from_its_begin_to_its_end(fakes, running, autoju
         await client.learn(True)
         switched, begun = await until(client, "learning", 2)
         assert begun["label"] == "b" or switched["label"] == "b"
-        assert run.service.first.network_task.lessons.count == 2
+        assert run.service.first.network_task.teaching.lessons.count == 2
 
 
 async def test_undo_takes_back_lesson_after_lesson(fakes, running, autojump_clock):
@@ -251,7 +251,7 @@ async def test_labels_of_the_source_make_lessons_too(fakes, running, autojump_cl
         for n, label in enumerate(("a", "c", None)):
             source.push(fakes.packet(range(n * 50_000, n * 50_000 + 50_000, 500), label=label))
         await trio.sleep(1)
-        lessons = run.service.first.network_task.lessons
+        lessons = run.service.first.network_task.teaching.lessons
         assert (lessons.count, lessons.undoable, lessons.label) == (2, "c", None)
         await client.request("undo")
         assert network.classes == ("a", "b")
@@ -265,4 +265,4 @@ async def test_without_memory_for_it_nothing_can_be_taken_back(fakes, running, a
         with pytest.raises(RequestRefused) as refused:
             await client.request("undo")
         assert refused.value.code == "nothing_to_undo"
-        assert run.service.first.network_task.lessons.count == 1
+        assert run.service.first.network_task.teaching.lessons.count == 1

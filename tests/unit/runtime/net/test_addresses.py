@@ -51,7 +51,7 @@ async def test_who_may_watch_may_not_control(fakes, monkeypatch, serving):
                 with pytest.raises(RequestRefused, match="allows to watch only"):
                     await ask
         assert service.refused_requests == 3
-        assert service.first.network_task.learning
+        assert service.first.network_task.teaching.learning
 
         def by_hand():
             with BlockingClient(port=port, token=CONTROL) as client:
@@ -66,10 +66,10 @@ async def test_a_repeated_request_is_done_once(fakes, serving):
         client._last_id -= 1  # as somebody would who plays back what was sent
         with pytest.raises(RequestRefused, match="was used before"):
             await client.learn(True)
-        assert not service.first.network_task.learning
+        assert not service.first.network_task.teaching.learning
         assert service.refused_requests == 1
         await client.learn(True)
-        assert service.first.network_task.learning
+        assert service.first.network_task.teaching.learning
 
 
 def test_tokens_that_are_none_and_public_hosts_without_one():

@@ -9,7 +9,8 @@ import trio.testing
 from spikewire.runtime import WALL_CLOCK_FIELDS, Settings
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.pipeline.input_queue import InputQueue, PendingRequest
-from spikewire.runtime.pipeline.network_task import NetworkTask, winner
+from spikewire.runtime.pipeline.network_task import NetworkTask
+from spikewire.runtime.pipeline.results import winner
 from spikewire.runtime.protocol.messages import Learn, Teach
 
 
@@ -142,7 +143,7 @@ async def test_refusals(fakes):
     answer = await asked.answer()
     assert answer["code"] == "unknown_class"
     assert "a, b" in answer["message"]
-    assert task.label is None
+    assert task.teaching.taught is None
 
 
 async def test_resuming_begins_a_new_segment_after_a_pause(fakes):

@@ -34,7 +34,7 @@ async def test_what_changes_without_a_tick_is_saved_too(fakes, running, tmp_path
         await client.checkpoint()
         assert newest(tmp_path)[2] == ["a", "b", "new"]
         await client.request("undo")
-        assert run.service.first.network_task.unsaved
+        assert run.service.first.checkpoints.unsaved
     # No tick was computed since, and the last word on disk is the undone one all the same.
     assert newest(tmp_path)[2] == ["a", "b"]
 

@@ -23,7 +23,7 @@ def walk(packets, ends, most_ticks, most_events, start=0, every=10):
             assert first < piece.until <= until
             at = segment.origin_tick + (piece.events.t - segment.origin_us) // 1000
             for tick in range(first, piece.until):
-                told.append((tick, piece.label, piece.events.t[at == tick].tolist()))
+                told.append((tick, piece.truth, piece.events.t[at == tick].tolist()))
 
     for packet in packets:
         assert segment.add(packet, columns(packet.events)) == 0

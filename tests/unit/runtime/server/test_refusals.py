@@ -130,7 +130,7 @@ async def test_control_with_a_watch_token_is_refused_logged_and_counted(fakes, s
                 await watcher.play("x")
             assert (await watcher.status())["ok"]
         assert refused(service) == {"requests": 2}
-        assert service.first.network_task.label is None
+        assert service.first.network_task.teaching.taught is None
     assert "teach refused: The token of this connection allows to watch only." in caplog.text
     assert "play refused" in caplog.text
 
@@ -145,7 +145,7 @@ async def test_a_replayed_request_is_refused_logged_and_counted(fakes, serving, 
                 with pytest.raises(RequestRefused, match="was used before") as caught:
                     await client.teach("a")
                 assert caught.value.code == "repeated_id"
-            assert service.first.network_task.label == "b"
+            assert service.first.network_task.teaching.taught == "b"
             client._last_id += 2
             assert (await client.teach(None))["ok"]
         assert refused(service) == {"requests": 2}

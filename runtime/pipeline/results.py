@@ -1,0 +1,89 @@
+"""Results: the class with the highest score, published with its scores and labels."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from spikewire.runtime.broker.broker import Broker
+from spikewire.runtime.pipeline.compute import Computed
+from spikewire.runtime.pipeline.counters import Counters
+from spikewire.runtime.pipeline.segment import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of ticks that are computed in one go.
+
+    Attributes
+    ----------
+    truth
+        The source's label.
+    label
+        The label that counts (the source's or the client's, by the setting ``labels``), if it is a
+        class of the network.
+    teaching
+        Whether the network learns that label.
+    """
+
+    truth: str | None
+    label: str | None
+    teaching: bool
+
+
+class ResultPublisher:
+    """Publishes results on the topic ``result``, and counts them."""
+
+    def __init__(self, broker: Broker, counters: Counters) -> None:
+        self._broker = broker
+        self._counters = counters
+
+    def publish(
+        self,
+        segment: Segment,
+        computed: Computed,
+        classes: tuple[str, ...],
+        labels: Labels,
+        arrived_ns: int,
+    ) -> None:
+        """Publish the results of ticks of a segment.
+
+        Parameters
+        ----------
+        segment, computed
+            The segment, and what its ticks gave.
+        classes
+            Names of the scores.
+        labels
+            The ticks' labels.
+        arrived_ns
+            When the packet arrived that completed the ticks (monotonic clock).
+        """
+        for tick, scores, spikes in zip(
+            computed.tick.tolist(), computed.scores.tolist(), computed.spikes.tolist(), strict=True
+        ):
+            latency_us = max(0, time.monotonic_ns() - arrived_ns) // 1000
+            self._counters.published(latency_us)
+            self._broker.publish(
+                "result",
+                {
+                    "tick": tick,
+                    "t_us": segment.time_after(tick),
+                    "segment": segment.number,
+                    "class": winner(classes, scores),
+                    "scores": dict(zip(classes, scores, strict=True)),
+                    "spikes": spikes,
+                    "truth": labels.truth,
+                    "label": labels.label,
+                    "teaching": labels.teaching,
+                    "latency_us": latency_us,
+                },
+            )
+
+
+def winner(classes: tuple[str, ...], scores: list[int]) -> str | None:
+    """Return the class with the highest score, the first of equals; None if all are the same."""
+    best = max(scores, default=0)
+    if not scores or (best == min(scores) and (len(scores) > 1 or best <= 0)):
+        return None
+    return classes[scores.index(best)]
