@@ -11,7 +11,8 @@ sockets and files as streams. :func:`simulate` makes events, :func:`write_events
 
 Network
 -------
-:class:`Network` runs a :class:`NetworkSpec`, such as a preset from :func:`load_preset`.
+:class:`Network` loads a shipped model, a preset or a file by name and runs event arrays. A
+:class:`NetworkSpec` describes a network of your own, starting from :func:`load_preset`.
 
 Service
 -------
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         RequestRefused,
         Retry,
         Service,
+        ServiceAddress,
         ServiceError,
         Settings,
         SettingsError,
@@ -85,6 +87,7 @@ __all__ = [
     "Retry",
     "SensorError",
     "Service",
+    "ServiceAddress",
     "ServiceError",
     "Settings",
     "SettingsError",
@@ -121,6 +124,7 @@ _NAMES = {
         "RequestRefused",
         "Retry",
         "Service",
+        "ServiceAddress",
         "ServiceError",
         "Settings",
         "SettingsError",
