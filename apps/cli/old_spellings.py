@@ -6,13 +6,18 @@ from collections.abc import Callable, Sequence
 
 from spikewire.apps.cli.output import print_note
 
-_SAME, _SECONDS = "{}", "{}s"
+_SAME, _SECONDS, _MINUTES = "{}", "{}s", "{}min"
 
 # Command, old option -> new option ("" for an argument), and the new spelling of its value.
 OLD: dict[tuple[str, str], tuple[str, str]] = {
     ("run", "--http"): ("--http-port", _SAME),
     ("demo", "--seconds"): ("--for", _SECONDS),
     ("simulate", "--seconds"): ("--for", _SECONDS),
+    ("bench latency", "--seconds"): ("--for", _SECONDS),
+    ("bench subscribers", "--seconds"): ("--for", _SECONDS),
+    ("bench dashboards", "--seconds"): ("--for", _SECONDS),
+    ("bench teachme", "--seconds"): ("--for", _SECONDS),
+    ("bench soak", "--minutes"): ("--for", _MINUTES),
 }
 
 

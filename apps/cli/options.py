@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.units import duration_us, sensor_size
 
 if TYPE_CHECKING:
@@ -128,6 +129,20 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, max=1024, help="Compute in this many processes."),
 ]
+
+
+def length_s(for_us: int | None, *, default: float, least: float, most: float) -> float:
+    """Return the value of ``--for`` in seconds.
+
+    Raises
+    ------
+    UsageError
+        The length is outside the allowed range.
+    """
+    seconds = default if for_us is None else for_us / 1e6
+    if not least <= seconds <= most:
+        raise UsageError(f"--for is {seconds:g}s; allowed are times from {least:g}s to {most:g}s")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

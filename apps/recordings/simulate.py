@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us, names
 from spikewire.apps.cli.warmup import load_kernels
@@ -54,9 +54,7 @@ def simulate(
     trials_to_train.txt and trials_to_test.txt share no person. The same options
     give the same bytes.
     """
-    seconds = 6.0 if for_us is None else for_us / 1e6
-    if not 0.1 <= seconds <= 60:
-        raise UsageError(f"--for is {seconds:g}s; allowed are times from 100ms to 60s")
+    seconds = length_s(for_us, default=6.0, least=0.1, most=60)
     load_kernels()
     from spikewire.sensors import SensorError
     from spikewire.sensors.simulator.dataset import plan_set, write_trials

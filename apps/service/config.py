@@ -1,4 +1,4 @@
-"""`spikewire config`: every setting of a service, its value, and where that is from."""
+"""`spikewire config`: every setting of a service, its value and its origin."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from spikewire.apps.cli.warmup import load_kernels
 
 
 def config(config: Config = None, as_json: Json = False) -> None:
-    """Print every setting of a service: what a run would have, and where from.
+    """Print every setting of a service with its value and origin.
 
-    Defaults, then the file's table \\[service], then variables such as SPIKEWIRE_PORT, then flags
-    of `run`. Tokens are not shown. Pipelines of the file follow, with what is their own.
+    Later origins override earlier ones: defaults, the file's table \\[service], variables such as
+    SPIKEWIRE_PORT, options of `run`. Tokens are not shown. The pipelines of the file follow with
+    their own settings.
     """
     load_kernels()
     from spikewire.runtime import SettingsError, load_settings

@@ -35,9 +35,11 @@ DEFAULT_ARCHITECTURE = "decolle"
 def twin(
     dataset: Annotated[Path, typer.Argument(help="Folder of N-MNIST recordings.")],
     architecture: Annotated[str, typer.Option(help="Shape of the layers.")] = DEFAULT_ARCHITECTURE,
-    passes: Annotated[int, typer.Option(min=1, max=1000, help="Over the training part.")] = 1,
+    passes: Annotated[
+        int, typer.Option(min=1, max=1000, help="Passes over the training part.")
+    ] = 1,
     seed: Annotated[
-        list[int] | None, typer.Option(min=0, help="Once for each network to train; 0 if none.")
+        list[int] | None, typer.Option(min=0, help="Seed of a network; repeatable (default: 0).")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, max=1000, help="Recordings side by side.")] = 50,
     rate: Annotated[
@@ -47,7 +49,9 @@ def twin(
     shift: Annotated[
         int, typer.Option(min=0, max=8, help="Pixels to move training recordings by at random.")
     ] = 0,
-    schedule: Annotated[str, typer.Option(help="Of the rate: constant or cosine.")] = "cosine",
+    schedule: Annotated[
+        str, typer.Option(help="Schedule of the rate: constant or cosine.")
+    ] = "cosine",
     threads: Annotated[int, typer.Option(min=1, help="Cores for PyTorch.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="JSON file for the result, written after every pass.")

@@ -44,34 +44,37 @@ def core(
         Path | None,
         typer.Argument(
             metavar="[DATASET]",
-            help="Recordings to learn from and to show (default: the simulated camera).",
+            help="Folder of recordings (default: the simulated camera).",
         ),
     ] = None,
     lessons: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Parts that the networks learn first.")
+        int, typer.Option(min=1, max=100_000, help="Number of parts learned first.")
     ] = 400,
-    parts: Annotated[int, typer.Option(min=1, max=1000, help="Parts that are timed.")] = 10,
+    parts: Annotated[int, typer.Option(min=1, max=1000, help="Number of timed parts.")] = 10,
     ticks: Annotated[
-        int, typer.Option(min=20, max=10_000, help="Length of a simulated part.")
+        int, typer.Option(min=20, max=10_000, help="Ticks of a simulated part.")
     ] = 300,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Times each side is timed.")] = 5,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Cores for the twin (default: 2).")
+        int | None, typer.Option(min=1, max=256, help="Cores of the float baseline (default: 2).")
     ] = None,
     twin_ticks: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Ticks that the twin is timed over.")
+        int, typer.Option(min=1, max=10_000, help="Timed ticks of the float baseline.")
     ] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights and spikes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and spikes.")] = 0,
     plot: Annotated[
         Path | None, typer.Option(metavar="PNG", help="Draw the figures (needs spikewire\\[plot]).")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="JSON", help="Write the result here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="JSON", help="JSON file of the result.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Time a tick of schaefer2020 and of edge, one core, beside the float twin.
+    """Time a tick of schaefer2020 and edge on one core, beside the float baseline.
 
     The networks learn first, so that they fire as trained ones do. Then all sides are timed in
-    turns; a side's figure is its best round. Without spikewire\\[twin] the twin is left out.
+    turns. The figure of a side is its best round. Without spikewire\\[twin] the baseline
+    is left out.
     """
     for name, target in (("--out", out), ("--plot", plot)):
         if target is not None and not target.absolute().parent.is_dir():

@@ -53,18 +53,21 @@ _SETTLED_US = 1_000_000
 
 def decide(
     clips: Annotated[
-        Path | None, typer.Argument(help="Folder with class_01.bin ... (N-MNIST layout, 128x128).")
+        Path | None,
+        typer.Argument(
+            metavar="[CLIPS]", help="Folder with class_01.bin ... (N-MNIST layout, 128x128)."
+        ),
     ] = None,
-    people: Annotated[int, typer.Option(min=1, max=500, help="Simulated people.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Number of the first of them.")] = _FIRST,
+    people: Annotated[int, typer.Option(min=1, max=500, help="Number of simulated people.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Number of the first person.")] = _FIRST,
     plot: Annotated[
         Path | None, typer.Option(metavar="PNG", help="Draw the curve (needs spikewire\\[plot]).")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure decisions on simulated people with pauses, on what is no gesture, and on real clips.
+    """Measure accuracy and delay of temporal smoothing, and false alarms on non-gestures.
 
-    Takes 20 s for each person. Thresholds were chosen on people 2001 to 2010.
+    The measurement takes 20 s for each person. Thresholds were chosen on people 2001 to 2010.
     """
     found = sorted(clips.glob("class_*.bin")) if clips is not None else []
     if clips is not None and not found:

@@ -62,16 +62,20 @@ _RIVALS = {
 
 def decode(
     events: Annotated[
-        int, typer.Option(min=10_000, max=8_000_000, help="Length of the recording.")
+        int, typer.Option(min=10_000, max=8_000_000, help="Number of events of the recording.")
     ] = 4_000_000,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="The fastest of so many.")] = 5,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=100, help="Rounds, of which the fastest counts.")
+    ] = 5,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="PNG", help="Draw what each filter does (needs spikewire\\[plot])."),
+        typer.Option(
+            metavar="PNG", help="Draw the effect of each filter (needs spikewire\\[plot])."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Time every decoder and filter, beside aestream and faery where they read the file right."""
+    """Time every decoder and filter, beside aestream and faery where they decode correctly."""
     if plot is not None:
         new_figure(1, 1)  # before the work, not after
     load_kernels()

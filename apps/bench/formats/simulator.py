@@ -41,15 +41,19 @@ STATISTICS = {
 
 def simulator(
     directory: Annotated[
-        Path, typer.Argument(help="Folder with class_01.bin ... (N-MNIST layout, 128x128).")
+        Path,
+        typer.Argument(
+            metavar="CLIPS", help="Folder with class_01.bin ... (N-MNIST layout, 128x128)."
+        ),
     ],
-    people: Annotated[int, typer.Option(min=2, max=200, help="Simulated per clip.")] = 12,
+    people: Annotated[int, typer.Option(min=2, max=200, help="Simulated people per clip.")] = 12,
     plot: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Draw it (needs spikewire\\[plot]).")
+        Path | None,
+        typer.Option(metavar="PNG", help="Draw the comparison (needs spikewire\\[plot])."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare rates and places of events with real clips, and time the simulation."""
+    """Compare rates and places of simulated events with real clips, and time the simulation."""
     clips = sorted(directory.glob("class_*.bin"))
     if not clips:
         raise CommandError(f"{directory} holds no class_NN.bin")

@@ -36,18 +36,20 @@ _LIMIT_S = 900.0
 
 
 def gestures(
-    directory: Annotated[Path, typer.Argument(help="Folder with class_01.bin ... class_09.bin.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="CLIPS", help="Folder with class_01.bin ... class_09.bin.")
+    ],
     rounds: Annotated[int, typer.Option(min=1, max=5, help="Times each clip is taught.")] = 3,
     shuffle_labels: Annotated[
-        bool, typer.Option("--shuffle-labels", help="Teach wrong names: this must fail.")
+        bool, typer.Option("--shuffle-labels", help="Teach wrong names, which must fail.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the untrained network.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the untrained network.")] = 0,
     model: Annotated[str, typer.Option(help="Preset to start from.")] = "edge",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Teach five real gestures over the socket, then ask for their unseen rest.
+    """Teach five real gestures over the socket, and test on the unseen rest of the clips.
 
-    Exit code 0 when all five answers are right, 1 when they are not.
+    Exit code 0 if all five answers are correct, else 1.
     """
     for clip in CLIPS:
         if not (directory / f"{clip}.bin").is_file():

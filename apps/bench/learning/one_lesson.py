@@ -25,8 +25,9 @@ from spikewire.apps.bench.learning.live_lesson import live_lesson
 from spikewire.apps.bench.learning.people import BEFORE_MS, CLIP_MS, Person
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -41,27 +42,45 @@ _OWN = 4  # clips of the person who taught
 def teachme(
     gesture: Annotated[
         list[str] | None,
-        typer.Option("--gesture", "-g", metavar="NAME", help="May be repeated (default: all six)."),
+        typer.Option(
+            "--gesture",
+            "-g",
+            metavar="NAME",
+            help="Gesture to teach; repeatable (default: all six).",
+        ),
     ] = None,
-    people: Annotated[int, typer.Option(min=1, max=500, help="How many teach each.")] = 4,
-    others: Annotated[int, typer.Option(min=1, max=500, help="How many others judge it.")] = 8,
-    seconds: Annotated[float, typer.Option(min=0.2, max=60, help="How long it is shown.")] = 5.0,
+    people: Annotated[
+        int, typer.Option(min=1, max=500, help="Number of people that teach each gesture.")
+    ] = 4,
+    others: Annotated[
+        int, typer.Option(min=1, max=500, help="Number of other people to evaluate on.")
+    ] = 8,
+    for_us: Annotated[
+        int | None,
+        typer.Option(
+            "--for", metavar="TIME", parser=duration_us, help="Length of the lesson (default: 5s)."
+        ),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Whose people; the network has seen those of 0.")
+        int,
+        typer.Option(
+            min=1, max=10_000, help="Seed of the people; the network was trained on seed 0."
+        ),
     ] = 7,
-    model: Annotated[str, typer.Option(metavar="FILE|NAME", help="The trained network.")] = (
+    model: Annotated[str, typer.Option(metavar="FILE|NAME", help="Trained network.")] = (
         "gestures"
     ),
     live: Annotated[
-        bool, typer.Option("--live", help="One lesson, to a real service over its socket.")
+        bool, typer.Option("--live", help="Teach one lesson to a real service over its socket.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Teach a trained network a gesture that it has never seen, by showing it once.
+    """Measure one-shot learning of a new gesture, and forgetting of the known ones.
 
     Exit code 0 when, on average, at least 0.9 of the person's own fresh clips are known and the
     other gestures lose at most 2 points, 1 otherwise.
     """
+    seconds = length_s(for_us, default=5.0, least=0.2, most=60)
     load_kernels()
     from spikewire.sensors import EXTRA_GESTURES
 

@@ -22,8 +22,9 @@ from spikewire.apps.bench.load.child_process import child, udp_service
 from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 600.0
@@ -31,13 +32,21 @@ MOST_RATIO = 1.2
 
 
 def dashboards(
-    pages: Annotated[int, typer.Option(min=1, max=100, help="Open at once.")] = 10,
-    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long, each time.")] = 15.0,
+    pages: Annotated[int, typer.Option(min=1, max=100, help="Number of open pages.")] = 10,
+    for_us: Annotated[
+        int | None,
+        typer.Option(
+            "--for", metavar="TIME", parser=duration_us, help="Length of each phase (default: 15s)."
+        ),
+    ] = None,
     rate: Annotated[float, typer.Option(min=1e3, max=1e6, help="Events per second.")] = 100_000,
-    rounds: Annotated[int, typer.Option(min=1, max=20, help="Each with and without.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=20, help="Rounds, each with and without pages.")
+    ] = 3,
     as_json: Json = False,
 ) -> None:
-    """Measure what open dashboards do to the latency of a service."""
+    """Measure the effect of open dashboards on the latency of a service."""
+    seconds = length_s(for_us, default=15.0, least=1, most=600)
     load_kernels()
     phases: list[dict[str, Any]] = []
     for _ in range(rounds):

@@ -23,8 +23,9 @@ from spikewire.apps.bench.load.child_process import Child, child, udp_service
 from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 900.0
@@ -34,13 +35,23 @@ TARGETS = {"p50_us": TICK_US + 1000, "p99_us": 5000, "replay_events_per_s": 3e6}
 
 def latency(
     rate: Annotated[float, typer.Option(min=1e3, max=1e7, help="Events per second.")] = 200_000,
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long.")] = 20.0,
+    for_us: Annotated[
+        int | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            parser=duration_us,
+            help="Length of the measurement (default: 20s).",
+        ),
+    ] = None,
     overload: Annotated[
-        float, typer.Option(min=0, max=1e8, help="Events per second of an overload; 0: none.")
+        float,
+        typer.Option(min=0, max=1e8, help="Events per second of the overload; 0 leaves it out."),
     ] = 4_000_000,
     as_json: Json = False,
 ) -> None:
-    """Measure the age of results on their arrival, under load and under too much of it."""
+    """Measure the age of results at their arrival, under load and under overload."""
+    seconds = length_s(for_us, default=20.0, least=1, most=3600)
     load_kernels()
     report: dict[str, Any] = {"bench": "latency", "machine": machine(), "targets": TARGETS}
     report["load"] = trio.run(partial(_measure, rate, seconds, quiet=as_json))

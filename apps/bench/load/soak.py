@@ -22,8 +22,9 @@ from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 600.0
@@ -33,15 +34,24 @@ TARGETS = {"memory_growth": 0.02, "descriptors": 0, "latency_ratio": 1.1}
 
 
 def soak(
-    minutes: Annotated[float, typer.Option(min=0.1, max=10_000, help="How long.")] = 30.0,
+    for_us: Annotated[
+        int | None,
+        typer.Option(
+            "--for", metavar="TIME", parser=duration_us, help="Length of the run (default: 30min)."
+        ),
+    ] = None,
     rate: Annotated[float, typer.Option(min=1e3, max=1e7, help="Events per second.")] = 200_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of those who come and go.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the clients that come and go.")] = 0,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw it (needs spikewire\\[plot]).")
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", help="Draw the run to this file (needs spikewire\\[plot])."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure what a long run does to a service's memory, descriptors and latency."""
+    """Measure memory, descriptors and latency of a service over a long run."""
+    minutes = length_s(for_us, default=1800.0, least=6, most=600_000) / 60
     if plot is not None:
         check_plot(plot)
     load_kernels()

@@ -18,8 +18,9 @@ from spikewire.apps.bench.load import slow_subscribers, udp_sender
 from spikewire.apps.bench.load.child_process import child, resident, udp_service
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
 _LIMIT_S = 600.0
@@ -27,13 +28,21 @@ MOST_RATIO = 1.2
 
 
 def subscribers(
-    healthy: Annotated[int, typer.Option(min=1, max=1000, help="Who read.")] = 180,
-    deaf: Annotated[int, typer.Option(min=1, max=200, help="Who do not.")] = 20,
-    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long, each time.")] = 20.0,
+    healthy: Annotated[
+        int, typer.Option(min=1, max=1000, help="Number of healthy subscribers.")
+    ] = 180,
+    deaf: Annotated[int, typer.Option(min=1, max=200, help="Number of stalled subscribers.")] = 20,
+    for_us: Annotated[
+        int | None,
+        typer.Option(
+            "--for", metavar="TIME", parser=duration_us, help="Length of each phase (default: 20s)."
+        ),
+    ] = None,
     rate: Annotated[float, typer.Option(min=1e3, max=1e6, help="Events per second.")] = 50_000,
     as_json: Json = False,
 ) -> None:
-    """Measure what subscribers that never read do to those that do."""
+    """Measure the effect of stalled subscribers on healthy ones."""
+    seconds = length_s(for_us, default=20.0, least=1, most=600)
     load_kernels()
     phases = []
     for count in (0, deaf):

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_pages_read_beside_a_subscriber():
-    options = ["--pages", "2", "--seconds", "3", "--rate", "20000", "--rounds", "1", "--json"]
+    options = ["--pages", "2", "--for", "3s", "--rate", "20000", "--rounds", "1", "--json"]
     done = CliRunner().invoke(cli.app, ["bench", "dashboards", *options])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)

@@ -13,7 +13,7 @@ from spikewire.apps.commands import run
 def test_latency_is_measured_and_everything_is_accounted_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    options = ["--rate", "100000", "--seconds", "1", "--overload", "4000000", "--json"]
+    options = ["--rate", "100000", "--for", "1s", "--overload", "4000000", "--json"]
     assert run(["bench", "latency", *options]) == 0
     report = json.loads(capsys.readouterr().out)
     load, overload = report["load"], report["overload"]

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_short_soak(tmp_path):
     plot = tmp_path / "soak.png"
-    options = ["--minutes", "0.15", "--rate", "20000", "--json", "--plot", str(plot)]
+    options = ["--for", "9s", "--rate", "20000", "--json", "--plot", str(plot)]
     done = CliRunner().invoke(cli.app, ["bench", "soak", *options])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)

@@ -11,7 +11,7 @@ from spikewire.apps.commands import run
 
 @pytest.mark.slow
 def test_a_crowd_is_counted_exactly(capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--healthy", "5", "--deaf", "3", "--seconds", "13", "--rate", "20000", "--json"]
+    options = ["--healthy", "5", "--deaf", "3", "--for", "13s", "--rate", "20000", "--json"]
     assert run(["bench", "subscribers", *options]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["everything_received"]

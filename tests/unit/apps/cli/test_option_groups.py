@@ -94,6 +94,7 @@ def test_two_options_of_one_name_are_refused() -> None:
         ("demo --seconds 2.5", "demo --for 2.5s"),
         ("demo --untrained --seconds=0", "demo --untrained --for 0s"),
         ("run --http 9 -- --http 9", "run --http-port 9 -- --http 9"),
+        ("bench soak --json --minutes 3", "bench soak --json --for 3min"),
         ("demo --seconds", "demo --for"),
         ("watch --http 9", "watch --http 9"),
         ("", ""),
