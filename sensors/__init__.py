@@ -33,8 +33,15 @@ if TYPE_CHECKING:
     from spikewire.sensors.recordings.excerpt import Excerpt
     from spikewire.sensors.recordings.labels import Label, read_labels, write_labels
     from spikewire.sensors.recordings.recording import Recording, open_recording
-    from spikewire.sensors.recordings.writers import Aedat4Writer, write_events
-    from spikewire.sensors.simulator.camera import simulate
+    from spikewire.sensors.recordings.writers import WRITABLE_FORMATS, Aedat4Writer, write_events
+    from spikewire.sensors.simulator.camera import Camera, Conditions, simulate
+    from spikewire.sensors.simulator.dataset import (
+        SimulatedRecording,
+        draw_conditions,
+        plan_set,
+        simulate_recording,
+        write_trials,
+    )
     from spikewire.sensors.sources.aestream_camera import AestreamCamera
     from spikewire.sensors.sources.files import FileSource
     from spikewire.sensors.sources.nats.address import (
@@ -60,7 +67,9 @@ _HOME = {
     "Aedat4Writer": "recordings.writers",
     "AestreamCamera": "sources.aestream_camera",
     "BrokerError": "sources.nats.address",
+    "Camera": "simulator.camera",
     "Chain": "filters.base",
+    "Conditions": "simulator.camera",
     "Dataset": "datasets.dataset",
     "DecodeError": "errors",
     "Deliver": "events",
@@ -84,6 +93,7 @@ _HOME = {
     "SensorError": "errors",
     "ShelfSource": "sources.shelf",
     "SimSource": "sources.simulated",
+    "SimulatedRecording": "simulator.dataset",
     "Source": "events",
     "SourceError": "errors",
     "SourceWrapper": "sources.wrapper",
@@ -91,9 +101,11 @@ _HOME = {
     "StdinSource": "sources.stdin",
     "UdpSource": "sources.udp",
     "UsbCamera": "sources.usb_camera",
+    "WRITABLE_FORMATS": "recordings.writers",
     "check_events": "events",
     "check_subject": "sources.nats.address",
     "describe_recording": "recordings.describe",
+    "draw_conditions": "simulator.dataset",
     "encode_spif": "sources.spif",
     "find_recordings": "datasets.discovery",
     "make_chain": "filters.parse",
@@ -108,22 +120,28 @@ _HOME = {
     "parse_duration": "units",
     "parse_size": "units",
     "parse_speed": "units",
+    "plan_set": "simulator.dataset",
     "read_labels": "recordings.labels",
     "simulate": "simulator.camera",
+    "simulate_recording": "simulator.dataset",
     "subject_name": "sources.nats.address",
     "wrap_dataset": "datasets.external",
     "write_events": "recordings.writers",
     "write_labels": "recordings.labels",
+    "write_trials": "simulator.dataset",
 }
 
 __all__ = [
     "EVENT_DTYPE",
     "EXTRA_GESTURES",
     "GESTURES",
+    "WRITABLE_FORMATS",
     "Aedat4Writer",
     "AestreamCamera",
     "BrokerError",
+    "Camera",
     "Chain",
+    "Conditions",
     "Dataset",
     "DecodeError",
     "Deliver",
@@ -144,6 +162,7 @@ __all__ = [
     "SensorError",
     "ShelfSource",
     "SimSource",
+    "SimulatedRecording",
     "Source",
     "SourceError",
     "SourceWrapper",
@@ -154,6 +173,7 @@ __all__ = [
     "check_events",
     "check_subject",
     "describe_recording",
+    "draw_conditions",
     "encode_spif",
     "find_recordings",
     "make_chain",
@@ -168,12 +188,15 @@ __all__ = [
     "parse_duration",
     "parse_size",
     "parse_speed",
+    "plan_set",
     "read_labels",
     "simulate",
+    "simulate_recording",
     "subject_name",
     "wrap_dataset",
     "write_events",
     "write_labels",
+    "write_trials",
 ]
 
 

@@ -39,15 +39,15 @@ def convert(
     """
     with patience():
         from spikewire.sensors import (
+            WRITABLE_FORMATS,
             DecodeError,
             SensorError,
             make_chain,
             open_recording,
             write_events,
         )
-        from spikewire.sensors.recordings.writers import MAKES
-    if target.suffix.lower() not in MAKES:
-        raise UsageError(f"{target} is of no format that is written: {', '.join(MAKES)}")
+    if target.suffix.lower() not in WRITABLE_FORMATS:
+        raise UsageError(f"{target} is of no format that is written: {', '.join(WRITABLE_FORMATS)}")
     if target.exists() and not force:
         raise UsageError(f"{target} exists already; give --force to replace it")
     recording = open_recording(
@@ -76,13 +76,14 @@ def convert(
     if as_json:
         print_json(
             {
-                "type": "summary", "path": str(target), "format": MAKES[target.suffix.lower()],
-                "events": count, "size": chain.size, "dropped": lost,
+                "type": "summary", "path": str(target),
+                "format": WRITABLE_FORMATS[target.suffix.lower()], "events": count,
+                "size": chain.size, "dropped": lost,
                 "damage": damage[0] if damage else None,
             }
         )  # fmt: skip
     else:
-        told = f"{target}: {count:,} events, {MAKES[target.suffix.lower()]}"
+        told = f"{target}: {count:,} events, {WRITABLE_FORMATS[target.suffix.lower()]}"
         told += "".join(f", {name} {n:,} dropped" for name, n in lost.items())
         console().print(told, markup=False, soft_wrap=True)
         for sentence in damage:

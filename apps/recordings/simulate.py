@@ -19,7 +19,7 @@ from spikewire.apps.cli.units import duration_us, names
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
-    from spikewire.sensors.simulator.dataset import SimulatedRecording
+    from spikewire.sensors import SimulatedRecording
 
 
 def simulate(
@@ -56,8 +56,7 @@ def simulate(
     """
     seconds = length_s(for_us, default=6.0, least=0.1, most=60)
     load_kernels()
-    from spikewire.sensors import SensorError
-    from spikewire.sensors.simulator.dataset import plan_set, write_trials
+    from spikewire.sensors import SensorError, plan_set, write_trials
 
     first = max(1, subjects * 4 // 5) if train is None else train
     if first >= subjects:
@@ -92,7 +91,7 @@ def simulate(
 
 
 def _record(takes: list[SimulatedRecording], out: Path, jobs: int, *, quiet: bool) -> int:
-    from spikewire.sensors.simulator.dataset import simulate_recording
+    from spikewire.sensors import simulate_recording
 
     events = 0
     columns = (TextColumn("recording"), BarColumn(), TextColumn("{task.completed}/{task.total}"))

@@ -286,12 +286,12 @@ WRITERS: dict[str, Callable[[Iterable[Events], Path, tuple[int, int]], None]] = 
 }
 """By how the file's name ends."""
 
-MAKES = {
+WRITABLE_FORMATS = {
     ".aedat4": "AEDAT 4.0", ".aedat": "AEDAT 3.1", ".bin": "N-MNIST", ".csv": "CSV",
     ".dat": "DAT version 2", ".es": "Event Stream 2", ".npy": "NumPy",
     ".raw": "Prophesee RAW, EVT 3.0",
 }  # fmt: skip
-"""What each of them is."""
+"""Formats by the suffix of a file's name."""
 
 
 def write_events(chunks: Iterable[Events], path: str | Path, size: tuple[int, int]) -> int:

@@ -64,7 +64,7 @@ def person(number: int, *filters: str) -> Source:
 
 def shaken(number: int, seconds: float) -> Source:
     """A person who stands still before a camera that shakes by two pixels."""
-    from spikewire.sensors.simulator.camera import Camera, Conditions
+    from spikewire.sensors import Camera, Conditions
 
     camera = Camera(seed=number, subject=number, conditions=Conditions(shake=2.0))
     return Made("shaken", camera.see(None, round(seconds * 1e6)))

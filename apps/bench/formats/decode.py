@@ -205,8 +205,7 @@ def _draw(path: Path) -> None:
     """Draw 80 ms of a noisy camera, before and after each filter: ON white, OFF black."""
     import numpy as np
 
-    from spikewire.sensors import make_chain
-    from spikewire.sensors.simulator.camera import Camera, Conditions
+    from spikewire.sensors import Camera, Conditions, make_chain
 
     camera = Camera(seed=4, conditions=Conditions(noise=12.0))
     seen = camera.see("right_hand_wave", 3_080_000)

@@ -52,8 +52,7 @@ class Person:
         self, shown: tuple[tuple[str, int], ...], showing: int, spec: NetworkSpec
     ) -> BinnedEvents:
         from spikewire.qcore import bin_events
-        from spikewire.sensors.simulator.camera import Camera
-        from spikewire.sensors.simulator.dataset import SimulatedRecording, draw_conditions
+        from spikewire.sensors import Camera, SimulatedRecording, draw_conditions
 
         assert self.subject > _TRAINED_BELOW
         light = _ROOMS[(self.number + showing) % len(_ROOMS)]
