@@ -1,0 +1,169 @@
+"""Messages between browser and service, and the ends of both connections."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import AsyncMock
+
+import msgpack
+import pytest
+import trio
+import trio.testing
+from wsproto.events import (
+    CloseConnection,
+)
+
+from spikewire.apps.dashboard.websocket_relay import Relay
+from spikewire.runtime import frame
+from tests.unit.apps.dashboard.browser import OPEN, echo, opened, serving
+
+
+async def test_messages_go_both_ways_unread() -> None:
+    async with serving(echo) as url:
+        browser = await opened(url)
+        for payload in (b"\xc1 no msgpack at all", b"x", bytes(60_000)):
+            await browser.say(payload)
+            assert await browser.message() == payload
+
+
+async def test_what_comes_at_once_goes_on_at_once() -> None:
+    payloads = [msgpack.packb({"n": n}) for n in range(100)]
+
+    async def talk(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"".join(map(frame, payloads)))
+
+    async with serving(talk) as url:
+        browser = await opened(url)
+        assert await browser.message() == b"".join(payloads)
+        ended = await browser.hear()
+        assert isinstance(ended, CloseConnection)
+        assert ended.code == 1000
+
+
+async def test_a_service_that_is_not_there_is_told() -> None:
+    async with serving() as url:
+        browser = await opened(url)
+        told = msgpack.unpackb(await browser.message())
+        assert told["type"] == "unreachable"
+        assert told["message"] == "Cannot reach a service at 127.0.0.1:1: Connection refused."
+        ended = await browser.hear()
+        assert ended.code == 1013
+
+
+async def test_a_service_that_speaks_something_else_is_told() -> None:
+    async def talk(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with serving(talk) as url:
+        told = msgpack.unpackb(await (await opened(url)).message())
+        assert (told["type"], told["code"]) == ("error", "frame_too_large")
+
+
+async def test_a_browser_that_says_too_much_is_cut_off() -> None:
+    async with serving(echo) as url:
+        browser = await opened(url)
+        await browser.say(bytes(100_000))
+        ended = await browser.hear()
+        assert isinstance(ended, CloseConnection)
+        assert ended.code == 1009
+
+
+async def test_when_the_page_vanishes_its_last_will_is_done() -> None:
+    heard = bytearray()
+    over = trio.Event()
+
+    async def talk(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            async for data in stream:
+                heard.extend(data)
+        over.set()
+
+    async with serving(talk) as url:
+        browser = await opened(url)
+        await browser.say(b"teach")
+        await browser.say(b"teach nothing".hex())
+        await browser.stream.aclose()
+        await over.wait()
+        assert heard == frame(b"teach") + frame(b"teach nothing")
+        heard.clear()
+        over = trio.Event()
+        browser = await opened(url)
+        await browser.say(b"no hexadecimal".hex() + "zz")
+        await browser.say(b"teach nothing".hex())
+        await browser.say("")
+        await browser.say(b"x")
+        await browser.say("nonsense")
+        await browser.stream.aclose()
+        await over.wait()
+        assert heard == frame(b"x")
+
+
+class Phone:
+    """The end of a WebSocket that the relay sees, without a network."""
+
+    def __init__(self) -> None:
+        self.says, self._heard = trio.open_memory_channel[dict[str, Any]](100)
+        self.client_state = self.application_state = None
+        self.receive = self._heard.receive
+
+    async def say(self, data: bytes | str) -> None:
+        kind = "bytes" if isinstance(data, bytes) else "text"
+        await self.says.send({"type": "websocket.receive", kind: data})
+
+
+async def test_a_phone_that_falls_silent_while_it_teaches_teaches_no_more(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    door = SimpleNamespace(open=AsyncMock(return_value=ours))
+    phone: Any = Phone()
+    will = b"teach nothing".hex()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Relay(phone, door, trio.Event()).run)  # type: ignore[arg-type]
+        await phone.say(will)
+        await phone.say(b"teach")
+        assert await theirs.receive_some() == frame(b"teach")
+        for _ in range(20):
+            await trio.sleep(1)
+            await phone.say(will)
+        with trio.move_on_after(2.9) as held:
+            await theirs.receive_some()
+        assert held.cancelled_caught
+        with trio.fail_after(0.2):
+            assert await theirs.receive_some() == frame(b"teach nothing")
+        # Once; and who comes back is listened to, and may be silent when nothing is taught.
+        await trio.sleep(60)
+        await phone.say(b"hello again")
+        assert await theirs.receive_some() == frame(b"hello again")
+        await phone.say(will)
+        await phone.say("")
+        await trio.sleep(60)
+        await phone.says.send({"type": "websocket.disconnect"})
+        assert await theirs.receive_some() == b""
+
+
+@pytest.mark.slow
+async def test_a_browser_that_does_not_read_stops_the_service_being_read() -> None:
+    sent = 0
+
+    async def talk(stream: trio.SocketStream) -> None:
+        nonlocal sent
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(frame(bytes(100_000)))
+                sent += 100_004
+
+    async with serving(talk) as url:
+        await opened(url)  # and never reads
+        before = -1
+        while sent != before:
+            before = sent
+            await trio.sleep(0.2)
+        assert sent < 32_000_000  # the kernel's own buffers, and no more
+        stubborn = OPEN.pop()
+        began = trio.current_time()
+    # The server's last words are a matter of a second, whoever listens.
+    assert trio.current_time() - began < 3
+    await trio.aclose_forcefully(stubborn)
