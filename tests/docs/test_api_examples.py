@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import doctest
+import importlib
 import inspect
 import re
 import shutil
@@ -59,6 +60,13 @@ def docstrings(path: Path) -> Iterator[Example]:
         text = ast.get_docstring(node) or ""
         if ">>> " in text or BLOCK.search(text):
             yield Example(place, node.body[0].lineno, text)
+
+
+def module_at(place: str) -> types.ModuleType:
+    """Import the module of a file, whose names its examples may use."""
+    name = place.removeprefix("src/spikewire/").removesuffix(".py").removesuffix("/__init__")
+    parts = [] if name == "__init__" else name.split("/")
+    return importlib.import_module(".".join(["spikewire", *parts]))
 
 
 def blocks(document: str) -> Iterator[Example]:
@@ -136,7 +144,7 @@ def test_the_docstring_at(example: Example, folder: Path, request: pytest.Fixtur
     assert "+SKIP" not in text, "an example that is not run is none"
     for found in BLOCK.finditer(text):
         run_block(inspect.cleandoc(found[2]), example.place, example.line)
-    space = {"__name__": "example", "np": np}
+    space = {**vars(module_at(example.place)), "np": np}
     test = doctest.DocTestParser().get_doctest(text, space, example.place, None, example.line)
     said: list[str] = []
     doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test, out=said.append)
