@@ -39,6 +39,7 @@ def parse_duration(text: str, *, bare: str | None = None) -> int:
 
     Examples
     --------
+    >>> from spikewire.sensors import parse_duration
     >>> parse_duration("1.5s")
     1500000
     >>> parse_duration("20000", bare="us")
@@ -66,6 +67,7 @@ def parse_speed(text: str) -> float | None:
 
     Examples
     --------
+    >>> from spikewire.sensors import parse_speed
     >>> parse_speed("10x")
     10.0
     """
@@ -96,6 +98,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
     Examples
     --------
+    >>> from spikewire.sensors import parse_size
     >>> parse_size("346x260")
     (346, 260)
     """
@@ -118,6 +121,7 @@ def parse_bytes(text: str) -> int:
 
     Examples
     --------
+    >>> from spikewire.sensors import parse_bytes
     >>> parse_bytes("64kB")
     65536
     """

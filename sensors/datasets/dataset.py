@@ -190,7 +190,7 @@ class Dataset:
 
 
 def _decode(path: Path, size: tuple[int, int]) -> Events:
-    chunks = list(open_recording(path, size=size).chunks())
-    if not chunks:
+    events = open_recording(path, size=size).read()
+    if not len(events):
         raise SensorError(f"{path} holds no events.")
-    return np.concatenate(chunks) if len(chunks) > 1 else chunks[0]
+    return events

@@ -30,7 +30,7 @@ def open_dataset(
 ) -> Dataset:
     """Open a folder of labelled recordings.
 
-    Layouts are told apart by what lies there:
+    The layout is detected from the files:
 
     - DVS128 Gesture as published: ``userNN_LIGHT.aedat`` (AEDAT 3.1) with ``_labels.csv`` beside
       them, and ``trials_to_train.txt`` and ``trials_to_test.txt``, of which ``part`` names one.
@@ -52,11 +52,34 @@ def open_dataset(
         Which of a data set's own two parts; of folders named ``train`` and ``test`` (or ``Train``
         and ``Test``), that folder. None for all there is.
 
+    Returns
+    -------
+    Dataset
+        Its ``classes``, its ``samples``, and the events of one by :meth:`Dataset.load`.
+
     Raises
     ------
     SensorError
         If there is no such folder, it holds no recordings, a recording lies there without a label
         or a label file without its recording, or a label is none of ``classes``.
+
+    Examples
+    --------
+    A folder for each class, here with one simulated recording each:
+
+    >>> from pathlib import Path
+    >>> from spikewire.sensors import open_dataset, simulate, write_events
+    >>> for gesture in ("arm_roll", "hand_clapping"):
+    ...     Path("own", gesture).mkdir(parents=True)
+    ...     events = simulate(gesture, seconds=0.1)
+    ...     _ = write_events(events, Path("own", gesture, "user01.aedat4"), (128, 128))
+    >>> dataset = open_dataset("own")
+    >>> dataset.classes, len(dataset), dataset.size
+    (('arm_roll', 'hand_clapping'), 2, (128, 128))
+    >>> dataset.samples[0].label, dataset.samples[0].subject
+    ('arm_roll', 'user01')
+    >>> dataset.load(dataset.samples[0]).dtype.names
+    ('t', 'x', 'y', 'p')
     """
     folder = Path(path)
     if not folder.is_dir():

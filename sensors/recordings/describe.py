@@ -1,4 +1,4 @@
-"""RecordingInfo about a recording, from reading it through."""
+"""Facts about a recording, from reading it through."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from spikewire.sensors.recordings.recording import Reader, open_recording
 
 @dataclass(frozen=True, slots=True)
 class RecordingInfo:
-    """What a recording is and holds; times in microseconds.
+    """Facts about a recording; times in microseconds.
 
     ``damage`` is None, or a mapping with the byte ``offset`` and the ``reason``; the counts are
     those of the events before it. ``dropped`` counts events that break a rule, ``left_out`` those
-    that the recording itself declares unusable. ``note`` says what was told from the content.
+    that the recording itself declares unusable. ``note`` names what was detected from the content.
     """
 
     path: str

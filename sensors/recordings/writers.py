@@ -294,13 +294,13 @@ WRITABLE_FORMATS = {
 """Formats by the suffix of a file's name."""
 
 
-def write_events(chunks: Iterable[Events], path: str | Path, size: tuple[int, int]) -> int:
+def write_events(events: Events | Iterable[Events], path: str | Path, size: tuple[int, int]) -> int:
     """Write a recording of the format that its name ends in; memory does not grow with it.
 
     Parameters
     ----------
-    chunks
-        Checked events in time order, in pieces.
+    events
+        Checked ``EVENT_DTYPE`` array in time order, or an iterable of such arrays.
     path
         The file: ``.aedat4``, ``.aedat`` (3.1), ``.bin`` (N-MNIST), ``.csv``, ``.dat`` (version 2),
         ``.es``, ``.npy`` or ``.raw`` (EVT 3.0). It appears when all is written.
@@ -316,19 +316,29 @@ def write_events(chunks: Iterable[Events], path: str | Path, size: tuple[int, in
     ------
     SensorError
         If the format is not written, cannot hold these events, or the disk cannot.
+
+    Examples
+    --------
+    >>> from spikewire.sensors import open_recording, simulate, write_events
+    >>> events = simulate("air_drums", seconds=0.1)
+    >>> write_events(events, "drums.aedat4", (128, 128)) == len(events)
+    True
+    >>> bool((open_recording("drums.aedat4").read() == events).all())
+    True
     """
     path = Path(path)
     write = WRITERS.get(path.suffix.lower())
     if write is None:
         raise SensorError(f"{path} is of no format that is written: {', '.join(WRITERS)}.")
     count = 0
+    chunks = [events] if isinstance(events, np.ndarray) else events
 
     def counted() -> Iterator[Events]:
         nonlocal count
-        for events in chunks:
-            if len(events):
-                count += len(events)
-                yield events
+        for chunk in chunks:
+            if len(chunk):
+                count += len(chunk)
+                yield chunk
 
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     stream = counted()

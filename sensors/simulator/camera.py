@@ -230,21 +230,50 @@ def _noisy(conditions: Conditions) -> PixelModel:
 def simulate(
     gesture: str,
     *,
-    seed: int = 0,
     subject: int = 1,
-    duration_us: int = 1_500_000,
+    seconds: float = 1.5,
+    seed: int = 0,
     conditions: Conditions | None = None,
 ) -> Events:
-    """Simulate one subject's gesture, already under way.
+    """Simulate a recording of one person's gesture.
+
+    Parameters
+    ----------
+    gesture
+        A name of ``GESTURES`` or ``EXTRA_GESTURES``. The gesture is already under way at time 0.
+    subject
+        Number of the person, from 0: build, clothes and habits follow from it.
+    seconds
+        Length, rounded down to whole milliseconds; at most 3,600.
+    seed
+        Draws the sensor, the room and this performance; the same seed gives the same events.
+    conditions
+        Quality of the sensor, background and lamp; None for the usual ones.
 
     Returns
     -------
     ndarray
-        Events in time order, from 0 to ``duration_us``, on 128x128 pixels.
+        Contiguous ``EVENT_DTYPE`` array in time order, with times from 0 in microseconds, of a
+        sensor of 128x128 pixels.
 
     Raises
     ------
     SourceError
-        If there is no such gesture.
+        If there is no such gesture, or a number is out of range.
+
+    Examples
+    --------
+    >>> from spikewire.sensors import simulate
+    >>> events = simulate("hand_clapping", subject=3, seconds=0.2, seed=7)
+    >>> events.dtype.names
+    ('t', 'x', 'y', 'p')
+    >>> bool((events["t"] < 200_000).all())
+    True
     """
-    return Camera(seed=seed, subject=subject, conditions=conditions).see(gesture, duration_us)
+    if not 0 <= seconds <= 3600:
+        raise SourceError(f"seconds is {seconds}; allowed are numbers from 0 to 3600.")
+    for name, number in (("subject", subject), ("seed", seed)):
+        if number < 0:
+            raise SourceError(f"{name} is {number}; allowed are numbers from 0.")
+    camera = Camera(seed=seed, subject=subject, conditions=conditions)
+    return camera.see(gesture, round(seconds * 1e6))

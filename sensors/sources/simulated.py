@@ -21,11 +21,8 @@ from spikewire.sensors.simulator.camera import (
     Camera,
     Conditions,
     check_gesture,
-    simulate,
 )
 from spikewire.sensors.sources.pacing import check_speed, read_speed
-
-__all__ = ["SimSource", "open_simulator", "simulate"]
 
 SLICE_US = 5_000
 """Stream time of a packet in real time: a paced stream waits no longer than this for its events."""

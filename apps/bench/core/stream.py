@@ -132,7 +132,7 @@ def simulated(spec: NetworkSpec, ticks: int, parts: int, seed: int) -> Stream:
     for n in range(parts):
         label = n % len(GESTURES)
         events = simulate(
-            GESTURES[label], seed=seed + n, subject=1 + n % 3, duration_us=ticks * spec.tick_us
+            GESTURES[label], seed=seed + n, subject=1 + n % 3, seconds=ticks * spec.tick_us / 1e6
         )
         events = events[events["t"] < ticks * spec.tick_us]
         t, x, y, p = (np.ascontiguousarray(events[name]) for name in ("t", "x", "y", "p"))

@@ -114,7 +114,7 @@ def _recording(count: int) -> Events:
 
     from spikewire.sensors import simulate
 
-    part = simulate("air_drums", duration_us=2_000_000)
+    part = simulate("air_drums", seconds=2)
     times = -(-count // len(part))
     whole = np.concatenate([part] * times)[:count]
     # Squeezed so that the times of all formats hold it, N-MNIST's 8.4 s.

@@ -72,9 +72,7 @@ def simulator(
         made = []
         for person in range(people):
             began = time.perf_counter()
-            events = simulate(
-                gesture, seed=person, subject=500 + person, duration_us=round(SECONDS * 1e6)
-            )
+            events = simulate(gesture, seed=person, subject=500 + person, seconds=SECONDS)
             took += time.perf_counter() - began
             shown += SECONDS
             made.append(statistics(events))

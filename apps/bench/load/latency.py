@@ -140,7 +140,7 @@ def _replay() -> dict[str, Any]:
     from spikewire.apps.service.in_process import run_in_process
     from spikewire.sensors import Excerpt, FileSource, simulate, write_events
 
-    events = simulate("air_drums", duration_us=10_000_000)
+    events = simulate("air_drums", seconds=10)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.dat"
         write_events([events], path, (128, 128))

@@ -22,7 +22,7 @@ def main(port: int, rate: float, seconds: float) -> None:
     """Send until the time is over."""
     from spikewire.sensors import simulate
 
-    events = simulate("air_drums", duration_us=1_000_000)
+    events = simulate("air_drums", seconds=1)
     each = int(max(1, min(_MOST, rate * 200e-6)))
     count = len(events) // each
     places = (

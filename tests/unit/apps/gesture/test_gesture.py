@@ -44,7 +44,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 def waving(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording of 1.2 s of a simulated person who rolls the arms."""
     path = tmp_path_factory.mktemp("gesture") / "roll.aedat4"
-    events = simulate("arm_roll", seed=3, subject=7, duration_us=1_200_000)
+    events = simulate("arm_roll", seed=3, subject=7, seconds=1.2)
     write_events([events], path, (128, 128))
     return path
 

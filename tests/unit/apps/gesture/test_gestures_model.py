@@ -42,7 +42,7 @@ def test_it_is_small_and_knows_the_eleven_gestures() -> None:
 @pytest.mark.slow
 def test_it_knows_gestures_of_unseen_people() -> None:
     shown = [(gesture, person) for gesture in GESTURES for person in (701, 702)]
-    told = ask([simulate(g, seed=7, subject=p, duration_us=1_500_000) for g, p in shown])
+    told = ask([simulate(g, seed=7, subject=p, seconds=1.5) for g, p in shown])
     right = sum(name == gesture for name, (gesture, _) in zip(told, shown, strict=True))
     assert right >= 19, list(zip(told, shown, strict=True))
 

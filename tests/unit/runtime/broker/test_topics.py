@@ -110,7 +110,7 @@ async def test_pictures_come_at_a_steady_pace_however_many_events_there_are(
 
 
 def gesture(ticks):
-    events = simulate("air_drums", duration_us=ticks * 1000)
+    events = simulate("air_drums", seconds=ticks / 1000)
     return TickRange(columns(events), ticks, None)
 
 

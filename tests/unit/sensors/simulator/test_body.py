@@ -95,7 +95,7 @@ def test_turns_of_the_events() -> None:
     # Where the events are tells the same as where the hand is, as in the real recordings, in which
     # a right arm's counter-clockwise circle turns clockwise in the image.
     for gesture, image_turn in (("right_arm_counter_clockwise", 1), ("left_arm_clockwise", -1)):
-        events = simulate(gesture, subject=2, duration_us=1_000_000)
+        events = simulate(gesture, subject=2, seconds=1)
         step = events["t"] // 50_000
         places = np.array(
             [

@@ -27,11 +27,11 @@ from spikewire.sensors.simulator.camera import Camera
 
 
 def test_the_same_seed_gives_the_same_events() -> None:
-    one = simulate("arm_roll", seed=3, subject=2, duration_us=100_000)
-    assert (one == simulate("arm_roll", seed=3, subject=2, duration_us=100_000)).all()
+    one = simulate("arm_roll", seed=3, subject=2, seconds=0.1)
+    assert (one == simulate("arm_roll", seed=3, subject=2, seconds=0.1)).all()
     for other in (
-        simulate("arm_roll", seed=4, subject=2, duration_us=100_000),
-        simulate("arm_roll", seed=3, subject=4, duration_us=100_000),
+        simulate("arm_roll", seed=4, subject=2, seconds=0.1),
+        simulate("arm_roll", seed=3, subject=4, seconds=0.1),
     ):
         assert len(other) != len(one) or (other != one).any()
 
@@ -45,7 +45,7 @@ def test_how_a_stretch_is_cut_changes_no_event() -> None:
 
 @pytest.mark.parametrize("gesture", [*GESTURES, *EXTRA_GESTURES])
 def test_rates_and_statistics_are_those_of_a_camera(gesture: str) -> None:
-    events = simulate(gesture, subject=2, duration_us=900_000)
+    events = simulate(gesture, subject=2, seconds=0.9)
     check_events(events, (128, 128))  # raises if anything is out of order or bounds
     assert events["t"][-1] < 900_000
     # The real clips: 44,000 to 125,000 events a second, 49 to 52 % of them ON, and from 23 % (a
@@ -57,7 +57,7 @@ def test_rates_and_statistics_are_those_of_a_camera(gesture: str) -> None:
 
 
 def test_people_differ() -> None:
-    rates = [len(simulate("arm_roll", subject=n, duration_us=300_000)) for n in range(1, 7)]
+    rates = [len(simulate("arm_roll", subject=n, seconds=0.3)) for n in range(1, 7)]
     assert max(rates) > 1.5 * min(rates)
 
 
@@ -194,7 +194,7 @@ def test_a_real_clip_could_be_one_of_the_simulated(data_dir: Path, number: int) 
     real = np.concatenate(list(open_recording(path).chunks()))
     real = statistics(real[real["t"] - real["t"][0] < 700_000], 0.7)
     people = [
-        statistics(simulate(GESTURES[number - 1], seed=n, subject=n, duration_us=700_000), 0.7)
+        statistics(simulate(GESTURES[number - 1], seed=n, subject=n, seconds=0.7), 0.7)
         for n in range(1, 9)
     ]
     for name, value in real.items():
@@ -257,3 +257,19 @@ def test_wrong_names_are_refused_in_one_sentence(uri: str, says: str) -> None:
 def test_a_simulator_needs_a_class() -> None:
     with pytest.raises(SourceError, match="at least one class"):
         SimSource(classes=())
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({"seconds": -1}, "seconds is -1; allowed are numbers from 0 to 3600"),
+        ({"seconds": float("nan")}, "seconds is nan"),
+        ({"subject": -1}, "subject is -1; allowed are numbers from 0"),
+        ({"seed": -2}, "seed is -2"),
+    ],
+)
+def test_impossible_numbers_of_a_simulation_are_refused(
+    numbers: dict[str, float], says: str
+) -> None:
+    with pytest.raises(SourceError, match=says):
+        simulate("arm_roll", **numbers)  # type: ignore[arg-type]
