@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.support.documents import (
     free_port,
     lines_of,
 )
+from tests.support.preloaded import Preloaded
 from tests.support.programs import find_program, needed_program
 
 NOT_RUN = {
@@ -90,6 +92,14 @@ BEFORE = {
 }
 """What goes on already when a section of a document begins."""
 
+FROM_THE_START = ("README.md", "docs/sweep.md")
+"""Documents whose commands start Python anew, as a person's do.
+
+The first one that anybody reads, and one whose command starts processes by the module that Python
+was started with. The others' commands took longer to start than to run: they are forks of one
+process that has loaded everything.
+"""
+
 PROGRAMS = ("curl",)
 """Programs that lines need beside those that every Linux has; such a line may be left out."""
 
@@ -126,12 +136,19 @@ def told_to_run() -> list[Line]:
 
 
 @pytest.fixture(scope="session")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
+    """A process that has loaded spikewire, which commands are forked from."""
+    with Preloaded(tmp_path_factory.mktemp("preloaded")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded) -> Path:
     """Recordings and folders that documents take for granted, made once, small."""
     folder = tmp_path_factory.mktemp("material")
     (folder / "secret.txt").write_text("a-token-of-this-test\n")
     (folder / "vocabulary").mkdir()
-    stage = Stage(folder, free_port())
+    stage = Stage(folder, free_port(), preloaded=preloaded)
     made = [
         'spikewire record walk.aedat4 --source "sim:?seed=7&duration=2" --speed max',
         "spikewire simulate --out DATA --subjects 5 --train 4 --lights led --for 0.3s",
@@ -151,7 +168,9 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("document", [d for d in documents() if any(map(bool, lines_of(d)))])
-def test_every_command_of(document: str, material: Path, tmp_path: Path) -> None:
+def test_every_command_of(
+    document: str, material: Path, preloaded: Preloaded, tmp_path: Path
+) -> None:
     ports = {
         number: str(free_port(socket.SOCK_DGRAM if number == "3333" else socket.SOCK_STREAM))
         for number in PORTS
@@ -162,9 +181,11 @@ def test_every_command_of(document: str, material: Path, tmp_path: Path) -> None
             (tmp_path / name).symlink_to(thing.resolve())
         elif thing.exists():
             shutil.copy(thing, tmp_path)
-    needed_program("bash")
-    needed_program(bare(BEFORE.get(document, "bash")).split()[0])
-    stage = Stage(tmp_path, int(ports["7462"]), int(ports["4222"]))
+    for program in ("bash", BEFORE.get(document, "").split(" ")[0]):
+        if program not in ("", "spikewire"):
+            needed_program(program)
+    forked = None if document in FROM_THE_START else preloaded
+    stage = Stage(tmp_path, int(ports["7462"]), int(ports["4222"]), forked)
     real = (material / "nmnist").exists()
     skipped: list[str] = []
     try:
@@ -219,7 +240,11 @@ def test_what_is_listed_is_in_the_documents() -> None:
     stale = [b for b in NOT_RUN if not any(text.startswith(b) for text in texts)]
     stale += [old for old in INSTEAD if not any(old in text for text in texts)]
     stale += [number for number in PORTS if not any(number in text for text in texts)]
-    stale += [document for document in (*MATERIAL, *BEFORE) if document not in documents()]
+    stale += [
+        document
+        for document in (*MATERIAL, *BEFORE, *FROM_THE_START)
+        if document not in documents()
+    ]
     assert not stale, f"no document has these any more: {stale}"
 
 

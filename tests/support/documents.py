@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.patience import patience
+from tests.support.preloaded import Preloaded
 from tests.support.programs import SBIN
 
 ROOT = Path(__file__).parents[2]
@@ -117,22 +119,28 @@ class Stage:
         Of the services that say nothing of a port, and so of their clients.
     nats
         Of the NATS server.
+    preloaded
+        A process that commands are forked from; without it each starts Python anew.
     """
 
     folder: Path
     port: int
     nats: int = 4222
+    preloaded: Preloaded | None = None
     services: list[Service] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         programs = self.folder / ".bin"
         programs.mkdir()
         program = programs / "spikewire"
-        program.write_text(
-            f"#!{sys.executable}\nfrom spikewire.apps.main import main\n\n"
-            'if __name__ == "__main__":\n    main()\n'
-        )
-        program.chmod(0o755)
+        if self.preloaded is not None:
+            self.preloaded.write_program(program)
+        else:
+            program.write_text(
+                f"#!{sys.executable}\nfrom spikewire.apps.main import main\n\n"
+                'if __name__ == "__main__":\n    main()\n'
+            )
+            program.chmod(0o755)
         beside = [str(programs), str(Path(sys.executable).parent), os.environ["PATH"], *SBIN]
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("SPIKEWIRE_")},
@@ -170,7 +178,7 @@ class Stage:
             if service.process.poll() is None:
                 service.process.send_signal(signal.SIGINT)
             try:
-                code = service.process.wait(60)
+                code = service.process.wait(patience(15))
             except subprocess.TimeoutExpired:
                 service.process.kill()
                 code = service.process.wait()
