@@ -2,77 +2,116 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.models import is_known
-from spikewire.apps.cli.options import Json
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import DatasetPath, Json, ShowFor
+from spikewire.apps.cli.output import console, print_json
+from spikewire.apps.cli.progress_bar import progress_bar
 from spikewire.apps.cli.units import byte_count, names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.continual.strategies import JOINT, STRATEGIES, StrategySettings
 from spikewire.apps.continual.tasks import Tasks, make_tasks, open_parts
-from spikewire.apps.training.evaluate import DatasetPath, ShowFor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """Classes of the tasks, and their order."""
+
+    tasks: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Number of tasks (default: 5).")
+    ] = None
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Classes of a task; repeatable, in order of the tasks."),
+    ] = None
+    order: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEED", help="Seed of a random order of the classes."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyOptions:
+    """Strategies to compare, and their memory."""
+
+    strategies: Annotated[
+        str,
+        typer.Option(metavar="A,B", help=f"Strategies to compare, of {', '.join(STRATEGIES)}."),
+    ] = ",".join(STRATEGIES)
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0, help="Seed of weights, orders and folding; repeatable (default: 0 1 2)."
+        ),
+    ] = None
+    memory: Annotated[
+        int,
+        typer.Option(
+            metavar="BYTES", parser=byte_count, help="Memory of a strategy beyond the network."
+        ),
+    ] = "64kB"  # type: ignore[assignment]  # typer parses defaults, too
+
+    def names(self) -> tuple[str, ...]:
+        """Return the strategies to compare.
+
+        Raises
+        ------
+        UsageError
+            If there is no such strategy.
+        """
+        chosen = names(self.strategies)
+        for name in chosen:
+            if name not in STRATEGIES:
+                raise UsageError(f"--strategies: {name!r} is none of {', '.join(STRATEGIES)}")
+        return chosen
+
+
+TASKS, STRATEGY = TaskOptions(), StrategyOptions()
+
+
+@grouped
 def continual(
     dataset: DatasetPath,
     model: Annotated[
         str | None,
         typer.Option(
             metavar="PRESET|FILE",
-            help="Whose features are frozen (default: nmnist for N-MNIST, else edge).",
+            help="Network that computes the features (default: nmnist for N-MNIST, else edge).",
         ),
     ] = None,
-    strategies: Annotated[
-        str, typer.Option(metavar="A,B", help=f"Of {', '.join(STRATEGIES)}.")
-    ] = ",".join(STRATEGIES),
-    tasks: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="How many tasks (default: 5).")
-    ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(metavar="A,B", help="The classes of a task; once for each task, in order."),
-    ] = None,
-    order: Annotated[
-        int | None, typer.Option(min=0, metavar="SEED", help="Draw the classes' order.")
-    ] = None,
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(min=0, help="Of weights, orders, folding; may be repeated (default: 0 1 2)."),
-    ] = None,
-    memory: Annotated[
-        int, typer.Option(metavar="BYTES", parser=byte_count, help="Kept beyond the network.")
-    ] = "64kB",  # type: ignore[assignment]  # typer parses defaults, too
+    tasks: TaskOptions = TASKS,
+    strategy: StrategyOptions = STRATEGY,
     show: ShowFor = None,
     tuning: Annotated[
         bool,
         typer.Option(
-            "--tuning", help="Judge on a fifth of what is learned; leave the judging part alone."
+            "--tuning", help="Validate on a fifth of the training part, to tune the strategies."
         ),
     ] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="PNG", help="Draw the matrices (needs spikewire[plot])."),
+        typer.Option(
+            metavar="PNG", help="Draw the accuracy matrices to this file (needs spikewire\\[plot])."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Learn classes task after task without going back, and say what is forgotten.
+    """Learn classes task after task without revisiting, and measure forgetting.
 
-    The features are a frozen network's; a head over all classes seen so far learns on them by each
-    strategy, and is tested after each task on all tasks so far. Joint training, which sees
-    everything at once and often, is the ceiling.
+    A frozen network computes the features. For each strategy, a head over all classes so far
+    learns on them, and is evaluated after each task on all tasks so far. Joint training, which
+    sees all classes at once and repeatedly, is the ceiling.
     """
-    chosen = names(strategies)
-    for name in chosen:
-        if name not in STRATEGIES:
-            raise UsageError(f"--strategies: {name!r} is none of {', '.join(STRATEGIES)}")
+    chosen = strategy.names()
     if plot is not None:
         check_plot(plot)
     load_kernels()
@@ -83,9 +122,9 @@ def continual(
     if not is_known(named):
         raise UsageError(f"--model: {named} is neither a file nor a preset")
     plan = ExperimentPlan(
-        model=named, strategies=chosen, seeds=tuple(dict.fromkeys(seed or (0, 1, 2))),
-        tasks=make_tasks(parts.dataset.classes, tasks, task or (), order),
-        settings=StrategySettings(memory=memory), show_us=show,
+        model=named, strategies=chosen, seeds=tuple(dict.fromkeys(strategy.seed or (0, 1, 2))),
+        tasks=make_tasks(parts.dataset.classes, tasks.tasks, tasks.task or (), tasks.order),
+        settings=StrategySettings(memory=strategy.memory), show_us=show,
     )  # fmt: skip
     experiment = Experiment(parts, plan)
     begin = {"type": "start", "dataset": dataset.name, "kind": parts.dataset.kind, "tuning": tuning}
@@ -95,9 +134,7 @@ def continual(
     else:
         _introduce(begin, plan.tasks)
     runs = []
-    note = stderr_console()
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
+    with progress_bar() as bar:
         for run in experiment.run(bar):
             runs.append(run)
             if as_json:
@@ -117,19 +154,19 @@ def continual(
 
 
 def _introduce(begin: dict[str, Any], tasks: Tasks) -> None:
-    told = "; ".join(" ".join(task) for task in tasks)
+    listed = "; ".join(" ".join(task) for task in tasks)
     console().print(
         f"{begin['learn']} recordings to learn, {begin['judge']} to judge; {len(tasks)} tasks: "
-        f"{told}; features of {begin['model']}: {begin['features']}",
+        f"{listed}; features of {begin['model']}: {begin['features']}",
         markup=False, soft_wrap=True,
     )  # fmt: skip
 
 
 def _result(run: dict[str, Any]) -> str:
-    said = f"average accuracy {run['average_accuracy']:.3f}"
+    text = f"average accuracy {run['average_accuracy']:.3f}"
     if run["forgetting"] is not None:
-        said += f", forgetting {run['forgetting']:.3f}"
-    return f"{said} ({run['seconds']:.1f} s)"
+        text += f", forgetting {run['forgetting']:.3f}"
+    return f"{text} ({run['seconds']:.1f} s)"
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spikewire.apps.cli.output import print_json
-from spikewire.apps.cluster import dask as cluster
+from spikewire.apps.cluster import dask
 from spikewire.apps.cluster.fingerprint import fingerprint
+from spikewire.apps.cluster.options import ClusterOptions
 from spikewire.apps.replay.export import ResultWriter
 from spikewire.apps.replay.progress import Display
 from spikewire.apps.replay.recording import (
@@ -110,8 +111,7 @@ def run_parallel(
     sink: ResultSink,
     show: Display,
     *,
-    address: str | None,
-    workers: int | None,
+    cluster: ClusterOptions,
 ) -> tuple[bool, int]:
     """Replay recordings on Dask, each from the network as it is now.
 
@@ -125,7 +125,7 @@ def run_parallel(
     """
     trials = {
         f"{number}: {one.path}": {
-            "excerpt": to_plain(one, absolute=address is not None),
+            "excerpt": to_plain(one, absolute=cluster.cluster is not None),
             "size": one.path.stat().st_size if one.path.is_file() else None,
         }
         for number, one in enumerate(excerpts)
@@ -138,16 +138,16 @@ def run_parallel(
     ordered = _Ordered(excerpts, sink)
     retries = 0
     try:
-        with cluster.connected(address, workers) as client:
-            for event in cluster.compute(
+        with dask.connected(cluster.cluster, cluster.workers) as client:
+            for event in dask.compute(
                 client, trials, work=replay_on_worker, shared=shared, spare=True
             ):
-                if isinstance(event, cluster.TrialStarted) and event.attempt > 1:
+                if isinstance(event, dask.TrialStarted) and event.attempt > 1:
                     retries += 1
-                if isinstance(event, cluster.TrialFailed):
+                if isinstance(event, dask.TrialFailed):
                     lost = {"results": (), "events": 0, "error": str(event.error)}
                     ordered.add(numbers[event.trial], lost)
-                elif isinstance(event, cluster.TrialFinished):
+                elif isinstance(event, dask.TrialFinished):
                     ordered.add(numbers[event.trial], event.result)
                 show.finished(ordered.count)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,88 +11,92 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_spec
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import DatasetPath, Json
 from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.progress_bar import progress_bar
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.cluster import dask as cluster
+from spikewire.apps.cluster import dask
+from spikewire.apps.cluster.options import ClusterOptions
 from spikewire.apps.sweep.grid import BASE, expand_grid, numbers, read_vary
 from spikewire.apps.sweep.plan import SweepPlan, Trial, make_plan
 from spikewire.apps.sweep.plot import CurvePoint, plot_sweep
 from spikewire.apps.sweep.results import ResultsCsv
-from spikewire.apps.training.evaluate import ShowFor
-from spikewire.apps.training.trainer import TrainingPlan
+from spikewire.apps.training.options import TrainingOptions
 
 
-def sweep(
-    dataset: Annotated[
-        Path, typer.Option("--dataset", metavar="DIR", help="A folder of labelled recordings.")
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where sweep.csv and sweep.png go.")
-    ],
-    preset: Annotated[
-        str,
-        typer.Option(metavar="PRESET|FILE", help="The base: a preset, or a TOML file like one."),
-    ],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridOptions:
+    """The networks of a sweep, and their trainings."""
+
     vary: Annotated[
         list[str],
         typer.Option(
             metavar="WIDTH=BITS",
-            help="Such as weight=2-8 or trace=6,8,12; one sweep for each that is given.",
+            help="Bits of a width, such as weight=2-8 or trace=6,8,12; repeatable.",
         ),
-    ],
+    ]
     grid: Annotated[
-        bool, typer.Option("--grid", help="Combine all that is varied, each with each.")
-    ] = False,
-    passes: Annotated[
-        int | None,
-        typer.Option(min=1, max=10_000, help="Times all is shown (default: the model's own)."),
-    ] = None,
+        bool, typer.Option("--grid", help="Combine all varied widths with each other.")
+    ] = False
     seeds: Annotated[
-        str, typer.Option(metavar="N,N", help="Train each setting with each, such as 0-4.")
-    ] = "0",
+        str, typer.Option(metavar="N,N", help="Seeds to train each network with, such as 0-4.")
+    ] = "0"
     recordings: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Learn from N only, each class in proportion."),
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Recordings side by side (likewise).")
-    ] = None,
-    shift: Annotated[
-        int | None,
         typer.Option(
-            min=0, max=64, metavar="PIXELS", help="Move each by so many at most (likewise)."
+            min=1, metavar="N", help="Number of recordings to learn from, classes in proportion."
         ),
-    ] = None,
-    show: ShowFor = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler (default: this machine)."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, max=1024, help="Processes on this machine (default: one per core)."),
-    ] = None,
+    ] = None
+
+    def parsed_seeds(self) -> tuple[int, ...]:
+        """Return the seeds.
+
+        Raises
+        ------
+        UsageError
+            If they are no whole numbers.
+        """
+        try:
+            return numbers(self.seeds)
+        except UsageError as error:
+            raise UsageError(f"--seeds: {error}") from None
+
+
+TRAINING = TrainingOptions()
+CLUSTER = ClusterOptions()
+
+
+@grouped
+def sweep(
+    dataset: DatasetPath,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for sweep.csv and sweep.png.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(metavar="PRESET|FILE", help="Base network: a preset, or a TOML file."),
+    ],
+    grid: GridOptions,
+    training: TrainingOptions = TRAINING,
+    cluster: ClusterOptions = CLUSTER,
     as_json: Json = False,
 ) -> None:
-    """Train a network at many widths, and draw accuracy against bits of memory.
+    """Train a network at many bit widths, and draw accuracy against bits of memory.
 
-    Each result is on the disk when it is there: the same command again computes what is missing.
-    Needs spikewire\\[cluster].
+    Each result is written as soon as it is known. The same command again computes only missing
+    results. Needs spikewire\\[cluster].
     """
-    _check_usage(out, scheduler, workers)
-    cluster.require()
-    try:
-        all_seeds = numbers(seeds)
-    except UsageError as error:
-        raise UsageError(f"--seeds: {error}") from None
+    _check_folder(out)
+    cluster.check()
+    dask.require()
+    seeds = grid.parsed_seeds()
     load_kernels()
-    points = expand_grid(open_spec(preset), read_vary(vary), grid=grid)
+    points = expand_grid(open_spec(model), read_vary(grid.vary), grid=grid.grid)
     plan = make_plan(
-        points, all_seeds, dataset, TrainingPlan.best(points[0].spec, passes, batch, shift, 0),
-        preset=preset, show_us=show, recordings=recordings,
+        points, seeds, dataset, training.plan(points[0].spec, 0),
+        preset=model, show_us=training.show, recordings=grid.recordings,
     )  # fmt: skip
     out.mkdir(exist_ok=True)
     with ResultsCsv(out / "sweep.csv") as results:
@@ -105,7 +110,7 @@ def sweep(
             with sigterm_as_interrupt():
                 missing = plan.missing(results)
                 if missing:
-                    retries = _compute(plan, missing, results, scheduler, workers, as_json)
+                    retries = _compute(plan, missing, results, cluster, as_json)
         except KeyboardInterrupt:
             print_error(f"interrupted; the same command goes on from {results.path}")
             raise typer.Exit(FAILED) from None
@@ -127,12 +132,11 @@ def sweep(
     raise typer.Exit(DONE)
 
 
-def _check_usage(out: Path, scheduler: str | None, workers: int | None) -> None:
+def _check_folder(out: Path) -> None:
     if not out.absolute().parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is not a folder")
-    cluster.check_address("--scheduler", scheduler, workers)
 
 
 def _introduce(start: dict[str, Any]) -> None:
@@ -149,8 +153,7 @@ def _compute(
     plan: SweepPlan,
     missing: dict[str, Trial],
     results: ResultsCsv,
-    scheduler: str | None,
-    workers: int | None,
+    cluster: ClusterOptions,
     as_json: bool,
 ) -> int:
     """Compute the missing trials and return the number of lost attempts."""
@@ -160,16 +163,16 @@ def _compute(
     trials = {name: plan.settings(*trial) for name, trial in missing.items()}
     done = dict.fromkeys(trials, 0)
     retries = finished = 0
-    with cluster.connected(scheduler, workers) as client, progress_bar() as bar:
+    with dask.connected(cluster.cluster, cluster.workers) as client, progress_bar() as bar:
         task = bar.add_task(f"0 of {len(trials)}", total=len(trials) * passes)
-        for event in cluster.compute(client, trials, work=run_trial):
-            if isinstance(event, cluster.TrialStarted):
+        for event in dask.compute(client, trials, work=run_trial):
+            if isinstance(event, dask.TrialStarted):
                 done[event.trial] = 0
                 retries += event.attempt > 1
                 _report_start(event, as_json)
-            elif isinstance(event, cluster.TrialPassed):
+            elif isinstance(event, dask.TrialPassed):
                 done[event.trial] = event.passes
-            elif isinstance(event, cluster.TrialFinished):
+            elif isinstance(event, dask.TrialFinished):
                 plan.add(results, *missing[event.trial], event.result)
                 done[event.trial] = passes
                 finished += 1
@@ -180,7 +183,7 @@ def _compute(
     return retries
 
 
-def _report_start(event: cluster.TrialStarted, as_json: bool) -> None:
+def _report_start(event: dask.TrialStarted, as_json: bool) -> None:
     if as_json:
         print_json(
             {"type": "began", "point": event.trial, "attempt": event.attempt, "pid": event.pid}

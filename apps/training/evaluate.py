@@ -1,8 +1,9 @@
-"""`spikewire evaluate`: how right a model is, and what it costs by NeuroBench's definitions."""
+"""`spikewire evaluate`: a model's accuracy, and its costs by NeuroBench's definitions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,9 +13,9 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import DatasetPath, Json, ShowFor, Trials
 from spikewire.apps.cli.output import console, print_json, stderr_console
-from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import BinnedDataset, Part, choose
 from spikewire.apps.training.costs import NEUROBENCH_BASELINE, neurobench_report
@@ -26,61 +27,71 @@ if TYPE_CHECKING:
 
 PARTS: tuple[Part, ...] = ("validation", "train", "all")
 
-DatasetPath = Annotated[
-    Path, typer.Argument(metavar="DATASET", help="A folder of labelled recordings.")
-]
-ShowFor = Annotated[
-    int | None,
-    typer.Option(
-        "--show", metavar="TIME", parser=duration_us,
-        help="How much of each recording is shown, such as 300ms (default: by the data set).",
-    ),
-]  # fmt: skip
-Trials = Annotated[
-    Literal["train", "test"] | None,
-    typer.Option(
-        "--trials", help="Only that part of a set which has two (trials_to_test.txt, Test)."
-    ),
-]
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationOptions:
+    """The recordings of an evaluation, and their presentation."""
 
-def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or a preset.")],
-    dataset: DatasetPath,
     part: Annotated[
         str,
-        typer.Option(metavar="PART", help="validation (the fifth held back), train, or all."),
-    ] = "validation",
-    trials: Trials = None,
-    show: ShowFor = None,
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Recordings side by side.")] = 50,
+        typer.Option(metavar="PART", help="Part to evaluate on: validation (a fifth), train, all."),
+    ] = "validation"
+    trials: Trials = None
+    show: ShowFor = None
+    batch: Annotated[
+        int, typer.Option(min=1, max=1024, help="Recordings computed side by side.")
+    ] = 50
     count_on: Annotated[
         int | None,
         typer.Option(
             "--count-on",
             min=0,
             metavar="N",
-            help="BitCount operations on N recordings, evenly spread (default: all; 0: none).",
+            help="Recordings to count operations on, evenly spread (default: all; 0: none).",
         ),
-    ] = None,
+    ] = None
+
+    def check(self) -> Part:
+        """Return the part to evaluate on; the test trials are held back as a whole.
+
+        Raises
+        ------
+        UsageError
+            If there is no such part.
+        """
+        if self.trials == "test":
+            return "all"
+        for part in PARTS:
+            if part == self.part:
+                return part
+        raise UsageError(f"--part {self.part} is none of {', '.join(PARTS)}")
+
+
+EVALUATION = EvaluationOptions()
+
+
+@grouped
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file or preset.")],
+    dataset: DatasetPath,
+    options: EvaluationOptions = EVALUATION,
     as_json: Json = False,
 ) -> None:
-    """Say how right a model is on a data set, which classes it confuses, and what it costs.
+    """Evaluate a model on a data set: accuracy, confusion matrix and NeuroBench costs.
 
-    Costs are by NeuroBench's definitions, counted synapse by synapse, per recording shown.
+    Costs follow NeuroBench's definitions. Operations are counted synapse by synapse and given per
+    recording.
     """
-    if trials == "test":
-        part = "all"  # it is all held back
-    chosen = next((one for one in PARTS if one == part), None)
-    if chosen is None:
-        raise UsageError(f"--part {part} is none of {', '.join(PARTS)}")
+    part = options.check()
     load_kernels()
-    network, data = open_model_and_dataset(model, dataset, trials)
-    samples = choose(data, chosen)
-    binned = BinnedDataset(data, network.spec, show)
+    network, data = open_model_and_dataset(model, dataset, options.trials)
+    samples = choose(data, part)
+    binned = BinnedDataset(data, network.spec, options.show)
     from spikewire.qcore import Batch
 
-    evaluation = evaluate_batch(Batch(network, min(batch, len(samples))), binned, samples)
+    size = min(options.batch, len(samples))
+    evaluation = evaluate_batch(Batch(network, size), binned, samples)
+    costs = neurobench_report(network, binned, spread(samples, options.count_on))
     report = {
         "model": model,
         "dataset": str(dataset),
@@ -95,7 +106,7 @@ def evaluate(
         "confusion": evaluation.confusion[:, :-1].tolist(),
         "unanswered": evaluation.confusion[:, -1].tolist(),
         "activity": evaluation.activity,
-        "neurobench": neurobench_report(network, binned, spread(samples, count_on)),
+        "neurobench": costs,
     }
     if as_json:
         print_json(report)
@@ -107,7 +118,7 @@ def evaluate(
 def open_model_and_dataset(
     model: str, dataset: Path, trials: Literal["train", "test"] | None = None
 ) -> tuple[Network, Dataset]:
-    """Open a model and a data set whose labels it must know."""
+    """Open a model, and a data set whose labels the model must know."""
     from spikewire.qcore import preset_names
     from spikewire.sensors import open_dataset
 
@@ -120,7 +131,7 @@ def open_model_and_dataset(
 
 
 def spread(samples: Sequence[Sample], count: int | None) -> Sequence[Sample]:
-    """Take ``count`` of the recordings, evenly spread; all for None."""
+    """Select ``count`` recordings, evenly spread; all for None."""
     if count is None or count >= len(samples):
         return samples
     return [samples[n * len(samples) // count] for n in range(count)]
@@ -145,7 +156,10 @@ def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
     )
     active = ", ".join(f"{share:.2%}" for share in report["activity"])
     out.print(f"active units per tick, by layer: {active}")
-    found = report["neurobench"]
+    out.print(_costs_table(report["neurobench"]))
+
+
+def _costs_table(found: dict[str, Any]) -> Table:
     table = Table("NeuroBench", "value", title=f"counted on {found['counted_on']} recordings")
     table.columns[1].justify = "right"
     table.add_row("footprint, with all it needs to learn", f"{found['footprint_bytes']:,} B")
@@ -165,4 +179,4 @@ def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
         table.add_row(
             "membrane updates", f"{found['membrane_updates']:,.0f} ({per_tick:,.0f} per tick)"
         )
-    out.print(table)
+    return table

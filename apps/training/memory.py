@@ -17,20 +17,21 @@ from spikewire.apps.training.costs import NEUROBENCH_BASELINE, memory_report
 
 
 def memory(
-    model: Annotated[str, typer.Argument(metavar="PRESET|FILE", help="A preset, or a model file.")],
+    model: Annotated[str, typer.Argument(metavar="PRESET|FILE", help="Preset or model file.")],
     class_count: Annotated[
-        int, typer.Option(min=1, max=1024, help="Classes of a preset; DVS128 Gesture has 11.")
+        int,
+        typer.Option(min=1, max=1024, help="Number of a preset's classes (DVS128 Gesture: 11)."),
     ] = 11,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="BYTES", help="Fail if all it needs takes more than this."),
+        typer.Option(min=1, metavar="BYTES", help="Fail if the network takes more than this."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """BitCount a network's memory: in bits at its widths and at 32, and in bytes as it is built.
+    """Count a network's memory: in bits at its widths and at 32, and in bytes as it is built.
 
-    The count in bits is the one of Schaefer & Joshi 2020. Each kind of array says why it takes
-    other bytes than counted.
+    Bits are counted as by Schaefer & Joshi 2020. For each kind of array, a sentence explains the
+    difference between bits and bytes.
     """
     load_kernels()
     names = [f"class {n + 1}" for n in range(class_count)]

@@ -1,119 +1,125 @@
-"""`spikewire train`: learn a data set in passes, resumable at any instant."""
+"""`spikewire train`: training on a data set in passes, resumable at any instant."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.figures import new_figure, plot_curve
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options import DEFAULT_MODEL, Json
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import DEFAULT_MODEL, DatasetPath, Json, Trials
 from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
 from spikewire.apps.cli.progress_bar import progress_bar
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as resume_file
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
-from spikewire.apps.training.evaluate import DatasetPath, ShowFor, Trials
-from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
+from spikewire.apps.training.options import TrainingOptions
+from spikewire.apps.training.trainer import Progress, Trainer
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
-    from spikewire.sensors import Dataset, Sample
+    from spikewire.sensors import Sample
 
 # Writing the network took 12 ms (edge) to 80 ms (schaefer2020): with this pause at most 2 %.
 _SAVE_EVERY_S = 5.0
 
 
-def train(
-    dataset: DatasetPath,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write.")],
-    model: Annotated[
-        str, typer.Option(metavar="PRESET|FILE", help="A preset, or a model that learns on.")
-    ] = DEFAULT_MODEL,
-    passes: Annotated[
-        int | None,
-        typer.Option(min=1, max=10_000, help="Times all is shown (default: the model's own)."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and shifts.")] = 0,
-    shift: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=64, metavar="PIXELS", help="Move each by so many at most (likewise)."
-        ),
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Recordings side by side (likewise).")
-    ] = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions(TrainingOptions):
+    """A training, its seed and its parts of the data set."""
+
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the weights, the order and the shifts.")
+    ] = 0
     validate: Annotated[
         bool,
-        typer.Option("--validate/--no-validate", help="Hold a fifth back, and judge by it."),
-    ] = True,
-    trials: Trials = None,
-    show: ShowFor = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted training stopped.")
-    ] = False,
+        typer.Option(
+            "--validate/--no-validate",
+            help="Hold a fifth back, and evaluate on it after each pass.",
+        ),
+    ] = True
+    trials: Trials = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeOptions:
+    """Resumption of an interrupted training."""
+
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted training.")] = (
+        False
+    )
     save_every: Annotated[
         int | None,
         typer.Option(
             metavar="TIME",
             parser=duration_us,
-            help="Least time between two points to go on from inside a pass (default: 5s).",
+            help="Shortest time between two resume points inside a pass (default: 5s).",
         ),
-    ] = None,
+    ] = None
+
+    @property
+    def pause_s(self) -> float:
+        """Shortest time between two resume points inside a pass, in seconds."""
+        return _SAVE_EVERY_S if self.save_every is None else self.save_every / 1e6
+
+
+TRAINING = TrainOptions()
+RESUME = ResumeOptions()
+
+
+@grouped
+def train(
+    dataset: DatasetPath,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Model file to write.")],
+    model: Annotated[
+        str, typer.Option(metavar="PRESET|FILE", help="Preset, or model file to train further.")
+    ] = DEFAULT_MODEL,
+    training: TrainOptions = TRAINING,
+    resuming: ResumeOptions = RESUME,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="PNG", help="Draw accuracy and activity (needs spikewire\\[plot])."),
+        typer.Option(
+            metavar="PNG", help="Draw accuracy and activity to a file (needs spikewire\\[plot])."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on labelled recordings.
 
-    After each pass the fifth of each class that is held back judges it. A training that is
-    interrupted, or killed, goes on with --resume and gives the same file, byte for byte.
+    After each pass the network is evaluated on the validation part, a fifth of each class. A
+    training that is interrupted or killed is resumed with --resume. The result is the same file,
+    byte for byte.
     """
-    for name, target in (("--out", out), ("--plot", plot)):
-        if target is not None and not target.absolute().parent.is_dir():
-            raise UsageError(f"{name} {target}: there is no folder {target.parent}")
-    if plot is not None:
-        new_figure(1, 1)  # before hours of work, not after
-    path = resume_file.resume_path(out)
-    if path.exists() and not resume:
-        raise UsageError(f"{path} is an unfinished training: give --resume, or remove it")
-    if resume and not path.exists() and out.exists():
-        stderr_console().print(f"{out} is finished already", markup=False, soft_wrap=True)
-        raise typer.Exit(DONE)
-    for stale in [*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{path.name}.*.tmp")]:
-        stale.unlink(missing_ok=True)  # a kill came while it was written
+    path = _check_files(out, plot, resuming)
     load_kernels()
-    network, binned, learn, held = _prepare(model, dataset, seed, show, trials, validate=validate)
-    plan = TrainingPlan.best(network.spec, passes, batch, shift, seed)
+    network, binned, learn, held = _prepare(model, dataset, training)
+    plan = training.plan(network.spec, training.seed)
     settings = {
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
         "network": hashlib.sha256(repr(network.spec).encode()).hexdigest()[:16],
         "data": resume_file.data_digest(learn, held),
         **asdict(plan), "ticks": binned.ticks,
     }  # fmt: skip
-    pause = _SAVE_EVERY_S if save_every is None else save_every / 1e6
     progress = Progress()
-    if resume and path.exists():
+    if resuming.resume and path.exists():
         progress, network = resume_file.load(path, settings)
     trainer = Trainer(network, binned, learn, held, plan)
-    began = {"type": "start", **settings, "learn": len(learn), "validate": len(held)}
-    began |= {"classes": list(network.classes), "resumed_at": [progress.number, progress.portion]}
+    start = {"type": "start", **settings, "learn": len(learn), "validate": len(held)}
+    start |= {"classes": list(network.classes), "resumed_at": [progress.number, progress.portion]}
     if as_json:
-        print_json(began)
+        print_json(start)
     else:
         _introduce(trainer, progress)
     try:
-        _run(trainer, progress, path, settings, pause, as_json=as_json)
+        _run(trainer, progress, path, settings, resuming.pause_s, as_json=as_json)
     except KeyboardInterrupt:
         print_error(
             f"interrupted; --resume goes on from {path}"
@@ -123,7 +129,7 @@ def train(
         raise typer.Exit(FAILED) from None
     network.save(out)
     if plot is not None:
-        title = f"{dataset.name}: {network.spec.name}, seed {seed}"
+        title = f"{dataset.name}: {network.spec.name}, seed {training.seed}"
         plot_curve(progress.curve, title, plot)
     path.unlink(missing_ok=True)
     last = progress.curve[-1]
@@ -134,23 +140,35 @@ def train(
     raise typer.Exit(DONE)
 
 
+def _check_files(out: Path, plot: Path | None, resuming: ResumeOptions) -> Path:
+    """Check the files of a training and return the path of its resume file."""
+    for name, target in (("--out", out), ("--plot", plot)):
+        if target is not None and not target.absolute().parent.is_dir():
+            raise UsageError(f"{name} {target}: there is no folder {target.parent}")
+    if plot is not None:
+        new_figure(1, 1)  # before hours of work, not after
+    path = resume_file.resume_path(out)
+    if path.exists() and not resuming.resume:
+        raise UsageError(f"{path} is an unfinished training: give --resume, or remove it")
+    if resuming.resume and not path.exists() and out.exists():
+        stderr_console().print(f"{out} is finished already", markup=False, soft_wrap=True)
+        raise typer.Exit(DONE)
+    for stale in [*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{path.name}.*.tmp")]:
+        stale.unlink(missing_ok=True)  # left by a kill during a write
+    return path
+
+
 def _prepare(
-    model: str,
-    dataset: Path,
-    seed: int,
-    show: int | None,
-    trials: Literal["train", "test"] | None,
-    *,
-    validate: bool,
+    model: str, dataset: Path, training: TrainOptions
 ) -> tuple[Network, BinnedDataset, tuple[Sample, ...], tuple[Sample, ...]]:
     from spikewire.sensors import open_dataset
 
-    data: Dataset = open_dataset(dataset, part=trials)
-    network = open_network(model, data.classes, seed)
-    binned = BinnedDataset(data, network.spec, show)
+    data = open_dataset(dataset, part=training.trials)
+    network = open_network(model, data.classes, training.seed)
+    binned = BinnedDataset(data, network.spec, training.show)
     for sample in sorted(data.samples, key=lambda sample: sample.path):
-        binned.events(sample)  # a damaged recording is told now, not in the middle of a pass
-    if validate:
+        binned.events(sample)  # damage is found now, not in the middle of a pass
+    if training.validate:
         return network, binned, choose(data, "train"), choose(data, "validation")
     return network, binned, data.samples, ()
 

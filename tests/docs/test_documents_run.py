@@ -38,7 +38,7 @@ NOT_RUN = {
     "sudo ": "a test is no administrator",
     "journalctl": "it has no service of the system's",
     "podman ": "there are no containers here; test_deploy.py runs what they start",
-    "spikewire sweep --preset schaefer2020": "hours; test_sweep.py runs it small",
+    "spikewire sweep DATA --model schaefer2020": "hours; test_sweep.py runs it small",
     "spikewire replay walk.aedat4 --model gestures --interactive":
         "keys need a terminal: test_replay_by_hand.py has one",
 }  # fmt: skip
@@ -64,7 +64,7 @@ INSTEAD = {
     "for n in 1 2 3 4 5;": "for n in 1 2 3;",
     "--vary trace=6-12 --vary weight=2-8": "--vary weight=8 --workers 1",
     "--workers 4": "--workers 1",
-    "--dataset nmnist --recordings 300 --passes 3": "--dataset nmnist --recordings 20 --passes 1",
+    "--recordings 300 --passes 3": "--recordings 20 --passes 1",
     # Other machines cannot reach the loopback.
     "--host 0.0.0.0": "--host 127.0.0.1",
     "DATA --part all": "DATA --part all --count-on 1",

@@ -11,7 +11,7 @@ import importlib.util
 import json
 import os
 import statistics
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,38 +21,48 @@ from rich.table import Table
 
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
+from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
 
 if TYPE_CHECKING:
     from spikewire.apps.bench.baseline.data import Recordings
-    from spikewire.apps.bench.baseline.learning import Rule
-    from spikewire.apps.bench.baseline.training import BaselinePlan
 
 DEFAULT_ARCHITECTURE = "decolle"
 
 
-def twin(
-    dataset: Annotated[Path, typer.Argument(help="Folder of N-MNIST recordings.")],
-    architecture: Annotated[str, typer.Option(help="Shape of the layers.")] = DEFAULT_ARCHITECTURE,
-    passes: Annotated[
-        int, typer.Option(min=1, max=1000, help="Passes over the training part.")
-    ] = 1,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineOptions:
+    """Networks of the float baseline, and their training."""
+
+    architecture: Annotated[str, typer.Option(help="Shape of the layers.")] = DEFAULT_ARCHITECTURE
+    passes: Annotated[int, typer.Option(min=1, max=1000, help="Passes over the training part.")] = 1
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="Seed of a network; repeatable (default: 0).")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, max=1000, help="Recordings side by side.")] = 50,
+    ] = None
+    batch: Annotated[
+        int, typer.Option(min=1, max=1000, help="Recordings learned side by side.")
+    ] = 50
     rate: Annotated[
-        float, typer.Option(min=0.0, help="Largest step of a weight, relative to their RMS.")
-    ] = 1e-2,
-    every: Annotated[int, typer.Option(min=1, max=250, help="Ticks between two updates.")] = 5,
+        float, typer.Option(min=0.0, help="Largest step of a weight, relative to the RMS weight.")
+    ] = 1e-2
+    every: Annotated[int, typer.Option(min=1, max=250, help="Ticks between two updates.")] = 5
     shift: Annotated[
-        int, typer.Option(min=0, max=8, help="Pixels to move training recordings by at random.")
-    ] = 0,
-    schedule: Annotated[
-        str, typer.Option(help="Schedule of the rate: constant or cosine.")
-    ] = "cosine",
-    threads: Annotated[int, typer.Option(min=1, help="Cores for PyTorch.")] = 1,
+        int, typer.Option(min=0, max=8, help="Largest random shift of a recording in pixels.")
+    ] = 0
+    schedule: Annotated[str, typer.Option(help="Schedule of the rate: constant or cosine.")] = (
+        "cosine"
+    )
+
+
+OPTIONS = BaselineOptions()
+
+
+@grouped
+def twin(
+    dataset: Annotated[Path, typer.Argument(help="Folder of N-MNIST recordings.")],
+    options: BaselineOptions = OPTIONS,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="JSON file for the result, written after every pass.")
     ] = None,
@@ -70,25 +80,15 @@ def twin(
         )
     if out is not None and not out.absolute().parent.is_dir():
         raise CommandError(f"{out.parent} is not a folder to write {out.name} into")
-    _checked("schedule", schedule, ("constant", "cosine"))
+    _checked("schedule", options.schedule, ("constant", "cosine"))
 
     from spikewire.apps.bench.baseline.data import load
     from spikewire.apps.bench.baseline.decolle import ARCHITECTURES
-    from spikewire.apps.bench.baseline.learning import Rule
-    from spikewire.apps.bench.baseline.training import BaselinePlan
     from spikewire.apps.training.split import nmnist_split
 
-    _checked("architecture", architecture, ARCHITECTURES)
+    _checked("architecture", options.architecture, ARCHITECTURES)
     learn, hold = nmnist_split(dataset)
-    seeds = list(dict.fromkeys(seed or [0]))
-    bench = _Bench(
-        rule=Rule(rate=rate, every=every),
-        plans=[BaselinePlan(passes, batch, one, shift, schedule) for one in seeds],
-        architecture=architecture,
-        out=out,
-        as_json=as_json,
-    )
-    report = bench.run(load(learn), load(hold), threads)
+    report = _Bench(options, out, as_json).run(load(learn), load(hold), threads)
     if not as_json:
         _print(report)
     raise typer.Exit(DONE)
@@ -102,16 +102,16 @@ def _checked(name: str, value: str, allowed: Any) -> None:
 class _Bench:
     """Training of several networks, and a report that grows with every pass."""
 
-    def __init__(
-        self,
-        rule: Rule,
-        plans: list[BaselinePlan],
-        architecture: str,
-        out: Path | None,
-        as_json: bool,
-    ) -> None:
-        self._rule, self._plans = rule, plans
-        self._architecture, self._out, self._as_json = architecture, out, as_json
+    def __init__(self, options: BaselineOptions, out: Path | None, as_json: bool) -> None:
+        from spikewire.apps.bench.baseline.learning import Rule
+        from spikewire.apps.bench.baseline.training import BaselinePlan
+
+        self._rule = Rule(rate=options.rate, every=options.every)
+        self._plans = [
+            BaselinePlan(options.passes, options.batch, seed, options.shift, options.schedule)
+            for seed in dict.fromkeys(options.seed or [0])
+        ]
+        self._architecture, self._out, self._as_json = options.architecture, out, as_json
 
     def run(self, train: Recordings, validation: Recordings, threads: int) -> dict[str, Any]:
         """Train every network and return the whole report."""

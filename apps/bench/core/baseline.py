@@ -12,7 +12,7 @@ from spikewire.apps.bench.baseline.learning import Rule
 from spikewire.apps.bench.core.stream import Stream
 
 
-class TwinSide:
+class FloatSide:
     """A calibrated float baseline, timed on the first ticks of a stream.
 
     Parameters

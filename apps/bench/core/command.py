@@ -1,4 +1,4 @@
-"""`spikewire bench core`: what a tick costs, beside the float twin, in one run."""
+"""`spikewire bench core`: time of a tick, beside the float baseline, in one run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import new_figure
+from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
@@ -36,45 +38,67 @@ TARGETS = {
     "scatter_fraction": 0.5,
     "rate_r2": 0.98,
 }
-"""What each figure should be at least."""
+"""Lowest acceptable value of each figure."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreOptions:
+    """Size of the measurements."""
+
+    lessons: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Number of parts that networks learn first.")
+    ] = 400
+    parts: Annotated[int, typer.Option(min=1, max=1000, help="Number of parts that are timed.")] = (
+        10
+    )
+    ticks: Annotated[
+        int, typer.Option(min=20, max=10_000, help="Length of a simulated part in ticks.")
+    ] = 300
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Number of timings of each side.")] = 5
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="Threads of the float baseline (default: 2)."),
+    ] = None
+    twin_ticks: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Ticks over which the float baseline is timed.")
+    ] = 200
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and spikes.")] = 0
+
+    @property
+    def cores(self) -> int:
+        """Threads of the float baseline."""
+        return self.threads or min(2, len(os.sched_getaffinity(0)))
+
+
+OPTIONS = CoreOptions()
+
+
+@grouped
 def core(
     dataset: Annotated[
         Path | None,
         typer.Argument(
             metavar="[DATASET]",
-            help="Folder of recordings (default: the simulated camera).",
+            help="Recordings to learn from and to time (default: the simulated camera).",
         ),
     ] = None,
-    lessons: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Number of parts learned first.")
-    ] = 400,
-    parts: Annotated[int, typer.Option(min=1, max=1000, help="Number of timed parts.")] = 10,
-    ticks: Annotated[
-        int, typer.Option(min=20, max=10_000, help="Ticks of a simulated part.")
-    ] = 300,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="Times each side is timed.")] = 5,
-    threads: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Cores of the float baseline (default: 2).")
-    ] = None,
-    twin_ticks: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Timed ticks of the float baseline.")
-    ] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and spikes.")] = 0,
+    options: CoreOptions = OPTIONS,
     plot: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Draw the figures (needs spikewire\\[plot]).")
+        Path | None,
+        typer.Option(
+            metavar="PNG", help="Draw the figures to this file (needs spikewire\\[plot])."
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="JSON", help="JSON file of the result.")
+        Path | None, typer.Option(metavar="JSON", help="Write the result to this file.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Time a tick of schaefer2020 and edge on one core, beside the float baseline.
+    """Time a tick of schaefer2020 and of edge on one core, beside the float baseline.
 
-    The networks learn first, so that they fire as trained ones do. Then all sides are timed in
-    turns. The figure of a side is its best round. Without spikewire\\[twin] the baseline
-    is left out.
+    The networks learn first, so that their activity is that of trained networks. Then all sides
+    are timed in turns. The figure of a side is its best round. Without spikewire\\[twin] the float
+    baseline is left out.
     """
     for name, target in (("--out", out), ("--plot", plot)):
         if target is not None and not target.absolute().parent.is_dir():
@@ -82,9 +106,7 @@ def core(
     if plot is not None:
         new_figure(1, 1)
     load_kernels()
-    cores = len(os.sched_getaffinity(0))
-    bench = _Bench(lessons, parts, ticks, rounds, threads or min(2, cores), twin_ticks, seed)
-    report = bench.run(dataset)
+    report = _Bench(options).run(dataset)
     if out is not None:
         out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if plot is not None:
@@ -99,16 +121,11 @@ def core(
 class _Bench:
     """The measurements, in order."""
 
-    def __init__(
-        self, lessons: int, parts: int, ticks: int, rounds: int, threads: int, twin_ticks: int,
-        seed: int,
-    ) -> None:  # fmt: skip
-        self._lessons, self._parts, self._ticks = lessons, parts, ticks
-        self._rounds, self._threads = rounds, threads
-        self._twin_ticks, self._seed = twin_ticks, seed
+    def __init__(self, options: CoreOptions) -> None:
+        self._options = options
 
     def run(self, dataset: Path | None) -> dict[str, Any]:
-        """Measure everything; returns the report."""
+        """Measure everything and return the report."""
         from spikewire.apps.bench.core.integer import by_activity, by_rate, settled
         from spikewire.apps.bench.core.scatter import accumulate, scatter
 
@@ -116,25 +133,25 @@ class _Bench:
         report: dict[str, Any] = {
             "bench": "core", "command": command_line(), "began": now(),
             "machine": machine(*(["torch"] if has_twin else []), "numpy", "numba"),
-            "twin_threads": self._threads if has_twin else None,
+            "twin_threads": self._options.cores if has_twin else None,
             "data": "simulated camera" if dataset is None else dataset.name,
-            "rounds": self._rounds, "published_float_code": PUBLISHED,
+            "rounds": self._options.rounds, "published_float_code": PUBLISHED,
         }  # fmt: skip
         if not has_twin:
             stderr_console().print(
-                "the float twin is left out: pip install 'spikewire[twin]'", markup=False
+                "the float baseline is left out: pip install 'spikewire[twin]'", markup=False
             )
         with stderr_console().status("reading") as status:
             network, stream = self._trained(NETWORK, dataset, status.update)
             edge, gestures = self._trained("edge", None, status.update)
             report |= self._sides(network, stream, edge, gestures, status.update, twin=has_twin)
             status.update("activity")
-            curve = by_activity(network, stream, FACTORS, max(1, self._rounds // 2))
+            curve = by_activity(network, stream, FACTORS, max(1, self._options.rounds // 2))
             status.update("input rate")
-            rate = by_rate(settled(edge), gestures, self._rounds, self._seed)
+            rate = by_rate(settled(edge), gestures, self._options.rounds, self._options.seed)
             status.update("scatter")
-            fastest = accumulate(self._rounds)
-            layers = scatter(settled(network), stream, self._rounds)
+            fastest = accumulate(self._options.rounds)
+            layers = scatter(settled(network), stream, self._options.rounds)
         done = sum(one["synaptic_ops"] for one in layers)
         per_s = done / sum(one["synaptic_ops"] / one["per_s"] for one in layers if one["per_s"])
         report |= {
@@ -145,7 +162,7 @@ class _Bench:
                 "fraction": per_s / fastest["best"], "accumulate": fastest,
             },
         }  # fmt: skip
-        report["targets"] = judge(report)
+        report["targets"] = check_targets(report)
         return report
 
     def _trained(
@@ -158,17 +175,21 @@ class _Bench:
         spec = load_preset(name)
         if dataset is None:
             told(f"simulating gestures for {name}")
-            stream = simulated(spec, self._ticks, max(self._parts, 11), self._seed)
-            # Shown again and again: what is timed is cost, not what is learned.
-            again = -(-self._lessons // len(stream.parts))
+            stream = simulated(
+                spec, self._options.ticks, max(self._options.parts, 11), self._options.seed
+            )
+            # Repeated: the timing needs active networks, not good ones.
+            again = -(-self._options.lessons // len(stream.parts))
             lessons = type(stream)(
                 stream.parts * again, stream.labels * again, stream.classes, stream.ticks
             )
         else:
             told(f"reading {dataset.name}")
-            lessons, stream = recorded(dataset, spec, self._lessons, self._parts)
+            lessons, stream = recorded(dataset, spec, self._options.lessons, self._options.parts)
         told(f"{name} learns {len(lessons.parts)} parts")
-        network = train(spec, lessons, self._seed, lambda n: told(f"{name} learns, portion {n}"))
+        network = train(
+            spec, lessons, self._options.seed, lambda n: told(f"{name} learns, portion {n}")
+        )
         return network, stream
 
     def _sides(
@@ -188,13 +209,19 @@ class _Bench:
         }
         cadence = network.spec.learning.cadence
         if twin:
-            from spikewire.apps.bench.core.baseline import TwinSide
+            from spikewire.apps.bench.core.baseline import FloatSide
 
-            other = TwinSide(network.spec, stream, self._twin_ticks, self._threads, self._seed)
+            other = FloatSide(
+                network.spec,
+                stream,
+                self._options.twin_ticks,
+                self._options.cores,
+                self._options.seed,
+            )
             sides["twin_forward"] = other.forward
             sides["twin_learning"] = lambda: other.learning(1)
             sides["twin_learning_same_cadence"] = lambda: other.learning(cadence)
-        timed = interleave(sides, self._rounds, told)
+        timed = interleave(sides, self._options.rounds, told)
         shown, learned = run(fixed, stream, learn=False), run(fixed, stream, learn=True)
         edge_shown = run(small, gestures, learn=True)
         return {
@@ -209,7 +236,7 @@ class _Bench:
 
 
 def ratios(sides: dict[str, dict[str, float]], tick_ms: float) -> dict[str, float | None]:
-    """Compare the sides by their best rounds; None where the twin was left out."""
+    """Compare the sides by their best rounds; None without the float baseline."""
 
     def over(slow: str, fast: str) -> float | None:
         if slow not in sides:
@@ -228,8 +255,8 @@ def ratios(sides: dict[str, dict[str, float]], tick_ms: float) -> dict[str, floa
     }
 
 
-def judge(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Set each figure beside what it should be at least; ``met`` is None if it was not measured."""
+def check_targets(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Compare each figure with its target; ``met`` is None if it was not measured."""
     found = {
         **report,
         "scatter_fraction": report["scatter"]["fraction"],

@@ -1,15 +1,16 @@
 """`spikewire bench fewshot`: new classes, taught online with a handful of recordings each.
 
-A network learns all other classes in passes. Then it gains the new ones and is shown a few
-recordings of each, one after the other and once, as a person would show them to a live service:
-the same network, the same rule, no batch. How right it is on held-back recordings of old and new
-classes is judged before and after.
+A network learns all other classes in passes. Then the new classes are added, and a few recordings
+of each are presented one after the other, as a person shows gestures to a live service: with the
+same network and the same rule, without a batch. Accuracy on the validation part is measured before
+and after, for old and new classes.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -18,12 +19,12 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options import DEFAULT_MODEL, Json
+from spikewire.apps.cli.option_groups import grouped
+from spikewire.apps.cli.options import DEFAULT_MODEL, DatasetPath, Json, ShowFor
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
-from spikewire.apps.training.evaluate import DatasetPath, ShowFor
 from spikewire.apps.training.evaluation import evaluate_batch
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 
@@ -34,77 +35,106 @@ if TYPE_CHECKING:
 _FIGURES = ("old_before", "old_after", "new_before", "new_after")
 
 
-def fewshot(
-    dataset: DatasetPath,
-    model: Annotated[str, typer.Option(metavar="PRESET", help="What to start from.")] = (
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonOptions:
+    """New classes, and the lessons in which they are taught."""
+
+    digits: Annotated[
+        str, typer.Option(metavar="A,B", help="New classes, which are taught online.")
+    ] = "8,9"
+    shots: Annotated[
+        int, typer.Option(min=1, max=1000, help="Number of recordings of each new class.")
+    ] = 5
+    rounds: Annotated[
+        int, typer.Option(min=1, max=100, help="Number of times that each recording is shown.")
+    ] = 1
+    choices: Annotated[
+        int, typer.Option(min=1, max=100, help="Number of random choices of the shots per network.")
+    ] = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseOptions:
+    """Networks that have learned the other classes."""
+
+    model: Annotated[str, typer.Option(metavar="PRESET", help="Preset of the networks.")] = (
         DEFAULT_MODEL
-    ),
+    )
     passes: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Over the old classes (default: the model's own)."),
-    ] = None,
-    digits: Annotated[
-        str, typer.Option(metavar="A,B", help="The new classes, taught online.")
-    ] = "8,9",
-    shots: Annotated[int, typer.Option(min=1, max=1000, help="Recordings per new class.")] = 5,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="Times each is shown.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many networks.")] = 3,
-    choices: Annotated[
-        int, typer.Option(min=1, max=100, help="How many choices of the shots, per network.")
-    ] = 3,
+        typer.Option(min=1, max=1000, help="Passes over the old classes (default: by the model)."),
+    ] = None
     batch: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Recordings side by side (likewise).")
-    ] = None,
-    show: ShowFor = None,
+        int | None,
+        typer.Option(
+            min=1, max=1024, help="Recordings learned side by side (default: by the model)."
+        ),
+    ] = None
+    show: ShowFor = None
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first network.")] = 0
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of networks.")] = 3
+
+
+BASE, LESSONS = BaseOptions(), LessonOptions()
+
+
+@grouped
+def fewshot(
+    dataset: DatasetPath,
+    base: BaseOptions = BASE,
+    lessons: LessonOptions = LESSONS,
     as_json: Json = False,
 ) -> None:
     """Train on most classes, then teach the others online from a few recordings each.
 
-    Shots come from the part of the data set that is learned, judgement from the fifth that is
-    held back.
+    Shots come from the training part of the data set. Accuracy is measured on the validation part,
+    a fifth.
     """
-    new = names(digits)
+    new = names(lessons.digits)
     load_kernels()
     from spikewire.sensors import open_dataset
 
     data = open_dataset(dataset)
-    old = [name for name in data.classes if name not in new]
-    for name in new:
-        if name not in data.classes:
-            raise UsageError(
-                f"--digits {digits}: {name} is none of the classes {', '.join(data.classes)}"
-            )
-    if not old:
-        raise UsageError(f"--digits {digits} leaves no class to train on")
-    _enough(data, new, shots)
+    old = _old_classes(data, new, lessons)
     runs = []
-    for number in range(seed, seed + seeds):
-        network = open_network(model, old, number)
-        binned = BinnedDataset(data, network.spec, show)
-        learn = [s for s in choose(data, "train") if s.label in old]
-        plan = TrainingPlan.best(network.spec, passes, batch, None, number)
-        _train(Trainer(network, binned, learn, (), plan), number)
-        for run in _teach_all(network, binned, new, shots, rounds, choices, plan.batch):
-            runs.append({"seed": number, **run})
+    for seed in range(base.seed, base.seed + base.seeds):
+        network = open_network(base.model, old, seed)
+        binned = BinnedDataset(data, network.spec, base.show)
+        learn = [sample for sample in choose(data, "train") if sample.label in old]
+        plan = TrainingPlan.best(network.spec, base.passes, base.batch, None, seed)
+        _train(Trainer(network, binned, learn, (), plan), seed)
+        for run in _teach_all(network, binned, new, lessons, plan.batch):
+            runs.append({"seed": seed, **run})
             if as_json:
                 print_json({"type": "run", **runs[-1]})
+    lost = [run["old_before"] - run["old_after"] for run in runs]
     report = {
-        "type": "summary", "bench": "fewshot", "model": model, "new": list(new), "shots": shots,
-        "rounds": rounds, "passes": plan.passes, "runs": len(runs),
+        "type": "summary", "bench": "fewshot", "model": base.model, "new": list(new),
+        "shots": lessons.shots, "rounds": lessons.rounds, "passes": plan.passes, "runs": len(runs),
         **{key: round(statistics.mean(run[key] for run in runs), 4) for key in _FIGURES},
-        "old_lost_points": round(
-            100 * statistics.mean(run["old_before"] - run["old_after"] for run in runs), 2
-        ),
-        "old_lost_points_worst": round(
-            100 * max(run["old_before"] - run["old_after"] for run in runs), 2
-        ),
+        "old_lost_points": round(100 * statistics.mean(lost), 2),
+        "old_lost_points_worst": round(100 * max(lost), 2),
     }  # fmt: skip
     if as_json:
         print_json(report)
     else:
         _print(runs, report)
     raise typer.Exit(DONE)
+
+
+def _old_classes(data: Dataset, new: Sequence[str], lessons: LessonOptions) -> list[str]:
+    """Return the classes to train on, once the new classes are known to be possible."""
+    old = [name for name in data.classes if name not in new]
+    for name in new:
+        if name not in data.classes:
+            raise UsageError(
+                f"--digits {lessons.digits}: {name} is none of the classes "
+                f"{', '.join(data.classes)}"
+            )
+    if not old:
+        raise UsageError(f"--digits {lessons.digits} leaf_errors no class to train on")
+    _enough(data, new, lessons.shots)
+    return old
 
 
 def _enough(data: Dataset, new: Sequence[str], shots: int) -> None:
@@ -130,26 +160,24 @@ def _teach_all(
     trained: Network,
     binned: BinnedDataset,
     new: Sequence[str],
-    shots: int,
-    rounds: int,
-    choices: int,
+    options: LessonOptions,
     batch: int,
 ) -> Iterator[dict[str, Any]]:
-    """Teach copies of a trained network, each from another choice of recordings."""
+    """Teach copies of a trained network, each with another choice of recordings."""
     from spikewire.qcore import Network
 
     held = choose(binned.dataset, "validation")
     old_held = [sample for sample in held if sample.label not in new]
     new_held = [sample for sample in held if sample.label in new]
     saved = trained.to_bytes()
-    for choice in range(choices):
+    for choice in range(options.choices):
         network = Network.from_bytes(saved)
         before = _accuracy(network, binned, old_held, batch)
         for name in new:
             network.add_class(name)
         new_before = _accuracy(network, binned, new_held, batch)
-        lessons = pick(choose(binned.dataset, "train"), new, shots, trained.seed, choice)
-        for _ in range(rounds):
+        lessons = pick(choose(binned.dataset, "train"), new, options.shots, trained.seed, choice)
+        for _ in range(options.rounds):
             for sample in lessons:
                 teach(network, binned.events(sample), binned.ticks, sample.label)
         yield {
@@ -164,7 +192,7 @@ def _teach_all(
 def pick(
     samples: Sequence[Sample], new: Sequence[str], shots: int, seed: int, choice: int
 ) -> list[Sample]:
-    """Choose so many recordings of each new class, and take them in turn: a, b, a, b, ..."""
+    """Choose recordings of each new class, and return them in turn: a, b, a, b, ..."""
     drawn = []
     for place, name in enumerate(new):
         own = [sample for sample in samples if sample.label == name]
@@ -174,7 +202,7 @@ def pick(
 
 
 def teach(network: Network, sample: BinnedEvents, ticks: int, label: str) -> None:
-    """Show one recording with its name, learning from it as it comes."""
+    """Present one recording with its label, and learn online."""
     from spikewire.qcore import BinnedEvents
 
     start = network.tick
@@ -188,7 +216,7 @@ def _accuracy(
 ) -> float:
     from spikewire.qcore import Batch, Network
 
-    # Judging works on a copy: a batch moves the network's counters.
+    # Evaluation works on a copy: a batch moves the network's counters.
     copy = Network.from_bytes(network.to_bytes())
     evaluation = evaluate_batch(Batch(copy, min(batch, len(samples))), binned, samples)
     return round(evaluation.accuracy, 4)

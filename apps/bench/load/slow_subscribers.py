@@ -1,8 +1,8 @@
-"""Many subscribers in one process; some of them never read until the end.
+"""Many subscribers in one process, some of which stall until the end.
 
-`python -m spikewire.apps.bench.load.slow_subscribers HOST PORT HEALTHY DEAF` prints a line when all
-are subscribed, takes results until a line comes, then reads out what waits for the deaf ones, and
-prints what everybody got.
+`python -m spikewire.apps.bench.load.slow_subscribers HOST PORT HEALTHY STALLED` prints a line when
+all are subscribed and takes results until a line arrives on standard input. Then it reads the
+results that wait for the stalled subscribers, and prints a report.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import trio
 from spikewire.runtime import connect
 
 
-class Deaf:
-    """A socket that subscribes, and then does not read."""
+class SlowSubscriber:
+    """A subscriber that does not read until the end."""
 
     def __init__(self, host: str, port: int) -> None:
         self._socket = socket.socket()
-        # Little room, so that it is the service that has to decide.
+        # A small buffer, so that messages wait in the service.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._socket.connect((host, port))
         for message in (
@@ -36,7 +36,7 @@ class Deaf:
             self._socket.sendall(struct.pack(">I", len(body)) + body)
 
     def read_out(self, last: int) -> dict[str, int]:
-        """Read until the result ``last`` has come; counts what came and what a gap says is lost."""
+        """Read up to the result ``last``; count received results, and lost ones by gap messages."""
         file = self._socket.makefile("rb")
         got = lost = 0
         while True:
@@ -70,8 +70,8 @@ async def _healthy(host: str, port: int, ready: trio.Event, mine: dict[str, Any]
                 mine["ages"].append((now - int(message["t_us"])) & 0xFFFFFFFF)
 
 
-async def main(host: str, port: int, healthy: int, deaf: int) -> None:
-    """Subscribe everybody, and say what came of it."""
+async def main(host: str, port: int, healthy: int, stalled: int) -> None:
+    """Subscribe all, and print a report at the end."""
     people: list[dict[str, Any]] = []
     async with trio.open_nursery() as nursery:
         for _ in range(healthy):
@@ -80,7 +80,7 @@ async def main(host: str, port: int, healthy: int, deaf: int) -> None:
             ready = trio.Event()
             nursery.start_soon(_healthy, host, port, ready, mine)
             await ready.wait()
-        stuck = [await trio.to_thread.run_sync(Deaf, host, port) for _ in range(deaf)]
+        stuck = [await trio.to_thread.run_sync(SlowSubscriber, host, port) for _ in range(stalled)]
         print(json.dumps({"type": "subscribed"}), flush=True)
         await trio.to_thread.run_sync(sys.stdin.readline)
         nursery.cancel_scope.cancel()

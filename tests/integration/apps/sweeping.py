@@ -40,7 +40,7 @@ every = 5
 def words(tiny: Path, data: Path, *more: str) -> list[str]:
     out = tiny.parent / "out"
     return [
-        "sweep", "--preset", str(tiny), "--dataset", str(data), "--out", str(out),
+        "sweep", str(data), "--model", str(tiny), "--out", str(out),
         "--show", "80ms", "--batch", "8", *more,
     ]  # fmt: skip
 

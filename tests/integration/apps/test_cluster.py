@@ -132,7 +132,7 @@ def test_a_scheduler_elsewhere(
     from distributed import LocalCluster
 
     monkeypatch.setattr(dask, "_CONNECT_S", 2)
-    more = ["--vary", "weight=4", "--passes", "1", "--scheduler"]
+    more = ["--vary", "weight=4", "--passes", "1", "--cluster"]
     with LocalCluster(
         n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
         silence_logs=50,

@@ -135,14 +135,14 @@ def test_figures_are_judged_by_what_they_should_be() -> None:
         "scatter": {"fraction": 0.5},
         "by_rate": {"fit": {"r2": 0.97}},
     }
-    found = core.judge(report)
+    found = core.check_targets(report)
     assert {name: one["met"] for name, one in found.items()} == {
         "forward_ratio": False, "learning_ratio": True, "learning_real_time": True,
         "edge_learning_real_time": False, "scatter_fraction": True, "rate_r2": False,
     }  # fmt: skip
     assert found["forward_ratio"]["measured"] == pytest.approx(19)
     alone = core.ratios({n: one for n, one in timed.items() if "twin" not in n}, 1.0)
-    assert core.judge({**report, **alone})["forward_ratio"]["met"] is None
+    assert core.check_targets({**report, **alone})["forward_ratio"]["met"] is None
 
 
 @pytest.mark.slow

@@ -25,10 +25,10 @@ pytestmark = pytest.mark.usefixtures("another_dask")
         (["--vary", "weight=2", "--seeds", "0,x"], "--seeds: '0,x' is neither"),
         (["--vary", "weight=2", "--passes", "0"], "--passes"),
         (["--vary", "weight=2", "--workers", "0"], "--workers"),
-        (["--vary", "weight=2", "--preset", "huge"], "huge is neither a preset (edge,"),
-        (["--vary", "weight=2", "--scheduler", "udp://a:1"], "udp://a:1 is not tcp://HOST:PORT"),
-        (["--vary", "weight=2", "--scheduler", "tcp://a"], "is not HOST:PORT"),
-        (["--vary", "weight=2", "--scheduler", "tcp://a:1", "--workers", "1"], "--workers is for"),
+        (["--vary", "weight=2", "--model", "huge"], "huge is neither a preset (edge,"),
+        (["--vary", "weight=2", "--cluster", "udp://a:1"], "udp://a:1 is not tcp://HOST:PORT"),
+        (["--vary", "weight=2", "--cluster", "tcp://a"], "is not HOST:PORT"),
+        (["--vary", "weight=2", "--cluster", "tcp://a:1", "--workers", "1"], "--workers is for"),
         (["--vary", "weight=2", "--out", "/nowhere/a"], "there is no folder /nowhere"),
         ([], "--vary"),
     ],
@@ -43,6 +43,21 @@ def test_wrong_usage(
     assert part in heard.err
     assert len(heard.err.splitlines()) == 1
     assert not (tiny.parent / "out").exists()
+
+
+def test_old_spellings_are_understood(
+    tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    old = ["sweep", "--preset", str(tiny), "--dataset", str(digits), "--scheduler", "udp://a:1"]
+    assert cli.run([*old, "--vary", "weight=2", "--out", str(tiny.parent / "out")]) == 2
+    *notes, error = capsys.readouterr().err.splitlines()
+    assert notes == [
+        f"note: --preset is now --model {tiny}",
+        f"note: --dataset is now the argument {digits}",
+        "note: --scheduler is now --cluster udp://a:1",
+    ]
+    assert error.startswith("spikewire: --cluster udp://a:1 is not tcp://HOST:PORT")
 
 
 @pytest.mark.parametrize(
