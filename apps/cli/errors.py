@@ -1,4 +1,4 @@
-"""The two ways a command ends badly, and how any error becomes one sentence."""
+"""Errors of commands, their exit codes, and the sentence for any error."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ DONE, FAILED, USAGE = 0, 1, 2
 
 
 class CommandError(Exception):
-    """The command could not do its work; the message is a sentence for a user (exit code 1)."""
+    """Failure of a command (exit code 1); the message is a sentence for the user."""
 
 
 class UsageError(Exception):
-    """The command was asked for wrongly; the message says what is allowed (exit code 2)."""
+    """Wrong usage of a command (exit code 2); the message says what is allowed."""
 
 
 def reject_options(given: Mapping[str, object], why: str) -> None:
-    """Refuse options that mean nothing beside the others: dropped silently they would mislead.
+    """Reject options that have no meaning beside the others.
+
+    Ignored silently, they would mislead.
 
     Parameters
     ----------
-    given : what each of them was given, by its name without dashes; None or False: it was not.
-    why : what follows the first name that was given, in the message.
+    given
+        Values of the options by their names without dashes; None or False stands for not given.
+    why
+        Rest of the message after the name of the first given option.
 
     Raises
     ------
@@ -36,17 +40,17 @@ def reject_options(given: Mapping[str, object], why: str) -> None:
 
 
 def leaf_errors(error: BaseException) -> list[BaseException]:
-    """The errors inside nested exception groups, in order; the error itself when it is no group."""
+    """Return the errors inside nested exception groups in order, or a single error itself."""
     if isinstance(error, BaseExceptionGroup):
         return [leaf for inner in error.exceptions for leaf in leaf_errors(inner)]
     return [error]
 
 
 def describe(error: BaseException) -> tuple[str, int] | None:
-    """Say what a user has to know about an error.
+    """Describe an error to the user.
 
-    Returns the sentence and the exit code, or None when the error is nobody's mistake but a
-    fault of the program, whose traceback is then worth more than any sentence.
+    Returns the sentence and the exit code. None stands for a fault of the program, whose traceback
+    is worth more than a sentence.
     """
     return _first([_one(leaf) for leaf in leaf_errors(error)])
 

@@ -1,4 +1,4 @@
-"""What a running service says of its own accord: sentences for people, or a map a line."""
+"""Log of a running service on standard error: sentences, or a JSON map per line."""
 
 from __future__ import annotations
 
@@ -15,24 +15,30 @@ _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime",
 
 
 class Log(logging.Handler):
-    """Prints a service's log on standard error, and remembers what it complained of.
+    """Log handler that prints on standard error and remembers the last warnings.
 
     Parameters
     ----------
-    structured : a JSON map a line, with time, level, logger, pipeline and message; else sentences.
+    structured
+        Print a JSON map per line, with time, level, logger, pipeline and message; else sentences.
+
+    Attributes
+    ----------
+    warnings
+        The last warnings and errors.
     """
 
     def __init__(self, structured: bool) -> None:
         super().__init__()
-        self.said: list[str] = []
+        self.warnings: list[str] = []
         self._structured = structured
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
         message = record.getMessage()
         if record.levelno >= logging.WARNING:
-            self.said.append(message)
-            del self.said[:-100]
+            self.warnings.append(message)
+            del self.warnings[:-100]
         if not self._structured:
             pipeline = _pipeline()
             told = message if pipeline in (None, "main") else f"{pipeline}: {message}"
@@ -73,8 +79,10 @@ def log_to_stderr(level: str, style: str) -> Iterator[Log]:
 
     Parameters
     ----------
-    level : what is said, at least.
-    style : `text` or `json`.
+    level
+        Lowest level that is printed.
+    style
+        `text` or `json`.
     """
     log, logger = Log(style == "json"), logging.getLogger("spikewire")
     before = logger.level

@@ -1,4 +1,4 @@
-"""Where words go: facts to standard output, remarks and errors to standard error."""
+"""Output of commands: results on standard output, notes and errors on standard error."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from rich.console import Console
 
 
 def console() -> Console:
-    """The console for people, on standard output as it is now."""
+    """Return a console on the present standard output."""
     return Console(highlight=False)
 
 
 def stderr_console() -> Console:
-    """The console for remarks (progress, hints), on standard error as it is now."""
+    """Return a console on the present standard error, for progress, hints and notes."""
     return Console(stderr=True, highlight=False)
 
 
 def print_json(record: Mapping[str, Any]) -> None:
-    """Print one JSON object on one line, at once: a reader at the other end of a pipe waits."""
+    """Print a JSON object on one line, and flush it for readers at the end of a pipe."""
     sys.stdout.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The ASGI application: the page's files, and the WebSocket."""
+"""ASGI application of the dashboard: static files and the WebSocket."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TYPES = {
 
 
 def static_files() -> dict[str, bytes]:
-    """The page's files by name, from the package."""
+    """Read the static files of the page, by name."""
     folder = resources.files("spikewire.apps.dashboard") / "static"
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
@@ -50,11 +50,11 @@ def make_app(
     Parameters
     ----------
     address
-        Where the service is.
+        Address of the service.
     host
         The name or address that the server listens on.
     public
-        Whether other machines may ask.
+        Whether to answer other machines.
     closing
         Set when the server ends: its WebSockets close.
 

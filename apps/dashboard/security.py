@@ -1,4 +1,4 @@
-"""Who may ask: pages of this server only, under names that are this server's."""
+"""Access to the dashboard: Host and Origin checks, and security headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECURITY_HEADERS = {
 
 
 def own_names(host: str, public: bool) -> frozenset[str]:
-    """Names under which a server that listens on `host` may be asked, addresses aside."""
+    """Return the host names of a server that listens on `host`, IP addresses aside."""
     names = {"localhost", host.lower()}
     if public:
         name = socket.gethostname().lower()
@@ -33,8 +33,8 @@ def own_names(host: str, public: bool) -> frozenset[str]:
 def host_allowed(header: str | None, names: Iterable[str]) -> bool:
     """Tell whether a ``Host`` header names this server.
 
-    Addresses do, whatever they are: to make a browser believe that a foreign page and this
-    server are one (DNS rebinding), an attacker needs a name.
+    Any IP address does. DNS rebinding, which makes a browser take a foreign page for one of this
+    server, needs a name.
     """
     if not header:
         return False
@@ -50,7 +50,7 @@ def host_allowed(header: str | None, names: Iterable[str]) -> bool:
 
 
 def origin_allowed(origin: str | None, host: str | None) -> bool:
-    """Tell whether a WebSocket was opened by a page of this server; only browsers say so."""
+    """Tell whether a WebSocket was opened by a page of this server."""
     if not origin or not host:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Serves a dashboard under Hypercorn's trio worker, and ends promptly."""
+"""Web server of the dashboard, under Hypercorn's trio worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spikewire.runtime import ServiceAddress, ServiceError
 
 DASHBOARD_PORT = 7480
 _MOST = 256
-# A phone that fell asleep takes nothing and says nothing: its connection ends after this time.
+# The connection of a silent client, such as a phone that fell asleep, ends after this time.
 _DEAD_MS = 20_000
 
 
@@ -30,14 +30,14 @@ async def serve_dashboard(
     Parameters
     ----------
     connect_to
-        Where the service is. It need not run yet: the page waits for it.
+        Address of the service. It need not run yet: the page waits for it.
     host
-        Where to listen.
+        Address to listen on.
     port
         0 takes a free one; None takes 7480, or a free one where that is in use.
     public
-        Other machines may ask: this machine's name is answered to, too, and a service that wants
-        no token is refused, for whoever reached the page could teach it.
+        Answer other machines as well, under this machine's name. The service must require a token:
+        without one, everybody who reaches the page could teach it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Between one browser's WebSocket and one connection of protocol 1: messages, unread."""
+"""Relay of unread messages between a browser's WebSocket and a connection of protocol 1."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
 FROM_SERVICE_BYTES = 4 * 1024 * 1024
-"""The longest message carried to a browser; pictures are 33 kB at most."""
+"""Size limit of messages to a browser; pictures are 33 kB at most."""
 FROM_BROWSER_BYTES = 64 * 1024
-"""The longest message carried to a service; what the page says is below 1 kB."""
+"""Size limit of messages to a service; those of the page are below 1 kB."""
 _CHUNK = 256 * 1024
-# What a service says within this time goes to the browser as one WebSocket message. A page redraws
+# Messages of a service within this time go to the browser as one WebSocket message. A page redraws
 # at 30 Hz or more; a service publishes 160 messages a second, each of which would wake both sides.
 _GATHER_S = 0.02
 _FAREWELL_S = 0.2
-# A page with a last will repeats it each second. A phone that lost its Wi-Fi ends no connection:
-# TCP finds out after 20 s, and whatever is shown meanwhile would be taught.
+# A page with a last will repeats it each second. TCP notices a phone that lost its Wi-Fi only after
+# 20 s, and everything shown in that time would be taught.
 SILENCE_S = 3.0
 
 NORMAL, GOING_AWAY, TRY_LATER = 1000, 1001, 1013
 
 
 class Relay:
-    """Carries messages both ways until either side ends.
+    """Relay of messages in both directions until either side ends.
 
-    A binary WebSocket message from the browser is one message of protocol 1; one to the browser
-    is one or more, back to back. A text message from the browser is its last will: a message of
-    protocol 1, in hexadecimal digits, that the service is sent if the browser vanishes, or says
-    nothing for three seconds: it repeats its will while that holds. An empty one takes it back.
+    A binary WebSocket message from the browser is one message of protocol 1. A binary message to
+    the browser holds one or more. A text message from the browser is its last will: a message of
+    protocol 1 in hexadecimal digits. The relay sends it to the service if the browser vanishes, or
+    is silent for three seconds. The browser repeats its last will in time. An empty text cancels
+    it.
 
-    A browser that does not read stops the reading from the service, whose own policies act then.
+    While a browser does not read, the relay does not read from the service, whose policies for slow
+    subscribers apply.
 
     Parameters
     ----------
     websocket
-        Accepted.
+        The accepted WebSocket.
     address
-        Where the service is.
+        Address of the service.
     closing
         Set when the server ends.
     """
@@ -53,11 +55,11 @@ class Relay:
         self._websocket = websocket
         self._address = address
         self._closing = closing
-        self._will = b""
+        self._last_will = b""
         self._code = NORMAL
 
     async def run(self) -> None:
-        """Connect to the service and carry; tells the browser if that cannot be done."""
+        """Connect to the service and relay; a failure is reported to the browser."""
         try:
             stream = await self._address.open()
         except ServiceError as error:
@@ -69,29 +71,28 @@ class Relay:
                 nursery.start_soon(self._to_service, stream, nursery.cancel_scope)
                 nursery.start_soon(self._to_browser, stream, nursery.cancel_scope)
                 nursery.start_soon(self._end, nursery.cancel_scope)
-            await self._execute_will(stream)
+            await self._send_last_will(stream)
         await self._close(self._code)
 
     async def _to_service(self, stream: trio.abc.Stream, scope: trio.CancelScope) -> None:
         try:
-            while (said := await self._hear(stream))["type"] == "websocket.receive":
-                if (payload := said.get("bytes")) is not None:
+            while (event := await self._receive(stream))["type"] == "websocket.receive":
+                if (payload := event.get("bytes")) is not None:
                     await stream.send_all(frame(payload))
                 else:
-                    self._will = _unhex(said.get("text") or "")
+                    self._last_will = _unhex(event.get("text") or "")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            # What the service had to say about it may still be on its way to the browser.
+            # The service's last messages may still be on their way to the browser.
             return
         scope.cancel()
 
-    async def _hear(self, stream: trio.abc.Stream) -> MutableMapping[str, Any]:
-        if self._will:
+    async def _receive(self, stream: trio.abc.Stream) -> MutableMapping[str, Any]:
+        if self._last_will:
             with trio.move_on_after(SILENCE_S):
                 return await self._websocket.receive()
-            # Nobody is there, or nobody who knows what is being done. The connection stays: a
-            # browser that comes back is told by the service how things stand.
-            await stream.send_all(frame(self._will))
-            self._will = b""
+            # The connection stays: a browser that comes back is informed by the service.
+            await stream.send_all(frame(self._last_will))
+            self._last_will = b""
         return await self._websocket.receive()
 
     async def _to_browser(self, stream: trio.abc.Stream, scope: trio.CancelScope) -> None:
@@ -110,17 +111,17 @@ class Relay:
 
     async def _end(self, scope: trio.CancelScope) -> None:
         await self._closing.wait()
-        # A service that ends together with the server has said goodbye: it is still to be carried.
+        # The goodbye of a service that ends together with the server is still to be relayed.
         await trio.sleep(_FAREWELL_S)
         self._code = GOING_AWAY
         scope.cancel()
 
-    async def _execute_will(self, stream: trio.abc.Stream) -> None:
-        if not self._will:
+    async def _send_last_will(self, stream: trio.abc.Stream) -> None:
+        if not self._last_will:
             return
         with trio.move_on_after(_FAREWELL_S, shield=True):
             try:
-                await stream.send_all(frame(self._will))
+                await stream.send_all(frame(self._last_will))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
 

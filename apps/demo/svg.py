@@ -1,4 +1,4 @@
-"""The terminal's picture as a file."""
+"""Terminal picture as an SVG file."""
 
 from __future__ import annotations
 

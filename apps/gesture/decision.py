@@ -1,4 +1,4 @@
-"""From scores every few milliseconds to one steady answer: what gesture is being made now.
+"""Temporal smoothing and rejection: from scores every few milliseconds to a steady decision.
 
 Integers over event time, no clock and no randomness: the same results give the same decisions,
 however they arrive.
@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 UNKNOWN, NOTHING = "unknown", "nothing"
-"""Answers that are no class: what moves is none of them for sure; and nothing moves."""
+"""Answers that are no class: motion without a clear class, and no motion."""
 
 OTHER = frozenset({"other_gestures"})
-"""Classes that mean none of the others: where one of them wins, the answer is unknown."""
+"""Classes of non-gestures: where one of them wins, the answer is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strictness:
-    """How clear a winner has to be.
+    """Clearness that a winning class needs.
 
     The margin is that of the mean scores of the best two classes over the window; the spread is
     the standard deviation of the two, added in squares.
@@ -108,7 +108,7 @@ class Decision:
 
 @dataclass(slots=True)
 class _Motion:
-    """Spikes of the last while, and the time in which they came."""
+    """Spikes within the motion window, and the time they cover."""
 
     rows: deque[tuple[int, int, int]] = field(default_factory=deque)
     spikes: int = 0
@@ -130,7 +130,7 @@ class _Motion:
 
 @dataclass(slots=True)
 class _Window:
-    """Results of the last while, and their sums: per class of scores, of squares, of firsts."""
+    """Results within the window, and their sums per class: scores, squares, first places."""
 
     classes: tuple[str, ...] = ()
     first_us: int = 0
@@ -156,7 +156,7 @@ class _Window:
             self.squares[n] += sign * score * score
 
     def best(self) -> tuple[int, int, int]:
-        """The best class, its squared lead over the next, and the squared spread of the two.
+        """Return the best class, its squared lead over the next, and the squared spread of the two.
 
         Both are multiplied by the square of the number of results, which leaves them whole.
         """
@@ -171,12 +171,12 @@ class _Window:
         return first, max(lead, 0) ** 2, spread
 
     def share(self, index: int) -> int:
-        """The percentage of results in the window that named a class first."""
+        """Return the percentage of results in the window with this class in front."""
         return 100 * self.firsts[index] // len(self.rows)
 
 
 def _winner(scores: Sequence[int]) -> int:
-    """The highest, the first of equals; -1 where all are the same."""
+    """Return the index of the highest score, the first of equals; -1 if all are equal."""
     most = max(scores)
     if most == min(scores) and (len(scores) > 1 or most == 0):
         return -1
@@ -184,14 +184,14 @@ def _winner(scores: Sequence[int]) -> int:
 
 
 class DecisionFilter:
-    """Takes results in and says what is being shown.
+    """Filter from results to decisions.
 
     Another segment, a gap, or other classes begin anew, with ``nothing``.
 
     Parameters
     ----------
     rules
-        What a decision takes.
+        Rules of decision.
 
     Attributes
     ----------
@@ -245,7 +245,7 @@ class DecisionFilter:
         return ended
 
     def end(self) -> Decision | None:
-        """The present decision, as it ends with the last result; what follows begins anew."""
+        """End the present decision with the last result, and begin anew; return the decision."""
         if self.now is None:
             return None
         ended, self.now = self._closed(self._window.last_us), None
@@ -259,7 +259,7 @@ class DecisionFilter:
         self._won, self._pending = Counter(), Counter()
 
     def _compare(self, wanted: str, t_us: int) -> None:
-        """Note whether this result goes on as before, or who is to replace the present answer."""
+        """Count this result for the present answer, or for its rival."""
         assert self.now is not None
         if self._rival is None or self._rival[0] != wanted:
             # The time of a rival that did not last belongs to the present answer.
@@ -269,7 +269,7 @@ class DecisionFilter:
         (self._won if self._rival is None else self._pending)[self._window.rows[-1][1]] += 1
 
     def _wanted(self) -> str:
-        """What this result alone would have decided."""
+        """Return the decision by this result and its window alone."""
         assert self.now is not None
         window, rules = self._window, self.rules
         least = rules.motion_threshold if not self._moving else rules.motion_threshold * 9 // 10

@@ -1,4 +1,4 @@
-"""What `gesture` keeps of a service's messages: the present decision and those before it."""
+"""Recogniser: the present decision and the last ones, from a service's messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HISTORY = 64
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is to be seen now.
+    """Everything that a screen shows at one moment.
 
     Attributes
     ----------
@@ -29,9 +29,9 @@ class Moment:
     history
         The last decided gestures, the newest first.
     begin_us
-        For each segment, the time of its first result: times are told from there.
+        Time of the first result by segment; displayed times count from there.
     quiet_s
-        How long ago the last result came, by the clock.
+        Time since the last result, by the clock.
     """
 
     scene: Scene
@@ -43,20 +43,20 @@ class Moment:
 
 
 class Recogniser:
-    """Takes messages of protocol 1 in, and decides.
+    """Decisions from messages of protocol 1.
 
     Attributes
     ----------
     decision_filter
-        What decides.
+        The filter from results to decisions.
     live_state
-        The rest of what there is to tell.
+        Scores, rates and losses.
     time_by_answer
-        Answer to the microseconds that it was given for.
+        Microseconds by answer.
     gestures
-        How many classes were decided so far, and are over.
+        Gestures that are over.
     results
-        How many results came.
+        Results so far.
     """
 
     def __init__(self, title: str, rules: Rules) -> None:
@@ -69,7 +69,7 @@ class Recogniser:
         self._segment: int | None = None
 
     def take(self, message: Mapping[str, Any]) -> Decision | None:
-        """Take a message in; returns the decision that it ended, if it did."""
+        """Take in a message; return the decision that it ended, if any."""
         self.live_state.take(message)
         if message.get("topic") != "result":
             return None
@@ -86,11 +86,11 @@ class Recogniser:
         return self._keep(ended)
 
     def end(self) -> Decision | None:
-        """The stream is over: the last decision."""
+        """End the stream; return the last decision."""
         return self._keep(self.decision_filter.end())
 
     def moment(self, quiet_s: float = 0.0, **more: Any) -> Moment:
-        """What is to be seen now; `more` goes to the scene."""
+        """Return the present moment; `more` goes to the scene."""
         now = self.decision_filter.now
         named = now.name if now is not None and now.gesture else None
         scene = self.live_state.scene(recognised=named, labelled=0, **more)
@@ -108,13 +108,13 @@ class Recogniser:
 
 
 def lasted_us(decision: Decision, t_us: int | None = None) -> int:
-    """How long a decision lasted, or has lasted at a time (microseconds)."""
+    """Return the length of a decision in microseconds, at its end or at a time."""
     end = decision.until_us if decision.until_us is not None else t_us
     return 0 if end is None else max(0, end - decision.since_us)
 
 
 def describe_decision(decision: Decision, begin_us: Mapping[int, int]) -> tuple[str, str, str, str]:
-    """Start, duration, name and confidence, as one reads them."""
+    """Return start, duration, name and confidence as text."""
     start = decision.since_us - begin_us.get(decision.segment, decision.since_us)
     return (
         f"{start / 1e6:.2f} s",

@@ -1,4 +1,4 @@
-"""How `gesture` tells decisions where there is no terminal: in lines, or as JSON."""
+"""Reporters of decisions: on a screen, in lines, or as JSON."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from spikewire.apps.gesture.screen import GestureScreen
 
 
 class Reporter(Protocol):
-    """Something that tells decisions to somebody."""
+    """Interface of everything that reports decisions."""
 
     draws: bool
-    """Whether it wants to be asked to redraw."""
+    """Whether :meth:`redraw` has an effect."""
 
     def begin(self, hello: Mapping[str, Any], where: str) -> None:
-        """Something is watched from now on.
+        """Begin with a source.
 
         Parameters
         ----------
@@ -33,28 +33,28 @@ class Reporter(Protocol):
     def changed(
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
     ) -> None:
-        """A decision has ended, or a new one begun; `result` is what did it, None at the end."""
+        """Report that a decision has ended or begun, by `result`; None at the end of the stream."""
 
     def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
-        """A tenth of a second has passed; the last result came `quiet_s` ago, by the clock."""
+        """Redraw, every tenth of a second; the last result came `quiet_s` ago."""
 
     def last(self, seen: Recogniser, reason: str) -> None:
-        """It is over, and a screen has been given back."""
+        """Report the end, after a screen has been closed."""
 
 
 class JsonReporter:
-    """A JSON line for each decision, when it is taken, and one at the end."""
+    """Reporter that prints a JSON line for each decision as it is taken, and one at the end."""
 
     draws = False
 
     def begin(self, hello: Mapping[str, Any], where: str) -> None:
-        """Print what is watched."""
+        """Print the source."""
         print_json(hello)
 
     def changed(
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
     ) -> None:
-        """Print the decision that holds from now on."""
+        """Print the new decision."""
         now = seen.decision_filter.now
         if now is None or result is None:
             return
@@ -66,10 +66,10 @@ class JsonReporter:
         print_json(line)
 
     def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
-        """Nothing: programs do not look."""
+        """Do nothing."""
 
     def last(self, seen: Recogniser, reason: str) -> None:
-        """Print what there was in all."""
+        """Print the totals."""
         line = {
             "type": "summary", "reason": reason, "results": seen.results,
             "gestures": seen.gestures, "missed": seen.live_state.missed,
@@ -79,7 +79,7 @@ class JsonReporter:
 
 
 class LineReporter:
-    """A line for each gesture when it is over: when it began, how long, which, how surely."""
+    """Reporter that prints start, length, name and confidence of each gesture at its end."""
 
     draws = False
 
@@ -87,29 +87,29 @@ class LineReporter:
         self._out = console()
 
     def begin(self, hello: Mapping[str, Any], where: str) -> None:
-        """Say what is watched, and how others can."""
+        """Print the source, and the command for other viewers."""
         text = f"{hello['source']} at {where}; others see it with: spikewire watch -c {where}"
         stderr_console().print(text, markup=False, soft_wrap=True)
 
     def changed(
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
     ) -> None:
-        """Print the gesture that is over."""
+        """Print the gesture that has ended."""
         if ended is not None and ended.gesture:
             start, lasted, name, share = describe_decision(ended, seen.begin_us)
             line = f"{start:>10} {lasted:>8}  {name}  {share}"
             self._out.print(line, markup=False, soft_wrap=True)
 
     def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
-        """Nothing: a pipe has no place to draw on."""
+        """Do nothing."""
 
     def last(self, seen: Recogniser, reason: str) -> None:
-        """Say what there was in all."""
-        _say_last(seen, reason)
+        """Print the totals."""
+        _print_totals(seen, reason)
 
 
 class ScreenReporter:
-    """Draws on a terminal."""
+    """Reporter that draws on a terminal."""
 
     draws = True
 
@@ -117,23 +117,23 @@ class ScreenReporter:
         self._screen = screen
 
     def begin(self, hello: Mapping[str, Any], where: str) -> None:
-        """Nothing: the frame says it."""
+        """Do nothing: the frame shows the source."""
 
     def changed(
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
     ) -> None:
-        """Nothing: it is seen with the next picture."""
+        """Do nothing: the next picture shows it."""
 
     def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
-        """Draw what is to be seen now."""
+        """Draw the present moment."""
         self._screen.show_moment(seen.moment(quiet_s, footer=footer), image)
 
     def last(self, seen: Recogniser, reason: str) -> None:
-        """Say what there was in all."""
-        _say_last(seen, reason)
+        """Print the totals."""
+        _print_totals(seen, reason)
 
 
-def _say_last(seen: Recogniser, reason: str) -> None:
+def _print_totals(seen: Recogniser, reason: str) -> None:
     out = stderr_console()
     time_by_answer = ", ".join(
         f"{name.replace('_', ' ')} {us / 1e6:.1f} s"

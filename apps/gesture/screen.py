@@ -1,4 +1,4 @@
-"""What `gesture` draws: events, the decided gesture in large letters, the last gestures, scores."""
+"""Screen of `gesture`: events, the decided gesture in large letters, last gestures, scores."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _STYLES = {NOTHING: "dim", UNKNOWN: "yellow"}
 
 
 class GestureScreen(Screen):
-    """Redraws moments on a terminal, as large as it is at each."""
+    """Screen that fits the present size of its terminal."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._console = console
 
     def show_moment(self, moment: Moment, image: Text | None = None) -> None:
-        """Redraw, at the terminal's size of this moment."""
+        """Redraw at the present size of the terminal."""
         width, height = self._console.size
         self._live.update(draw_moment(moment, image, width, height), refresh=True)
 
 
 def draw_moment(moment: Moment, image: Text | None, width: int, height: int) -> RenderableType:
-    """The moment as one renderable that fits a terminal of so many columns and rows.
+    """Return the moment as one renderable for a terminal of so many columns and rows.
 
     With 72 columns the picture is on the left; with less it is left out. Scores and gestures take
     the rows that are left.
@@ -80,7 +80,7 @@ def _below(moment: Moment, inside: int, rows: int) -> list[RenderableType]:
 
 
 def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
-    """The decision, since when, what is really shown, and the numbers: a line each."""
+    """Return lines with the decision, its length, the true class and the status."""
     now = moment.now
     if now is None:
         return [Text("waiting for events", "dim", no_wrap=True), Text()]
@@ -105,7 +105,7 @@ def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
 
 
 def _scores(scene: Scene, rows: int) -> RenderableType:
-    """Bars of the best classes, in their usual order, in up to so many rows."""
+    """Return bars of the best classes in their usual order."""
     best = sorted(scene.scores, key=lambda name: -scene.scores[name])[: max(rows, 0)]
     return bars(replace(scene, scores={n: s for n, s in scene.scores.items() if n in best}))
 

@@ -1,4 +1,4 @@
-"""From a pipeline as a person asked for it to one that can run."""
+"""From the configuration of a pipeline to one that can run."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ def build_pipeline(
 
     Parameters
     ----------
-    resume : go on from the newest checkpoint, if there is one.
-    record : write the whole run down in this file.
-    for_files : as of :func:`open_source_at`.
+    wanted
+        Configuration of the pipeline.
+    resume
+        Resume from the newest checkpoint, if there is one.
+    record
+        File in which the whole run is recorded.
+    for_files
+        As in :func:`open_source_at`.
 
     Raises
     ------
     UsageError
-        Something that was asked for cannot be.
+        The configuration cannot be met.
     """
     from spikewire.runtime import Pipeline
 
@@ -79,7 +84,7 @@ def _resumed(folder: str, source: Source) -> Network | None:
 
 
 def _recorder(folder: Path, name: str, facts: dict[str, Any]) -> Callable[[Any], Recorder]:
-    """Make recorders for those who ask for one while it runs."""
+    """Return a maker of recorders for clients that request one during the run."""
 
     def begin(network: Network) -> Recorder:
         from spikewire.runtime import ServiceError

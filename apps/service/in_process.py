@@ -1,4 +1,4 @@
-"""A service without a door: one subscriber in the same process, who misses nothing."""
+"""A service without sockets, whose only subscriber in the same process misses nothing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from spikewire.runtime import Summary
     from spikewire.sensors import Source
 
-# What may wait between the service and its one subscriber: a service never waits for a
-# subscriber, so this is far more than one turn of the network can publish.
+# Messages that may wait for the one subscriber. A service never waits for a subscriber, so this is
+# far more than one turn of the network can publish.
 _WAITING = 100_000
 _BYTES = 512 * 1024 * 1024
 # The subscriber is this program: it takes what is left however long that takes.
@@ -38,24 +38,24 @@ async def run_in_process(
 ) -> Summary:
     """Run the network over a source to its end, and hand every result to `take`, in order.
 
-    Ctrl-C or SIGTERM ends it early and in order, and the summary's reason is then `stopped`, even
-    if the source was over already: whoever goes on to the next one has to know. A second one gives
-    up what is not computed yet.
+    Ctrl-C or SIGTERM ends the run early and in order. The summary's reason is then `stopped`, even
+    if the source was over already, so that the caller does not go on to the next source. A second
+    signal drops the events that are not computed yet.
 
     Parameters
     ----------
     source, network, take
-        What is shown to which network, and who is given each result.
+        The source, the network, and the function that takes each result.
     learn, labels
         As in `runtime.Settings`.
     grow
         Whether labels that the network does not know become classes of it.
     signals
-        Whether Ctrl-C is heard; in the main thread only.
+        Whether to handle SIGINT and SIGTERM; possible in the main thread only.
     heard
-        Takes the signals' numbers, for callers to whom an error comes instead of a summary.
+        List that receives the numbers of signals, for callers that get an error and no summary.
     until
-        Ends it in order when it returns.
+        Ends the run in order when it returns.
 
     Raises
     ------

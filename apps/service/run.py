@@ -317,7 +317,7 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
     except BaseException as error:
         # The service has said already why its source failed; once is enough.
         words = [str(leaf) for leaf in leaf_errors(error)]
-        if not all(word and any(word in said for said in log.said) for word in words):
+        if not all(word and any(word in said for said in log.warnings) for word in words):
             raise
     finally:
         for name, pipeline in service.pipelines.items():

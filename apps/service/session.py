@@ -1,7 +1,7 @@
-"""Recorded sessions: what a live run computed, written down so that a replay computes the same.
+"""Recorded sessions: the events and labels of a live run, for a replay with the same results.
 
 The events are AEDAT 4.0, which other programs read; the labels are a CSV beside them, as DVS128
-Gesture has them; and a JSON file holds what neither has room for.
+Gesture has them. A JSON file holds the rest.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class SessionPart:
 
 
 class SessionWriter:
-    """Writes a live run down.
+    """Recorder of a live run.
 
     Parameters
     ----------
     path
         The first segment's recording; further ones are numbered.
     facts
-        What else is worth keeping: source, model, classes, seed.
+        Further facts to keep: source, model, classes, seed.
     """
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:

@@ -47,11 +47,11 @@ class AccuracyCounter:
 
     @property
     def accuracy(self) -> float | None:
-        """The share of labelled results that were correct; None before there are any."""
+        """Share of correct results among the labelled ones; None without any."""
         return self.correct / self.labelled if self.labelled else None
 
     def latency_us(self, quantile: float = 0.5) -> float | None:
-        """A quantile of the recent latencies; None before there are any."""
+        """Return a quantile of the recent latencies; None without any."""
         if not self._latencies:
             return None
         ordered = sorted(self._latencies)

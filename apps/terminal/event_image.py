@@ -19,8 +19,10 @@ class EventImage:
 
     Parameters
     ----------
-    size : (width, height) of the sensor in pixels.
-    columns, rows : size of the picture in characters; a character is 2 by 4 dots.
+    size
+        Width and height of the sensor in pixels.
+    columns, rows
+        Size of the picture in characters of 2 by 4 dots.
     """
 
     def __init__(self, size: tuple[int, int], columns: int = 32, rows: int = 16) -> None:
@@ -43,7 +45,7 @@ class EventImage:
         self._counts *= keep
 
     def render(self) -> Text:
-        """The picture as coloured braille text, `rows` lines of `columns` characters."""
+        """Return the picture as coloured braille text, `rows` lines of `columns` characters."""
         total = self._counts.sum(axis=0)
         # A dot is lit from one whole recent event up; where much moves, noise stays dark.
         busy = total[total >= 1.0]

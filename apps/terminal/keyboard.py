@@ -53,7 +53,7 @@ def parse_keys(data: bytes) -> tuple[list[str], bytes]:
 
 
 class Keyboard:
-    """The keys of a terminal, one by one and without an echo, until it is left.
+    """Keys of a terminal, one by one and without an echo.
 
     Ctrl-C stays Ctrl-C. The terminal is as before on leaving, however that happens.
 

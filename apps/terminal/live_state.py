@@ -1,4 +1,4 @@
-"""From a service's messages to scenes: what `watch` and `demo` keep between two pictures."""
+"""Present state of a service, from its messages to scenes for the terminal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from spikewire.apps.terminal.scene import Scene
 
 
 class LiveState:
-    """Takes messages of protocol 1 in and tells the present scene.
+    """State of a service, updated by messages of protocol 1.
 
     Attributes
     ----------
-    tally : what was right, over all results so far that were not lessons.
-    missed : messages that the service dropped because they were not read in time.
+    tally
+        Accuracy over all results outside lessons.
+    missed
+        Messages that the service dropped because they were not read in time.
     """
 
     def __init__(self, title: str) -> None:
@@ -27,12 +29,12 @@ class LiveState:
         self._dropped = 0
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Take one message in: results, stats, gaps; anything else is of no interest here."""
+        """Take in one message: results, stats and gaps count, others are ignored."""
         if message["type"] == "gap":
             self.missed += message["count"]
         elif message.get("topic") == "result":
             self._result = message
-            # What is being taught is no question; only what was asked can be right or wrong.
+            # Results during a lesson are not evaluated.
             truth = None if message["teaching"] else message["truth"]
             self.tally.add(message["class"], truth, message["latency_us"])
         elif message.get("topic") == "stats":
@@ -45,7 +47,7 @@ class LiveState:
         return int(self._result.get("t_us", 0))
 
     def scene(self, **more: Any) -> Scene:
-        """The present scene; `more` overrides or adds fields of it."""
+        """Return the present scene; `more` overrides or adds fields."""
         result = self._result
         teaching = result.get("label") if result.get("teaching") else None
         fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What `demo` and `watch` draw: the picture, the classes with their scores, the numbers below."""
+"""Scene of a live stream: picture, scores by class, rate, latency and accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Showing scenes as they come: redrawn in place on a terminal, line by line elsewhere."""
+"""Presenters of scenes: a redrawn screen on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ REDRAW_S = 0.1
 
 
 class Presenter(Protocol):
-    """Something that shows scenes to a person."""
+    """Interface of everything that shows scenes."""
 
     def show(self, scene: Scene, image: Text | None = None) -> None:
-        """Show this scene in place of the one before."""
+        """Show the scene in place of the one before."""
 
 
 class Screen:
-    """Redraws on a terminal, on its alternate screen, which is left as it was found."""
+    """Presenter on the alternate screen of a terminal, which is restored at the end."""
 
     def __init__(self, console: Console) -> None:
         # auto_refresh would draw from a thread of its own; here the caller says when.
@@ -45,12 +45,12 @@ class Screen:
         self._live.__exit__(kind, error, trace)
 
     def show(self, scene: Scene, image: Text | None = None) -> None:
-        """Redraw, at the terminal's size of this moment."""
+        """Redraw at the present size of the terminal."""
         self._live.update(draw(scene, image), refresh=True)
 
 
 class Lines:
-    """Prints a plain line when the answer or the question changes, and otherwise now and then."""
+    """Presenter that prints a line when prediction or label changes, and every two seconds."""
 
     def __init__(self, console: Console, every: int = round(2.0 / REDRAW_S)) -> None:
         self._console = console
@@ -59,7 +59,7 @@ class Lines:
         self._last: tuple[str | None, ...] | None = None
 
     def show(self, scene: Scene, image: Text | None = None) -> None:
-        """Print the scene if it says something new."""
+        """Print the scene if it differs from the last one."""
         del image
         now = (scene.title, scene.truth, scene.teaching, scene.recognised)
         self._since += 1
@@ -70,7 +70,7 @@ class Lines:
 
 
 def line(scene: Scene) -> str:
-    """The scene in one line of plain text."""
+    """Return the scene as one line of plain text."""
     parts = [scene.title]
     if scene.progress is not None:
         parts.append(f"{100 * scene.progress:.0f} %")
@@ -88,7 +88,7 @@ def line(scene: Scene) -> str:
 
 @contextmanager
 def open_presenter(console: Console) -> Iterator[Presenter]:
-    """The presenter that fits: a screen on a terminal, lines in a pipe, a file or a dumb one."""
+    """Open a screen on a terminal, or lines in a pipe, a file or a dumb terminal."""
     if console.is_terminal and not console.is_dumb_terminal:
         with Screen(console) as screen:
             yield screen
