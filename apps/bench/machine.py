@@ -1,4 +1,4 @@
-"""What a measurement was made with: its command line and the machine."""
+"""Conditions of a measurement: its command line and the machine."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 
 def command_line() -> str:
-    """The command as somebody would type it, without the interpreter's path."""
+    """Return the command line as typed, without the interpreter's path."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def machine(*packages: str) -> dict[str, object]:
-    """Processor, how many of it this process may use, system, and versions of ``packages``."""
+    """Describe the processor, its usable cores, the system, and versions of ``packages``."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
@@ -28,7 +28,7 @@ def machine(*packages: str) -> dict[str, object]:
 
 
 def now() -> str:
-    """The date and time in UTC, to the second."""
+    """Return date and time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,1 +1,1 @@
-"""`spikewire continual`: classes come in tasks, nothing is revisited."""
+"""`spikewire continual`: class-incremental learning in tasks."""

@@ -86,7 +86,7 @@ class Online:
 
     @property
     def readout_bytes(self) -> int:
-        """Weights of the readout."""
+        """Bytes of the readout's weights."""
         return self._readout.nbytes
 
     def add_class(self) -> None:
@@ -121,7 +121,7 @@ class Rehearsal(Online):
 
     @property
     def extra_bytes(self) -> int:
-        """The memory."""
+        """Bytes of the rehearsal memory."""
         return self._memory.nbytes
 
     def add_class(self) -> None:

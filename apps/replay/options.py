@@ -1,4 +1,4 @@
-"""Options of `spikewire replay`, and the combinations that make no sense."""
+"""Options of `spikewire replay`, and the check of their combinations."""
 
 from __future__ import annotations
 

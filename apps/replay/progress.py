@@ -236,7 +236,7 @@ class LiveView(_Timed):
 def choose_display(
     score: ReplayScore, total: int, out: Console, notes: Console, *, live: bool, quiet: bool
 ) -> Display:
-    """Choose a display: the live view if it is wanted and possible, a progress bar, or nothing."""
+    """Choose a display: the live view if wanted and possible, a progress bar, or nothing."""
     if quiet:
         return Display(score, total)
     if live and out.is_terminal and not out.is_dumb_terminal:

@@ -138,7 +138,7 @@ def expand_grid(
 
 
 def _check_matter(base: NetworkSpec, varied: Iterable[str]) -> None:
-    """Refuse a sweep that would draw a flat line and mean nothing by it."""
+    """Refuse to vary a width that has no effect in this network."""
     for name in varied:
         if name in _OF_LEARNING and not any(layer.plastic for layer in base.layers):
             raise UsageError(

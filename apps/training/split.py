@@ -1,7 +1,7 @@
-"""One fixed way to cut, order and shift a data set, so that every learner sees the same.
+"""Split, order and shifts of a data set, the same for every learner.
 
-The integer network and the float twin are compared on the same recordings in the same order:
-whatever decides that lives here, and depends on nothing but the arguments.
+The integer network and the float baseline are compared on the same recordings in the same order.
+These functions depend on nothing but their arguments.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Labelled = tuple[Path, int]
 
 
 def nmnist_split(root: Path | str) -> tuple[list[Labelled], list[Labelled]]:
-    """Cut N-MNIST recordings into a part to learn and a part to validate.
+    """Cut N-MNIST recordings into a training and a validation part.
 
     Each digit's files are sorted by name; the last fifth validates. Fifths are rounded by
     largest remainder (ties go to the lower digit), so that 1,000 recordings give exactly 800 and
@@ -65,7 +65,7 @@ def nmnist_split(root: Path | str) -> tuple[list[Labelled], list[Labelled]]:
 
 
 def split(labels: Sequence[Hashable]) -> tuple[list[int], list[int]]:
-    """Cut a list into a part to learn and a part to validate, each class in proportion.
+    """Cut a list into a training and a validation part, each class in proportion.
 
     The last fifth of each class, in the order given, validates; fifths are rounded as for
     :func:`nmnist_split`, ties going to the class that comes first.
@@ -88,7 +88,7 @@ def split(labels: Sequence[Hashable]) -> tuple[list[int], list[int]]:
 
 
 def _shares(counts: list[int]) -> list[int]:
-    """How many of each class validate: a fifth each, and a fifth in all, in whole numbers."""
+    """Compute the validation part's size by class: a fifth of each class and of the whole."""
     shares = [count // _PARTS for count in counts]
     missing = sum(counts) // _PARTS - sum(shares)
     by_remainder = sorted(range(len(counts)), key=lambda n: (-(counts[n] % _PARTS), n))

@@ -163,7 +163,7 @@ class Layer:
         return torch.addmm(self.bias, self.weight, flat).view(*self.membrane_shape, batch)
 
     def read(self, drop: bool = False) -> Tensor:
-        """Local readout of the last tick: [class, sample].
+        """Compute the local readout of the last tick: [class, sample].
 
         It reads the spikes, or of a ``graded`` layer the logistic function of the membranes.
         ``drop`` leaves a random part of them out (Srivastava et al. 2014), and of the gradient.
@@ -180,7 +180,7 @@ class Layer:
         return self.readout @ read.reshape(self.neurons, -1)
 
     def gradient(self, error: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of weight and bias for the last tick, averaged over the samples.
+        """Compute the gradients of weight and bias for the last tick, averaged over samples.
 
         ``error`` is the loss's derivative by the local readout, [class, sample].
         """
@@ -348,7 +348,7 @@ class FloatBaseline:
         return mean, math.sqrt(max(squares / max(count, 1.0) - mean * mean, 0.0))
 
     def state(self) -> dict[str, Any]:
-        """Weights, biases and readouts, by layer."""
+        """Return weights, biases and readouts, by layer."""
         return {
             f"{depth}.{name}": getattr(layer, name).clone()
             for depth, layer in enumerate(self.layers)

@@ -62,7 +62,7 @@ class Probe:
         self._trace.mul_(0.97).add_(spikes, alpha=0.03)
 
     def read(self) -> Tensor:
-        """Scores [class, sample]."""
+        """Compute the scores [class, sample]."""
         return torch.addmm(self.bias, self.weight, self._trace)
 
     def learn(self, target: Tensor, scale: float) -> None:

@@ -1,4 +1,4 @@
-"""The float side of `bench core`: schaefer2020 in PyTorch, one sample at a time."""
+"""Float side of `bench core`: schaefer2020 in PyTorch, one sample at a time."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class FloatSide:
         self._target[stream.labels[0]] = 1.0
 
     def forward(self) -> float:
-        """Show it; returns seconds per tick."""
+        """Compute the stream without learning and return seconds per tick."""
         return self._timed(every=0)
 
     def learning(self, every: int) -> float:
-        """Show it, learning every so many ticks; returns seconds per tick."""
+        """Compute the stream, learning every ``cadence`` ticks, and return seconds per tick."""
         return self._timed(every=every)
 
     def _timed(self, *, every: int) -> float:

@@ -1,4 +1,4 @@
-"""The integer side of `bench core`: networks of a trained activity, timed on a stream."""
+"""Integer side of `bench core`: networks with the activity of trained ones, timed on a stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PORTION = 50
 
 
 def train(spec: NetworkSpec, lessons: Stream, seed: int, told: Callable[[int], None]) -> Network:
-    """Build a network and let it learn the lessons once, in portions side by side.
+    """Build a network and train it on the lessons once, in portions.
 
     Thresholds find the activity that the specification wants on the way, as in any training.
     """
@@ -39,7 +39,7 @@ def train(spec: NetworkSpec, lessons: Stream, seed: int, told: Callable[[int], N
 
 
 def settled(network: Network, *, cadence: int | None = None, factor: float = 1.0) -> Network:
-    """Copy a network whose thresholds no longer move.
+    """Copy a network with fixed thresholds.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def settled(network: Network, *, cadence: int | None = None, factor: float = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one showing of a stream gave.
+    """Measurements of one run over a stream.
 
     ``tick_s`` seconds per tick; ``activity`` share of each layer's units that fire in a tick;
     ``synaptic_ops`` per tick; ``updates`` of weights in all.
@@ -85,7 +85,7 @@ class Run:
 
 
 def run(network: Network, stream: Stream, *, learn: bool) -> Run:
-    """Show a stream to a fresh copy of a network, as a service would, and time it."""
+    """Run a copy of a network over a stream, as a service does, and time it."""
     from spikewire.qcore import Network
 
     copy = Network.from_bytes(network.to_bytes())
@@ -110,7 +110,7 @@ def run(network: Network, stream: Stream, *, learn: bool) -> Run:
 def interleave(
     sides: Mapping[str, Callable[[], float]], rounds: int, told: Callable[[str], None]
 ) -> dict[str, dict[str, float]]:
-    """Measure every side once per round, all sides in each, so that all see the same machine.
+    """Measure all sides in turns, so that changes of the machine affect all of them.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def interleave(
 
 
 def line(x: list[float], y: list[float]) -> dict[str, float]:
-    """Fit ``y = at_rest + slope * x``; ``r2`` is the share of the variance it explains."""
+    """Fit ``y = at_rest + slope * x``; ``r2`` is the explained share of the variance."""
     slope, at_rest = np.polyfit(x, y, 1)
     left = np.asarray(y) - (at_rest + slope * np.asarray(x))
     spread = float(np.var(y))
@@ -144,7 +144,7 @@ def line(x: list[float], y: list[float]) -> dict[str, float]:
 def by_activity(
     network: Network, stream: Stream, factors: tuple[float, ...], rounds: int
 ) -> list[dict[str, Any]]:
-    """Cost of a tick, forward and learning, with all thresholds times each factor."""
+    """Measure the time of a tick against activity: all thresholds times each factor."""
     found = []
     for factor in factors:
         changed = settled(network, factor=factor)
@@ -164,7 +164,7 @@ def by_activity(
 
 
 def by_rate(network: Network, stream: Stream, rounds: int, seed: int) -> dict[str, Any]:
-    """Cost of a tick against input spikes per tick: a thinned stream, and an overlaid one."""
+    """Measure the time of a tick against input spikes, of thinned and overlaid streams."""
     streams = [(share, stream.thinned(share, seed)) for share in (0.05, 0.25, 0.5, 0.75, 1.0)]
     streams += [(float(times), stream.overlaid(times)) for times in (2, 3, 4)]
     ticks = len(stream.parts) * stream.ticks

@@ -1,4 +1,4 @@
-"""The scatter kernel against the fastest loop that adds bytes to 16-bit numbers."""
+"""Speed of the scatter kernel, beside the fastest loop that adds bytes to 16-bit numbers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _scatter_all(spikes, edges, weights, drive, stride, pad):  # type: ignore[no
 
 
 def accumulate(rounds: int) -> dict[str, Any]:
-    """Find the fastest of three loops at several lengths, all in the first cache.
+    """Time three loops at several lengths within the first cache, and return the fastest.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def accumulate(rounds: int) -> dict[str, Any]:
 
 
 def scatter(network: Network, stream: Stream, rounds: int) -> list[dict[str, Any]]:
-    """Synaptic operations per second of each convolution, on the spikes that it really gets."""
+    """Measure the synaptic operations per second of each convolution, on its own input spikes."""
     from spikewire.qcore import Network
 
     copy = Network.from_bytes(network.to_bytes())

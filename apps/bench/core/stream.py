@@ -1,4 +1,4 @@
-"""What `bench core` shows to every side: labelled parts, one after the other."""
+"""Input of `bench core`: a stream of labelled parts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Stream:
         return planes
 
     def spikes(self) -> int:
-        """Count distinct (tick, polarity, place): what the network is left with."""
+        """Count distinct (tick, polarity, place), which are the input spikes."""
         return sum(len(np.unique(_keys(part)[part.tick < self.ticks])) for part in self.parts)
 
     def thinned(self, share: float, seed: int) -> Stream:
@@ -77,7 +77,7 @@ class Stream:
         return Stream(tuple(parts), self.labels, self.classes, self.ticks)
 
     def overlaid(self, times: int) -> Stream:
-        """Show ``times`` parts at once, each with those that follow it."""
+        """Overlay ``times`` consecutive parts."""
         from spikewire.qcore import BinnedEvents
 
         parts = []
@@ -99,7 +99,7 @@ def _keys(part: BinnedEvents) -> NDArray[np.int64]:
 
 
 def recorded(folder: Path, spec: NetworkSpec, lessons: int, parts: int) -> tuple[Stream, Stream]:
-    """Take recordings of a data set: ``lessons`` to learn from, and ``parts`` held back.
+    """Read recordings of a data set: ``lessons`` to learn from, and ``parts`` of the rest.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def recorded(folder: Path, spec: NetworkSpec, lessons: int, parts: int) -> tuple
 
 
 def simulated(spec: NetworkSpec, ticks: int, parts: int, seed: int) -> Stream:
-    """Let the simulated camera see one gesture after the other, of changing subjects."""
+    """Simulate gestures of changing subjects, one after the other."""
     from spikewire.qcore import bin_events
     from spikewire.sensors import GESTURES, simulate
 

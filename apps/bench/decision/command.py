@@ -1,8 +1,8 @@
-"""`spikewire bench decide`: how steady, how quick and how honest the decisions of `gesture` are.
+"""`spikewire bench decide`: accuracy, delay and false alarms of the decisions of `gesture`.
 
-People whom neither the network nor the thresholds have seen make each gesture once, with pauses.
-The same results are decided without smoothing and with, at every strictness. Beside them stands
-what is no gesture, and real clips if a folder of them is given.
+Simulated people, unseen by the network and by the thresholds, make each gesture once, with pauses.
+The same results are decided with and without smoothing, at every strictness. The command also
+measures non-gestures, and real clips if a folder of clips is given.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MODES = {
     "normal": Rules(strictness=NORMAL),
     "strict": Rules(strictness=STRICT),
 }
-"""What is compared, by its name in the report."""
+"""Compared rules, by their names in the report."""
 
 CURVE_MS = (100, 200, 300, 400, 600, 800)
 _ROWS = (
@@ -108,7 +108,7 @@ def _point(shown: Sequence[Sequence[Result]], name: str, ms: int) -> dict[str, A
 
 
 def _no_gesture(numbers: Sequence[int]) -> Iterator[tuple[str, list[list[Result]]]]:
-    """What is no gesture of the eleven, with the results of every showing."""
+    """Yield kinds of non-gestures, with the results of each run."""
     few = numbers[:3]
     yield "noise, 5 kev/s", [streams.results(streams.noise(n, _SECONDS, 5_000)) for n in few]
     yield "noise, 50 kev/s", [streams.results(streams.noise(n, _SECONDS, 50_000)) for n in few]

@@ -1,4 +1,4 @@
-"""How right, how steady and how quick decisions are, over streams whose truth is known."""
+"""Accuracy, stability and delay of decisions, over streams with known labels."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _ANSWERS = ("right", "wrong", "unknown", "nothing")
 
 @dataclass(slots=True)
 class Measured:
-    """What was counted.
+    """Counts over all streams.
 
     Attributes
     ----------
     time
-        (what was shown, what was said) to a number of results: what was shown is ``gesture``,
-        ``settled`` (the same from a second after its onset), ``other`` or ``pause``.
+        Number of results by kind of label and answer. The kinds are ``gesture``, ``settled`` (the
+        same from a second after its onset), ``other`` and ``pause``.
     waits_us
-        From each gesture's onset to its right name.
+        Time from each gesture's onset to its first correct answer.
     missed
-        Gestures that were not named right while they lasted.
+        Number of gestures without a correct answer.
     changes
-        Changes of the answer.
+        Number of changes of the answer.
     span_us
         Length of the streams.
     """
@@ -41,12 +41,12 @@ class Measured:
     span_us: int = 0
 
     def shares(self, shown: str) -> dict[str, float]:
-        """Shares of time of each answer to what was shown."""
+        """Return the share of time of each answer, for one kind of label."""
         total = sum(self.time[shown, said] for said in _ANSWERS)
         return {said: round(self.time[shown, said] / max(total, 1), 4) for said in _ANSWERS}
 
     def record(self) -> dict[str, Any]:
-        """As plain data for a report."""
+        """Return the counts as plain data."""
         waits = sorted(self.waits_us)
         return {
             **{shown: self.shares(shown) for shown in ("gesture", "settled", "other", "pause")},
@@ -63,7 +63,7 @@ class Measured:
 
 
 def measure(streams: Iterable[Sequence[Result]], rules: Rules) -> Measured:
-    """Decide over streams, and compare with the truth."""
+    """Decide over streams, and compare with the labels."""
     out = Measured()
     for stream in streams:
         _add(out, stream, rules)
@@ -102,7 +102,7 @@ def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
 
 
 def answers(stream: Sequence[Result], rules: Rules, skip_us: int = 0) -> dict[str, float]:
-    """Shares of time of ``named``, ``unknown`` and ``nothing``, from ``skip_us`` into a stream."""
+    """Return shares of time of ``named``, ``unknown`` and ``nothing`` after ``skip_us``."""
     decision_filter = DecisionFilter(rules)
     said: Counter[str] = Counter()
     for result in stream:

@@ -1,4 +1,4 @@
-"""Streams of results to decide from: simulated people, and what is no gesture at all."""
+"""Streams of results: simulated people, and non-gestures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _POINTS = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result of the network, as it goes to a decision_filter, and the truth."""
+    """Result of the network, and its label."""
 
     segment: int
     t_us: int
@@ -37,7 +37,7 @@ class Result:
 
 
 def results(source: Source) -> list[Result]:
-    """Everything that the shipped network, frozen, says about a source."""
+    """Return all results of the shipped network, frozen, over a source."""
     told: list[Result] = []
 
     def take(message: Mapping[str, Any]) -> None:
@@ -52,7 +52,7 @@ def results(source: Source) -> list[Result]:
 
 
 def person(number: int, *filters: str) -> Source:
-    """One simulated person who makes each of the eleven gestures once, with pauses."""
+    """Simulate a person who makes each of the eleven gestures once, with pauses."""
     from spikewire.sensors import Filtered, SimSource
 
     source = SimSource(
@@ -63,7 +63,7 @@ def person(number: int, *filters: str) -> Source:
 
 
 def shaken(number: int, seconds: float) -> Source:
-    """A person who stands still before a camera that shakes by two pixels."""
+    """Simulate a person who stands still before a camera that shakes by two pixels."""
     from spikewire.sensors import Camera, Conditions
 
     camera = Camera(seed=number, subject=number, conditions=Conditions(shake=2.0))
@@ -71,14 +71,14 @@ def shaken(number: int, seconds: float) -> Source:
 
 
 def clip(path: Path) -> Source:
-    """A recording of one gesture."""
+    """Open a recording of one gesture."""
     from spikewire.sensors import open_source
 
     return open_source(f"file:{path}", size=SIZE)
 
 
 class Made:
-    """A source of events that were made up."""
+    """Source of synthetic events."""
 
     live = False
     size = SIZE
@@ -105,7 +105,7 @@ class Made:
 
 
 def noise(number: int, seconds: float, rate: int) -> Source:
-    """Events at random places and times, so many per second."""
+    """Make events at random places and times, at a rate."""
     draw = np.random.default_rng([number, rate])
     count = round(seconds * rate)
     t = np.sort(draw.integers(0, round(seconds * 1e6), count))
@@ -114,7 +114,7 @@ def noise(number: int, seconds: float, rate: int) -> Source:
 
 
 def walkers(number: int, seconds: float) -> Source:
-    """People who walk through the picture, one after the other: 1,500 points of contrast each."""
+    """Make people who walk through the picture, with 1,500 points of contrast each."""
     draw = np.random.default_rng([number, 0x3A1C])
     parts = list(_walk(draw, seconds))
     t, x, y, p = (np.concatenate([part[n] for part in parts]) for n in range(4))

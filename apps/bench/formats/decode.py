@@ -109,7 +109,7 @@ def decode(
 
 
 def _recording(count: int) -> Events:
-    """Return a long recording: two seconds of the simulator, again and again."""
+    """Return a long recording: two seconds of the simulator, repeated."""
     import numpy as np
 
     from spikewire.sensors import simulate

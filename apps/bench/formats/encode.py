@@ -1,4 +1,4 @@
-"""Large recordings of every format, to time decoders with: made quickly, column by column."""
+"""Encoders of large recordings in every format, to time decoders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _dat(events: Events, path: Path, version: int) -> None:
 def _with_time(
     t: npt.NDArray[np.int64], words: npt.NDArray[Any], bits: int, mark: Callable[[Any], Any]
 ) -> npt.NDArray[Any]:
-    """Put a word of time before each event whose upper bits of time are new."""
+    """Insert a time word before each event with new upper bits of time."""
     high = t >> bits
     new = np.flatnonzero(np.diff(high, prepend=-1))
     return np.insert(words, new, mark(high[new].astype(np.uint64)))

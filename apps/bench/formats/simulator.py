@@ -1,4 +1,4 @@
-"""`spikewire bench simulator`: the simulated camera beside real clips of DVS128 Gesture.
+"""`spikewire bench simulator`: the simulated camera, beside real clips of DVS128 Gesture.
 
 Rates and spatial statistics of each real clip, and of the same gesture by a number of simulated
 people, plotted side by side; and how fast the simulation is on one core.
@@ -36,7 +36,7 @@ STATISTICS = {
     "burst_share": "events within 2 ms of the last",
     "unsteady": "variation of the rate",
 }
-"""What is compared, and its name in figures."""
+"""Compared statistics, and their names in figures."""
 
 
 def simulator(
@@ -101,7 +101,7 @@ def simulator(
 
 
 def statistics(events: Events) -> dict[str, float]:
-    """Say where and how densely events lie (128x128 pixels; the names are those of the figure)."""
+    """Compute rates and positions of events (128x128 pixels), by the names of the figure."""
     import numpy as np
 
     x, y, t = (events[name].astype(np.int64) for name in ("x", "y", "t"))

@@ -1,4 +1,4 @@
-"""What a network answers to clips, by clip and result by result."""
+"""Predictions of a network for clips, by clip and by result."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers to clips.
+    """Predictions for clips.
 
     Attributes
     ----------
     clips
-        int64[n]: the class with the highest sum of scores per clip, as `spikewire evaluate` has it.
+        int64[n]: the class with the highest sum of scores per clip, as in `spikewire evaluate`.
     shares
-        float64[n, classes]: share of each clip's results that named the class.
+        float64[n, classes]: share of each clip's results that predict the class.
     """
 
     clips: NDArray[np.int64]
     shares: NDArray[np.float64]
 
     def named(self, which: int | NDArray[np.int64]) -> float:
-        """Share of the clips that were called ``which`` (one class, or one for each)."""
+        """Return the share of clips predicted as ``which`` (one class, or one for each)."""
         return float((self.clips == which).mean())
 
     def named_by_result(self, which: int | NDArray[np.int64]) -> float:
-        """The same, result by result."""
+        """Return the share of results that predict ``which``."""
         wanted = np.broadcast_to(which, self.clips.shape)
         return float(self.shares[np.arange(len(wanted)), wanted].mean())
 
 
 def ask(network: Network, clips: Sequence[BinnedEvents], ticks: int) -> Answers:
-    """Show clips from rest to a frozen copy; results within the burn-in are left out."""
+    """Run a frozen copy over clips, each from rest; results within the burn-in are left out."""
     from spikewire.qcore import BinnedEvents, Network
 
     copy = Network.from_bytes(network.to_bytes())

@@ -1,4 +1,4 @@
-"""What the gesture benchmark teaches, asks, and counts; no processes and no sockets here."""
+"""Plan of the gesture benchmark: lessons, questions and their evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLIP_END_US = 1_450_000
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One excerpt to show, and the name to call it by (None: no name, nothing is learned)."""
+    """Excerpt of a clip, and its label; None without a lesson."""
 
     clip: str
     label: str | None
@@ -24,10 +24,10 @@ class Lesson:
 
 
 def lessons(rounds: int, *, shuffle: bool, seed: int) -> list[list[Lesson]]:
-    """The beginning of every clip, once per round, in a fixed order.
+    """Return the beginning of every clip, once per round, in a fixed order.
 
-    With `shuffle` each round deals the labels anew, so that no clip gets its own: a network that
-    still answers right afterwards has not learned it from the labels.
+    With `shuffle` no clip has its own label in any round, so that correct answers afterwards cannot
+    come from the labels.
     """
     generator = random.Random(seed)
     return [
@@ -40,7 +40,7 @@ def lessons(rounds: int, *, shuffle: bool, seed: int) -> list[list[Lesson]]:
 
 
 def questions() -> list[Lesson]:
-    """The rest of every clip, never shown before, without a name."""
+    """Return the rest of every clip, unseen so far and without a label."""
     return [Lesson(clip, None, LESSON_END_US, CLIP_END_US) for clip in CLIPS]
 
 
@@ -54,7 +54,7 @@ def _labels(generator: random.Random) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the subscriber received while one unseen excerpt was played."""
+    """Results of one unseen excerpt."""
 
     clip: str
     received: str | None
@@ -63,11 +63,11 @@ class Verdict:
 
     @property
     def right(self) -> bool:
-        """Whether the class received most often is the clip's own."""
+        """Whether the most frequent class is the clip's own."""
         return self.received == self.clip
 
     def record(self) -> dict[str, Any]:
-        """As plain data for a report."""
+        """Return the verdict as plain data."""
         return {
             "clip": self.clip,
             "received": self.received,
@@ -78,7 +78,7 @@ class Verdict:
 
 
 def judge(clip: str, segment: int, results: Iterable[Mapping[str, Any]]) -> Verdict:
-    """Take the class named most often in the results of one segment: of one excerpt played.
+    """Evaluate the results of one segment by their most frequent class.
 
     An excerpt without results, or whose results name no class, is answered with None.
     """
@@ -91,5 +91,5 @@ def judge(clip: str, segment: int, results: Iterable[Mapping[str, Any]]) -> Verd
 
 
 def count_right(verdicts: Sequence[Verdict]) -> int:
-    """How many excerpts were answered right."""
+    """Count the excerpts with a correct answer."""
     return sum(verdict.right for verdict in verdicts)

@@ -1,4 +1,4 @@
-"""One lesson to a real service, over its socket, while a simulated person gestures before it."""
+"""One lesson to a running service, with a simulated person before its camera."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _LIMIT_S = 900.0
 
 @dataclass(slots=True)
 class Round:
-    """What was said while each gesture was shown once."""
+    """Results of a round, in which each gesture is shown once."""
 
     said: list[tuple[str, str | None]] = field(default_factory=list)
 
     def right(self, names: Sequence[str]) -> float:
-        """Share of the results that were right, of those of the gestures ``names``."""
+        """Return the share of correct results for the gestures ``names``."""
         told = [truth == said for truth, said in self.said if truth in names]
         return sum(told) / max(len(told), 1)
 
     def called(self, name: str, names: Sequence[str]) -> float:
-        """Share of the results of the gestures ``names`` that said ``name``."""
+        """Return the share of results for the gestures ``names`` that predict ``name``."""
         told = [said == name for truth, said in self.said if truth in names]
         return sum(told) / max(len(told), 1)
 
 
 class Rounds:
-    """Sorts results into rounds; what is said too soon after a change counts nowhere.
+    """Sorter of results into rounds; results too soon after a change do not count.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Rounds:
         self._hold_us = hold_us
 
     def take(self, result: Mapping[str, Any]) -> int:
-        """Sort one result in; returns the number of its round, from 0."""
+        """Sort one result, and return the number of its round, from 0."""
         turn, into = divmod(int(result["t_us"]), self._hold_us)
         number = turn // self._gestures
         while len(self.rounds) <= number:
@@ -74,7 +74,7 @@ async def live_lesson(
     seconds: float,
     speed: str = "max",
 ) -> dict[str, Any]:
-    """Watch three rounds of all gestures, and teach the new one in the second.
+    """Follow three rounds of all gestures, and teach the new one in the second.
 
     Learning stays on throughout, at ``speed`` times real time (max: as fast as it computes). Shown
     are the gestures ``known``, all or some of the model's own, and the new one. The figures are the
@@ -117,7 +117,7 @@ async def live_lesson(
 async def _watch(
     client: Client, sorter: Rounds, gesture: str, lesson_us: int
 ) -> tuple[list[Round], int]:
-    """Follow three rounds; returns them, and how long the lesson was in stream time."""
+    """Follow three rounds; return them, and the length of the lesson in stream time."""
     began = ended = -1
     results: AsyncIterator[dict[str, Any]] = client.results()
     async for result in results:

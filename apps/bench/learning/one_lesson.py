@@ -1,10 +1,10 @@
-"""`spikewire bench teachme`: a gesture that a network has never seen, learned from one showing.
+"""`spikewire bench teachme`: a new gesture, learned from one lesson.
 
-Somebody shows it for five seconds, once, while the trained network runs and is told its name. Then
-it is judged, frozen: does it know the gesture again, from the same person in other rooms, and from
-other people; are the eleven gestures of unseen people still known, and how often are they taken for
-the new one; and the same of the teacher's own, in the very room of the lesson. `--live` teaches a
-real service over its socket instead.
+A simulated person shows the gesture once, for five seconds, while the trained network runs and
+learns its label. Then the frozen network is evaluated on three things: the new gesture, of the same
+person in other rooms and of other people; the eleven known gestures of unseen people, with the
+share taken for the new one; and the known gestures of the teacher in the room of the lesson.
+`--live` teaches a running service over its socket instead.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def teachme(
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """A trained network, and the people who teach it and judge it; no one does both."""
+    """A trained network, people who teach it, and other people for the test."""
 
     network: Network
     seed: int
@@ -118,7 +118,7 @@ class _Bench:
     others: int
 
     def run(self, gestures: Sequence[str], seconds: float, *, quiet: bool) -> list[dict[str, Any]]:
-        """Teach copies of the network, one for each gesture and person; one record each."""
+        """Teach copies of the network, one per gesture and person, and return their records."""
         note = stderr_console()
         strangers = [Person(self.seed, self.people + n) for n in range(1, self.others + 1)]
         runs = []
@@ -145,7 +145,7 @@ class _Bench:
         return np.tile(np.arange(len(self._known)), self.others)
 
     def _own(self, network: Network, person: Person) -> tuple[float, float]:
-        """Of a person's own old gestures in the lesson's room: share right, share called new."""
+        """Return shares of a person's known gestures: correct, and taken for the new gesture."""
         clips = [person.clip(g, 0, network.spec) for g in self._known]
         told = ask(network, clips, CLIP_MS)
         return told.named(np.arange(len(clips))), float((told.clips >= len(clips)).mean())
@@ -189,7 +189,7 @@ class _Bench:
 
 
 def teach(network: Network, gesture: str, person: Person, seconds: float) -> Network:
-    """Return a copy that was shown the gesture once, running and learning, after something else."""
+    """Return a copy that has learned the gesture online, after another gesture."""
     from spikewire.qcore import Network
 
     taught = Network.from_bytes(network.to_bytes())
@@ -203,7 +203,7 @@ def teach(network: Network, gesture: str, person: Person, seconds: float) -> Net
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean of every figure, and the worst lesson's recall, loss and false alarms."""
+    """Return the mean of every figure, and the worst recall, loss and false alarms."""
     names = [name for name in runs[0] if name not in ("gesture", "person")]
     means = {name: round(statistics.mean(run[name] for run in runs), 4) for name in names}
     return {

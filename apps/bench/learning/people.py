@@ -1,4 +1,4 @@
-"""Simulated people whom no network was trained on: what they show, binned for a network."""
+"""Simulated people that no network was trained on, with binned gestures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLIP_MS = 1500
 """Length of a clip, as `spikewire evaluate` judges them."""
 
 BEFORE_MS = 1000
-"""How long something else is shown before a lesson begins."""
+"""Length of the other gesture before a lesson."""
 
 _TRAINED_BELOW = 20_000
 _ROOMS = ("natural", "fluorescent", "led")
@@ -22,7 +22,7 @@ _ROOMS = ("natural", "fluorescent", "led")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody, by number; each showing is in a room of its own.
+    """Simulated person, by number; each clip has a room of its own.
 
     Parameters
     ----------
@@ -37,15 +37,15 @@ class Person:
 
     @property
     def subject(self) -> int:
-        """The simulator's number: beyond those that `spikewire simulate --seed 0` draws."""
+        """Number of the simulator, beyond those of `spikewire simulate --seed 0`."""
         return 10_000 * (self.seed + 1) + self.number
 
     def clip(self, gesture: str, showing: int, spec: NetworkSpec) -> BinnedEvents:
-        """One gesture, already under way."""
+        """Simulate a gesture that is already under way."""
         return self._see(((gesture, CLIP_MS),), showing, spec)
 
     def lesson(self, before: str, gesture: str, seconds: float, spec: NetworkSpec) -> BinnedEvents:
-        """Something else for ``BEFORE_MS``, then the gesture, the hands' way to it included."""
+        """Simulate another gesture for ``BEFORE_MS``, then the gesture with its onset."""
         return self._see(((before, BEFORE_MS), (gesture, round(1000 * seconds))), 0, spec)
 
     def _see(

@@ -1,8 +1,8 @@
-"""The benchmark's teacher: a client in a process of its own, told what to do line by line.
+"""Teacher of the benchmark: a client in a process of its own, controlled line by line.
 
-It reads JSON lines from standard input and answers each with one on standard output:
-`{"learn": false}` switches learning off; `{"label": ..., "play": NAME, "start_us": ..., "stop_us":
-...}` names what is shown, has it played, and takes the name back.
+It reads JSON lines from standard input and answers each with one on standard output.
+`{"learn": false}` switches learning off. `{"label": ..., "play": NAME, "start_us": ..., "stop_us":
+...}` sets the label, plays the recording and clears the label.
 """
 
 from __future__ import annotations

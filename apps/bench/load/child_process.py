@@ -1,4 +1,4 @@
-"""Other programs of this installation as bounded children, talking in JSON lines."""
+"""Child processes of this installation that communicate in JSON lines."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """Process number."""
         return self._process.pid
 
     async def lines(self) -> AsyncIterator[dict[str, Any]]:
-        """Each line the child prints, until it closes its output."""
+        """Yield the lines of the child, until it closes its output."""
         while True:
             record = await self._next()
             if record is None:
@@ -46,12 +46,12 @@ class Child:
             yield record
 
     async def read(self) -> dict[str, Any]:
-        """The child's next line.
+        """Read the next line of the child.
 
         Raises
         ------
         CommandError
-            The child ended instead; its own complaint stands on standard error already.
+            If the child ended instead; its own message is on standard error.
         """
         record = await self._next()
         if record is None:
@@ -60,7 +60,7 @@ class Child:
         return record
 
     async def write(self, record: dict[str, Any]) -> None:
-        """Send the child one line."""
+        """Send one line to the child."""
         assert self._process.stdin is not None
         await self._process.stdin.send_all(json.dumps(record).encode() + b"\n")
 
@@ -70,11 +70,11 @@ class Child:
         return await self.read()
 
     def interrupt(self) -> None:
-        """What Ctrl-C does."""
+        """Send SIGINT to the child."""
         self._process.send_signal(signal.SIGINT)
 
     async def wait(self) -> int:
-        """The child's exit code, once it has ended."""
+        """Wait for the end of the child and return its exit code."""
         return await self._process.wait()
 
     async def _next(self) -> dict[str, Any] | None:
@@ -91,7 +91,7 @@ class Child:
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process has in RAM; 0 if it is gone."""
+    """Return the resident memory of a process in bytes; 0 if it has ended."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
@@ -99,13 +99,13 @@ def resident(pid: int) -> int:
 
 
 def descriptors(pid: int) -> int:
-    """Files and sockets that a process has open."""
+    """Count the open files and sockets of a process."""
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 @asynccontextmanager
 async def udp_service() -> AsyncGenerator[tuple[Child, tuple[str, str], str]]:
-    """Run `edge` on free ports; yields it, where it listens, and its port for SPIF datagrams."""
+    """Run `edge` on free ports; yield the child, its address, and its port for SPIF datagrams."""
     async with child(
         "server", spikewire, "run", "--json", "--source", "udp://127.0.0.1:0?size=128x128",
         "--model", "edge", "--classes", "a,b", "--port", "0",
@@ -121,8 +121,12 @@ async def child(name: str, module: ModuleType, *arguments: str) -> AsyncGenerato
 
     Parameters
     ----------
-    name : what messages call it.
-    module : the module to run; the package `spikewire` is the command of that name.
+    name
+        Name of the child in messages.
+    module
+        The module to run; the package `spikewire` is the command of that name.
+    arguments
+        Arguments of the module.
     """
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", module.__name__, *arguments],
@@ -135,7 +139,7 @@ async def child(name: str, module: ModuleType, *arguments: str) -> AsyncGenerato
         with trio.CancelScope(shield=True):
             if process.stdin is not None:
                 await process.stdin.aclose()
-            # A child that reads its input ends with it; others are told, then made to.
+            # A child that reads its input ends with it; others get a signal, and then are killed.
             with trio.move_on_after(_GRACE_S / 10):
                 await process.wait()
             if process.poll() is None:

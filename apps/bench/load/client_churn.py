@@ -2,8 +2,8 @@
 
 Usage: `python -m spikewire.apps.bench.load.client_churn HOST PORT SEED`.
 
-Some subscribe for a while and say goodbye, some hang up in the middle of things, some ask, some
-break the protocol. Prints one JSON line at the end: how many of each.
+Some clients subscribe for a while and leave in order. Others disconnect abruptly, send requests or
+violate the protocol. One JSON line at the end gives the number of each kind.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def _vandal(host: str, port: int, rng: random.Random) -> str:
 
 
 async def main(host: str, port: int, seed: int) -> None:
-    """Let clients come until the input ends."""
+    """Start clients until the input ends."""
     rng = random.Random(seed)
     counts: Counter[str] = Counter()
 

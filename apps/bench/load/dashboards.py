@@ -1,8 +1,8 @@
-"""`spikewire bench dashboards`: what open pages do to the latency of a service.
+"""`spikewire bench dashboards`: latency of a service with open dashboards.
 
-The same load again and again, in one run: without a page and with ten, in turn. A subscriber that
-looks at the clock measures both; the pages' server and the WebSockets that read what the page
-reads are processes of their own.
+The same load is measured several times in one run, in turns with and without open pages. A
+subscriber measures the latency of both. The pages' server, and the WebSockets that read as pages
+do, are processes of their own.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""`spikewire bench latency`: from an event on the wire to its result in another process.
+"""`spikewire bench latency`: time from an event on the wire to its result in another process.
 
-Three processes beside this one: a sender of SPIF datagrams over UDP whose event times are the
-monotonic clock's, a server with `edge` that learns, and a subscriber that looks at the same clock.
-A result's age is counted from the end of its tick; a tick is complete when an event after it has
-come, which at 200,000 events/s takes a fifth of a millisecond.
+Three processes run beside this one: a sender of SPIF datagrams over UDP with event times of the
+monotonic clock, a server with a learning `edge`, and a subscriber with the same clock. The age of a
+result counts from the end of its tick. A tick is complete when a later event arrives, which takes a
+fifth of a millisecond at 200,000 events/s.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ async def _last(server: Child) -> dict[str, Any]:
 
 
 def _replay() -> dict[str, Any]:
-    """Time a recording of ten seconds through the whole path, frozen."""
+    """Time the replay of ten seconds through a frozen network."""
     from spikewire.apps.cli.models import open_network
     from spikewire.apps.service.in_process import run_in_process
     from spikewire.sensors import Excerpt, FileSource, simulate, write_events

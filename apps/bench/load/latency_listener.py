@@ -1,8 +1,8 @@
-"""A subscriber that measures: how old is the newest event of a result when it arrives here?
+"""Subscriber that measures the age of a result's newest event on arrival.
 
-`python -m spikewire.apps.bench.load.latency_listener HOST PORT` teaches that all is "a", prints one
-JSON line when it is subscribed, then collects until the service says goodbye, and prints for each
-result the low 32 bits of its time and its ages, in microseconds.
+`python -m spikewire.apps.bench.load.latency_listener HOST PORT` teaches the label "a", prints one
+JSON line when it is subscribed, and collects results until the service says goodbye. Then it prints
+the low 32 bits of each result's time, and its ages, in microseconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 
 def main(host: str, port: int) -> None:
-    """Listen until the goodbye."""
+    """Listen until the goodbye message."""
     from spikewire.runtime import BlockingClient
 
     ages: list[int] = []

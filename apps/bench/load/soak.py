@@ -1,8 +1,8 @@
-"""`spikewire bench soak`: a service left running, with clients coming and going.
+"""`spikewire bench soak`: a service over a long run, with clients that come and go.
 
-A sender of SPIF datagrams over UDP, a server with `edge` that learns, a subscriber that looks at
-the clock, and passers-by who subscribe, ask, hang up and break the protocol, each a process. While
-they do, the server's memory, descriptors and threads are looked at every few seconds; at the end
+Each of these is a process: a sender of SPIF datagrams over UDP, a server with a learning `edge`, a
+subscriber that measures latency, and clients that subscribe, send requests, disconnect and violate
+the protocol. The server's memory, descriptors and threads are sampled every few seconds. At the end
 the first stretch is compared with the last.
 """
 
@@ -129,7 +129,7 @@ async def _sample(server: Child, samples: list[dict[str, Any]], every_s: float, 
 def _compared(
     samples: Sequence[dict[str, Any]], heard: dict[str, Any], seconds: float
 ) -> dict[str, Any]:
-    """The first stretch after the warm-up beside the last one, and all stretches in between."""
+    """Compare the first stretch after the warm-up with the last one, and list all stretches."""
     stretches = 20
     ages: list[list[int]] = [[] for _ in range(stretches)]
     at_us, before = 0, heard["times"][0]

@@ -1,8 +1,8 @@
-"""`spikewire bench subscribers`: a crowd, some of which never read.
+"""`spikewire bench subscribers`: many subscribers, some of which stall.
 
-The same load twice, in one run: with the healthy subscribers alone, and with others beside them
-that subscribe and do not read. The healthy ones must get everything, as soon as before; what the
-others lose is counted by the service, and told to them exactly once they do read.
+The same load is measured twice in one run: with healthy subscribers alone, and with stalled ones
+beside them. The healthy subscribers must receive everything, without more delay. The service counts
+the losses of the stalled ones, and tells each the exact number once it reads again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""A camera that keeps its pace: SPIF datagrams over UDP, their times those of their sending.
+"""Sender of SPIF datagrams over UDP at a fixed rate, with their send times.
 
 `python -m spikewire.apps.bench.load.udp_sender PORT RATE SECONDS` sends the simulated camera's
-events, again and again. An event's time is the monotonic clock's microseconds when its datagram was
-due, so that whoever gets a result knows how old it is. Prints one JSON line at the end.
+events repeatedly. The time of an event is the due time of its datagram, in microseconds of the
+monotonic clock, so that a receiver of results can compute their age. One JSON line is printed at
+the end.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _MOST = 175
 
 
 def main(port: int, rate: float, seconds: float) -> None:
-    """Send until the time is over."""
+    """Send for the given time."""
     from spikewire.sensors import simulate
 
     events = simulate("air_drums", seconds=1)

@@ -1,7 +1,8 @@
-"""Browsers without pictures: WebSockets that take what a dashboard's page takes.
+"""WebSocket clients that receive the messages of a dashboard's page.
 
 `python -m spikewire.apps.bench.load.websocket_clients URL COUNT` prints a line when all are
-subscribed, reads until a line comes, and prints how many messages and bytes each got.
+subscribed, and reads until a line arrives on standard input. Then it prints the number of messages
+and bytes of each client.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ async def _browse(url: str, mine: dict[str, Any], ready: trio.Event) -> None:
 
 
 async def main(url: str, count: int) -> None:
-    """Open them all, and read."""
+    """Open all clients, and read."""
     seen: list[dict[str, Any]] = []
     async with trio.open_nursery() as nursery:
         for _ in range(count):
