@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spikewire.runtime.bridge.events import EventBridge
     from spikewire.runtime.bridge.messages import Bridge
     from spikewire.runtime.checkpoints import CheckpointStore, resume
+    from spikewire.runtime.client.asyncio_client import AsyncioClient, connect_asyncio
     from spikewire.runtime.client.blocking import BlockingClient
     from spikewire.runtime.client.client import Client, connect, converse
     from spikewire.runtime.client.reconnecting import ReconnectingClient, follow
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 WALL_CLOCK_FIELDS = frozenset({"latency_us"})
 
 _HOME = {
+    "AsyncioClient": "client.asyncio_client",
     "BlockingClient": "client.blocking",
     "Bridge": "bridge.messages",
     "BridgeOptions": "bridge.base",
@@ -74,6 +76,7 @@ _HOME = {
     "address_of": "net.asgi_server",
     "load_settings": "settings.load",
     "connect": "client.client",
+    "connect_asyncio": "client.asyncio_client",
     "converse": "client.client",
     "follow": "client.reconnecting",
     "frame": "protocol.frames",
@@ -89,6 +92,7 @@ __all__ = [
     "TOPICS",
     "WALL_CLOCK_FIELDS",
     "AsgiServer",
+    "AsyncioClient",
     "BlockingClient",
     "Bridge",
     "BridgeOptions",
@@ -115,6 +119,7 @@ __all__ = [
     "Summary",
     "address_of",
     "connect",
+    "connect_asyncio",
     "converse",
     "follow",
     "frame",

@@ -1,39 +1,53 @@
-"""Where a running service is, as a command line says it."""
+"""Address of a running service, from the options of a command."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.units import host_port
+
+if TYPE_CHECKING:
+    from spikewire.runtime import ServiceAddress
 
 _UNIX = "unix:"
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """A service's address and what it takes to be let in.
+class ServiceAccess:
+    """Address of a service, with the token and the pipeline to ask for.
 
     Attributes
     ----------
-    shown : the address, as a person would say it.
-    options : arguments of `runtime.connect`, `runtime.follow` and `runtime.BlockingClient`.
+    text
+        The address as the user wrote it.
+    address
+        The address.
+    token, pipeline
+        Those of the options; None: the client's defaults.
     """
 
-    shown: str
-    options: dict[str, Any]
+    text: str
+    address: ServiceAddress
+    token: str | None = None
+    pipeline: str | None = None
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """Arguments of `runtime.connect`, `runtime.follow` and `runtime.BlockingClient`."""
+        return {"host": self.address, "token": self.token, "pipeline": self.pipeline}
 
 
-def door(
+def service_access(
     connect: str,
     tls: bool,
     ca: Path | None,
     token_file: Path | None,
     pipeline: str | None = None,
-) -> Door:
-    """Understand `--connect`, `--tls`, `--ca`, `--token-file` and `--pipeline`.
+) -> ServiceAccess:
+    """Read `--connect`, `--tls`, `--ca`, `--token-file` and `--pipeline`.
 
     Raises
     ------
@@ -42,25 +56,22 @@ def door(
     typer.BadParameter
         `--connect` is neither HOST:PORT nor unix:PATH.
     """
-    options: dict[str, Any] = {}
+    from spikewire.runtime import ServiceAddress
+
     if connect.startswith(_UNIX):
         path = connect.removeprefix(_UNIX)
         if not path:
             raise UsageError("--connect unix: lacks the path of a socket, as in unix:/run/s.sock")
         if tls or ca is not None:
             raise UsageError("--tls and --ca are for HOST:PORT: a Unix socket has no TLS")
-        options["unix_path"] = path
+        address = ServiceAddress(unix_path=path)
     else:
-        options["host"], options["port"] = host_port(connect)
+        host, port = host_port(connect)
+        authorities = None if ca is None else str(ca)
+        address = ServiceAddress(host, port, tls=tls or ca is not None, ca=authorities)
     if ca is not None and not ca.is_file():
         raise UsageError(f"--ca {ca}: there is no such file")
-    if tls or ca is not None:
-        options |= {"tls": True, "ca": None if ca is None else str(ca)}
-    if token_file is not None:
-        options["token"] = read_token(token_file)
-    if pipeline is not None:
-        options["pipeline"] = pipeline
-    return Door(connect, options)
+    return ServiceAccess(connect, address, read_token(token_file), pipeline)
 
 
 def read_token(path: Path | None) -> str | None:

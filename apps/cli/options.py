@@ -26,7 +26,7 @@ from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.units import duration_us, sensor_size
 
 if TYPE_CHECKING:
-    from spikewire.apps.cli.address import Door
+    from spikewire.apps.cli.address import ServiceAccess
 
 # Port of `spikewire run` unless another one is given, as the service's own default.
 DEFAULT_PORT = 7462
@@ -168,7 +168,7 @@ class EndpointOptions:
         typer.Option("--ca", metavar="PEM", help="Trust only these authorities; implies --tls."),
     ] = None
 
-    def address(self) -> Door:
+    def address(self) -> ServiceAccess:
         """Return the address that the options describe.
 
         Raises
@@ -178,9 +178,9 @@ class EndpointOptions:
         typer.BadParameter
             ``--connect`` is neither ``HOST:PORT`` nor ``unix:PATH``.
         """
-        from spikewire.apps.cli.address import door
+        from spikewire.apps.cli.address import service_access
 
-        return door(self.connect or DEFAULT_ADDRESS, self.tls, self.ca, None)
+        return service_access(self.connect or DEFAULT_ADDRESS, self.tls, self.ca, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +200,7 @@ class ServiceOptions(EndpointOptions):
         ),
     ] = None
 
-    def address(self) -> Door:
+    def address(self) -> ServiceAccess:
         """Return the address that the options describe, with token and pipeline.
 
         Raises
@@ -210,10 +210,10 @@ class ServiceOptions(EndpointOptions):
         typer.BadParameter
             ``--connect`` is neither ``HOST:PORT`` nor ``unix:PATH``.
         """
-        from spikewire.apps.cli.address import door
+        from spikewire.apps.cli.address import service_access
 
         connect = self.connect or DEFAULT_ADDRESS
-        return door(connect, self.tls, self.ca, self.token_file, self.pipeline)
+        return service_access(connect, self.tls, self.ca, self.token_file, self.pipeline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

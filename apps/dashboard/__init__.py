@@ -7,6 +7,5 @@ service, unread.
 
 from spikewire.apps.dashboard.asgi import make_app
 from spikewire.apps.dashboard.server import DASHBOARD_PORT, serve_dashboard
-from spikewire.runtime import ServiceAddress as Door
 
-__all__ = ["DASHBOARD_PORT", "Door", "make_app", "serve_dashboard"]
+__all__ = ["DASHBOARD_PORT", "make_app", "serve_dashboard"]

@@ -21,12 +21,12 @@ from spikewire.apps.cli.output import print_json, stderr_console
 from spikewire.apps.cli.signals import hand_back, run_until_interrupted
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.dashboard import DASHBOARD_PORT, Door, serve_dashboard
+from spikewire.apps.dashboard import DASHBOARD_PORT, serve_dashboard
 from spikewire.apps.service.build import build_pipeline
 from spikewire.apps.service.ports import free_port, other_port_hint
 
 if TYPE_CHECKING:
-    from spikewire.runtime import Service
+    from spikewire.runtime import Service, ServiceAddress
 
 # A recording is shown as it was, and stays to be sought in.
 _FOR_FILES = {"wait": True, "speed": 1.0}
@@ -109,7 +109,7 @@ def dashboard(
             {**given(own), **given(network), **given(source)},
             "is for a service that the dashboard runs: give --source, or leave it out",
         )
-        address = Door(**service.address().options)
+        address = service.address().address
         hand_back()
         run_until_interrupted(partial(_Page(page, as_json).serve, address))
         raise typer.Exit(DONE)
@@ -129,19 +129,19 @@ class _Page:
     as_json: bool
     beside: bool = False  # the service is ours, and not where other commands look for one
 
-    async def serve(self, door: Door) -> None:
+    async def serve(self, service: ServiceAddress) -> None:
         """Serve it until cancelled, and say where it is."""
         async with trio.open_nursery() as nursery:
             address = await nursery.start(
                 partial(
                     serve_dashboard,
-                    door,
+                    service,
                     self.options.host,
                     self.options.http_port,
                     public=self.options.public,
                 )
             )
-            self._announce(address, door)
+            self._announce(address, service)
             if self.options.open_browser:
                 # Some browsers return at once, others when they are closed.
                 nursery.start_soon(
@@ -150,17 +150,17 @@ class _Page:
                     )
                 )
 
-    def _announce(self, address: str, door: Door) -> None:
+    def _announce(self, address: str, service: ServiceAddress) -> None:
         if self.as_json:
-            print_json({"type": "serving", "url": address, "service": str(door)})
+            print_json({"type": "serving", "url": address, "service": str(service)})
             return
         out = stderr_console()
         if self.options.http_port is None and not address.endswith(f":{DASHBOARD_PORT}"):
             out.print(f"port {DASHBOARD_PORT} is in use; another one was taken", markup=False)
         out.print(f"dashboard at [link={address}]{address}[/]", soft_wrap=True)
-        out.print(f"showing the service at {door}; Ctrl-C ends", markup=False, soft_wrap=True)
+        out.print(f"showing the service at {service}; Ctrl-C ends", markup=False, soft_wrap=True)
         if self.beside:
-            out.print(other_port_hint(str(door)), markup=False, soft_wrap=True)
+            out.print(other_port_hint(str(service)), markup=False, soft_wrap=True)
 
 
 def _loopback(host: str) -> bool:
@@ -207,6 +207,8 @@ def _service(source: SourceOptions, network: NetworkOptions, own: OwnServiceOpti
 
 async def _serve_both(service: Service, page: _Page) -> None:
     """Run the service, and its page until the service has said goodbye."""
+    from spikewire.runtime import ServiceAddress
+
     async with trio.open_nursery() as nursery:
 
         async def serve(*, task_status: trio.TaskStatus[Any]) -> None:
@@ -214,4 +216,4 @@ async def _serve_both(service: Service, page: _Page) -> None:
             nursery.cancel_scope.cancel()
 
         await nursery.start(serve)
-        nursery.start_soon(page.serve, Door(*service.addresses[0]))
+        nursery.start_soon(page.serve, ServiceAddress(*service.addresses[0]))

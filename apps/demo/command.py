@@ -191,10 +191,11 @@ async def _show(
 
 async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery) -> None:
     """Serve the dashboard and say where it is, or what it lacks."""
-    from spikewire.apps.dashboard import Door, serve_dashboard
+    from spikewire.apps.dashboard import serve_dashboard
+    from spikewire.runtime import ServiceAddress
 
     try:
-        address = await nursery.start(serve_dashboard, Door(host, port))
+        address = await nursery.start(serve_dashboard, ServiceAddress(host, port))
     except CommandError as error:
         # The demo is worth seeing without it, too.
         stage.footer = "no page: pip install 'spikewire[http]'; Ctrl-C ends"

@@ -115,7 +115,7 @@ def gesture(
             local, "is the service's own where --connect watches one: leave one of them out"
         )
         address = service.address()
-        seen = Recogniser(address.shown, rules)
+        seen = Recogniser(address.text, rules)
         _run(seen, as_json, lambda s: run_until_interrupted(partial(watch, s, address, for_us)))
     raise typer.Exit(DONE)
 

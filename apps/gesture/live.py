@@ -9,7 +9,7 @@ import numpy as np
 import trio
 from numpy.typing import NDArray
 
-from spikewire.apps.cli.address import Door
+from spikewire.apps.cli.address import ServiceAccess
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.gesture.recogniser import Recogniser
 from spikewire.apps.gesture.reporters import Reporter
@@ -19,7 +19,7 @@ from spikewire.apps.terminal.screen import REDRAW_S
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
-    from spikewire.runtime import Client, Service
+    from spikewire.runtime import Client, Service, ServiceAddress
     from spikewire.sensors import Source
 
 # What may wait for a subscriber: at full speed a recording gives thousands of results a second.
@@ -116,7 +116,7 @@ async def serve(
     sensors.SensorError
         The source failed; what it gave before has been told.
     """
-    from spikewire.runtime import Service, Settings, converse
+    from spikewire.runtime import Service, ServiceAddress, Settings, converse
 
     tap = EventTap(source)
     session.image = tap.image
@@ -144,11 +144,9 @@ async def serve(
         async with converse(ours, name="gesture", buffer=_WAITING) as client:
             await client.subscribe("result", "stats")
             await nursery.start(run)
-            host, number = service.addresses[0]
-            where = f"{host}:{number}"
-            session.footer = f"Ctrl-C ends; others: spikewire watch -c {where}"
-            place = {"host": host, "port": number}
-            session.reporter.begin(_hello("listening", place, client), where)
+            address = ServiceAddress(*service.addresses[0])
+            session.footer = f"Ctrl-C ends; others: spikewire watch -c {address}"
+            session.reporter.begin(_hello("listening", address, client), str(address))
             async with trio.open_nursery() as meanwhile:
                 if for_us is not None:
                     meanwhile.start_soon(stop_after, service, for_us / 1e6)
@@ -158,7 +156,7 @@ async def serve(
         raise failed
 
 
-async def watch(session: GestureSession, service: Door, for_us: int | None) -> None:
+async def watch(session: GestureSession, service: ServiceAccess, for_us: int | None) -> None:
     """Watch a running service until it says goodbye, or for a while.
 
     Raises
@@ -168,11 +166,11 @@ async def watch(session: GestureSession, service: Door, for_us: int | None) -> N
     """
     from spikewire.runtime import ConnectionLost, connect
 
-    async with connect(**service.options, name="gesture") as client:
+    async with connect(**service.keywords, name="gesture") as client:
         topics = ["result", "stats"]
         if session.reporter.draws and "events" in client.hello["topics"]:
             topics.append("events")
-        session.seen.live_state.title = f"{client.hello['source']} at {service.shown}"
+        session.seen.live_state.title = f"{client.hello['source']} at {service.text}"
         session.footer = "Ctrl-C leaves; the service goes on"
         try:
             await client.subscribe(*topics)
@@ -180,13 +178,15 @@ async def watch(session: GestureSession, service: Door, for_us: int | None) -> N
             # It may stop at this very moment: a goodbye is an ordinary end.
             if client.goodbye is None:
                 raise
-        session.reporter.begin(_hello("watching", service.options, client), service.shown)
+        session.reporter.begin(_hello("watching", service.address, client), service.text)
         with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
             await session.follow(client)
 
 
-def _hello(kind: str, place: Mapping[str, Any], client: Client) -> dict[str, Any]:
+def _hello(kind: str, address: ServiceAddress, client: Client) -> dict[str, Any]:
     hello = client.hello
     known = {"source": hello["source"], "classes": list(hello["classes"])}
-    where = {name: place[name] for name in ("host", "port", "unix_path") if name in place}
+    where: dict[str, Any] = {"host": address.host, "port": address.port}
+    if address.unix_path is not None:
+        where = {"unix_path": address.unix_path}
     return {"type": kind, **where, **known}

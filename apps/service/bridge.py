@@ -155,7 +155,7 @@ def bridge(
 
     server = nats.server()
     stream: Callable[[], AbstractAsyncContextManager[ReconnectingClient]] = partial(
-        follow, **service.address().options, subscribe=names(publish.topics), name="bridge",
+        follow, **service.address().keywords, subscribe=names(publish.topics), name="bridge",
         notices=True, after_goodbye="end" if publish.until_goodbye else "wait",
     )  # fmt: skip
     options = publish.bridge_options()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import trio
 import typer
 
-from spikewire.apps.cli.address import Door
+from spikewire.apps.cli.address import ServiceAccess
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json, ServiceOptions
 from spikewire.apps.cli.output import console, print_json
@@ -69,12 +69,12 @@ def checkpoint(
     console().print(answer["path"], markup=False, soft_wrap=True)
 
 
-def _ask(address: Door, kind: str, **fields: Any) -> dict[str, Any]:
+def _ask(address: ServiceAccess, kind: str, **fields: Any) -> dict[str, Any]:
     return trio.run(partial(_request, address, kind, **fields))
 
 
-async def _request(address: Door, kind: str, **fields: Any) -> dict[str, Any]:
+async def _request(address: ServiceAccess, kind: str, **fields: Any) -> dict[str, Any]:
     from spikewire.runtime import connect
 
-    async with connect(**address.options, name=kind) as client:
+    async with connect(**address.keywords, name=kind) as client:
         return await client.request(kind, **fields)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import Door
+from spikewire.apps.cli.address import ServiceAccess
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json, ServiceOptions, Start, Stop
@@ -104,10 +104,10 @@ async def _lesson(client: Client, label: str) -> AsyncGenerator[dict[str, Any]]:
             await client.teach(None)
 
 
-async def _teach_for(address: Door, label: str, for_us: int, as_json: bool) -> None:
+async def _teach_for(address: ServiceAccess, label: str, for_us: int, as_json: bool) -> None:
     from spikewire.runtime import connect
 
-    async with connect(**address.options, name="teach") as client:
+    async with connect(**address.keywords, name="teach") as client:
         async with _lesson(client, label) as began:
             await trio.sleep(for_us / 1e6)
         tick = (await client.status())["tick"]
@@ -122,11 +122,11 @@ async def _teach_for(address: Door, label: str, for_us: int, as_json: bool) -> N
 
 
 async def _teach_play(
-    address: Door, label: str, name: str, excerpt: dict[str, Any], as_json: bool
+    address: ServiceAccess, label: str, name: str, excerpt: dict[str, Any], as_json: bool
 ) -> None:
     from spikewire.runtime import connect
 
-    async with connect(**address.options, name="teach") as client, _lesson(client, label):
+    async with connect(**address.keywords, name="teach") as client, _lesson(client, label):
         reply = await client.play(name, **excerpt)
     if as_json:
         print_json({"label": label, "name": name, **_facts(reply)})
@@ -136,13 +136,13 @@ async def _teach_play(
     console().print(told, markup=False)
 
 
-async def _play(address: Door, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
+async def _play(address: ServiceAccess, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
     from spikewire.runtime import connect
 
     said: list[tuple[int, str | None]] = []
     reply: dict[str, Any] = {}
     async with (
-        connect(**address.options, name="play", subscribe=["result"]) as client,
+        connect(**address.keywords, name="play", subscribe=["result"]) as client,
         trio.open_nursery() as nursery,
     ):
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import Door
+from spikewire.apps.cli.address import ServiceAccess
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import Json, ServiceOptions
@@ -47,14 +47,14 @@ def watch(
 
 
 def _stream(
-    service: Door, once: bool, *topics: str
+    service: ServiceAccess, once: bool, *topics: str
 ) -> AbstractAsyncContextManager[Client | ReconnectingClient]:
     from spikewire.runtime import connect, follow
 
     if once:
-        return connect(**service.options, name="watch", subscribe=topics)
+        return connect(**service.keywords, name="watch", subscribe=topics)
     return follow(
-        **service.options, subscribe=topics, name="watch", after_goodbye="wait", notices=True
+        **service.keywords, subscribe=topics, name="watch", after_goodbye="wait", notices=True
     )
 
 
@@ -64,7 +64,7 @@ def _last_words(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return goodbye if goodbye.get("reason") == _OVER else None
 
 
-async def _print_json(service: Door, once: bool) -> None:
+async def _print_json(service: ServiceAccess, once: bool) -> None:
     async with _stream(service, once, "result", "stats", "status") as stream:
         print_json(stream.hello)
         async for message in stream:
@@ -76,7 +76,7 @@ async def _print_json(service: Door, once: bool) -> None:
             print_json(stream.goodbye)
 
 
-async def _show(service: Door, once: bool) -> None:
+async def _show(service: ServiceAccess, once: bool) -> None:
     async with _stream(service, once, "result", "stats") as stream:
         watched = _Watched(service, stream.hello)
         with open_presenter(console()) as shown:
@@ -97,12 +97,12 @@ async def _show(service: Door, once: bool) -> None:
 class _Watched:
     """What is shown of a service: its present run, or that it is away."""
 
-    def __init__(self, service: Door, hello: Mapping[str, Any]) -> None:
+    def __init__(self, service: ServiceAccess, hello: Mapping[str, Any]) -> None:
         self._service = service
         self._begin(hello)
 
     def _begin(self, hello: Mapping[str, Any]) -> None:
-        self._title = f"{hello['source']} at {self._service.shown}"
+        self._title = f"{hello['source']} at {self._service.text}"
         self._live_state = LiveState(self._title)
         self._footer = _FOOTER
 

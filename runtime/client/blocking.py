@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
-from spikewire.runtime.client.client import greeted, silence_limit_s
+from spikewire.runtime.client.client import greeted, silence_limit_s, take_message
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.notices import (
     back_notice,
@@ -22,7 +22,7 @@ from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.client.retry import Outages, Retry
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused, ServiceError
 from spikewire.runtime.net.address import ServiceAddress
-from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
+from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, encode
 from spikewire.runtime.protocol.messages import Policy
 from spikewire.runtime.settings.settings import DEFAULT_PORT
 
@@ -313,7 +313,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
 
     def _receive(self) -> dict[str, Any]:
         assert self._socket is not None
-        while (payload := self._framer.take()) is None:
+        while (message := take_message(self._framer)) is None:
             try:
                 data = self._socket.recv(64 * 1024)
             except TimeoutError:
@@ -323,7 +323,4 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
             if not data:
                 raise ConnectionLost("The service closed the connection without a goodbye.")
             self._framer.feed(data)
-        message = decode(payload)
-        if message.get("type") == "error":
-            raise ProtocolError(str(message.get("code")), str(message.get("message")))
         return message

@@ -166,7 +166,7 @@ class Client(RequestMethods):
                 await self._stream.send_all(encode(message))
 
     async def _receive(self) -> dict[str, Any]:
-        while (payload := self._framer.take()) is None:
+        while (message := take_message(self._framer)) is None:
             try:
                 with trio.move_on_after(self._silence_limit_s) as scope:
                     data = await self._stream.receive_some(_CHUNK)
@@ -180,9 +180,6 @@ class Client(RequestMethods):
             if not data:
                 raise ConnectionLost("The service closed the connection without a goodbye.")
             self._framer.feed(data)
-        message = decode(payload)
-        if message.get("type") == "error":
-            raise ProtocolError(str(message.get("code")), str(message.get("message")))
         return message
 
     async def _handshake(self, hello: Mapping[str, Any], timeout_s: float | None) -> None:
@@ -220,6 +217,23 @@ class Client(RequestMethods):
         if isinstance(number, int) and (event := self._waiting.get(number)) is not None:
             self._replies[number] = reply
             event.set()
+
+
+def take_message(framer: Framer) -> dict[str, Any] | None:
+    """Take the next message of a service; None until more bytes came.
+
+    Raises
+    ------
+    ProtocolError
+        It is no message, or the error that ends the connection.
+    """
+    payload = framer.take()
+    if payload is None:
+        return None
+    message = decode(payload)
+    if message.get("type") == "error":
+        raise ProtocolError(str(message.get("code")), str(message.get("message")))
+    return message
 
 
 def greeted(message: dict[str, Any]) -> dict[str, Any]:

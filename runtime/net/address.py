@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -15,6 +16,9 @@ from spikewire.runtime.net.tls import client_context
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
 from spikewire.runtime.protocol.messages import PROTOCOL
 from spikewire.runtime.settings.settings import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    import asyncio
 
 _UNIX = "unix:"
 _WITH_PORT = r"(\[[^\]]*\]|[^:]*):(\d{1,5})"
@@ -113,6 +117,24 @@ class ServiceAddress:
                 raise self.failure(error) from error
             raise
         return sock
+
+    async def open_asyncio(
+        self, timeout_s: float | None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect, in an asyncio program; see :meth:`open` for the errors."""
+        import asyncio
+
+        context = self._context()
+        if self.unix_path is not None:
+            opening = asyncio.open_unix_connection(self.unix_path)
+        else:
+            opening = asyncio.open_connection(self.host, self.port, ssl=context)
+        try:
+            return await asyncio.wait_for(opening, timeout_s)
+        except TimeoutError:
+            raise self._unreachable(f"no answer within {timeout_s:g} s") from None
+        except (OSError, ValueError) as error:
+            raise self.failure(error) from error
 
     async def requires_token(self, client: str = "spikewire") -> bool:
         """Ask the service whether it admits a client without a token.

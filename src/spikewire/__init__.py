@@ -20,7 +20,8 @@ Service
 
 Client
 ------
-:func:`connect` and :func:`follow` (trio) and :class:`BlockingClient` (threads) talk to one.
+:func:`connect` and :func:`follow` (trio), :func:`connect_asyncio` and :class:`BlockingClient`
+(threads) talk to one, at a :class:`ServiceAddress`.
 
 Errors
 ------
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         Settings,
         SettingsError,
         connect,
+        connect_asyncio,
         follow,
         load_settings,
         serve,
@@ -94,6 +96,7 @@ __all__ = [
     "SpikewireError",
     "__version__",
     "connect",
+    "connect_asyncio",
     "follow",
     "load_preset",
     "load_settings",
@@ -129,6 +132,7 @@ _NAMES = {
         "Settings",
         "SettingsError",
         "connect",
+        "connect_asyncio",
         "follow",
         "load_settings",
         "serve",

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import msgpack
@@ -13,6 +14,7 @@ from tests.support.programs import find_program
 
 TEXT = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
 (CLIENT,) = re.findall(r"```javascript\n(.*?)```", TEXT, re.DOTALL)
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 NODE = find_program("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="install node to run this test")
 
@@ -23,11 +25,27 @@ def test_the_client_needs_nothing_but_node():
 
 
 def test_the_client_in_python_is_python():
-    text, _ = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    text, _, _ = PYTHON
     body = "".join(f"    {line}\n" for line in text.splitlines())
     names = {}
     exec(compile(f"async def program():\n{body}", "clients.md", "exec"), names)
     assert callable(names["program"])
+
+
+async def test_the_asyncio_client_prints_a_result(fakes, on_tcp):
+    _, text, _ = PYTHON
+    source = fakes.Source()
+    async with on_tcp(source, fakes.Network()) as service, trio.open_nursery() as nursery:
+        program = text.replace("7462", str(service.addresses[0][1]))
+
+        async def feed():
+            while not service.first.network_task.teaching.taught:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            source.push(fakes.packet(range(0, 100_000, 250), 99_999))
+
+        nursery.start_soon(feed)
+        done = await trio.run_process([sys.executable, "-c", program], capture_stdout=True)
+    assert re.fullmatch(rb"\d+ \w+\n", done.stdout)
 
 
 @needs_node
