@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 def console() -> Console:
@@ -34,3 +35,10 @@ def print_error(message: str) -> None:
 def print_note(message: str) -> None:
     """Print a remark on standard error, as one line without markup."""
     stderr_console().print(f"note: {message}", markup=False, soft_wrap=True)
+
+
+def progress_bar() -> Progress:
+    """Make a bar that vanishes at the end, and is hidden where standard error is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    notes = stderr_console()
+    return Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal)

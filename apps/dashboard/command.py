@@ -14,7 +14,6 @@ import typer
 
 from spikewire.apps.cli.address import read_token
 from spikewire.apps.cli.errors import DONE, UsageError, reject_options
-from spikewire.apps.cli.logs import log_to_stderr
 from spikewire.apps.cli.option_groups import given, grouped
 from spikewire.apps.cli.options import EndpointOptions, Json, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import print_json, stderr_console
@@ -23,6 +22,7 @@ from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.dashboard import DASHBOARD_PORT, serve_dashboard
 from spikewire.apps.service.build import build_pipeline
+from spikewire.apps.service.logs import log_to_stderr
 from spikewire.apps.service.ports import free_port, other_port_hint
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ import typer
 
 from spikewire.apps.cli.address import read_token
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError, leaf_errors
-from spikewire.apps.cli.logs import Log, log_to_stderr
 from spikewire.apps.cli.option_groups import given, grouped
 from spikewire.apps.cli.options import (
     DEFAULT_ADDRESS,
@@ -31,6 +30,7 @@ from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.service.build import build_pipeline
+from spikewire.apps.service.logs import Log, log_to_stderr
 from spikewire.apps.service.session import SessionWriter
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_spec
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import DatasetPath, Json
-from spikewire.apps.cli.output import console, print_error, print_json
-from spikewire.apps.cli.progress_bar import progress_bar
+from spikewire.apps.cli.output import console, print_error, print_json, progress_bar
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.cluster import dask

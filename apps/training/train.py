@@ -15,8 +15,7 @@ from spikewire.apps.cli.figures import new_figure, plot_curve
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.option_groups import grouped
 from spikewire.apps.cli.options import DEFAULT_MODEL, DatasetPath, Json, Trials
-from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
-from spikewire.apps.cli.progress_bar import progress_bar
+from spikewire.apps.cli.output import console, print_error, print_json, progress_bar, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as resume_file
