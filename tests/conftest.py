@@ -6,11 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.schedule import arrange
+
 # A parent may ignore Ctrl-C: nohup, background jobs of a script, many CI systems. Children inherit
 # that, and tests that end them with SIGINT would wait for ever.
 for ignorable, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, None)):
     if signal.getsignal(ignorable) == signal.SIG_IGN:
         signal.signal(ignorable, default or signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        arrange(items)
 
 
 @pytest.fixture(scope="session")

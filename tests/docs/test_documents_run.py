@@ -7,6 +7,7 @@ the tables below, and nowhere else; an entry that no document has any more is an
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -145,13 +146,27 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
 @pytest.fixture(scope="session")
 def material(tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded) -> Path:
     """Recordings and folders that documents take for granted, made once, small."""
-    folder = tmp_path_factory.mktemp("material")
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return make_material(tmp_path_factory.mktemp("material"), preloaded)
+    # The processes that run tests have the folder above theirs in common: the first one makes it.
+    shared = tmp_path_factory.getbasetemp().parent
+    with (shared / "material.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = shared / "material"
+        if folder.exists():
+            return folder
+        return make_material(shared / "unfinished", preloaded).rename(folder)
+
+
+def make_material(folder: Path, preloaded: Preloaded) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)  # it is there where another process failed
+    folder.mkdir()
     (folder / "secret.txt").write_text("a-token-of-this-test\n")
     (folder / "vocabulary").mkdir()
     stage = Stage(folder, free_port(), preloaded=preloaded)
     made = [
         'spikewire record walk.aedat4 --source "sim:?seed=7&duration=2" --speed max',
-        "spikewire simulate --out DATA --subjects 5 --train 4 --lights led --for 0.3s",
+        "spikewire simulate --out DATA --subjects 5 --train 4 --lights led --seconds 0.3",
         "cp DATA/user01_led.aedat user24_led.aedat",
         "cp DATA/user01_led_labels.csv user24_led_labels.csv",
         "mkdir vocabulary/come vocabulary/roll",
@@ -161,7 +176,7 @@ def material(tmp_path_factory: pytest.TempPathFactory, preloaded: Preloaded) -> 
     for text in made:
         stage.do(Line("material", 0, 0, text), text)
     if named := os.environ.get("SPIKEWIRE_DATA"):
-        (folder / "nmnist").symlink_to(Path(named) / "nmnist")
+        (folder / "nmnist").symlink_to(Path(named).resolve() / "nmnist")
     return folder
 
 
