@@ -1,4 +1,4 @@
-"""What can go wrong with a source of events, in sentences."""
+"""Errors of recordings and sources, as sentences for a person."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ class DecodeError(SensorError):
 
 
 def quoted(text: str, most: int = 40) -> str:
-    """Quote what a file says in a message: what cannot be printed escaped, what is long cut."""
+    """Quote a file's text in a message; unprintable characters are escaped, long text is cut."""
     shown = ascii(text[:most])
     return shown if len(text) <= most else shown + "..."

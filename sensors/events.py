@@ -32,15 +32,15 @@ class FaultError(SensorError):
         Index of the first of them: those before are good.
     """
 
-    def __init__(self, told: str, first: int) -> None:
+    def __init__(self, message: str, first: int) -> None:
         self.first = first
-        super().__init__(told)
+        super().__init__(message)
 
 
 Policy = Literal["raise", "drop"]
 
 FAULTS = ("out_of_bounds", "bad_polarity", "time_backwards")
-"""What the check counts, by these names."""
+"""Faults that the check counts."""
 
 _EVENT = numba.from_dtype(EVENT_DTYPE)
 EVENT_ARRAY = numba.types.Array(_EVENT, 1, "C", aligned=False)
@@ -60,7 +60,7 @@ def copied(events: Events) -> Events:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A run of checked events and what their source knows about them.
+    """A run of checked events with their time, sensor and label.
 
     Attributes
     ----------
@@ -97,15 +97,15 @@ Deliver = Callable[[Packet], Awaitable[None]]
 
 
 class Source(Protocol):
-    """Where packets come from."""
+    """Interface of a source of packets."""
 
     @property
     def name(self) -> str:
-        """What to call it in messages."""
+        """Name in messages."""
 
     @property
     def live(self) -> bool:
-        """Whether it cannot wait: a camera or a socket."""
+        """Whether the source cannot wait: a camera or a socket."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -113,7 +113,7 @@ class Source(Protocol):
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What was received, and what was dropped by which reason."""
+        """Received events and packets, and dropped ones by reason."""
 
     async def run(self, deliver: Deliver) -> None:
         """Deliver packets until the stream is over; raises SensorError if it breaks."""
@@ -173,7 +173,7 @@ def check_events(
     size
         (width, height): places outside are faults.
     policy
-        ``"raise"`` at the first kind of fault, or ``"drop"`` what is faulty.
+        ``"raise"`` at the first kind of fault, or ``"drop"`` faulty events.
     counters
         Takes the number of faults by name (see ``FAULTS``).
     after
@@ -212,14 +212,14 @@ def check_events(
             if count:
                 counters[name] += int(count)
     if policy == "raise":
-        told = ", ".join(
+        faulty = ", ".join(
             f"{count:,} {name.replace('_', ' ')}"
             for name, count in zip(FAULTS, faults[:3], strict=True)
             if count
         )
         raise FaultError(
             f"{len(events) - n:,} of {len(events):,} events break a rule of a "
-            f"{size[0]}x{size[1]} sensor: {told}.",
+            f"{size[0]}x{size[1]} sensor: {faulty}.",
             int(faults[3]),
         )
     return copied(kept[:n])

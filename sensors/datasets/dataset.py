@@ -29,7 +29,7 @@ class Sample:
     label
         The name of its class.
     subject
-        Who is seen, where the file's name says so (``user01_natural.aedat4``), or None.
+        Name of the subject from the file's name (``user01_natural.aedat4``), or None.
     start_us, stop_us
         The stretch in the recording's own microseconds, [start, stop); None for its first event
         and for its end.
@@ -109,7 +109,7 @@ class Dataset:
         return part
 
     def shown_us(self) -> int:
-        """How long a recording of this set is usefully shown (microseconds).
+        """Return the useful presentation time of a recording (microseconds).
 
         300 ms for N-MNIST; else the longest stretch, rounded up to a millisecond, at most 2 s.
         """
@@ -124,7 +124,7 @@ class Dataset:
         return min(-(-longest // 1000) * 1000, LONGEST_US)
 
     def subjects(self) -> tuple[str, ...]:
-        """Who is seen, in order; nobody where file names do not say."""
+        """Names of the subjects, in order; empty where file names do not say."""
         return tuple(sorted({s.subject for s in self.samples if s.subject is not None}))
 
     def part(self, subjects: Iterable[str]) -> Dataset:
@@ -153,7 +153,7 @@ class Dataset:
         held
             Share of the subjects in the second set, rounded up; at least one is in each.
         seed
-            Draws who.
+            Draws the subjects.
 
         Raises
         ------

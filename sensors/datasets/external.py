@@ -16,10 +16,10 @@ from spikewire.sensors.formats.numpy_arrays import fields_of, to_events
 
 
 class Shaped(Protocol):
-    """What such a data set has; ``sensor_size`` and ``classes`` are taken where they are there."""
+    """Interface of such a data set; ``sensor_size`` and ``classes`` are optional."""
 
     def __len__(self) -> int:
-        """How many samples."""
+        """Number of samples."""
 
     def __getitem__(self, index: int, /) -> tuple[Any, Any]:
         """A structured array of events, and its class: a number or a name."""

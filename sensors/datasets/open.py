@@ -83,8 +83,8 @@ def open_dataset(
     """
     folder = Path(path)
     if not folder.is_dir():
-        what = "is a file, not a folder of recordings" if folder.exists() else "does not exist"
-        raise SensorError(f"The data set {folder} {what}.")
+        problem = "is a file, not a folder of recordings" if folder.exists() else "does not exist"
+        raise SensorError(f"The data set {folder} {problem}.")
     found = gesture_samples(folder, part)
     kind = DVS_GESTURE
     size: tuple[int, int] = (128, 128)

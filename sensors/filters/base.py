@@ -47,13 +47,13 @@ class Filter(ABC):
 
     @abstractmethod
     def _run(self, events: Events, out: Events) -> int:
-        """Write what is kept into ``out``, and return how many events that is."""
+        """Write the kept events into ``out`` and return their number."""
 
     def state(self) -> State:
-        """What is remembered, as the arrays themselves."""
+        """Arrays of the filter's memory, not copied."""
         return {}
 
-    def reset(self) -> None:  # noqa: B027 - most remember no times
+    def reset(self) -> None:  # noqa: B027 - most have no times
         """Forget times: the stream's time starts anew. What was learned stays."""
 
 
@@ -65,7 +65,7 @@ class Chain:
     filters
         In their order.
     size
-        (width, height) of what comes out.
+        (width, height) of the filtered events.
     dropped
         Events left out, by filter.
     """
@@ -91,7 +91,7 @@ class Chain:
             one.reset()
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
-        """Copy what all filters remember."""
+        """Copy the memory of all filters."""
         return {
             f"{n}.{one.name}.{name}": array.copy()
             for n, one in enumerate(self.filters)
@@ -99,7 +99,7 @@ class Chain:
         }
 
     def restore(self, saved: State) -> None:
-        """Take over what filters of the same kind and size remembered; times are forgotten.
+        """Restore the memory of filters of the same kind and size; times are forgotten.
 
         Raises
         ------

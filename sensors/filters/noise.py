@@ -27,7 +27,7 @@ def _refractory(events, out, last, dead):  # type: ignore[no-untyped-def]
 
 
 class Refractory(Filter):
-    """Leave out a pixel's events within ``dead_us`` of its last one that was kept."""
+    """Remove a pixel's events within ``dead_us`` of its last kept one."""
 
     name = "refractory"
 
@@ -40,7 +40,7 @@ class Refractory(Filter):
         return int(_refractory(events, out, self._last, self.dead_us))
 
     def state(self) -> State:
-        """When each pixel's last event was kept."""
+        """Time of each pixel's last kept event."""
         return {"last": self._last}
 
     def reset(self) -> None:
@@ -86,7 +86,7 @@ class Background(Filter):
         return int(_background(events, out, self._near, self.window_us))
 
     def state(self) -> State:
-        """When something last happened around each pixel; with a border of one."""
+        """Time of the last event around each pixel; with a border of one."""
         return {"near": self._near}
 
     def reset(self) -> None:
@@ -95,7 +95,7 @@ class Background(Filter):
 
 
 @kernel(numba.void(_COUNTS, _FLAGS, INT64_ARRAY, numba.int64, numba.int64))
-def _judge(counts, hot, total, least, factor):  # type: ignore[no-untyped-def]
+def _mark_hot(counts, hot, total, least, factor):  # type: ignore[no-untyped-def]
     """Mark pixels that had ``least`` events, and ``factor`` times their neighbours' mean."""
     rows, columns = counts.shape
     total[1] = 0
@@ -134,7 +134,7 @@ def _hot_pixels(events, out, counts, hot, state, window, least, factor):  # type
         t, x, y = events[i].t, events[i].x, events[i].y
         if t >= ends:
             if ends != NEVER:
-                _judge(counts, hot, state, least, factor)
+                _mark_hot(counts, hot, state, least, factor)
             # On a grid of its own, so that a quiet stretch ends no window late.
             ends = (t // window + 1) * window
         counts[y, x] += np.int32(1)
@@ -145,7 +145,7 @@ def _hot_pixels(events, out, counts, hot, state, window, least, factor):  # type
 
 
 class HotPixels(Filter):
-    """Leave out pixels that fire on their own, found out as the stream goes.
+    """Remove hot pixels, detected as the stream goes.
 
     At the end of each second of event time, pixels that had at least ``least`` events and
     ``factor`` times as many as 23 of their 24 neighbours on average (the busiest is left aside, as

@@ -1,4 +1,4 @@
-"""Filters by name: what a person writes after ``--filter``."""
+"""Filters by name, as of the option ``--filter``."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ HELP = (
 """All filters, with an example of each."""
 
 
-def _time(what: str, text: str) -> int:
+def _time(name: str, text: str) -> int:
     with suppress(ValueError):
         microseconds = parse_duration(text)
         if 1 <= microseconds <= 3_600_000_000:
             return microseconds
-    raise _wrong(what, text, "a time from 1us to 3600s, such as 1ms")
+    raise _wrong(name, text, "a time from 1us to 3600s, such as 1ms")
 
 
-def _wrong(what: str, text: str, allowed: str) -> SensorError:
-    return SensorError(f"The filter {what} takes {allowed}, not {text!r}.")
+def _wrong(name: str, text: str, allowed: str) -> SensorError:
+    return SensorError(f"The filter {name} takes {allowed}, not {text!r}.")
 
 
-def _number(what: str, text: str, low: int, high: int) -> int:
+def _number(name: str, text: str, low: int, high: int) -> int:
     if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
-        raise _wrong(what, text, f"a number from {low} to {high:,}")
+        raise _wrong(name, text, f"a number from {low} to {high:,}")
     return int(text)
 
 

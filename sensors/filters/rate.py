@@ -52,7 +52,7 @@ def _rate(events, out, state, wanted, window):  # type: ignore[no-untyped-def]
         t = events[i].t
         if t >= ends:
             now = (t // window + 1) * window
-            # What comes next is expected to be like what was; nothing, after a quiet stretch.
+            # The next window is expected to be like the last; after a quiet stretch all is kept.
             if ends == NEVER or now > ends + window or seen <= wanted:
                 share = np.int64(_WHOLE)
             else:

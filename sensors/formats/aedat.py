@@ -1,4 +1,4 @@
-"""Own decoders of AEDAT 1.0, 2.0, 3.0 and 3.1."""
+"""Decoders of AEDAT 1.0, 2.0, 3.0 and 3.1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spikewire.sensors.formats.decoder import BYTE_ARRAY, Bytes
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """How a chip's events are addressed in AEDAT 1.0 and 2.0.
+    """Address format of a chip in AEDAT 1.0 and 2.0.
 
     Attributes
     ----------
@@ -241,7 +241,7 @@ class Aedat3:
 
     @property
     def unit(self) -> str:
-        """What would be cut."""
+        """Name of the record that a cut would lie in."""
         state = self._state
         if state[_LEFT] and state[_KIND] == _POLARITY:
             return f"an event's {state[_STEP]} bytes, and {state[_LEFT]:,} events were to come"
@@ -249,12 +249,12 @@ class Aedat3:
 
     @property
     def short(self) -> int:
-        """How many bytes or events of a packet are missing if the recording ends here."""
+        """Number of bytes or events of a packet that are missing if the recording ends here."""
         return int(self._state[_LEFT])
 
     @property
     def fault(self) -> str | None:
-        """What is wrong behind the last packet."""
+        """Fault behind the last packet, or None."""
         return "this is no packet header" if self._state[_FAULT] else None
 
     @property

@@ -1,4 +1,4 @@
-"""An own decoder of AEDAT 4.0: FlatBuffers in packets, whole or compressed by LZ4 or Zstandard.
+"""A decoder of AEDAT 4.0: FlatBuffers in packets, whole or compressed by LZ4 or Zstandard.
 
 Source: iniVation's documentation of AEDAT 4.0 and its FlatBuffers schemas. Behind the version line
 lies a size-prefixed table ``IOHeader`` (compression, position of the data table, an XML text that
@@ -36,7 +36,7 @@ NONE, LZ4, LZ4_HIGH, ZSTD, ZSTD_HIGH = range(5)
 
 
 class DamageError(Exception):
-    """What is wrong with a packet."""
+    """A damaged packet."""
 
 
 def header_fields(header: bytes) -> tuple[int, int, str]:

@@ -200,7 +200,7 @@ class Csv:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with the next line."""
+        """Fault of the next line, or None."""
         if self._long:
             return f"a line of more than {LONGEST_LINE} characters"
         code = int(self._state[1])

@@ -25,11 +25,11 @@ class Decoder(Protocol):
 
     @property
     def unit(self) -> str:
-        """What a recording must not end within: ``"an event's 5 bytes"``."""
+        """Name of the smallest record, which a recording must not end within."""
 
     @property
     def fault(self) -> str | None:
-        """What is wrong at the first byte that the last piece left over, or None."""
+        """Fault at the first byte that the last piece left over, or None."""
 
     @property
     def left_out(self) -> Mapping[str, int]:

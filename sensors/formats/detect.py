@@ -1,4 +1,4 @@
-"""Containers: which format a recording is, what its header says, and how its events are decoded."""
+"""Detection of a recording's format: its header, and the decoder of its events."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a recording's header says.
+    """The header of a recording.
 
     Attributes
     ----------
@@ -67,9 +67,9 @@ class Header:
         Makes a decoder of what follows from the sensor's height; None for AEDAT 4.0 and NumPy,
         which are read by packets and rows.
     damage
-        What is wrong with the header, at ``start``, or None.
+        Fault of the header, at ``start``, or None.
     note
-        What was told from the content rather than stated, or an empty string.
+        Facts detected from the content rather than stated, or an empty string.
     compression, table, streams
         AEDAT 4.0: how packets are compressed, where its data table lies (-1: there is none), and
         its streams of events.
@@ -87,7 +87,7 @@ class Header:
 
 
 def detect_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) -> Header:
-    """Tell a recording's format by its content, and read its header.
+    """Detect a recording's format by its content, and read its header.
 
     Raises
     ------
@@ -112,18 +112,18 @@ def detect(
     columns: Sequence[str] | None = None,
     unit: str | None = None,
 ) -> Header:
-    """Tell a format by a recording's first bytes, and read its header.
+    """Detect a format by a recording's first bytes, and read its header.
 
     Parameters
     ----------
     name
-        What to call it in messages.
+        The recording's name in messages.
     suffix
         How its name ends: N-MNIST and AEDAT 1.0 have nothing else to be told by.
     head
         Its first ``HEAD`` bytes, or all of it.
     columns, unit
-        What the caller knows of a text's columns and of its unit of time.
+        A text's columns and unit of time, where the caller knows them.
 
     Raises
     ------
@@ -148,9 +148,9 @@ def detect(
         return _detect_prophesee(name, suffix, head)
     layout = detect_layout(name, head, columns, unit)
     if layout is not None:
-        told = ",".join(column or "-" for column in layout.columns)
+        names = ",".join(column or "-" for column in layout.columns)
         known = {"values": ", by their values", "caller": ", as said", "header": ""}[layout.stated]
-        note = f"columns {told}{known}; times in {layout.unit}"
+        note = f"columns {names}{known}; times in {layout.unit}"
         return Header("csv", None, layout.header, lambda _: Csv(layout), note=note)
     if suffix in (".aedat", ".dat") or (head.startswith(b"#") and suffix == ""):
         return _detect_aedat(name, head)
@@ -167,8 +167,8 @@ def _detect_aedat4(head: bytes) -> Header:
     size = struct.unpack_from("<I", head, start)[0]
     header = head[start + 4 : start + 4 + size]
     if len(header) < size:
-        told = "the header is cut short" if len(head) < HEAD else f"a header of {size:,} bytes"
-        return Header("aedat4", None, start, damage=told)
+        damage = "the header is cut short" if len(head) < HEAD else f"a header of {size:,} bytes"
+        return Header("aedat4", None, start, damage=damage)
     compression, table, text = _aedat4.header_fields(header)
     streams = _aedat4.event_streams(text)
     stated = next((size for size in streams.values() if size is not None), None)

@@ -1,4 +1,4 @@
-"""Own decoders of Prophesee RAW: EVT 2.0, EVT 2.1 and EVT 3.0."""
+"""Decoders of Prophesee RAW: EVT 2.0, EVT 2.1 and EVT 3.0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an LZ4 frame ends, found without unpacking it."""
+"""The end of an LZ4 frame, found without unpacking it."""
 
 from __future__ import annotations
 

@@ -93,9 +93,9 @@ class Array:
                 )
         except Exception as error:
             # NumPy reads the header with Python's own parser, and lets any of its errors through.
-            told = str(error).splitlines() if isinstance(error, ValueError) else []
+            lines = str(error).splitlines() if isinstance(error, ValueError) else []
             raise SensorError(
-                ascii("".join(told[:1]))[1:-1][:200].rstrip(".") or "its header is damaged"
+                ascii("".join(lines[:1]))[1:-1][:200].rstrip(".") or "its header is damaged"
             ) from None
         self.start = 8 + (4 if wide else 2) + size
         self.shape, fortran, self.dtype = fields
@@ -312,8 +312,8 @@ def _from_parts(path: Path, parts: dict[str, Array], unit: str | None) -> Iterat
     _check_numbers(path, {name: array.dtype for name, array in parts.items()})
     lengths = {array.shape[0] for array in parts.values()}
     if len(lengths) > 1 or any(array.width != 1 for array in parts.values()):
-        told = ", ".join(f"{name} {array.shape}" for name, array in parts.items())
-        raise SensorError(f"{path} holds arrays of different lengths: {quoted(told, 100)}.")
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in parts.items())
+        raise SensorError(f"{path} holds arrays of different lengths: {quoted(shapes, 100)}.")
     while True:
         columns = {name: array.rows(STEP).reshape(-1) for name, array in parts.items()}
         count = min(len(column) for column in columns.values())

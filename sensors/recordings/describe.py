@@ -49,7 +49,9 @@ def describe_recording(
     unit: str | None = None,
     reader: Reader = "spikewire",
 ) -> RecordingInfo:
-    """Read a recording through and tell what it is and holds; takes what ``open_recording`` does.
+    """Read a recording through and return facts about it.
+
+    The parameters are those of :func:`open_recording`.
 
     Raises
     ------

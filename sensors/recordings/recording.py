@@ -27,7 +27,7 @@ from spikewire.sensors.formats.numpy_arrays import read_numpy
 from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
 
 Reader = Literal["spikewire", "aestream", "faery"]
-"""Who decodes. Ours is exact on every format; the others where docs/formats.md says so."""
+"""Decoding library. Ours is exact on every format; for the others see docs/formats.md."""
 
 
 class Recording:
@@ -36,9 +36,9 @@ class Recording:
     Attributes
     ----------
     path, format, reader
-        The file, its format in words, and what decodes it.
+        The file, its format in words, and the decoding library.
     note
-        What was told from the content rather than stated, such as a text's columns.
+        Facts detected from the content rather than stated, such as a text's columns.
     size
         (width, height) of the sensor.
     size_from
@@ -242,7 +242,7 @@ def open_recording(
     size
         (width, height), for formats that do not say.
     policy
-        What to do with events that break a rule: ``"raise"``, or ``"drop"`` and count.
+        Treatment of events that break a rule: ``"raise"``, or ``"drop"`` and count.
     columns
         The order of a text's or a table's columns, such as ``"x,y,p,t"``; ``-`` passes one over.
         None takes it from a header or from the values.
@@ -250,7 +250,7 @@ def open_recording(
         Unit of a text's or an array's times: s, ms, us or ns. None takes it from a header, else
         seconds for fractions and microseconds for whole numbers.
     reader
-        Who decodes: this package, or another library as it is, to compare with.
+        Decoding library: this package, or another one to compare with.
 
     Returns
     -------

@@ -151,35 +151,29 @@ def bend_arm(shoulder, wrist, elbow, side, outwards, upper, fore):  # type: igno
     elbow[:] = shoulder + foot * along + rise * pole
 
 
-@kernel(numba.void(_V, _M, _V, _V, numba.int64))
-def _arm(body, parts, depth, pose, hand):  # type: ignore[no-untyped-def]
-    """Lay one arm and its hand from the hand's pose (see ``HAND``)."""
-    s = body[SIZE]
-    side = 2.0 * hand - 1.0
-    n = TRUNK + 9 * hand
-    wrist, elbow = pose[0:3].copy(), np.empty(3)
-    shoulder = np.array([side * 0.185 * s, 0.035 * s, 0.0])
-    shoulder += 0.1 * (wrist - shoulder - np.array([side * 0.05, 0.4, 0.0]))
-    bend_arm(shoulder, wrist, elbow, side, pose[11], UPPER * s, FORE * s)
-    skin, sleeve = body[SKIN], body[SLEEVE]
-    texture = SKIN_TEXTURE if sleeve == skin else CLOTH
-    _part(body, parts, depth, n, shoulder, elbow, 0.053, 0.042, body[SHIRT], CLOTH, 0.6)
-    _part(body, parts, depth, n + 1, elbow, wrist, 0.041, 0.029, sleeve, texture, 1.0)
-
-    ahead = wrist - elbow
+@kernel(numba.void(_V, _V, _V, _V, _V, _V))
+def _hand_axes(wrist, elbow, pose, ahead, palm, across):  # type: ignore[no-untyped-def]
+    """Set the unit vectors of a hand: towards the fingers, out of the palm, across it."""
+    ahead[:] = wrist - elbow
     _unit(ahead)
     ahead += pose[3:6]
     _unit(ahead)
-    palm = pose[6:9].copy()
+    palm[:] = pose[6:9]
     _unit(palm)
-    across = np.array(
-        [
-            ahead[1] * palm[2] - ahead[2] * palm[1],
-            ahead[2] * palm[0] - ahead[0] * palm[2],
-            ahead[0] * palm[1] - ahead[1] * palm[0],
-        ]
-    )
+    across[0] = ahead[1] * palm[2] - ahead[2] * palm[1]
+    across[1] = ahead[2] * palm[0] - ahead[0] * palm[2]
+    across[2] = ahead[0] * palm[1] - ahead[1] * palm[0]
     _unit(across)
+
+
+@kernel(numba.void(_V, _M, _V, _V, numba.int64, _V, _V))
+def _hand(body, parts, depth, pose, hand, wrist, elbow):  # type: ignore[no-untyped-def]
+    """Lay the palm, the fingers and the thumb of one hand."""
+    s, skin = body[SIZE], body[SKIN]
+    side = 2.0 * hand - 1.0
+    n = TRUNK + 9 * hand
+    ahead, palm, across = np.empty(3), np.empty(3), np.empty(3)
+    _hand_axes(wrist, elbow, pose, ahead, palm, across)
     knuckles = wrist + 0.09 * s * ahead
     spread, closed = pose[9], pose[10]
     for half in range(2):
@@ -203,6 +197,23 @@ def _arm(body, parts, depth, pose, hand):  # type: ignore[no-untyped-def]
     _unit(point)
     tip = base + 0.06 * s * point
     _part(body, parts, depth, n + 8, base, tip, 0.0135, 0.011, skin, SKIN_TEXTURE, 0.0)
+
+
+@kernel(numba.void(_V, _M, _V, _V, numba.int64))
+def _arm(body, parts, depth, pose, hand):  # type: ignore[no-untyped-def]
+    """Lay one arm and its hand from the hand's pose (see ``HAND``)."""
+    s = body[SIZE]
+    side = 2.0 * hand - 1.0
+    n = TRUNK + 9 * hand
+    wrist, elbow = pose[0:3].copy(), np.empty(3)
+    shoulder = np.array([side * 0.185 * s, 0.035 * s, 0.0])
+    shoulder += 0.1 * (wrist - shoulder - np.array([side * 0.05, 0.4, 0.0]))
+    bend_arm(shoulder, wrist, elbow, side, pose[11], UPPER * s, FORE * s)
+    skin, sleeve = body[SKIN], body[SLEEVE]
+    texture = SKIN_TEXTURE if sleeve == skin else CLOTH
+    _part(body, parts, depth, n, shoulder, elbow, 0.053, 0.042, body[SHIRT], CLOTH, 0.6)
+    _part(body, parts, depth, n + 1, elbow, wrist, 0.041, 0.029, sleeve, texture, 1.0)
+    _hand(body, parts, depth, pose, hand, wrist, elbow)
 
 
 @kernel(numba.void(_V, _M, _M))

@@ -23,7 +23,7 @@ FRAME_US = 1_000
 """Time between painted frames; events lie between them to the microsecond."""
 
 CHANGE_S = 0.4
-"""How long the hands take from one gesture to the next."""
+"""Seconds that the hands take from one gesture to the next."""
 
 _SOFTNESS = 1.3
 _MAINS_HZ = 50.0
@@ -31,7 +31,7 @@ _MAINS_HZ = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What is not the subject's doing.
+    """Sensor, background and lamp.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ _I1 = numba.int64[::1]
 
 @dataclass(frozen=True, slots=True)
 class PixelModel:
-    """How good or bad the pixels are.
+    """Quality of the pixels.
 
     Attributes
     ----------

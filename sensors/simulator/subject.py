@@ -1,4 +1,4 @@
-"""Who stands before the simulated camera: the measures, habits and clothes of a person."""
+"""The simulated person: measures, habits and clothes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What differs between people, drawn from the subject's number alone.
+    """Differences between people, drawn from the subject's number alone.
 
     Lengths are metres, reflectances are shares of light returned, angles radians.
 

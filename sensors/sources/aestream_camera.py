@@ -65,7 +65,7 @@ class AestreamCamera:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What the socket counts, and ``camera_restarts``."""
+        """Counters of the socket, and ``camera_restarts``."""
         counts = Counter(self._udp.counters if self._udp is not None else {})
         if self._restarts:
             counts["camera_restarts"] = self._restarts
@@ -94,12 +94,12 @@ class AestreamCamera:
         wait, fruitless = FIRST_WAIT_S, 0
         while True:
             before = udp.counters.get("events", 0)
-            code, told = await _run(command)
+            code, output = await _run(command)
             if udp.counters.get("events", 0) > before:
                 wait, fruitless = FIRST_WAIT_S, 0
             else:
                 fruitless += 1
-            if "unavailable" in told or "recompile" in told:
+            if "unavailable" in output or "recompile" in output:
                 raise SourceError(
                     f"aestream was built without the driver of {self.maker} cameras "
                     f"({MAKERS[self.maker]}); build it from source with that, or use a camera: "
@@ -109,7 +109,7 @@ class AestreamCamera:
                 ended = f"signal {-code}" if code < 0 else f"code {code}"
                 raise SourceError(
                     f"{self.name} gave no events in {TRIES} starts; aestream ended with {ended}"
-                    + (f", saying: {told}" if told else "")
+                    + (f", saying: {output}" if output else "")
                     + "."
                 )
             self._restarts += 1
@@ -143,8 +143,8 @@ async def _run(command: Sequence[str]) -> tuple[int, str]:
                     await process.wait()
         await trio.aclose_forcefully(process.stderr)  # type: ignore[arg-type]
     lines = [line.strip() for line in tail.decode("utf-8", "replace").splitlines() if line.strip()]
-    said = next((line for line in reversed(lines) if "what():" in line), lines[-1] if lines else "")
-    return int(process.returncode or 0), said.removeprefix("what():").strip().rstrip(".")[:300]
+    last = next((line for line in reversed(lines) if "what():" in line), lines[-1] if lines else "")
+    return int(process.returncode or 0), last.removeprefix("what():").strip().rstrip(".")[:300]
 
 
 def _find() -> str:

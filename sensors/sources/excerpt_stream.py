@@ -56,7 +56,7 @@ def _changes(labels: Sequence[Label], label: str | None) -> list[tuple[int, str 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What becomes a packet.
+    """Events of one packet.
 
     ``low`` is the excerpt's first time, ``stop`` what later events are not before.
     """
@@ -76,23 +76,23 @@ class ExcerptStream:
         self.policy: Policy = policy
         self.segment = -1
 
-    async def excerpt(self, what: Excerpt, pacer: Pacer, deliver: Deliver) -> int:
+    async def stream(self, excerpt: Excerpt, pacer: Pacer, deliver: Deliver) -> int:
         """Stream one excerpt, as far as the pacer lets it; returns its events."""
-        recording = await trio.to_thread.run_sync(what.open, self.policy)
+        recording = await trio.to_thread.run_sync(excerpt.open, self.policy)
         self.segment += 1
         count = 0
-        pacer.begin(what.start_us)
+        pacer.begin(excerpt.start_us)
         held: Packet | None = None
         failed: SensorError | None = None
         base: int | None = None
         try:
-            async with aclosing(self._pieces(recording, what, pacer)) as pieces:
+            async with aclosing(self._pieces(recording, excerpt, pacer)) as pieces:
                 async for piece in pieces:
                     events, base = piece.events, piece.low
                     if held is not None:
                         await deliver(held)
                         held = None
-                    if not await pacer.until(piece.stop + 1 - base + what.start_us):
+                    if not await pacer.until(piece.stop + 1 - base + excerpt.start_us):
                         break
                     held = Packet(
                         events, recording.size, piece.stop, time.monotonic_ns(), self.segment,
@@ -109,8 +109,8 @@ class ExcerptStream:
         for name, dropped in recording.counters.items():
             self.counters[name] += dropped
         mark = held.watermark if held is not None else (base or 0)
-        if what.end_us is not None:
-            mark = max(mark, what.end_us)
+        if excerpt.end_us is not None:
+            mark = max(mark, excerpt.end_us)
         if held is not None:
             await deliver(dataclasses.replace(held, watermark=mark, last=True))
         else:
@@ -125,22 +125,22 @@ class ExcerptStream:
         return count
 
     async def _pieces(
-        self, recording: Recording, what: Excerpt, pacer: Pacer
+        self, recording: Recording, excerpt: Excerpt, pacer: Pacer
     ) -> AsyncGenerator[Piece]:
         """Yield the excerpt's events in pieces of one label each, and its changes of label."""
         chunks = recording.chunks()
         first: int | None = None
-        changes = _changes(what.labels, what.label)
+        changes = _changes(excerpt.labels, excerpt.label)
         edges = [at for at, _ in changes]
-        label, since, next_change = what.label, None, 0
+        label, since, next_change = excerpt.label, None, 0
         while True:
             chunk = await trio.to_thread.run_sync(lambda: next(chunks, None))
             if chunk is None:
                 break
             if first is None:
                 first = int(chunk["t"][0])
-            low = first + what.start_us
-            high = None if what.stop_us is None else first + what.stop_us
+            low = first + excerpt.start_us
+            high = None if excerpt.stop_us is None else first + excerpt.stop_us
             bounds = [low] if high is None else [low, high]
             cut = np.searchsorted(chunk["t"], bounds)
             inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
@@ -158,9 +158,9 @@ class ExcerptStream:
                 yield Piece(events, label, since, low, int(events["t"][-1]))
             if high is not None and int(chunk["t"][-1]) >= high:
                 return
-        if first is None or what.end_us is None:
+        if first is None or excerpt.end_us is None:
             return
-        low = first + what.start_us
+        low = first + excerpt.start_us
         for since, label in changes[next_change:]:
-            if since < what.end_us:
+            if since < excerpt.end_us:
                 yield Piece(no_events(), label, since, low, max(since, low))

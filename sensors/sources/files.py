@@ -30,7 +30,7 @@ class FileSource:
     loop
         Begin anew after the last file.
     policy
-        What to do with events that break a rule: ``"raise"`` (the default) or ``"drop"``.
+        Treatment of events that break a rule: ``"raise"`` (the default) or ``"drop"``.
     wait
         After the last file wait, paused, to be told to go on; such a source ends when cancelled.
 
@@ -74,7 +74,7 @@ class FileSource:
 
     @property
     def replay(self) -> Mapping[str, Any]:
-        """How and where it stands; the duration is None until it is known."""
+        """State of the playback; the duration is None until it is known."""
         return {
             "file": self._excerpts[self._shown].path.name,
             "number": self._shown,
@@ -123,7 +123,7 @@ class FileSource:
         return max(excerpt.start_us, min(position_us, stop))
 
     async def _duration(self, number: int) -> int:
-        """How long a recording is; it is read through, once."""
+        """Return a recording's duration; it is read through, once."""
         if number not in self._durations:
             read = partial(_duration_us, self._excerpts[number])
             self._durations[number] = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
@@ -136,7 +136,7 @@ class FileSource:
     async def run(self, deliver: Deliver) -> None:
         """Stream every file; a damaged one raises after its last whole event was delivered."""
         if self._pacer.speed is None and not self._wait:
-            # Nobody steers what rushes by: reading it twice would be waste.
+            # A replay as fast as possible is not steered: reading it twice would be waste.
             await self._run(deliver)
             return
         async with background_tasks() as nursery:
@@ -150,7 +150,7 @@ class FileSource:
             while True:
                 if position is not None:
                     excerpt = dataclasses.replace(excerpt, start_us=position)
-                await self._stream.excerpt(excerpt, self._pacer, deliver)
+                await self._stream.stream(excerpt, self._pacer, deliver)
                 position = self._pacer.take_wanted()
                 if position is None:
                     break

@@ -14,7 +14,7 @@ SLOWEST, FASTEST = 1e-3, 1e6
 
 
 def check_speed(speed: float | None) -> float | None:
-    """Refuse a speed that nobody could follow; None is as fast as possible."""
+    """Refuse a speed that is out of range; None is as fast as possible."""
     if speed is not None and not (SLOWEST <= speed <= FASTEST):
         raise SourceError(
             f"speed is {speed}; allowed are positive numbers, {SLOWEST:g} to {FASTEST:g}, or max."
@@ -39,7 +39,7 @@ def read_speed(name: str, text: str) -> float | None:
 
 
 class Pacer:
-    """Says when an event time is due, and when somebody wants to be elsewhere.
+    """Clock of a replay, with a position that can be changed.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Pacer:
         self.nudge()
 
     def nudge(self) -> None:
-        """Let who waits look again."""
+        """Wake waiting tasks, so that they look again."""
         self._changed.set()
         self._changed = trio.Event()
 
@@ -123,6 +123,6 @@ class Pacer:
         return self.wanted_us is None
 
     def take_wanted(self) -> int | None:
-        """Where to go on, once."""
+        """Return the wanted position, once."""
         wanted, self.wanted_us = self.wanted_us, None
         return wanted

@@ -19,7 +19,7 @@ from spikewire.sensors.sources.pacing import Pacer, check_speed
 
 @dataclass(frozen=True, slots=True)
 class PlaySummary:
-    """What a played excerpt came to."""
+    """Summary of a played excerpt."""
 
     name: str
     segment: int
@@ -100,7 +100,7 @@ class ShelfSource:
         async for excerpt, speed, done in self._orders_out:
             with done:
                 try:
-                    count = await self._stream.excerpt(excerpt, Pacer(speed), deliver)
+                    count = await self._stream.stream(excerpt, Pacer(speed), deliver)
                     outcome: PlaySummary | SensorError = PlaySummary(
                         excerpt.path.name, self._stream.segment, count
                     )

@@ -119,9 +119,9 @@ class UdpSource:
     def _look_at_drops(self) -> int:
         """Datagrams that the kernel dropped so far, as far as it says so."""
         with suppress(OSError):
-            told = self._socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
-            if len(told) == MEMINFO.size:
-                self._kernel_drops = MEMINFO.unpack(told)[-1]
+            record = self._socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
+            if len(record) == MEMINFO.size:
+                self._kernel_drops = MEMINFO.unpack(record)[-1]
         return self._kernel_drops
 
     @contextmanager

@@ -30,7 +30,7 @@ class BrokerError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class NatsServer:
-    """Where a NATS server is, and what it wants to be shown; made by :func:`nats_server`.
+    """Address and credentials of a NATS server; made by :func:`nats_server`.
 
     Attributes
     ----------

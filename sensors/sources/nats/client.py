@@ -117,8 +117,8 @@ class NatsConnection:
         ]
         if not waiting:
             await self._client.flush(int(CONFIRM_S))
-        told = await asyncio.gather(*waiting, return_exceptions=True)
-        for one in told:
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        for one in outcomes:
             if isinstance(one, BaseException):
                 raise one
 

@@ -146,12 +146,12 @@ class NatsLink:
         token = trio.lowlevel.current_trio_token()
         done = trio.Event()
 
-        def told(_: object) -> None:
+        def wake(_: object) -> None:
             with suppress(trio.RunFinishedError):
                 token.run_sync_soon(done.set)
 
         future = asyncio.run_coroutine_threadsafe(work, self._running())
-        future.add_done_callback(told)
+        future.add_done_callback(wake)
         try:
             await done.wait()
         except trio.Cancelled:
