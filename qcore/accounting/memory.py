@@ -92,7 +92,7 @@ class ByteItem:
 
 
 # Per kind: needed for learning only, line of the count, why it differs; then its columns.
-_KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
+KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     "weights": (
         False, "weights",
         "int8 holds widths of 2 to 8 bits: at 8 nothing is lost but alignment to cache lines.",
@@ -187,9 +187,6 @@ _KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
-KNOWN = frozenset(column for kind in _KINDS.values() for column in kind[3]) | {"AT_FEATURES"}
-"""Address columns with a kind; ``AT_FEATURES`` points into the readout's features."""
-
 
 def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount:
     """Count a network's memory as the paper does.
@@ -251,7 +248,7 @@ def paper_code_bits(network: Network) -> BitCount | None:
 
 
 def bytes_by_kind(network: Network) -> tuple[ByteItem, ...]:
-    """List what a network's arrays occupy, by kind; the sizes add up to all of them.
+    """List the bytes of a network's arrays by kind; they add up to all of them.
 
     Every array reaches to the next one's start, so that padding belongs to the array it follows and
     nothing is left out.
@@ -259,23 +256,23 @@ def bytes_by_kind(network: Network) -> tuple[ByteItem, ...]:
     state = network.state
     parts: dict[str, npt.NDArray[Any]] = {"i8": state.i8, "i16": state.i16, "i32": state.i32}
     starts: dict[str, dict[int, str]] = {name: {} for name in parts}
-    for name, (_, _, _, columns) in _KINDS.items():
+    for name, (_, _, _, columns) in KINDS.items():
         for column in columns:
             for address in _addresses(network, column):
                 # A layer without pooling has one map for what two columns name.
                 starts[_home(column)].setdefault(address, name)
     sizes: dict[tuple[str, str], int] = {}
-    for home, found in starts.items():
-        edges = [*sorted(found), len(parts[home])]
+    for home, kinds in starts.items():
+        edges = [*sorted(kinds), len(parts[home])]
         for start, stop in itertools.pairwise(edges):
-            key = found[start], str(parts[home].dtype)
+            key = kinds[start], str(parts[home].dtype)
             sizes[key] = sizes.get(key, 0) + (stop - start) * parts[home].itemsize
     listed = [
-        ByteItem(name, dtype, size, _KINDS[name][0], _KINDS[name][1], _KINDS[name][2])
+        ByteItem(name, dtype, size, KINDS[name][0], KINDS[name][1], KINDS[name][2])
         for (name, dtype), size in sizes.items()
         if size
     ]
-    order = list(_KINDS)
+    order = list(KINDS)
     work = sum(array.nbytes for array in network.scratch)
     if network.spec.readout.slots:
         # What is recalled, and its scores.
@@ -318,9 +315,9 @@ def _addresses(network: Network, column: str) -> list[int]:
         if column == "AT_SLOTS" and network.spec.readout.slots == 0:
             return []
         return [int(network.state.registers[place])]
-    found: npt.NDArray[Any] = network.state.layers[:, place]
+    addresses: npt.NDArray[Any] = network.state.layers[:, place]
     if column == "AT_INPUT":
-        found = found[:1]  # the others are the outputs of the layers before
+        addresses = addresses[:1]  # the others are the outputs of the layers before
     if column in _PLASTIC_ONLY:
-        found = found[[layer.plastic for layer in network.spec.layers]]
-    return [int(address) for address in found]
+        addresses = addresses[[layer.plastic for layer in network.spec.layers]]
+    return [int(address) for address in addresses]

@@ -26,7 +26,7 @@ class OperationCounts:
     Attributes
     ----------
     recordings, ticks
-        How many were shown, and each one's length.
+        Number of recordings, and of ticks of each.
     neurons
         int64[layers]: neurons, before pooling.
     fired
@@ -37,7 +37,7 @@ class OperationCounts:
         int64[layers + 1]: operations at non-zero synapses by non-zero inputs; the trained readout
         last.
     dense
-        int64[layers + 1]: operations if nothing were zero.
+        int64[layers + 1]: operations if all inputs and weights were not zero.
     binary
         bool[layers + 1]: whether a layer's inputs are spikes (accumulates) or counts and features
         (multiply-accumulates).
@@ -56,7 +56,7 @@ class OperationCounts:
 def count_operations(
     network: Network, samples: Sequence[BinnedEvents], ticks: int
 ) -> OperationCounts:
-    """Show recordings, each from rest and tick by tick, and count.
+    """Count operations over recordings, each from rest and tick by tick.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def count_operations(
     samples
         Recordings, their ticks counted from 0.
     ticks
-        How long each is shown.
+        Number of ticks that each recording lasts.
     """
     copy = Network.from_bytes(network.to_bytes())
     layers = len(copy.layers)
@@ -92,7 +92,7 @@ def count_operations(
             ran = int(registers[at.TICKS_RUN])
             steps = copy.advance(events, tick + 1)
             if int(registers[at.TICKS_RUN]) == ran:
-                fired += firing  # nothing moves: who fired would fire again
+                fired += firing  # at a fixed point the same neurons fire again
                 continue
             if len(events):
                 plane[...] = 0
@@ -105,10 +105,10 @@ def count_operations(
             fired += firing
             if len(steps.tick):
                 read += int(readout[normalised != 0].sum())
-    shown = len(samples) * ticks
+    total_ticks = len(samples) * ticks
     results = len(samples) * -(-ticks // copy.spec.result_every)
     effective = [int((sent[n] * _reach(copy, n, sparse=True)).sum()) for n in range(layers)]
-    dense = [int(_reach(copy, n, sparse=False).sum()) * shown for n in range(layers)]
+    dense = [int(_reach(copy, n, sparse=False).sum()) * total_ticks for n in range(layers)]
     pools = [(layer.pool > 1 and layer.pool_kind == "sum") for layer in copy.spec.layers]
     return OperationCounts(
         recordings=len(samples),

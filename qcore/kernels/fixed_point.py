@@ -1,4 +1,4 @@
-"""Fixed-point scalars: the rules by which a bit falls.
+"""Fixed-point scalars: decay, rounding and saturation.
 
 Numba widens every small integer to 64 bits, so each operation is cast back to 32: the loops then
 vectorise over 16 lanes instead of 8, and what could overflow is visible.

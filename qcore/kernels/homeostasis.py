@@ -1,4 +1,4 @@
-"""Activity regulation: thresholds follow a wanted range of spikes per unit and tick."""
+"""Homeostasis: thresholds are adapted to keep each channel's activity in its target range."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def count_channels(spikes, n, counts):
 
 @kernel("void(int32[::1], int32[:, ::1], int64, int64, int64, int64, int64)")
 def adapt_thresholds(counts, table, chances, low, high, gain_shift, refractory):
-    """Move each channel's threshold by ``threshold >> gain_shift`` towards its wanted activity.
+    """Move each channel's threshold by ``threshold >> gain_shift`` towards its target activity.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def adapt_thresholds(counts, table, chances, low, high, gain_shift, refractory):
     chances
         Units of a channel times ticks: the count of a channel that always fires.
     low, high
-        The wanted range, in 1/65536 spikes per unit and tick; inside it nothing moves.
+        The target range, in 1/65536 spikes per unit and tick; inside it thresholds stay.
     gain_shift
         The larger, the gentler.
     refractory

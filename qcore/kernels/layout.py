@@ -1,4 +1,4 @@
-"""Where everything lies: the columns of the layer table and of the network's registers.
+"""Layout of a network's state: the columns of the layer table, and the registers.
 
 All arrays of a network live in a handful of flat arrays, one per dtype. The table says, per layer,
 where its arrays start and what shape they have, so that one compiled engine runs every network.
@@ -63,11 +63,11 @@ from __future__ import annotations
     SLOW,
     TRACE_SHIFT,
     RATE_LOW,
-    RATE_HIGH,  # wanted output activity, in 1/65536 spikes per unit and tick
+    RATE_HIGH,  # target range of output activity, in 1/65536 spikes per unit and tick
     READ,  # 1 if its output feeds the trained readout
     AT_FEATURES,  # int16: start inside the feature block
     # State that is not an array.
-    LIVE,  # 1 while the last pass changed something
+    LIVE,  # 1 while the last tick changed the layer's state
     TRACE_LIVE,
     FEATURE_LIVE,
     # Counters.
@@ -119,7 +119,7 @@ POOL_OR, POOL_SUM = 0, 1
     READ_UPDATES,
     TICKS_RUN,
     TICKS_SKIPPED,
-    CHANGED,  # something happened since the last result row
+    CHANGED,  # 1 if spikes or features changed since the last result row
     PERIOD,
     PERIODS,
     PERIOD_TICKS,  # regulation: its length, how many so far, active ticks in this one

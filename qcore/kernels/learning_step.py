@@ -148,7 +148,7 @@ def apply_layers(layers, i8, i16, i32, lanes):
         gb = i32[L[at.AT_BIAS_GRADIENT] : L[at.AT_BIAS_GRADIENT] + channels]
         by = np.int32(L[at.BIAS_STEP])
         if by != 0:
-            # What was at rest under the old biases need not be under the new ones.
+            # A layer at rest under the old biases need not be so under the new ones.
             L[at.LIVE] = 1
         for k in range(channels):
             if gb[k] > 0:
@@ -161,7 +161,7 @@ def apply_layers(layers, i8, i16, i32, lanes):
 
 @kernel("void(int64[::1], int64[:, ::1], int32[::1], int64)")
 def regulate_layers(R, layers, i32, slowest):
-    """Regulate every layer's thresholds, the more gently the more often it was done.
+    """Adapt every layer's thresholds, the more gently the more often it was done.
 
     The gain falls from 1/4 to 1/256 over 96 periods, and from 1,024 periods on halves as often as
     their number doubles, down to ``2**-slowest``: a new network finds its activity within a second

@@ -40,9 +40,9 @@ def local_readout(G, activation, y):
 
 @kernel("void(int32[::1], int32[::1], int32[::1], int64)")
 def add_readout(scores, y, mean, gain):
-    """Let a local readout be heard: ``scores += gain * (y - mean / 16)``, saturating at 2**30.
+    """Add a local readout to the scores: ``scores += gain * (y - mean / 16)``, saturating at 2**30.
 
-    A class whose mean is 0 was never learned beside: its readout says nothing yet.
+    A class whose mean is 0 has no mean yet, and is left out.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def add_readout(scores, y, mean, gain):
     y, mean
         int32[classes]: the readout, and 16 times its slow mean as :func:`local_error` keeps it.
     gain
-        How loud, 0 to 256.
+        Factor, 0 to 256.
     """
     for k in range(scores.shape[0]):
         if mean[k] == 0:
             continue
         own = np.int64(y[k]) - np.int64(mean[k] >> 4)
-        heard = np.int64(scores[k]) + own * gain
-        scores[k] = np.int32(min(max(heard, np.int64(-(1 << 30))), np.int64(1 << 30)))
+        total = np.int64(scores[k]) + own * gain
+        scores[k] = np.int32(min(max(total, np.int64(-(1 << 30))), np.int64(1 << 30)))
 
 
 @kernel("int64(int32[::1], int32[::1], int64, int64, int64, int64, int64, int32[::1])")
@@ -71,7 +71,7 @@ def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
         int32[classes].
     mean
         int32[classes], advanced: 16 times the readout's slow mean, which is taken off first. A
-        random readout of non-negative activations has a large constant part that says nothing. 0
+        random readout of non-negative activations has a large constant part. 0
         stands for none yet: then the mean begins at this readout.
     label
         The true class.
@@ -91,8 +91,8 @@ def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
     for k in range(y.shape[0]):
         if mean[k] == 0:
             mean[k] = np.int32(np.int64(y[k]) * 16)
-        wanted = np.int64(target) if k == label else -(np.int64(target) >> 3)
-        gap = wanted - (np.int64(y[k]) - np.int64(mean[k] >> 4))
+        aim = np.int64(target) if k == label else -(np.int64(target) >> 3)
+        gap = aim - (np.int64(y[k]) - np.int64(mean[k] >> 4))
         mean[k] = np.int32(mean[k] + np.int32((np.int64(y[k]) * 16 - np.int64(mean[k])) >> 7))
         value = min(max(gap >> error_shift, -rail), rail)
         if value <= dead_zone and value >= -dead_zone:

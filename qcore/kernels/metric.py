@@ -2,7 +2,7 @@
 
 Every class keeps the sum of its examples, and all classes together one second moment of the
 distances to their own class's mean. Both are sums: the order of lessons leaves no trace but
-rounding, and a new class changes nothing of the old ones. The answer is the class whose mean is
+rounding, and a new class leaves the old ones as they are. The answer is the class whose mean is
 nearest when distances are measured by that moment (a linear discriminant, as streamed by Hayes &
 Kanan 2020, "Lifelong machine learning with deep streaming linear discriminant analysis").
 

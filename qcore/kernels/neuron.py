@@ -42,7 +42,7 @@ def integrate(drive, spill, u, v, table, exponent, spilled):
     exponent
         The weights' shared power of two: at most 14, plus one for each bit below 8 of a weight.
     spilled
-        Whether ``spill`` holds anything.
+        1 if ``spill`` is not zero.
 
     Returns
     -------
@@ -220,7 +220,7 @@ def fire_coarse(v, r, table, fired, bits):
         r <- min(tz(r * keep) + 2**(bits - 1) * spike, 2**bits - 1)
 
     With the paper's 2 bits a spike takes off its whole kick in the next tick, half of it in the one
-    after, then nothing (``keep`` being 0.65). At most 8 bits: then ``r * kick`` fits 32. Otherwise
+    after, then none (``keep`` being 0.65). At most 8 bits: then ``r * kick`` fits 32. Otherwise
     as :func:`fire_refractory`.
 
     Returns

@@ -12,7 +12,7 @@ def pool_or(full, pooled, size):
     """Take the OR of each ``size`` x ``size`` window; rows and columns left over are dropped.
 
     That is the spike of the window's largest membrane (the paper's max-pooling). Few places fire
-    in a tick, so only those are looked at.
+    in a tick, so only those are read.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ def read_scores(store, f, y):
 def choose_shifts(seen, taught, shift, shifts):
     """Choose how boldly each class is corrected while one of them is taught.
 
-    What a person shows for some seconds says much about that class, and little about those that
+    A gesture of some seconds says much about its class, and little about those that
     were learned from many: few memories of these are rehearsed, and to follow those alone at full
     step would forget the others.
 
@@ -109,7 +109,7 @@ def choose_shifts(seen, taught, shift, shifts):
     seen
         int64[classes]: lessons so far, per class.
     taught
-        The class that is shown.
+        The true class.
     shift
         Of the class that is taught, and of all that are not known well yet.
     shifts
@@ -227,7 +227,7 @@ def recall(slots, seen, f, lanes):
     Returns
     -------
     int
-        Its class, or -1 if nothing is remembered yet.
+        Its class, or -1 while the memory is empty.
     """
     classes = 0
     for k in range(seen.shape[0]):

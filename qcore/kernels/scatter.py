@@ -160,7 +160,7 @@ def flush_drive(drive, spill):
 def gather_counts(counts, spikes):
     """List the spikes of a sum-pooled map: a count of n stands n times.
 
-    What follows then needs to know nothing of counts: each entry adds its weights once, so the
+    Later stages need not know counts: each entry adds its weights once, so the
     drive is ``count * weight`` exactly, and its 255 spikes per flush bound it as ever.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Prototypes: a learner on frozen features that forgets nothing, in a bounded number of bytes."""
+"""Prototypes: a learner on frozen features without forgetting, in a bounded number of bytes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Prototypes:
     Parameters
     ----------
     classes
-        How many classes; more can be added.
+        Number of classes; more can be added.
     size
-        Into how many numbers the features are folded. The moment has ``size * (size + 1) / 2``
+        Length to which features are folded. The moment has ``size * (size + 1) / 2``
         entries of 16 bits.
     maps
         (rows, columns, channels) of the maps that features lie on, as :attr:`Network.read_maps`:
@@ -36,7 +36,7 @@ class Prototypes:
         The ridge is the moment's mean diagonal, shifted right by so much. On N-MNIST 1 to 4 were
         within half a point of 3.
     sweeps
-        How often each weight is corrected when the metric is applied. 20 were as right as 60.
+        Times each weight is corrected when the metric is applied. 20 were as right as 60.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class Prototypes:
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         return len(self._counts)
 
     @property
@@ -131,7 +131,7 @@ class Prototypes:
         ----------
         features
             int16[n], not negative: a network's features (:attr:`Network.features`). They are
-            scaled to a constant length; an all-zero vector says nothing and is passed over.
+            scaled to a constant length; an all-zero vector is passed over.
         label
             Index of its class.
 

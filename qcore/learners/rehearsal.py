@@ -24,7 +24,7 @@ class DeltaReadout:
     Parameters
     ----------
     classes
-        How many classes; more can be added.
+        Number of classes; more can be added.
     features
         Length of a feature vector.
     spec
@@ -42,7 +42,7 @@ class DeltaReadout:
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         return len(self._store)
 
     @property
@@ -51,7 +51,7 @@ class DeltaReadout:
         return self._store.nbytes + self._lanes.nbytes
 
     def add_class(self) -> int:
-        """Add a class that knows nothing and return its index; nothing else changes."""
+        """Add a class with zero weights and return its index; other classes stay as they are."""
         self._store = np.pad(self._store, ((0, 1), (0, 0)))
         return len(self._store) - 1
 

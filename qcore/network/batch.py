@@ -24,18 +24,18 @@ from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.results import allocate_rows
 from spikewire.qcore.network.spike_probe import no_probe
 
-# What every recording has for itself; everything else is shared.
+# Every recording has these for itself; all else is shared.
 _OWN_I32 = (at.AT_U, at.AT_V, at.AT_R)
 _COUNTERS = (at.SPIKES, at.SYNAPTIC_OPERATIONS, at.NEURON_UPDATES, at.UPDATES)
 _TALLIES = (at.EVENTS, at.MERGED, at.READ_UPDATES, at.TICKS_RUN, at.TICKS_SKIPPED)
 _NEVER = 1 << 62
-# A portion holds many classes and people: what it says about thresholds holds for all of them.
+# A portion holds many classes and people, so that its activity is typical of all of them.
 _SLOWEST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a batch of n recordings gave.
+    """Results of a batch of n recordings.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class BatchResult:
 class Batch:
     """Shows recordings to a network side by side, learning from them together.
 
-    Between two calls of :meth:`show` the network itself holds everything that lasts: saving it then
+    Between two calls of :meth:`show` the network itself holds all that was learned: saving it then
     and continuing later gives the same bits as going on.
 
     Parameters
@@ -73,7 +73,7 @@ class Batch:
     network
         The network that learns. Its own membranes and traces are not used.
     size
-        The most recordings shown at a time.
+        The most recordings side by side.
 
     Raises
     ------
@@ -161,13 +161,13 @@ class Batch:
         labels
             Their classes' indices; needed for learning.
         ticks
-            How long to show them.
+            Number of ticks that each recording lasts.
         learn
             Whether to learn: layers every ``learning.cadence`` ticks after the burn-in from the sum
             of all recordings' gradients, the readout every ``readout.every`` ticks from one
             recording after the other. Thresholds are regulated at the same cadence.
         regulate
-            Whether to regulate thresholds even if nothing is learned.
+            Whether to adapt thresholds even without learning.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class Batch:
             own[:] = 0
         self._begin(labels if learn else None, learn or regulate)
         cadence = net.spec.learning.cadence
-        shown = BatchResult(
+        result = BatchResult(
             np.zeros((count, classes), np.int64),
             np.zeros((len(net.spec.layers), count, classes), np.int64),
             np.zeros((count, len(net.spec.layers)), np.int64),
@@ -206,13 +206,13 @@ class Batch:
             for b, sample in enumerate(samples):
                 part = slice(starts[b], int(edges[b][step]))
                 starts[b] = part.stop
-                self._advance(b, sample[part], until, shown)
+                self._advance(b, sample[part], until, result)
             if until > net.spec.learning.burn_in:
-                self._read_locally(count, shown)
+                self._read_locally(count, result)
             if learn or regulate:
                 self._step(count)
-        self._finish(count, shown)
-        return shown
+        self._finish(count, result)
+        return result
 
     def _begin(self, labels: Sequence[int] | None, moving: bool) -> None:
         net = self.network
@@ -233,7 +233,7 @@ class Batch:
         self._layers[:, :, at.LIVE] = 1
         self._layers[:, :, list(_COUNTERS)] = 0
 
-    def _advance(self, b: int, part: BinnedEvents, until: int, shown: BatchResult) -> None:
+    def _advance(self, b: int, part: BinnedEvents, until: int, result: BatchResult) -> None:
         net = self.network
         classes = len(net.classes)
         R, memory = self._registers[b], net.state.registers[at.REGISTERS :]
@@ -251,9 +251,9 @@ class Batch:
         )  # fmt: skip
         memory[:] = R[at.REGISTERS :]
         late = rows[0][:count] >= net.spec.learning.burn_in
-        shown.scores[b] += rows[1][:count][late].sum(0)
+        result.scores[b] += rows[1][:count][late].sum(0)
 
-    def _read_locally(self, count: int, shown: BatchResult) -> None:
+    def _read_locally(self, count: int, result: BatchResult) -> None:
         net = self.network
         y = np.zeros(len(net.classes), np.int32)
         for n, layer in enumerate(net.spec.layers):
@@ -263,7 +263,7 @@ class Batch:
             for b in range(count):
                 start = self._layers[b, n, at.AT_OUT_ACTIVATION]
                 local_readout(G, self._flat[0][start : start + G.shape[1]], y)
-                shown.local[n, b] += y - mean
+                result.local[n, b] += y - mean
 
     def _step(self, count: int) -> None:
         net, R = self.network, self.network.state.registers
@@ -275,18 +275,18 @@ class Batch:
             self._registers[:, at.PERIOD_TICKS] = 0
             R[at.PERIOD_TICKS] = ticks
             regulate_layers(R, net.state.layers, self._flat[2], _SLOWEST)
-        # What was at rest need not be under other weights, thresholds and biases.
+        # A layer at rest need not be so under other weights, thresholds and biases.
         self._layers[:, :, at.LIVE] = 1
 
-    def _finish(self, count: int, shown: BatchResult) -> None:
+    def _finish(self, count: int, result: BatchResult) -> None:
         """Hand the recordings' counters to the network."""
         layers = self._layers[:count]
-        shown.spikes[:] = layers[:, :, at.SPIKES]
-        shown.synaptic_ops[:] = layers[:, :, at.SYNAPTIC_OPERATIONS]
-        shown.neuron_updates[:] = layers[:, :, at.NEURON_UPDATES]
+        result.spikes[:] = layers[:, :, at.SPIKES]
+        result.synaptic_ops[:] = layers[:, :, at.SYNAPTIC_OPERATIONS]
+        result.neuron_updates[:] = layers[:, :, at.NEURON_UPDATES]
         for column in _COUNTERS:
             self.network.state.layers[:, column] += layers[:, :, column].sum(0)
-        # Results tell the spikes since the row before: these were told here.
+        # Result rows count the spikes since the row before: these are reported here.
         self.network.state.layers[:, at.SPIKES_REPORTED] = self.network.state.layers[:, at.SPIKES]
         for register in _TALLIES:
             self.network.state.registers[register] += self._registers[:count, register].sum()

@@ -42,7 +42,7 @@ def draw_readouts(state: State, spec: NetworkSpec, seed: int, first: int) -> Non
 
 
 def grow(old: State, spec: NetworkSpec, seed: int) -> State:
-    """Copy a network's state, with room for one class more whose readout knows nothing."""
+    """Copy a network's state, with room for one class more, whose readout is zero."""
     known = int(old.registers[at.CLASSES])
     state = allocate(spec, known + 1)
     state.lanes[...] = old.lanes

@@ -1,4 +1,4 @@
-"""Model files: safetensors with the whole learner, and refusals in sentences."""
+"""Model files: safetensors with the whole network, and refusals in sentences."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _largest = np.maximum.reduce
 
 
 class Network:
-    """An integer spiking network and its learner.
+    """An integer spiking network that learns while it runs.
 
     Build one with :meth:`build` or :meth:`load`. One task may use it at a time: :meth:`advance`
     changes the arrays in place, without the GIL.
@@ -71,7 +71,7 @@ class Network:
         return cls(spec, classes, initialise(spec, len(classes), seed), seed)
 
     def to_bytes(self) -> bytes:
-        """Serialise the whole learner (safetensors): weights, state, generators, classes, tick."""
+        """Serialise the whole network (safetensors): weights, state, generators, classes, tick."""
         return to_bytes(self.state, self.spec, self.classes, self.seed)
 
     @classmethod
@@ -127,7 +127,7 @@ class Network:
         return network
 
     def add_class(self, name: str) -> int:
-        """Add a class whose readout knows nothing yet; everything else stays bit for bit.
+        """Add a class with an untrained readout; all else stays bit for bit.
 
         Returns
         -------
@@ -222,13 +222,13 @@ class Network:
         learn
             Whether to learn from the label.
         probe
-            Whose spikes are wanted.
+            Units whose spikes to record.
 
         Raises
         ------
         ValueError
             If an event lies outside those ticks or the plane, the label is no class, or a unit to
-            be watched is none.
+            be probed is none.
         """
         now = self.tick
         if not -1 <= label < len(self.classes):
@@ -397,5 +397,4 @@ class Network:
         a, R = self.state, self.state.registers
         a.layers[:, at.LIVE] = 1
         a.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
-        R[at.CHANGED] = 0
-        R[at.LABEL] = -1
+        R[[at.CHANGED, at.LABEL]] = 0, -1

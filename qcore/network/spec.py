@@ -72,7 +72,12 @@ class LayerSpec:
 
 @dataclass(frozen=True, slots=True)
 class LearningSpec:
-    """How layers learn from their local errors."""
+    """Local learning of the plastic layers.
+
+    Lengths are in ticks, shifts in bits. A layer learns every ``cadence`` ticks, from ``burn_in``
+    ticks after a label begins on, and steps its weights after ``apply_every`` gradients. Thresholds
+    are adapted every ``period`` ticks with events.
+    """
 
     cadence: int = 10
     burn_in: int = 50
@@ -91,11 +96,11 @@ class LearningSpec:
 
 @dataclass(frozen=True, slots=True)
 class ReadoutSpec:
-    """The trained readout, and what else is heard in the scores.
+    """The trained readout and its rehearsal memory.
 
     ``shift`` goes evenly to ``last_shift`` over a training (0: it stays). ``local_gain`` times each
-    learning layer's local readout, less its mean, is added to the scores (0: only the trained
-    readout is heard).
+    plastic layer's local readout, minus its running mean, is added to the scores (0: scores are
+    those of the trained readout alone).
     """
 
     every: int = 10
@@ -112,7 +117,7 @@ class ReadoutSpec:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSpec:
-    """How the network is best trained on a data set, unless somebody says otherwise.
+    """Default settings of a training on a data set.
 
     ``passes`` over the recordings, ``batch`` of them side by side, each moved by up to ``shift``
     pixels.
@@ -125,7 +130,11 @@ class TrainingSpec:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """A whole network: input plane, layers, learning, readout, widths."""
+    """A whole network: input plane, layers, learning, readout, widths.
+
+    ``width`` and ``height`` are the input plane's pixels, ``tick_us`` is the length of a tick in
+    microseconds, and a result is given every ``result_every`` ticks.
+    """
 
     name: str
     layers: tuple[LayerSpec, ...]
@@ -142,7 +151,13 @@ class NetworkSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
-        """Build a specification from plain data; unknown and impossible settings are refused."""
+        """Build a specification from plain data, such as a parsed TOML file.
+
+        Raises
+        ------
+        SpecError
+            If a setting is unknown, or its value impossible.
+        """
         fields = dict(data)
         layers = fields.pop("layers", None)
         if not isinstance(layers, list | tuple) or not layers:
@@ -172,7 +187,7 @@ class NetworkSpec:
         return data
 
     def check(self) -> None:
-        """Refuse what cannot be built, naming the setting, its value and what is allowed."""
+        """Refuse impossible values: a :class:`SpecError` names the setting and its range."""
         for name, low, high in _RANGES:
             section, _, field = name.rpartition(".")
             _within(name, getattr(getattr(self, section) if section else self, field), low, high)

@@ -1,4 +1,4 @@
-"""Looking at spikes tick by tick, while a network computes many ticks in one go."""
+"""Probes: the spikes of chosen units tick by tick, while many ticks are computed in one call."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from spikewire.qcore.kernels import layout as at
 
 @dataclass(frozen=True, slots=True)
 class SpikeProbe:
-    """Whose output spikes are wanted tick by tick. To look at them changes nothing.
+    """Units whose output spikes are recorded tick by tick. Recording changes no bit.
 
     Attributes
     ----------
     units
-        For each layer, places in its flattened output map: int64[units].
+        For each layer, int64[units]: places in its flattened output map.
     ticks
-        Of how many of a call's last ticks, at most.
+        The most ticks recorded: those at the end of a call.
     """
 
     units: tuple[npt.NDArray[np.int64], ...]
     ticks: int
 
     def places(self, layers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Where the units lie among the network's bytes: int64[layers, units], rows of one length.
+        """Find the units' places in the network's int8 array: int64[layers, units].
+
+        Rows of layers with fewer units are filled up with 0.
 
         Parameters
         ----------
@@ -40,17 +42,17 @@ class SpikeProbe:
             If there are not as many layers, or a layer has no such unit.
         """
         if len(self.units) != len(layers):
-            raise ValueError(f"{len(self.units)} layers are watched; there are {len(layers)}.")
+            raise ValueError(f"{len(self.units)} layers are probed; there are {len(layers)}.")
         places = np.zeros((len(layers), max(units.size for units in self.units)), np.int64)
         for n, (units, layer) in enumerate(zip(self.units, layers, strict=True)):
             size = int(layer[at.OUT_ROWS] * layer[at.OUT_COLUMNS] * layer[at.CHANNELS])
             if units.size and not 0 <= int(units.min()) <= int(units.max()) < size:
-                raise ValueError(f"Layer {n} has units 0 to {size - 1}; another one is watched.")
+                raise ValueError(f"Layer {n} has units 0 to {size - 1}; another one is probed.")
             places[n, : units.size] = units + layer[at.AT_OUTPUT]
         return places
 
     def cut(self, fired: npt.NDArray[np.int8]) -> tuple[npt.NDArray[np.int8], ...]:
-        """Each layer's own part of the engine's table: int8[ticks, units]."""
+        """Cut int8[layers, ticks, units] into each layer's int8[ticks, units]."""
         return tuple(fired[n, :, : units.size] for n, units in enumerate(self.units))
 
 

@@ -98,11 +98,11 @@ def _binned(tick: int, x: Any, y: Any, p: Any) -> BinnedEvents:
 
 def test_recording_changes_no_bit() -> None:
     events = drawn(4, 2000, 400_000)
-    plain, watched = build(4), build(4)
+    plain, recorded = build(4), build(4)
     a = plain.run(events, size=SIZE, label="a", learn=True)
-    b = watched.run(events, size=SIZE, label="a", learn=True, spikes=[1], membranes=[0, 2])
+    b = recorded.run(events, size=SIZE, label="a", learn=True, spikes=[1], membranes=[0, 2])
     assert same(a, b)
-    assert plain.to_bytes() == watched.to_bytes()
+    assert plain.to_bytes() == recorded.to_bytes()
 
 
 def _padded(events: Events) -> Events:

@@ -20,14 +20,14 @@ def everyone(network: Network) -> list[np.ndarray]:
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(VARIANTS)), st.integers(0, 60))
 @settings(max_examples=20, deadline=None)
-def test_what_is_watched_is_what_fires(seed: int, variant: str, ticks: int) -> None:
+def test_probed_spikes_are_those_that_fire(seed: int, variant: str, ticks: int) -> None:
     rng = np.random.default_rng(seed)
-    plain, watched, slow = (build(seed, **VARIANTS[variant]) for _ in range(3))
+    plain, probed, slow = (build(seed, **VARIANTS[variant]) for _ in range(3))
     units = tuple(rng.permutation(of)[: rng.integers(0, of.size + 1)] for of in everyone(plain))
     # Then nothing comes for a while: the engine jumps over ticks in which nothing can fire.
     for start, stop, count in ((0, 40, 200), (40, 45, 0), (45, 400, 3), (400, 420, 90)):
         events = draw(rng, range(start, min(stop, start + 40)), count, (8, 7))
-        steps = watched.advance(events, stop, label=1, learn=True, probe=SpikeProbe(units, ticks))
+        steps = probed.advance(events, stop, label=1, learn=True, probe=SpikeProbe(units, ticks))
         plain.advance(events, stop, label=1, learn=True)
         seen: list[list[np.ndarray]] = []
         for tick in range(start, stop):
@@ -40,7 +40,7 @@ def test_what_is_watched_is_what_fires(seed: int, variant: str, ticks: int) -> N
             assert fired.shape == (looked, units[n].size)
             expected = [one[n] for one in seen[len(seen) - looked :]]
             assert not looked or (fired == np.array(expected)).all()
-        assert same(plain, watched)
+        assert same(plain, probed)
 
 
 def test_something_fires_at_all() -> None:
@@ -55,7 +55,7 @@ def test_something_fires_at_all() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda units: units[:2], "2 layers are watched; there are 3"),
+        (lambda units: units[:2], "2 layers are probed; there are 3"),
         (lambda units: [units[0], units[1], units[2] + 1], "Layer 2 has units 0 to 4"),
         (lambda units: [units[0] - 1, *units[1:]], "Layer 0 has units 0 to"),
     ],
@@ -68,7 +68,7 @@ def test_units_that_are_none_are_refused(change, says) -> None:
     assert network.tick == 0
 
 
-def test_the_same_are_watched_after_a_class_was_added() -> None:
+def test_the_same_units_are_probed_after_a_class_was_added() -> None:
     network, twin = build(3), build(3)
     probe = SpikeProbe(tuple(everyone(network)), 20)
     rng = np.random.default_rng(3)
