@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import patience
 from tests.support.programs import needed_program
 
 ARGUMENTS = [
@@ -56,7 +57,7 @@ class Commands:
         """End the last one; returns its exit code."""
         process = self.running.pop()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=patience(30))
         return process.returncode
 
 

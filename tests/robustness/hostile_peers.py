@@ -15,8 +15,9 @@ import trio
 
 from tests.robustness import hostile_kinds
 from tests.robustness.hostile_kinds import Attempt
+from tests.support.patience import patience
 
-PATIENCE_S = 20.0
+PATIENCE_S = patience(20)
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
 

@@ -15,6 +15,7 @@ import trio.testing
 
 from spikewire.runtime import Client, Service, Settings, converse
 from spikewire.sensors import SensorError
+from tests.support.patience import patience
 
 DTYPE = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
 SIZE = (64, 48)
@@ -250,7 +251,7 @@ def on_tcp() -> Callable[..., AbstractAsyncContextManager[Service]]:
                 await service.serve(signals=False, task_status=task_status)
 
             await nursery.start(serve)
-            with trio.fail_after(60):
+            with trio.fail_after(patience(60)):
                 yield service
                 service.stop()
 

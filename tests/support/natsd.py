@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import patience
 from tests.support.programs import needed_program
 
 
@@ -35,7 +36,7 @@ class Server:
     def start(self) -> Server:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(self._words, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patience(30)
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -48,7 +49,7 @@ class Server:
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(patience(30))
             self.process = None
 
 
@@ -62,7 +63,7 @@ class Reader:
         self._done: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
         self._thread.start()
-        assert self._ready.wait(30)
+        assert self._ready.wait(patience(30))
 
     async def _run(self) -> None:
         import nats
@@ -83,7 +84,7 @@ class Reader:
         if self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._done.set)
-        self._thread.join(30)
+        self._thread.join(patience(30))
         self._loop.close()
 
 

@@ -19,6 +19,7 @@ import trio
 from spikewire.qcore import Network, load_preset
 from spikewire.runtime import Service, Settings
 from spikewire.sensors import EVENT_DTYPE, SourceError
+from tests.support.patience import patience
 
 
 class Shelf:
@@ -97,11 +98,11 @@ def in_a_thread(**settings: Any) -> Iterator[Running]:
 
     thread = threading.Thread(target=trio.run, args=(main,))
     thread.start()
-    assert started.wait(60)
+    assert started.wait(patience(60))
     yield ready[0]
     with contextlib.suppress(trio.RunFinishedError):  # the test has ended it already
         ready[0].stop()
-    thread.join(30)
+    thread.join(patience(30))
     assert not thread.is_alive()
 
 

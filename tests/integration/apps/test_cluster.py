@@ -15,6 +15,7 @@ from spikewire.apps import commands as cli
 from spikewire.apps.cluster import dask
 from spikewire.apps.cluster.worker import Worker
 from tests.integration.apps.sweeping import all_gone, rows, running, told, words
+from tests.support.patience import patience
 
 pytestmark = pytest.mark.usefixtures("another_dask")
 
@@ -26,7 +27,7 @@ def test_a_killed_worker_costs_a_retry(tiny: Path, digits: Path) -> None:
     with running(words(tiny, digits, *more)) as (process, heard):
         pids = {heard[-1]["pid"]}
         os.kill(heard[-1]["pid"], signal.SIGKILL)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patience(60))
     heard += [json.loads(line) for line in out.splitlines()]
     assert process.returncode == 0, err
     assert heard[-1]["retries"] == 1
@@ -53,7 +54,7 @@ def test_what_kills_every_worker_is_named(tiny: Path, digits: Path) -> None:
             pids.add(heard[-1]["pid"])
             os.kill(heard[-1]["pid"], signal.SIGKILL)
             heard = [json.loads(line) for line in [process.stdout.readline()] if line]
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=patience(30))
     assert process.returncode == 1
     last = err.splitlines()[-1]
     assert "worker after worker died while computing it" in last
@@ -104,7 +105,7 @@ def test_ctrl_c_in_a_terminal_ends_all_in_order(tiny: Path, digits: Path) -> Non
     more = ("--vary", "weight=2-7", "--passes", "5000", "--workers", "2")
     with running(words(tiny, digits, *more)) as (process, heard):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=patience(30))
     pids = {heard[-1]["pid"]} | {
         one["pid"] for one in map(json.loads, out.splitlines()) if one["type"] == "began"
     }
@@ -120,8 +121,8 @@ def test_workers_do_not_outlive_a_command_that_is_killed(tiny: Path, digits: Pat
     more = ("--vary", "weight=4", "--passes", "5000", "--workers", "1")
     with running(words(tiny, digits, *more)) as (process, heard):
         process.kill()
-        process.communicate(timeout=30)
-    assert all_gone({heard[-1]["pid"]}, within_s=10)
+        process.communicate(timeout=patience(30))
+    assert all_gone({heard[-1]["pid"]}, within_s=patience(10))
 
 
 @pytest.mark.slow

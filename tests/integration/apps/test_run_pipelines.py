@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from spikewire.apps import commands as cli
 from spikewire.runtime import BlockingClient, RequestRefused, SettingsError, load_settings
 from spikewire.runtime import ProtocolError as Broken
+from tests.support.patience import patience
 
-LIMIT_S = 40.0
+LIMIT_S = patience(40)
 FILE = """
 [service]
 port = 0

@@ -16,6 +16,7 @@ import pytest
 from spikewire.apps import commands as cli
 from spikewire.qcore import Network, load_preset
 from spikewire.sensors import open_dataset
+from tests.support.patience import patience
 
 # The presets' burn-in is 100 ticks, more than the invented recordings are long.
 SHOW = ("--show", "160ms")
@@ -104,7 +105,7 @@ def test_ctrl_c_says_how_to_go_on(digits: Path, tmp_path: Path) -> None:
             running.stdout.readline()
         time.sleep(0.2)
         running.send_signal(signal.SIGINT)
-        _, told = running.communicate(timeout=120)
+        _, told = running.communicate(timeout=patience(30))
     assert running.returncode == 1
     last = told.splitlines()[-1]
     assert last == f"spikewire: interrupted; --resume goes on from {out}.unfinished"

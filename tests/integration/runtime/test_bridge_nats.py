@@ -11,7 +11,7 @@ import trio
 from spikewire.runtime import Bridge, BridgeOptions, connect, follow
 from spikewire.sensors import BrokerError, NatsLink, nats_server
 from tests.support.natsd import Reader, need_nats, server_or_skip
-from tests.support.patience import until
+from tests.support.patience import patience, until
 
 # These sources are faster than any camera: none of what is tested here is the service's to drop.
 AMPLE = {"subscriber_messages": 10_000, "history_messages": 10_000}
@@ -179,7 +179,7 @@ async def read_stream(url):
         reading = await client.jetstream().subscribe("p.>", ordered_consumer=True)
         count = (await client.jetstream().stream_info("spikewire")).state.messages
         while len(taken) < count:
-            message = await reading.next_msg(timeout=10)
+            message = await reading.next_msg(timeout=patience(10))
             taken.append((message.subject, message.data, message.headers))
         return taken
 

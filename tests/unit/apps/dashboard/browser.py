@@ -19,6 +19,7 @@ from wsproto.events import (
 
 from spikewire.apps.dashboard import serve_dashboard
 from spikewire.runtime import ServiceAddress
+from tests.support.patience import patience
 
 
 class Browser:
@@ -89,7 +90,7 @@ async def serving(talk: Talk | None = None, **how: Any) -> AsyncIterator[str]:
             port = (await nursery.start(start))[0].socket.getsockname()[1]
         door = ServiceAddress("127.0.0.1", port)
         url = await nursery.start(partial(serve_dashboard, door, port=0, **how))
-        with trio.fail_after(20):
+        with trio.fail_after(patience(20)):
             yield url
         while OPEN:
             await trio.aclose_forcefully(OPEN.pop())

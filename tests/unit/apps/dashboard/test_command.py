@@ -15,6 +15,7 @@ import trio.testing
 from spikewire.apps import commands as cli
 from spikewire.apps.cli.sources import open_source_at
 from spikewire.runtime import ServiceAddress
+from tests.support.patience import patience
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_service_and_its_page_in_one(
             await trio.sleep(0.1)  # several times as long as the recording
             found.append((await client.status())["status"]["source"])
             await client.replay(position_us=0, paused=True)
-            with trio.fail_after(20):
+            with trio.fail_after(patience(20)):
                 while True:
                     now = (await client.status())["status"]["source"]["replay"]
                     if now["position_us"] == 0:

@@ -34,6 +34,7 @@ from spikewire.apps.gesture.screen import GestureScreen, draw_moment
 from spikewire.apps.terminal.big_text import render
 from spikewire.apps.terminal.scene import Scene
 from spikewire.sensors import GESTURES, simulate, write_events
+from tests.support.patience import patience
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -346,7 +347,7 @@ def test_a_terminal_is_resized_and_ctrl_c_gives_it_back() -> None:
             elif asked == 1 and "\N{BOX DRAWINGS LIGHT HORIZONTAL}".encode() * 41 in shown:
                 running.send_signal(signal.SIGINT)
                 asked = 2
-        assert running.wait(10) == 0
+        assert running.wait(patience(10)) == 0
     finally:
         running.kill()
         os.close(main)
@@ -373,7 +374,7 @@ def test_ctrl_c_leaves_a_service_that_goes_on() -> None:
         assert json.loads(watcher.stdout.readline())["type"] == "watching"
         assert json.loads(watcher.stdout.readline())["class"] == NOTHING
         watcher.send_signal(signal.SIGINT)
-        out, err = watcher.communicate(timeout=60)
+        out, err = watcher.communicate(timeout=patience(30))
         assert (watcher.returncode, "Traceback" in err) == (0, False)
         assert json.loads(out.splitlines()[-1])["reason"] == "stopped"
         # For a while, and then a service that is killed.
@@ -383,7 +384,7 @@ def test_ctrl_c_leaves_a_service_that_goes_on() -> None:
         watcher.stdout.readline()
         service.kill()
         service.wait()
-        out, err = watcher.communicate(timeout=60)
+        out, err = watcher.communicate(timeout=patience(30))
         assert watcher.returncode == 1
         assert json.loads(out.splitlines()[-1])["reason"] == "failed"
         assert len([line for line in err.splitlines() if "compiling" not in line]) == 1

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from spikewire.apps.terminal.keyboard import Keyboard, parse_keys
+from tests.support.patience import patience
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ async def test_a_terminal_is_left_as_it_was() -> None:
         elif key == "q":
             raise KeyError(key)
 
-    with contextlib.suppress(KeyError), Keyboard(program) as keyboard, trio.fail_after(5):
+    with contextlib.suppress(KeyError), Keyboard(program) as keyboard, trio.fail_after(patience(5)):
         flags = termios.tcgetattr(program)[3]
         # Not before: what was typed before the terminal was taken is lost, or not, by chance.
         os.write(person, b" \x1b[")
@@ -51,7 +52,7 @@ async def test_a_terminal_is_left_as_it_was() -> None:
     assert flags & termios.ISIG  # Ctrl-C stays what it is
     assert heard == ["space", "right", "q"]
     assert termios.tcgetattr(program) == before
-    with Keyboard(program) as keyboard, trio.fail_after(5):
+    with Keyboard(program) as keyboard, trio.fail_after(patience(5)):
         os.close(person)
         await keyboard.listen(press)  # ends: there is nobody
     os.close(program)

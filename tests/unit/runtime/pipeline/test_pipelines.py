@@ -21,6 +21,7 @@ from spikewire.runtime import (
     converse,
 )
 from spikewire.sensors import SourceError
+from tests.support.patience import patience
 
 
 @asynccontextmanager
@@ -236,7 +237,7 @@ async def test_sighup_is_what_asks_for_it(fakes):
 
         await nursery.start(serve)
         signal.raise_signal(signal.SIGHUP)
-        with trio.fail_after(20):
+        with trio.fail_after(patience(20)):
             await asked.wait()
         assert service.first.state == "running"
         service.stop()

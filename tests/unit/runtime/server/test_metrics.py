@@ -11,6 +11,7 @@ import trio
 from spikewire.runtime import Service, ServiceError, Settings
 from spikewire.sensors import SourceError
 from tests.robustness.hostile_kinds import UPGRADE
+from tests.support.patience import patience
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ async def get(service, page, **headers):
         for name, value in headers.items():
             request.add_header(name, value.encode().decode("latin-1"))  # as curl sends it
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=patience(20)) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -12,6 +12,7 @@ import trio
 from spikewire.sensors import DecodeError, Packet, SensorError
 from spikewire.sensors.sources.stdin import StdinSource
 from tests.reference.formats import EVENTS, WRITERS
+from tests.support.patience import patience
 
 SIZED = {"csv", "text", "nmnist"}
 FILES = {"npy", "npz", "npz_compressed", "npz_streamed"}
@@ -39,7 +40,7 @@ async def read(source: StdinSource) -> list[Packet]:
     async def take(packet: Packet) -> None:
         packets.append(packet)
 
-    with trio.fail_after(30):
+    with trio.fail_after(patience(30)):
         await source.run(take)
     return packets
 

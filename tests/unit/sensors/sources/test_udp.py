@@ -23,6 +23,7 @@ from spikewire.sensors import (
     open_recording,
     open_source,
 )
+from tests.support.patience import patience
 
 SIZE = (346, 260)
 
@@ -130,7 +131,7 @@ async def receive(source: UdpSource, until: int, send: object) -> list[Packet]:
         if sum(len(p.events) for p in packets) >= until:
             nursery.cancel_scope.cancel()
 
-    with trio.fail_after(30):
+    with trio.fail_after(patience(30)):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(source.run, take)
             await send()  # type: ignore[operator]
