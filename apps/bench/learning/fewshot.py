@@ -132,7 +132,7 @@ def _old_classes(data: Dataset, new: Sequence[str], lessons: LessonOptions) -> l
                 f"{', '.join(data.classes)}"
             )
     if not old:
-        raise UsageError(f"--digits {lessons.digits} leaf_errors no class to train on")
+        raise UsageError(f"--digits {lessons.digits} leaves no class to train on")
     _enough(data, new, lessons.shots)
     return old
 
