@@ -17,11 +17,9 @@ from hypothesis import strategies as st
 
 from spikewire.qcore import KERNELS
 from spikewire.qcore.kernels import binning as _binning
-from spikewire.qcore.kernels import homeostasis as _regulate
 from spikewire.qcore.kernels import local_learning as _local
 from spikewire.qcore.kernels import neuron as _neuron
 from spikewire.qcore.kernels import readout as _readout
-from spikewire.qcore.kernels import scatter as _scatter
 from spikewire.qcore.kernels import trace as _trace
 from tests.reference import kernels as naive
 from tests.unit.qcore.kernels.test_integers import called_kernels
@@ -71,43 +69,6 @@ def test_every_kernel_has_a_test_against_a_twin_on_drawn_inputs() -> None:
         assert name in used or module in STEPS, f"{kernel} has no twin"
     reached = called_kernels("spikewire.qcore.kernels.engine.advance")
     assert {kernel for kernel in KERNELS if kernel.rsplit(".", 1)[0] in STEPS} <= reached
-
-
-@given(SEEDS, st.integers(1, 60))
-@FEW
-def test_flush_drive(seed: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
-    drive = rng.choice([-32640, 32640, 0, *rng.integers(-32640, 32640, 4)], n).astype(np.int16)
-    spill = rng.integers(-(2**30), 2**30, n).astype(np.int32)
-    wanted = [int(a) + int(b) for a, b in zip(drive, spill, strict=True)]
-    _scatter.flush_drive(drive, spill)
-    assert spill.tolist() == wanted
-    assert not drive.any()
-
-
-@given(SEEDS, st.integers(0, 8), st.booleans())
-@FEW
-def test_regulation(seed: int, gain_shift: int, refractory: bool) -> None:
-    rng = np.random.default_rng(seed)
-    channels, chances = int(rng.integers(1, 9)), int(rng.integers(1, 5000))
-    spikes = rng.integers(0, channels, (int(rng.integers(0, 50)), 3)).astype(np.int16)
-    counts = rng.integers(0, chances + 1, channels).astype(np.int32)
-    wanted_counts = [int(c) + int((spikes[:, 0] == k).sum()) for k, c in enumerate(counts)]
-    _regulate.count_channels(spikes, len(spikes), counts)
-    assert counts.tolist() == wanted_counts
-    table = np.zeros((8, channels), np.int32)
-    # Both ends of the range are among the thresholds.
-    table[_neuron.THRESHOLD] = rng.choice([64, 65, 2**22, 2**22 - 1, 70_000], channels)
-    low = int(rng.integers(0, 40_000))
-    high = low + int(rng.integers(0, 20_000))
-    wanted = [
-        naive.regulated(int(t), c, chances, low, high, gain_shift)
-        for t, c in zip(table[_neuron.THRESHOLD], wanted_counts, strict=True)
-    ]
-    _regulate.adapt_thresholds(counts, table, chances, low, high, gain_shift, int(refractory))
-    assert table[_neuron.THRESHOLD].tolist() == wanted
-    assert table[_neuron.KICK_R].tolist() == (wanted if refractory else [0] * channels)
-    assert not counts.any()
 
 
 @given(st.integers(1, 2**62) | st.integers(1, 2**31).map(lambda root: root * root))

@@ -1,0 +1,118 @@
+"""Local learning kernels against their naive twins, on drawn values and at the rails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikewire.qcore.kernels import local_learning as _local
+from tests.reference import kernels as naive
+
+SEEDS = st.integers(0, 2**32 - 1)
+FEW = settings(max_examples=60, deadline=None)
+
+
+@given(SEEDS, st.integers(0, 12), st.integers(0, 6), st.integers(0, 3))
+@FEW
+def test_local_error_and_delta(seed: int, error_shift: int, delta_shift: int, dead: int) -> None:
+    rng = np.random.default_rng(seed)
+    classes, units = (int(n) for n in rng.integers(1, 12, 2))
+    G = rng.integers(-31, 32, (classes, units)).astype(np.int8)
+    a = rng.choice([0, 63, *rng.integers(0, 64, 4)], units).astype(np.int8)
+    y = np.zeros(classes, np.int32)
+    _local.local_readout(G, a, y)
+    assert y.tolist() == (G.astype(int) @ a.astype(int)).tolist()
+    mean = (rng.integers(-(2**20), 2**20, classes) * rng.integers(0, 2, classes)).astype(np.int32)
+    label = int(rng.integers(classes))
+    wanted, means = naive.local_error(y.tolist(), mean.tolist(), label, 6000, error_shift, 31, dead)
+    e = np.zeros(classes, np.int32)
+    left = _local.local_error(y, mean, label, 6000, error_shift, 31, dead, e)
+    assert e.tolist() == wanted
+    assert mean.tolist() == means
+    assert left == int(any(wanted))
+    d = np.zeros(units, np.int8)
+    n = _local.local_delta(G, e, a, d, np.ones(units, np.int32), delta_shift, 63)
+    assert d.tolist() == naive.delta(G, wanted, a.tolist(), delta_shift, 63)
+    assert n == np.count_nonzero(d)
+
+
+@given(SEEDS, st.integers(0, 256))
+@FEW
+def test_adding_a_local_readout(seed: int, gain: int) -> None:
+    rng = np.random.default_rng(seed)
+    classes = int(rng.integers(1, 12))
+    scores, y, mean = rng.integers(-(2**30), 2**30, (3, classes)).astype(np.int32)
+    mean *= rng.integers(0, 2, classes).astype(np.int32)
+    if seed % 2:
+        y, mean = y >> 12, mean >> 12
+    wanted = naive.add_readout(scores.tolist(), y.tolist(), mean.tolist(), gain)
+    _local.add_readout(scores, y, mean, gain)
+    assert scores.tolist() == wanted
+
+
+@given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(0, 3), st.integers(-3, 5))
+@FEW
+def test_conv_gradient(seed: int, stride: int, kernel: int, pad: int, shift: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows_in, columns_in, c_in, c_out = (int(n) for n in rng.integers(1, 6, 4))
+    pad = min(pad, kernel - 1)
+    rows = (rows_in + 2 * pad - kernel) // stride + 1
+    columns = (columns_in + 2 * pad - kernel) // stride + 1
+    if min(rows, columns) < 1:
+        return
+    d = rng.choice([0, 0, -127, 127, 5], (rows, columns, c_out)).astype(np.int8)
+    P = rng.choice([0, 3840, 77], (rows_in, columns_in, c_in)).astype(np.int16)
+    g = np.zeros((c_in, kernel, kernel, c_out), np.int32)
+    _local.conv_gradient(d, P, g, stride, pad, pad, shift)
+    assert (g[:, :, ::-1] == naive.gradient(d, P, g.shape, stride, pad, shift)).all()
+    bias = np.zeros(c_out, np.int32)
+    _local.bias_gradient(d, bias)
+    assert bias.tolist() == d.astype(int).sum((0, 1)).tolist()
+
+
+@given(SEEDS, st.sampled_from([0, 1, 16, 4096, 2**20]), st.integers(8, 16))
+@FEW
+def test_apply_gradient(seed: int, step: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, outputs = (int(n) for n in rng.integers(1, 8, 2))
+    rail = 2 ** (width - 1) - 1
+    g = rng.choice([0, 1, -1, 2**30, -(2**30), 12345], (rows, outputs)).astype(np.int32)
+    g[:, rng.random(outputs) < 0.3] = 0
+    store = rng.choice([rail, -rail - 1, 0, 17], (rows, outputs)).astype(np.int16)
+    weights = np.zeros(store.shape, np.int8)
+    lanes = np.array(naive.splitmix_lanes(seed, 0, outputs), np.uint32)
+    states = [int(s) for s in lanes]
+    want = store.astype(int)
+    states = naive.step_by_gradient(g.astype(int), want, states, step, rail)
+    mean, bits = np.zeros(outputs, np.int32), np.zeros(outputs, np.int32)
+    some = _local.normalise_gradient(g, mean, bits)
+    assert some == g.any()
+    for k in range(outputs):
+        column = [int(v) for v in g[:, k]]
+        assert mean[k] == sum(column) // rows
+        assert bits[k] == max(abs(v - int(mean[k])) for v in column).bit_length()
+    _local.apply_gradient(g, mean, bits, store, weights, lanes, step, rail, width - 8)
+    assert (store == want).all()
+    assert (weights == want >> (width - 8)).all()
+    assert not g.any()
+    assert lanes.tolist() == states
+
+
+@pytest.mark.parametrize("step", [1, 5, 9])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_stochastic_rounding_is_unbiased_for_both_signs(sign: int, step: int) -> None:
+    n = 20000
+    # Half the weights are pushed one way, half the other: the mean that is taken off is zero.
+    g = np.tile(np.array([[100], [-100]], np.int32), (n, 1)) * np.int32(sign)
+    store = np.zeros((2 * n, 1), np.int16)
+    lanes = np.array([12345], np.uint32)
+    mean, bits = np.zeros(1, np.int32), np.zeros(1, np.int32)
+    assert _local.normalise_gradient(g, mean, bits)
+    weights = np.zeros(store.shape, np.int8)
+    _local.apply_gradient(g, mean, bits, store, weights, lanes, step, 32767, 8)
+    expected = sign * 100 * step / 2 ** (7 + 4)
+    # Four standard errors of a mean of n roundings, each with a variance of at most 1/4.
+    assert abs(store[0::2].mean() - expected) < 4 * 0.5 / n**0.5
+    assert abs(store[1::2].mean() + expected) < 4 * 0.5 / n**0.5
