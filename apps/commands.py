@@ -24,7 +24,7 @@ from spikewire.apps.bench.load.latency import latency
 from spikewire.apps.bench.load.soak import soak
 from spikewire.apps.bench.load.subscribers import subscribers
 from spikewire.apps.cli.errors import DONE, FAILED, describe, leaf_errors
-from spikewire.apps.cli.old_spellings import modernised
+from spikewire.apps.cli.options.old_spellings import modernised
 from spikewire.apps.cli.output import print_error
 from spikewire.apps.cli.signals import endless
 from spikewire.apps.continual.command import continual

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spikewire.apps.cli.options import Cluster, Workers
+from spikewire.apps.cli.options.shared import Cluster, Workers
 from spikewire.apps.cluster.dask import check_address
 
 

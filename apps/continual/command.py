@@ -12,8 +12,8 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.models import is_known
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import DatasetPath, Json, ShowFor
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import DatasetPath, Json, ShowFor
 from spikewire.apps.cli.output import console, print_json, progress_bar
 from spikewire.apps.cli.units import byte_count, names
 from spikewire.apps.cli.warmup import load_kernels

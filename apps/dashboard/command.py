@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import read_token
 from spikewire.apps.cli.errors import DONE, UsageError, reject_options
-from spikewire.apps.cli.option_groups import given, grouped
-from spikewire.apps.cli.options import EndpointOptions, Json, NetworkOptions, SourceOptions
+from spikewire.apps.cli.options.address import read_token
+from spikewire.apps.cli.options.groups import given, grouped
+from spikewire.apps.cli.options.shared import EndpointOptions, Json, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import print_json, stderr_console
 from spikewire.apps.cli.signals import hand_back, run_until_interrupted
 from spikewire.apps.cli.units import names

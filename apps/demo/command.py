@@ -19,7 +19,7 @@ from rich.console import Console
 
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options import DEFAULT_MODEL, DEFAULT_PORT
+from spikewire.apps.cli.options.shared import DEFAULT_MODEL, DEFAULT_PORT
 from spikewire.apps.cli.output import console, stderr_console
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import duration_us, format_us

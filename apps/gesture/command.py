@@ -13,8 +13,8 @@ import typer
 
 from spikewire.apps.cli.errors import DONE, UsageError, leaf_errors, reject_options
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.option_groups import given, grouped
-from spikewire.apps.cli.options import Duration, Json, ServiceOptions, SourceOptions
+from spikewire.apps.cli.options.groups import given, grouped
+from spikewire.apps.cli.options.shared import Duration, Json, ServiceOptions, SourceOptions
 from spikewire.apps.cli.output import console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.sources import open_source_at

@@ -9,7 +9,7 @@ import numpy as np
 import trio
 from numpy.typing import NDArray
 
-from spikewire.apps.cli.address import ServiceAccess
+from spikewire.apps.cli.options.address import ServiceAccess
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.gesture.recogniser import Recogniser
 from spikewire.apps.gesture.reporters import Reporter

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import Drop, Filters, FormatOptions, Json
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import Drop, Filters, FormatOptions, Json
 from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.warmup import patience
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, describe
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import FormatOptions, Json
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import FormatOptions, Json
 from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.units import format_bytes, format_rate, format_us
 from spikewire.apps.cli.warmup import patience

@@ -10,8 +10,8 @@ import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, leaf_errors
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import DEFAULT_MODEL, FormatOptions, Json, NetworkOptions
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import DEFAULT_MODEL, FormatOptions, Json, NetworkOptions
 from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import names

@@ -10,7 +10,7 @@ import typer
 
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.figures import check_plot
-from spikewire.apps.cli.options import (
+from spikewire.apps.cli.options.shared import (
     Drop,
     Filters,
     FormatOptions,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import typer
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import Json, ServiceOptions
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import Json, ServiceOptions
 from spikewire.apps.cli.output import print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_stopped
 from spikewire.apps.cli.sources import open_source_at

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.options import Config, Json
+from spikewire.apps.cli.options.shared import Config, Json
 from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.warmup import load_kernels
 

@@ -10,8 +10,14 @@ import trio
 import typer
 
 from spikewire.apps.cli.errors import DONE, UsageError
-from spikewire.apps.cli.option_groups import given, grouped
-from spikewire.apps.cli.options import DEFAULT_PORT, Duration, Json, NetworkOptions, SourceOptions
+from spikewire.apps.cli.options.groups import given, grouped
+from spikewire.apps.cli.options.shared import (
+    DEFAULT_PORT,
+    Duration,
+    Json,
+    NetworkOptions,
+    SourceOptions,
+)
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.sources import open_source_at

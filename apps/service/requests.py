@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import trio
 import typer
 
-from spikewire.apps.cli.address import ServiceAccess
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import Json, ServiceOptions
+from spikewire.apps.cli.options.address import ServiceAccess
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import Json, ServiceOptions
 from spikewire.apps.cli.output import console, print_json
 
 _SERVICE = ServiceOptions()

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import trio
 import typer
 
-from spikewire.apps.cli.address import read_token
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError, leaf_errors
-from spikewire.apps.cli.option_groups import given, grouped
-from spikewire.apps.cli.options import (
+from spikewire.apps.cli.options.address import read_token
+from spikewire.apps.cli.options.groups import given, grouped
+from spikewire.apps.cli.options.shared import (
     DEFAULT_ADDRESS,
     DEFAULT_MODEL,
     Config,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import ServiceAccess
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import Json, ServiceOptions, Start, Stop
+from spikewire.apps.cli.options.address import ServiceAccess
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import Json, ServiceOptions, Start, Stop
 from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.units import duration_us, format_us, speed_factor

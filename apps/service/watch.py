@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.address import ServiceAccess
 from spikewire.apps.cli.errors import DONE
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import Json, ServiceOptions
+from spikewire.apps.cli.options.address import ServiceAccess
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import Json, ServiceOptions
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.terminal.live_state import LiveState

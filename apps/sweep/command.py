@@ -11,8 +11,8 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_spec
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import DatasetPath, Json
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import DatasetPath, Json
 from spikewire.apps.cli.output import console, print_error, print_json, progress_bar
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.warmup import load_kernels

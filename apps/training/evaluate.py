@@ -13,8 +13,8 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import DatasetPath, Json, ShowFor, Trials
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import DatasetPath, Json, ShowFor, Trials
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import BinnedDataset, Part, choose

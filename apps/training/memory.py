@@ -9,7 +9,7 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.units import format_bytes
 from spikewire.apps.cli.warmup import load_kernels

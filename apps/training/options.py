@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikewire.apps.cli.options import ShowFor
+from spikewire.apps.cli.options.shared import ShowFor
 from spikewire.apps.training.trainer import TrainingPlan
 
 if TYPE_CHECKING:

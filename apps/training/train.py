@@ -13,8 +13,8 @@ import typer
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.figures import new_figure, plot_curve
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import DEFAULT_MODEL, DatasetPath, Json, Trials
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import DEFAULT_MODEL, DatasetPath, Json, Trials
 from spikewire.apps.cli.output import console, print_error, print_json, progress_bar, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels

@@ -21,8 +21,8 @@ from rich.table import Table
 
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
 
 if TYPE_CHECKING:

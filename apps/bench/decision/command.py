@@ -20,7 +20,7 @@ from spikewire.apps.bench.decision.metrics import answers, measure
 from spikewire.apps.bench.decision.streams import Result
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import new_figure
-from spikewire.apps.cli.options import Json
+from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.option_groups import grouped
-from spikewire.apps.cli.options import DEFAULT_MODEL, DatasetPath, Json, ShowFor
+from spikewire.apps.cli.options.groups import grouped
+from spikewire.apps.cli.options.shared import DEFAULT_MODEL, DatasetPath, Json, ShowFor
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels

@@ -25,7 +25,7 @@ from spikewire.apps.bench.learning.live_lesson import live_lesson
 from spikewire.apps.bench.learning.people import BEFORE_MS, CLIP_MS, Person
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options import Json, length_s
+from spikewire.apps.cli.options.shared import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels

@@ -22,7 +22,7 @@ from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
-from spikewire.apps.cli.options import Json, length_s
+from spikewire.apps.cli.options.shared import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels

@@ -18,7 +18,7 @@ from spikewire.apps.bench.load import slow_subscribers, udp_sender
 from spikewire.apps.bench.load.child_process import child, resident, udp_service
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE
-from spikewire.apps.cli.options import Json, length_s
+from spikewire.apps.cli.options.shared import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels

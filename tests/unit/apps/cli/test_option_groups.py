@@ -8,8 +8,8 @@ from typing import Annotated
 import pytest
 import typer
 
-from spikewire.apps.cli.old_spellings import OLD, modernised
-from spikewire.apps.cli.option_groups import given, grouped
+from spikewire.apps.cli.options.groups import given, grouped
+from spikewire.apps.cli.options.old_spellings import OLD, modernised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

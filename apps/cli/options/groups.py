@@ -23,8 +23,8 @@ that Typer reads, with the fields in place of the group::
 
 ``spikewire train DATASET --model gestures --passes 3`` calls ``train`` with ``network.model ==
 "gestures"`` and ``training.passes == 3``. ``--help`` lists options in the order of the parameters.
-A group that several commands use stands in `spikewire.apps.cli.options`, any other one in its
-command's module.
+A group that several commands use stands in `spikewire.apps.cli.options.shared`, any other one in
+its command's module.
 """
 
 from __future__ import annotations

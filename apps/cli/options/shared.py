@@ -11,7 +11,8 @@ One meaning has one name in every command:
 * file or folder to be written: ``--out``
 
 Each help text is one plain phrase that ends with a full stop. Old spellings stand in
-`spikewire.apps.cli.old_spellings`, the use of groups in `spikewire.apps.cli.option_groups`.
+`spikewire.apps.cli.options.old_spellings`. The use of groups is shown in
+`spikewire.apps.cli.options.groups`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.units import duration_us, sensor_size
 
 if TYPE_CHECKING:
-    from spikewire.apps.cli.address import ServiceAccess
+    from spikewire.apps.cli.options.address import ServiceAccess
 
 # Port of `spikewire run` unless another one is given, as the service's own default.
 DEFAULT_PORT = 7462
@@ -178,7 +179,7 @@ class EndpointOptions:
         typer.BadParameter
             ``--connect`` is neither ``HOST:PORT`` nor ``unix:PATH``.
         """
-        from spikewire.apps.cli.address import service_access
+        from spikewire.apps.cli.options.address import service_access
 
         return service_access(self.connect or DEFAULT_ADDRESS, self.tls, self.ca, None)
 
@@ -210,7 +211,7 @@ class ServiceOptions(EndpointOptions):
         typer.BadParameter
             ``--connect`` is neither ``HOST:PORT`` nor ``unix:PATH``.
         """
-        from spikewire.apps.cli.address import service_access
+        from spikewire.apps.cli.options.address import service_access
 
         connect = self.connect or DEFAULT_ADDRESS
         return service_access(connect, self.tls, self.ca, self.token_file, self.pipeline)

@@ -1,0 +1,1 @@
+"""Options of commands: shared ones, groups, old spellings, and the address of a service."""
