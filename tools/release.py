@@ -178,7 +178,7 @@ def smoke_tests(binaries: Path, folder: Path, version: str) -> Iterator[Check]:
     """
     python, spikewire = binaries / "python", binaries / "spikewire"
     made = "simulated/user01_natural.aedat"
-    simulate = ["--subjects", "2", "--train", "1", "--lights", "natural", "--seconds", "0.3"]
+    simulate = ["--subjects", "2", "--train", "1", "--lights", "natural", "--for", "0.3s"]
     steps: dict[str, tuple[list[str | Path], str]] = {
         "import spikewire": (
             [python, "-c", "import spikewire; print(spikewire.open_recording)"],

@@ -1,4 +1,4 @@
-"""Old spellings of options, understood until version 0.2 and named on standard error."""
+"""Old spellings of options, understood until version 0.3 and named on standard error."""
 
 from __future__ import annotations
 
