@@ -86,3 +86,8 @@ def running(arguments: list[str]) -> Iterator[tuple[subprocess.Popen[str], list[
             yield process, heard
         finally:
             process.kill()
+
+
+def without_patience(err: str) -> str:
+    """Leave out the note that kernels take long to load, as they do on a busy machine."""
+    return "".join(line for line in err.splitlines(True) if "compiling kernels" not in line)
