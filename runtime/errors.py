@@ -1,4 +1,4 @@
-"""What can go wrong in a service or a client, each as one sentence for a person."""
+"""Errors of services and clients; each message is a sentence for a person."""
 
 from __future__ import annotations
 

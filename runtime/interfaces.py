@@ -1,4 +1,4 @@
-"""What a service needs of a network and of a source, as structural types.
+"""Structural types of the networks and sources that a service uses.
 
 They are `spikewire.Network`, and the sources of `spikewire.sensors`; anything of the same shape
 will do.
@@ -21,7 +21,7 @@ InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class Steps(Protocol):
-    """What one call of `advance` computed: a row for each result tick with activity."""
+    """Results of one call of `advance`: a row for each result tick with activity."""
 
     @property
     def tick(self) -> npt.NDArray[np.int64]: ...
@@ -106,7 +106,7 @@ class PacketLike(Protocol):
 
 
 class SourceLike(Protocol):
-    """Where packets come from."""
+    """A source of packets."""
 
     @property
     def name(self) -> str: ...
@@ -132,7 +132,7 @@ class PlaysOnRequest(Protocol):
 
 
 class Recorder(Protocol):
-    """Writes down what the network was given; called between batches, in a worker thread."""
+    """Records the network's input; called between batches, in a worker thread."""
 
     @property
     def path(self) -> Path: ...
@@ -141,18 +141,18 @@ class Recorder(Protocol):
         """Take events that were computed."""
 
     def end(self, end_us: int, /) -> None:
-        """The segment is over; it lasted until ``end_us``."""
+        """End the segment, which lasted until ``end_us``."""
 
     def close(self) -> Path:
-        """Nothing more comes; returns the file that says what was written."""
+        """End the recording; returns the file that describes it."""
 
 
 class Seekable(Protocol):
-    """A source that can be told how to replay."""
+    """A source whose replay can be controlled."""
 
     @property
     def replay(self) -> Mapping[str, Any]:
-        """What the protocol says of it: file, paused, loop, speed, position_us, duration_us."""
+        """State as in the protocol: file, paused, loop, speed, position_us, duration_us."""
 
     async def control(self, **changes: Any) -> None:
         """Change ``paused``, ``position_us``, ``speed`` or ``loop``."""

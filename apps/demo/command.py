@@ -19,7 +19,7 @@ from rich.console import Console
 
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options.shared import DEFAULT_MODEL, DEFAULT_PORT
+from spikewire.apps.cli.options.shared import DEFAULT_MODEL
 from spikewire.apps.cli.output import console, stderr_console
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import duration_us, format_us
@@ -30,6 +30,7 @@ from spikewire.apps.terminal.event_tap import EventTap
 from spikewire.apps.terminal.live_state import LiveState
 from spikewire.apps.terminal.scene import share
 from spikewire.apps.terminal.screen import REDRAW_S, Presenter, open_presenter
+from spikewire.runtime import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network

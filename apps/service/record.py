@@ -12,7 +12,6 @@ import typer
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.options.groups import given, grouped
 from spikewire.apps.cli.options.shared import (
-    DEFAULT_PORT,
     Duration,
     Json,
     NetworkOptions,
@@ -24,6 +23,7 @@ from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import format_bytes, format_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.service.run import check_target, serve_pipelines
+from spikewire.runtime import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from spikewire.sensors import Packet, Source

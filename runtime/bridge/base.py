@@ -40,7 +40,7 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BridgeOptions:
-    """How a bridge works.
+    """Options of a bridge.
 
     Attributes
     ----------

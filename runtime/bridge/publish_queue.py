@@ -1,4 +1,4 @@
-"""What waits for a broker: bounded, the oldest give way, and what is lost is told in its place."""
+"""Messages that wait for a broker: bounded; the oldest are dropped and told by gaps."""
 
 from __future__ import annotations
 

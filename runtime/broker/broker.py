@@ -71,7 +71,7 @@ class Broker:
 
     @property
     def dropped(self) -> int:
-        """Messages lost by slow subscribers, those who left included."""
+        """Messages lost by slow subscribers, including those that have left."""
         return self._gone_dropped + sum(box.dropped for box in self._queues)
 
     @property
@@ -80,7 +80,7 @@ class Broker:
         return len(self._queues)
 
     def wanted(self, topic: str) -> bool:
-        """Whether anybody subscribes to ``topic``."""
+        """Whether ``topic`` has subscribers."""
         return any(box.takes(topic) for box in self._queues)
 
     def attach(self, queue: SubscriberQueue) -> None:
@@ -106,7 +106,7 @@ class Broker:
     def missed(
         self, topic: str, last_seq: int, same_run: bool
     ) -> tuple[dict[str, Any], list[tuple[int, bytes]]]:
-        """What a subscriber that comes back is told, and what it is sent.
+        """Return the reply to a subscriber that comes back, and the messages that it missed.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Broker:
         return {"gap": {"first": seen + 1, "last": first - 1}, "resumed": len(kept)}, kept
 
     def publish(self, topic: str, body: Mapping[str, Any]) -> None:
-        """Send ``body`` to all who subscribed to ``topic``."""
+        """Send ``body`` to all subscribers of ``topic``."""
         self.seq[topic] += 1
         seq = self.seq[topic]
         wanted = [box for box in self._queues if box.takes(topic)]
@@ -141,7 +141,7 @@ class Broker:
             box.offer(topic, seq, frame)
 
     def finish(self, message: Mapping[str, Any]) -> None:
-        """Let every queue send what waits, then ``message``, then end; so do later ones."""
+        """Let every queue, later ones too, send its messages, then ``message``, then end."""
         self._last = encode(message)
         for box in list(self._queues):
             box.finish(self._last)

@@ -1,4 +1,4 @@
-"""What waits to be sent to one peer: bounded, ordered, with a policy for those who read slowly."""
+"""Messages that wait for one peer: bounded, ordered, with a policy for slow readers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class SubscriberQueue:
             self._topics[topic] = _Topic(policy)
 
     def unsubscribe(self, topic: str) -> None:
-        """Forget the topic and what waits of it."""
+        """Forget the topic and its waiting messages."""
         self._topics.pop(topic, None)
 
     def offer(self, topic: str, seq: int, frame: bytes) -> None:
@@ -150,7 +150,7 @@ class SubscriberQueue:
             self.offer(*message)
 
     def finish(self, frame: bytes | None = None) -> None:
-        """Send what waits, then ``frame``, then end. Later messages are not taken."""
+        """Send the waiting frames, then ``frame``, then end. Later messages are not taken."""
         if self._ended:
             return
         if frame is not None:
@@ -161,7 +161,7 @@ class SubscriberQueue:
         self._taken.set()
 
     def hurry(self) -> None:
-        """Give the peer a limited time to take what waits."""
+        """Limit the time that the peer has to take the waiting frames."""
         if self._on_disconnect is not None:
             self._on_disconnect()
 
@@ -186,7 +186,7 @@ class SubscriberQueue:
             self._idle = False
 
     async def urgent(self) -> None:
-        """Wait until something is not to be kept waiting: an answer, half a queue, or the end."""
+        """Wait until something is urgent: an answer, half a queue, or the end."""
         while not (
             self._ended or self._answers or any(map(self._half_full, self._topics.values()))
         ):
@@ -199,7 +199,7 @@ class SubscriberQueue:
         return 2 * len(held.waiting) > self._most_messages or 2 * held.size > self._most_bytes
 
     def pop(self) -> bytes | None:
-        """The next frame to send, if there is one now."""
+        """Take the next frame to send, if there is one now."""
         frame = self._pop()
         if frame is not None:
             self._taken.set()

@@ -112,7 +112,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
         self.close()
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
 
@@ -190,7 +190,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
         return reply
 
     def teach(self, label: str | None) -> dict[str, Any]:
-        """Say what is shown from now on; None: nobody says."""
+        """Name the class that is shown from now on; None: it is not known."""
         return self.request("teach", label=label)
 
     def learn(self, on: bool) -> dict[str, Any]:
@@ -202,7 +202,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
         return self.request("checkpoint")
 
     def status(self) -> dict[str, Any]:
-        """How things stand, under ``status`` in the answer."""
+        """Ask for the present state, under ``status`` in the answer."""
         return self.request("status")
 
     def play(
@@ -225,7 +225,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
         return self.request("replay", **changes)
 
     def record(self, on: bool) -> dict[str, Any]:
-        """Begin or end writing down what is computed; the answer has its ``path``."""
+        """Begin or end recording the network's input; the answer has its ``path``."""
         return self.request("record", on=on)
 
     # -- inside ----------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
         return self._reconnects and self._loss.after_goodbye == "wait"
 
     def _come_back(self, error: ServiceError) -> None:
-        """Look for the service until it is there again, or raise what cannot be helped."""
+        """Try to reconnect until the service is there again, or raise a permanent error."""
         if not self._reconnects:
             raise error
         self._lost = error
@@ -297,7 +297,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
             case "goodbye":
                 self.goodbye = message
             case "reply" | "beat":
-                pass  # a reply of a request that was interrupted: nobody waits for it
+                pass  # a reply of a request that was interrupted: it is not awaited any more
             case _:
                 for one in self._positions.take(message) if self._reconnects else (message,):
                     self._buffer.put(one)

@@ -1,4 +1,4 @@
-"""What both clients say about a connection that was lost and is made again."""
+"""Notices and errors about a connection that was lost and is made again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Message = dict[str, Any]
 
 
 def unanswered(kind: str, error: ConnectionLost) -> ConnectionLost:
-    """What became of a request whose connection is gone."""
+    """Make the error of a request whose connection is gone."""
     return ConnectionLost(
         f"{error} The answer to {kind} was lost with it: it may have been done, and is not asked "
         "again."
@@ -21,18 +21,18 @@ def unanswered(kind: str, error: ConnectionLost) -> ConnectionLost:
 
 
 def said_goodbye(goodbye: Mapping[str, Any]) -> ConnectionLost:
-    """A goodbye, where the service is expected back."""
+    """Make the error of a goodbye, where the service is expected back."""
     return ConnectionLost(f"The service said goodbye: {goodbye.get('reason', 'no reason')}.")
 
 
 def lost_notice(error: ServiceError, goodbye: Message | None) -> Message:
-    """The notice that the connection is gone, and is looked for again."""
+    """Make the notice that the connection is lost."""
     said = {} if goodbye is None else {"goodbye": goodbye}
     return {"type": "lost", "reason": str(error), **said}
 
 
 def back_notice(hello: Message, new_run: bool, away_s: float, attempts: int) -> Message:
-    """The notice that there is a connection again."""
+    """Make the notice that there is a connection again."""
     return {
         "type": "back", "new_run": new_run, "away_s": round(away_s, 3), "attempts": attempts,
         "hello": hello,

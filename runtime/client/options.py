@@ -52,7 +52,7 @@ class FollowKeywords(ClientKeywords, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
-    """How a client connects, and what it says of itself.
+    """Options of a connection and of the client's hello.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ Dial = Callable[[], AbstractAsyncContextManager[Client]]
 
 
 class ReconnectingClient(RequestMethods):
-    """Messages of topics, for as long as there is somebody to send them; made by :func:`follow`.
+    """Messages of topics, across lost connections; made by :func:`follow`.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ class RequestMethods:
         raise NotImplementedError
 
     async def teach(self, label: str | None) -> dict[str, Any]:
-        """Say what is shown from now on; None: nobody says."""
+        """Name the class that is shown from now on; None: it is not known."""
         return await self.request("teach", label=label)
 
     async def learn(self, on: bool) -> dict[str, Any]:
@@ -25,7 +25,7 @@ class RequestMethods:
         return await self.request("checkpoint")
 
     async def status(self) -> dict[str, Any]:
-        """How things stand, under ``status`` in the answer."""
+        """Ask for the present state, under ``status`` in the answer."""
         return await self.request("status")
 
     async def play(
@@ -50,5 +50,5 @@ class RequestMethods:
         return await self.request("replay", **changes)
 
     async def record(self, on: bool) -> dict[str, Any]:
-        """Begin or end writing down what is computed; the answer has its ``path``."""
+        """Begin or end recording the network's input; the answer has its ``path``."""
         return await self.request("record", on=on)

@@ -1,4 +1,4 @@
-"""What a subscriber knows of its topics, so that it can go on where it lost its connection."""
+"""Positions in topics, from which a subscriber goes on after it lost its connection."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TopicPositions:
         ]
 
     def answered(self, reply: Mapping[str, Any]) -> list[Message]:
-        """Take the answer to a subscribe request in; the gaps that it tells of."""
+        """Take in the answer to a subscribe request; returns the gaps that it tells of."""
         resumed = reply.get("resume", {})
         gaps = []
         for topic, told in resumed.items():
@@ -101,7 +101,7 @@ class TopicPositions:
         return gaps
 
     def take(self, message: Message) -> list[Message]:
-        """What to deliver for a message: nothing if it came before; a gap first, if some are lost.
+        """Return the messages to deliver: none for a repeated one; a gap first, if some are lost.
 
         Under the policy ``latest`` the numbers alone tell what was skipped.
         """
@@ -131,6 +131,6 @@ class TopicPositions:
 
 
 def gap_of(topic: str, first: int, last: int, count: int | None = None) -> Message:
-    """A gap as a service tells it: the first and last number lost, and how many."""
+    """Make a gap as a service tells it: the first and last number lost, and how many."""
     many = last - first + 1 if count is None else count
     return {"type": "gap", "topic": topic, "first": first, "last": last, "count": many}

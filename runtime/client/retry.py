@@ -1,4 +1,4 @@
-"""When to try again: growing pauses, and the errors that trying again cannot help."""
+"""Schedule of reconnecting: growing pauses, and permanent errors."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Outages:
 
 
 def passing(error: ServiceError) -> bool:
-    """Whether another connection may not meet this error."""
+    """Tell whether an error is temporary: another connection may not meet it."""
     if isinstance(error, ProtocolError):
         return error.code in _PASSING
     return isinstance(error, ConnectionLost)

@@ -42,7 +42,7 @@ def server_context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
 
 
 def reload_certificate(context: ssl.SSLContext | None, cert: str | None, key: str | None) -> None:
-    """Show another certificate to those who connect from now on.
+    """Use another certificate for new connections.
 
     Raises
     ------

@@ -53,4 +53,4 @@ async def _clear(path: str) -> None:
         os.unlink(path)
         return
     await stream.aclose()
-    raise ServiceError(f"Cannot listen on {path}: somebody does already.")
+    raise ServiceError(f"Cannot listen on {path}: another service does already.")

@@ -1,4 +1,4 @@
-"""How much to compute in one go: a few milliseconds, found by measuring."""
+"""Batch size: a few milliseconds of computing, found by measuring."""
 
 from __future__ import annotations
 

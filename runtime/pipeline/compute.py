@@ -1,4 +1,4 @@
-"""What happens in a worker thread: bin a piece's events, and compute its ticks."""
+"""Computation in a worker thread: events are binned, and ticks advanced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spikewire.runtime.pipeline.segment import Segment, TickRange
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What came of a piece.
+    """Results of a range of ticks.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Computed:
     picture
         Events per cell, if that was wanted.
     raster
-        Who fired, if that was wanted.
+        Spikes, if they were wanted.
     """
 
     tick: npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Counts of the pipeline, and what the stats topic says of the last second."""
+"""Counters of a pipeline, and the latencies since the last stats message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LATENCY_BOUNDS_US = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_
 
 
 class Counters:
-    """What the network task has done so far.
+    """Counts of the network task.
 
     Attributes
     ----------
@@ -85,5 +85,5 @@ class Counters:
 
 
 def quantile(ordered: Sequence[int], share: float) -> int:
-    """The value below which ``share`` of ``ordered`` lies."""
+    """Return the value below which ``share`` of ``ordered`` lies."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

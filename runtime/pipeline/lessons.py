@@ -1,4 +1,4 @@
-"""Lessons: what was taught when, and how to take it back."""
+"""Lessons: labels and when they were taught, with copies of the network to undo them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Lessons:
 
     @property
     def label(self) -> str | None:
-        """What is taught now."""
+        """The label that is taught now."""
         going_on = self.last is not None and self.last.end_tick is None
         return self.last.label if going_on and self.last is not None else None
 
@@ -75,7 +75,7 @@ class Lessons:
         return bool(self._kept.maxlen)
 
     def begin(self, label: str, before: Any) -> None:
-        """A lesson begins; ``before`` is what was known until now (None: nothing kept)."""
+        """Begin a lesson; ``before`` is a copy of the network (None: it cannot be undone)."""
         facts = self._facts()
         self.end()
         self.count += 1
@@ -85,7 +85,7 @@ class Lessons:
         self.publish()
 
     def end(self) -> None:
-        """What was taught is taught no more."""
+        """End the lesson that is going on, if there is one."""
         if self.last is None or self.last.end_tick is not None:
             return
         facts = self._facts()
@@ -94,7 +94,7 @@ class Lessons:
         self.publish()
 
     def take_back(self) -> tuple[Lesson, Any]:
-        """The newest lesson that is kept, and what was known before it; it counts as undone."""
+        """Undo the newest kept lesson; returns it and the copy of the network before it."""
         self.end()
         lesson, before = self._kept.pop()
         lesson.undone = True
@@ -108,7 +108,7 @@ class Lessons:
                 self.publish()
 
     def publish(self) -> None:
-        """Say how things stand."""
+        """Publish the state of learning."""
         facts = self._facts()
         told = facts["updates"] if self._told_updates is None else self._told_updates
         self._told_updates = facts["updates"]

@@ -37,7 +37,7 @@ PIPELINE: ContextVar[str | None] = ContextVar("spikewire_pipeline", default=None
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a pipeline did, once it has ended.
+    """Totals of a pipeline that has ended.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Summary:
 
 
 class Pipeline:
-    """A source, the network that its events go to, and all that those who watch it are told.
+    """A source, the network for its events, and the topics about both.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Pipeline:
         self.stats_publisher = StatsPublisher(self)
         self.watchdog = Watchdog(self)
         self.facts: Callable[[], dict[str, Any]] = dict
-        """What the service adds to the stats."""
+        """Fields that the service adds to the stats."""
         folder, keep = settings.checkpoint_folder, settings.checkpoint_keep
         self.checkpoints = CheckpointWriter(
             None if folder is None else CheckpointStore(folder, keep),
@@ -170,7 +170,7 @@ class Pipeline:
 
     @property
     def replay(self) -> dict[str, Any] | None:
-        """How the recording is replayed, if the source can be told."""
+        """State of the replay; None if the source has no such controls."""
         return None if self._replays is None else dict(self._replays.replay)
 
     async def ask(self, request: Request) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class Pipeline:
     # -- its life --------------------------------------------------------------------------------
 
     def stop(self, reason: str = "stopped") -> None:
-        """Begin an ordered end: the source ends, what has arrived is computed."""
+        """Begin an ordered end: the source ends, received events are computed."""
         if self.state in ("starting", "running") and not self._stopping.is_set():
             self._reason = reason
             self._stopping.set()
@@ -267,7 +267,7 @@ class Pipeline:
         self._say_goodbye()
 
     async def _salvage(self) -> None:
-        """Keep what was learned, if a fault elsewhere has ended this, and answer who asked."""
+        """Save the network if a fault elsewhere has ended this, and answer open requests."""
         pending = self.checkpoints.take_waiting()
         if (applying := self.network_task.requests.applying) is not None:
             pending.append(applying)
@@ -330,7 +330,7 @@ class Pipeline:
         self.input_queue.discard()
 
     async def _finish_requests(self) -> None:
-        """Answer what is still asked, before the goodbye ends the queues."""
+        """Answer open requests, before the goodbye ends the queues."""
         self.playback.abandon()
         while (pending := self.input_queue.take_request()) is not None:
             pending.reply(self._too_late())
@@ -362,11 +362,11 @@ class Pipeline:
         self.settings = self.network_task.settings = settings
 
     def publish_status(self) -> None:
-        """Say how things stand."""
+        """Publish the present state."""
         self.broker.publish("status", self.stats_publisher.status())
 
     def summary(self) -> Summary:
-        """What was done."""
+        """Return the totals."""
         counters = self.network_task.counters
         return Summary(
             pipeline=self.name,

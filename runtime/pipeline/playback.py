@@ -1,4 +1,4 @@
-"""Excerpts shown on request: asked of the source, answered when the network has computed them."""
+"""Excerpts played on request, answered when the network has computed them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PlaybackRequests:
         return self._shelf is not None
 
     def finished(self, number: int, finished: FinishedSegment) -> None:
-        """The network task has computed a segment to its end."""
+        """Note that a segment was computed to its end."""
         self._finished[number] = finished
         while len(self._finished) > _REMEMBERED:
             self._finished.popitem(last=False)
@@ -41,11 +41,11 @@ class PlaybackRequests:
             event.set()
 
     def source_over(self) -> None:
-        """The source has ended: nothing is played any more."""
+        """Refuse further plays: the source has ended."""
         self._over.set()
 
     def abandon(self) -> None:
-        """Nothing more is computed: let go of those who wait."""
+        """End the waits: nothing more is computed."""
         for event in self._waiting.values():
             event.set()
         self._waiting.clear()

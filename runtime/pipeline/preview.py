@@ -1,4 +1,4 @@
-"""Pictures of the events and rasters of the spikes, made only while somebody looks."""
+"""Pictures of the events and rasters of the spikes, made only for subscribers."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ _MOST_PLACES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """Who fired in some ticks, for each layer.
+    """Spikes of some ticks, for each layer.
 
     Attributes
     ----------
     first, stop
         The ticks that are covered: [first, stop).
     fired
-        For each layer who fired when: int8[ticks, rows].
+        Spikes of each layer: int8[ticks, rows].
     """
 
     first: int
@@ -136,7 +136,7 @@ class Previews:
     Parameters
     ----------
     broker
-        Says who subscribes, and publishes.
+        Knows the subscribers, and publishes.
     network
         Whose layers a raster shows.
     per_s
@@ -145,9 +145,9 @@ class Previews:
     Attributes
     ----------
     pictures
-        Whether anybody wants them.
+        Whether they are subscribed to.
     probe
-        Whom the network has to watch for a raster; None while nobody wants one.
+        Units to record for a raster; None while rasters are not subscribed to.
     """
 
     def __init__(self, broker: Broker, network: NetworkLike, per_s: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""Writing down what is computed: a whole run, or a stretch that a client asked for."""
+"""Recording of computed events: a whole run, or a stretch that a client asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger("spikewire.runtime")
 
 
 class RecordingControl:
-    """Hands what is computed to a recorder, if there is one.
+    """Passes computed events to a recorder, if there is one.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class RecordingControl:
         await self._write(lambda recorder: recorder.note(segment.size, noted))
 
     async def end_segment(self, end_us: int) -> None:
-        """The segment is over; it lasted until ``end_us``."""
+        """End the segment, which lasted until ``end_us``."""
         if self._recorder is not None:
             await self._write(lambda recorder: recorder.end(end_us))
 
@@ -100,7 +100,7 @@ class RecordingControl:
         return {"ok": True, "path": self.path}
 
     async def close(self) -> None:
-        """End what a client asked for; never fails."""
+        """End the recording that a client began; never fails."""
         if self.path is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""From packets of a stream to runs of ticks: what may be computed, and with which label.
+"""From packets of a stream to ranges of ticks that can be computed, each under one label.
 
 A tick is computed only when the stream's watermark has passed its end, or the segment is over.
 Results therefore depend on the events and their labels alone, never on how the source cut its
@@ -118,15 +118,15 @@ class Segment:
 
     @property
     def end_us(self) -> int:
-        """Where the segment ends, as far as it is known (microseconds)."""
+        """End of the segment, as far as it is known (microseconds)."""
         return self._end_us
 
     def tick_at(self, t_us: int) -> int:
-        """The tick in which an event time lies."""
+        """Return the tick in which an event time lies."""
         return self.origin_tick + (t_us - self.origin_us) // self._tick_us
 
     def time_after(self, tick: int) -> int:
-        """The event time, in microseconds, at which a tick is over."""
+        """Return the event time, in microseconds, at which a tick is over."""
         return self.origin_us + (tick + 1 - self.origin_tick) * self._tick_us
 
     def add(self, packet: PacketLike, events: EventColumns) -> int:
@@ -156,13 +156,13 @@ class Segment:
         return late
 
     def complete(self, watermark: int) -> int:
-        """The first tick that is not sure to have all its events."""
+        """Return the first tick that may still get events."""
         if len(self._pending) > _MOST_PENDING:
             watermark = max(watermark, int(self._pending.t[-1]))
         return max(self.tick, self.tick_at(watermark))
 
     def end(self, result_every: int) -> int:
-        """The first tick after the segment: the one after the result that closes it."""
+        """Return the first tick after the segment: the one after its last result."""
         last = self.tick_at(self._end_us - 1)
         return max(self.tick, -(-last // result_every) * result_every + 1)
 

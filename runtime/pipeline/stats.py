@@ -1,4 +1,4 @@
-"""What a service says of itself: the stats and status topics."""
+"""The stats and status topics."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ReportedPipeline(Protocol):
 
 
 class StatsPublisher:
-    """Publishes stats at a steady pace, and makes the body of a status message."""
+    """Publishes stats at equal intervals, and makes the body of a status message."""
 
     def __init__(self, pipeline: ReportedPipeline) -> None:
         self._pipeline = pipeline
@@ -66,7 +66,7 @@ class StatsPublisher:
             self.publish_stats()
 
     def publish_stats(self) -> None:
-        """Publish what happened since the last time."""
+        """Publish the counts and rates since the last time."""
         self._pipeline.broker.publish("stats", self._stats())
 
     def _stats(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class StatsPublisher:
         }
 
     def status(self) -> dict[str, Any]:
-        """The body of a status message: what holds now, without rates."""
+        """Make the body of a status message: the present state, without rates."""
         pipeline, task = self._pipeline, self._pipeline.network_task
         teaching, checkpoints = task.teaching, pipeline.checkpoints
         return {

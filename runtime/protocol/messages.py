@@ -1,4 +1,4 @@
-"""What a client may say in protocol 1, checked field by field as it is decoded."""
+"""Messages of clients in protocol 1, checked field by field as they are decoded."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ class Unsubscribe(_ClientMessage, tag="unsubscribe", kw_only=True):
 
 
 class Teach(_ClientMessage, tag="teach", kw_only=True):
-    """What is shown from now on is of this class; None: nobody says."""
+    """Name the class that is shown from now on; None: it is not known."""
 
     label: _Name | None
 
     def __post_init__(self) -> None:
-        # Names end up on the terminals of those who watch: no escape sequences.
+        # Names end up on the terminals of watching clients: no escape sequences.
         if self.label is not None and not (self.label.isprintable() and self.label.strip()):
             raise ValueError("label must be printable text, and not only spaces")
 
@@ -147,7 +147,7 @@ class Undo(_ClientMessage, tag="undo"):
 
 
 class Replay(_ClientMessage, tag="replay", kw_only=True):
-    """How the recording is replayed from now on; what is not said stays."""
+    """Change the replay of a recording; fields that are left out stay."""
 
     paused: bool | msgspec.UnsetType = msgspec.UNSET
     position_us: _Micros | msgspec.UnsetType = msgspec.UNSET
@@ -161,7 +161,7 @@ class Replay(_ClientMessage, tag="replay", kw_only=True):
             _check_speed(self.speed)
 
     def changes(self) -> dict[str, Any]:
-        """What is said, by name."""
+        """Return the changes by name."""
         told = {name: getattr(self, name) for name in ("paused", "position_us", "speed", "loop")}
         return {name: value for name, value in told.items() if value is not msgspec.UNSET}
 
@@ -204,5 +204,5 @@ def decode_message(payload: bytes) -> ClientMessage:
 
 
 def error_reply(code: str, message: str) -> dict[str, Any]:
-    """The body of an answer that says no."""
+    """Make the body of a reply that refuses a request."""
     return {"ok": False, "code": code, "message": message}

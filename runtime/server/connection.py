@@ -1,4 +1,4 @@
-"""One peer's conversation, from its hello to its goodbye."""
+"""Connection of one peer, from its hello to its goodbye."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _IDS = 1024  # ids of a connection's last requests, none of which may come again
 
 
 class ServiceApi(Protocol):
-    """What a connection needs of its service."""
+    """The parts of a service that a connection uses."""
 
     settings: Settings
     refused_requests: int
@@ -68,7 +68,8 @@ class ServiceApi(Protocol):
 class Connection:
     """Reads one peer's messages, answers each, and writes what its queue holds.
 
-    A fault of the peer ends this connection, with an error that names it; nobody else notices.
+    A fault of the peer ends this connection, with an error that names it. Other connections are not
+    affected.
     """
 
     def __init__(self, stream: trio.abc.Stream, service: ServiceApi) -> None:
@@ -95,7 +96,7 @@ class Connection:
         )
 
     async def run(self) -> None:
-        """Converse until either side ends it; never raises for what the peer did."""
+        """Serve until either side ends it; faults of the peer are not raised."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write, nursery.cancel_scope)
@@ -180,7 +181,7 @@ class Connection:
         return pipeline
 
     async def _read_message(self) -> ClientMessage | None:
-        """The peer's next message; None when it has sent its last one."""
+        """Read the peer's next message; None when it has sent its last one."""
         deadline = math.inf
         while (payload := self._framer.take()) is None:
             if self._framer.partial and deadline == math.inf:
@@ -212,7 +213,7 @@ class Connection:
                 await self._reply(message, answer)
 
     def _refuse(self, message: Request, pipeline: Pipeline) -> dict[str, Any] | None:
-        """Why this peer's request is not even asked, if so."""
+        """Return the reply to a request that is refused at once; None if it is allowed."""
         fault: tuple[str, str] | None = None
         if self._may == "watch" and not isinstance(message, Status):
             fault = "not_allowed", "The token of this connection allows to watch only."
@@ -312,7 +313,7 @@ class Connection:
         return sent
 
     async def _next(self) -> bytes | None:
-        """The next frame to send; a heartbeat when there has been none for a while."""
+        """Wait for the next frame to send; a heartbeat when there has been none for a while."""
         self._silence = silence = self._service.settings.heartbeat_s
         begun = trio.current_time()
         while not self._queue.waiting:
@@ -328,7 +329,7 @@ class Connection:
         return self._queue.pop()
 
     def _next_turn(self) -> float:
-        """When what was gathered is sent next: each connection has moments of its own.
+        """Return the time of the next send of gathered messages; connections take turns.
 
         Ten pages that are sent 33 kB each at the same moment hold everything up for a
         millisecond; one after the other they are not noticed.
@@ -338,7 +339,7 @@ class Connection:
         return (math.ceil(earliest / every - self._phase) + self._phase) * every
 
     def _with_more(self, frame: bytes) -> bytes:
-        """This frame and those that wait behind it: one send for many costs little more."""
+        """Join this frame and those behind it: one send for many costs little more."""
         parts, size = [frame], len(frame)
         most = _GATHERED_BYTES if self._every_s else _JOINED_BYTES
         while size < most and (more := self._queue.pop()) is not None:

@@ -21,7 +21,7 @@ from spikewire.runtime.server.health import MonitoredService, faults, health
 log = logging.getLogger("spikewire.runtime")
 
 PATIENCE_S = 5
-"""How long a peer may take to send the rest of a request, and to read an answer."""
+"""Seconds that a peer has to send the rest of a request, and to read an answer."""
 
 
 class Collector:

@@ -1,4 +1,4 @@
-"""A running service: pipelines behind common doors, from start to goodbye."""
+"""A running service: pipelines behind common ports, from start to goodbye."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_REFUSING = 64
 
 
 class Service:
-    """Pipelines, and those who watch and teach them.
+    """Pipelines and the connections of their clients.
 
     Parameters
     ----------
@@ -126,16 +126,16 @@ class Service:
         return next(iter(self.pipelines.values()))
 
     def next_phase(self) -> float:
-        """Where in an interval a new connection has its turn: far from the others (0 to 1)."""
+        """Return a new connection's place in the send interval (0 to 1), far from the others."""
         self._phase = (self._phase + _GOLDEN) % 1.0
         return self._phase
 
     def find(self, name: str | None) -> Pipeline | None:
-        """The pipeline of that name, or the first."""
+        """Return the pipeline of that name, or the first; None if there is none."""
         return self.first if name is None else self.pipelines.get(name)
 
     def hello(self, pipeline: Pipeline, may: Literal["watch", "control"]) -> dict[str, Any]:
-        """The service's hello to a connection about ``pipeline``."""
+        """Make the hello to a connection about ``pipeline``."""
         settings, network = self.settings, pipeline.network
         return {
             "type": "hello",
@@ -175,7 +175,7 @@ class Service:
         }
 
     def admit(self, token: str | None) -> Literal["watch", "control"] | None:
-        """What a peer may do that brings this token; None: nothing."""
+        """Return the rights of a peer with this token; None: it is not admitted."""
         watch, control = self.settings.watch_token, self.settings.control_token
         if not self.settings.wants_token:
             return "control"
@@ -226,7 +226,7 @@ class Service:
         return all(pipeline.stopping for pipeline in self.pipelines.values())
 
     def stop(self, reason: str = "stopped") -> None:
-        """Begin an ordered shutdown: the sources end, what has arrived is computed."""
+        """Begin an ordered shutdown: the sources end, received events are computed."""
         for pipeline in self.pipelines.values():
             pipeline.stop(reason)
 
@@ -289,11 +289,11 @@ class Service:
         return self.first.summary()
 
     def summaries(self) -> list[Summary]:
-        """What each pipeline did."""
+        """Return the summary of each pipeline."""
         return [pipeline.summary() for pipeline in self.pipelines.values()]
 
     async def _see_off(self) -> None:
-        """Let subscribers take what waits for them."""
+        """Let subscribers take the messages that wait for them."""
         with trio.move_on_after(self.settings.goodbye_s):
             while any(pipeline.broker.subscribers for pipeline in self.pipelines.values()):
                 await self._left.wait()

@@ -1,4 +1,4 @@
-"""Which settings can change while a service runs."""
+"""Settings that can change while a service runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RELOADABLE = frozenset(
 
 
 def reloadable(now: Settings, wanted: Settings) -> frozenset[str]:
-    """What can change from ``now`` to ``wanted``: TLS cannot begin or end on an open port."""
+    """Return the settings that can change: TLS cannot begin or end on an open port."""
     if (now.tls_cert is None) != (wanted.tls_cert is None):
         return RELOADABLE - {"tls_cert", "tls_key"}
     return RELOADABLE

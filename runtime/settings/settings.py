@@ -1,4 +1,4 @@
-"""Everything about a service that a person may choose."""
+"""Settings of a service."""
 
 from __future__ import annotations
 

@@ -25,12 +25,11 @@ import typer
 
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.units import duration_us, sensor_size
+from spikewire.runtime import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from spikewire.apps.cli.options.address import ServiceAccess
 
-# Port of `spikewire run` unless another one is given, as the service's own default.
-DEFAULT_PORT = 7462
 DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_MODEL = "edge"
 

@@ -143,7 +143,7 @@ async def test_a_unix_socket_for_this_user_only(fakes, tmp_path, serving):
 
         assert await trio.to_thread.run_sync(by_hand)
         other = Settings(port=0, unix_path=path)
-        with pytest.raises(ServiceError, match="somebody does already"):
+        with pytest.raises(ServiceError, match="another service does already"):
             await Service(fakes.Source(), fakes.Network(), other).serve(signals=False)
         assert (tmp_path / "s").exists()
         assert service.first.state == "running"
