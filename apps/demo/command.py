@@ -191,7 +191,7 @@ async def _show(
 
 
 async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery) -> None:
-    """Serve the dashboard and say where it is, or what it lacks."""
+    """Serve the dashboard and print its address, or the missing extra."""
     from spikewire.apps.dashboard import serve_dashboard
     from spikewire.runtime import ServiceAddress
 

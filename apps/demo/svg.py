@@ -13,7 +13,7 @@ from spikewire.apps.terminal.scene import Scene, draw
 
 
 def save_picture(path: Path, scene: Scene, image: EventImage) -> None:
-    """Write what a terminal of 80 columns would show, as SVG that needs nothing else to be seen."""
+    """Write the scene as on a terminal of 80 columns into a self-contained SVG file."""
     console = Console(file=io.StringIO(), width=80, record=True, color_system="truecolor")
     console.print(draw(scene, image.render()))
     svg = console.export_svg(title="spikewire demo")

@@ -121,7 +121,7 @@ def gesture(
 
 
 def _run(seen: Recogniser, as_json: bool, work: Callable[[GestureSession], object]) -> None:
-    """Do the work before whoever looks on; whatever ends it, the last words are said."""
+    """Run the session; report the totals however it ends."""
     failed: BaseException | None = None
     with _reporter(as_json) as reporter:
         session = GestureSession(seen, reporter)

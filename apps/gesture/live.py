@@ -64,7 +64,7 @@ class GestureSession:
         self.reason = (client.goodbye or {}).get("reason", self.reason)
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Take one message in, and tell what it changed."""
+        """Take in one message, and report the change."""
         if message.get("topic") == "events":
             self._picture(message)
             return
@@ -114,7 +114,7 @@ async def serve(
     Raises
     ------
     sensors.SensorError
-        The source failed; what it gave before has been told.
+        The source failed; its events before the failure are reported.
     """
     from spikewire.runtime import Service, ServiceAddress, Settings, converse
 
@@ -133,7 +133,7 @@ async def serve(
         try:
             await service.serve(task_status=task_status)
         except Exception as error:
-            # The goodbye comes first; then the error is told.
+            # The goodbye comes first, then the error.
             failed = error
             if not service.addresses:
                 raise

@@ -83,9 +83,9 @@ def convert(
             }
         )  # fmt: skip
     else:
-        told = f"{target}: {count:,} events, {WRITABLE_FORMATS[target.suffix.lower()]}"
-        told += "".join(f", {name} {n:,} dropped" for name, n in lost.items())
-        console().print(told, markup=False, soft_wrap=True)
+        summary = f"{target}: {count:,} events, {WRITABLE_FORMATS[target.suffix.lower()]}"
+        summary += "".join(f", {name} {n:,} dropped" for name, n in lost.items())
+        console().print(summary, markup=False, soft_wrap=True)
         for sentence in damage:
             console().print(sentence, markup=False, soft_wrap=True)
     raise typer.Exit(DONE)

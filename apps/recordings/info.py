@@ -1,4 +1,4 @@
-"""`spikewire info`: what a recording holds."""
+"""`spikewire info`: format, size, events and damage of recordings."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
             from spikewire.sensors import describe_recording
         facts = describe_recording(path, **how)
     except Exception as error:
-        told = describe(error)
-        if told is None:
+        described = describe(error)
+        if described is None:
             raise
-        print_error(told[0])
-        return told[1]
+        print_error(described[0])
+        return described[1]
     record = dataclasses.asdict(facts)
     if as_json:
         print_json(record)

@@ -46,6 +46,8 @@ def config(config: Config = None, as_json: Json = False) -> None:
         )
     console().print(table)
     for name, own in pipelines.items():
-        told = ", ".join(f"{key} {value}" for key, value in own.items() if value not in ([], None))
-        console().print(f"pipeline {name}: {told}", markup=False, soft_wrap=True)
+        settings_line = ", ".join(
+            f"{key} {value}" for key, value in own.items() if value not in ([], None)
+        )
+        console().print(f"pipeline {name}: {settings_line}", markup=False, soft_wrap=True)
     raise typer.Exit(DONE)

@@ -86,7 +86,7 @@ async def run_in_process(
         try:
             done.append(await service.serve(listen=False, signals=False))
         except Exception as error:
-            # The subscriber's goodbye comes first; then the error is told.
+            # The subscriber's goodbye comes first, then the error.
             failed = error
 
     def heed(number: int) -> None:

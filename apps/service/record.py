@@ -126,8 +126,8 @@ def _report(source: Source, target: Path, counts: dict[str, int], as_json: bool)
     if not counts["events"]:
         console().print("no events came: nothing was written")
         return
-    told = f"{target}: {counts['events']:,} events, {format_us(span)}, {format_bytes(size)}"
-    console().print(told, markup=False, soft_wrap=True)
+    summary = f"{target}: {counts['events']:,} events, {format_us(span)}, {format_bytes(size)}"
+    console().print(summary, markup=False, soft_wrap=True)
     lost = ", ".join(f"{k} {v:,}" for k, v in counters.items() if k not in ("events", "packets"))
     if lost:
         console().print(f"counted: {lost}", markup=False, soft_wrap=True)

@@ -315,9 +315,9 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
             if for_us is not None:
                 nursery.start_soon(stop_after, service, for_us / 1e6)
     except BaseException as error:
-        # The service has said already why its source failed; once is enough.
+        # The service has logged already why its source failed.
         words = [str(leaf) for leaf in leaf_errors(error)]
-        if not all(word and any(word in said for said in log.warnings) for word in words):
+        if not all(word and any(word in logged for logged in log.warnings) for word in words):
             raise
     finally:
         for name, pipeline in service.pipelines.items():
@@ -331,14 +331,14 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
 def _announce(service: Service, as_json: bool) -> None:
     host, port = service.addresses[0]
     if as_json:
-        told = [
+        pipelines = [
             {
                 "pipeline": name, "source": pipeline.source.name, "run": pipeline.run_id,
                 "classes": list(pipeline.network.classes),
             }
             for name, pipeline in service.pipelines.items()
         ]  # fmt: skip
-        hello = {**told[0], "http": service.http_address, "pipelines": told}
+        hello = {**pipelines[0], "http": service.http_address, "pipelines": pipelines}
         print_json({"type": "listening", "host": host, "port": port, **hello})
         return
     out = stderr_console()
@@ -346,14 +346,14 @@ def _announce(service: Service, as_json: bool) -> None:
         learning = "learning" if pipeline.settings.learn else "not learning"
         classes = ", ".join(pipeline.network.classes)
         before = f"{name}: " if len(service.pipelines) > 1 else ""
-        said = f"{before}{pipeline.source.name} -> {classes} ({learning})"
-        out.print(said, markup=False, soft_wrap=True)
+        text = f"{before}{pipeline.source.name} -> {classes} ({learning})"
+        out.print(text, markup=False, soft_wrap=True)
     if service.http_address is not None:
-        said = f"metrics at {service.http_address}/metrics"
-        out.print(said, markup=False, soft_wrap=True)
+        text = f"metrics at {service.http_address}/metrics"
+        out.print(text, markup=False, soft_wrap=True)
     to = "" if f"{host}:{port}" == DEFAULT_ADDRESS else f" --connect {host}:{port}"
-    said = f"listening on {host}:{port}; see it with: spikewire watch{to}"
-    out.print(said, markup=False, soft_wrap=True)
+    text = f"listening on {host}:{port}; see it with: spikewire watch{to}"
+    out.print(text, markup=False, soft_wrap=True)
 
 
 def _conclude(pipeline: Pipeline, as_json: bool, recorded: Path | None, *, several: bool) -> None:
@@ -372,17 +372,17 @@ def _conclude(pipeline: Pipeline, as_json: bool, recorded: Path | None, *, sever
         return
     out = stderr_console()
     before = f"{pipeline.name}: " if several else ""
-    told = f"{done.events} events, {done.results} results, {done.updates} updates"
-    out.print(f"{before}{done.reason}: {told}", markup=False)
+    text = f"{done.events} events, {done.results} results, {done.updates} updates"
+    out.print(f"{before}{done.reason}: {text}", markup=False)
     if done.checkpoint is not None:
         out.print(f"learner saved in {done.checkpoint}", markup=False, soft_wrap=True)
     if isinstance(session, SessionWriter):
         count = sum(part.events for part in session.parts)
-        told = f"recorded {count:,} events; the same again: spikewire replay --session {recorded}"
-        out.print(told, markup=False, soft_wrap=True)
+        text = f"recorded {count:,} events; the same again: spikewire replay --session {recorded}"
+        out.print(text, markup=False, soft_wrap=True)
         if len(session.learning) > 1:
             out.print("note: learning was switched meanwhile, which a replay does not repeat")
     losses = {**counters, **done.drops}
-    told = ", ".join(f"{name} {count}" for name, count in losses.items() if count)
-    if told:
-        out.print(f"counted: {told}", markup=False, soft_wrap=True)
+    text = ", ".join(f"{name} {count}" for name, count in losses.items() if count)
+    if text:
+        out.print(f"counted: {text}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`spikewire teach` and `spikewire play`: what is shown, and what it is called."""
+"""`spikewire teach` and `spikewire play`: lessons, and recordings in a service's library."""
 
 from __future__ import annotations
 
@@ -132,14 +132,14 @@ async def _teach_play(
         print_json({"label": label, "name": name, **_facts(reply)})
         return
     span = format_us((reply["tick"] - reply["first_tick"]) * client.hello["tick_us"])
-    told = f"taught {label!r} on {name}: {reply['events']} events, {span}"
-    console().print(told, markup=False)
+    text = f"taught {label!r} on {name}: {reply['events']} events, {span}"
+    console().print(text, markup=False)
 
 
 async def _play(address: ServiceAccess, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
     from spikewire.runtime import connect
 
-    said: list[tuple[int, str | None]] = []
+    predictions: list[tuple[int, str | None]] = []
     reply: dict[str, Any] = {}
     async with (
         connect(**address.keywords, name="play", subscribe=["result"]) as client,
@@ -156,16 +156,16 @@ async def _play(address: ServiceAccess, name: str, excerpt: dict[str, Any], as_j
             if message.get("topic") == "status":
                 break
             if message.get("topic") == "result":
-                said.append((message["segment"], message["class"]))
-    answers = Counter(word for segment, word in said if segment == reply["segment"])
+                predictions.append((message["segment"], message["class"]))
+    answers = Counter(word for segment, word in predictions if segment == reply["segment"])
     total = answers.total()
     best, count = answers.most_common(1)[0] if total else (None, 0)
     share = round(count / total, 3) if total else None
     if as_json:
         print_json({"name": name, **_facts(reply), "class": best, "share": share, "results": total})
         return
-    told = f"{name}: {reply['events']} events, recognised {best or 'nothing'}"
-    console().print(f"{told} ({share or 0:.0%} of {total} results)", markup=False)
+    text = f"{name}: {reply['events']} events, recognised {best or 'nothing'}"
+    console().print(f"{text} ({share or 0:.0%} of {total} results)", markup=False)
 
 
 def _facts(reply: dict[str, Any]) -> dict[str, Any]:

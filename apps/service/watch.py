@@ -1,4 +1,4 @@
-"""`spikewire watch`: what a running service recognises."""
+"""`spikewire watch`: results of a running service."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class _Watched:
         elif message["type"] != "back":
             self._live_state.take(message)
         elif message["new_run"]:
-            # Another run has another network: what the old one got right says nothing of it.
+            # Another run has another network, so the accuracy begins anew.
             self._begin(message["hello"])
         else:
             self._live_state.title, self._footer = self._title, _FOOTER

@@ -23,7 +23,7 @@ _BEGUN = re.compile(rb"\x1b(?:\[[0-9;]*|O)?")
 
 
 def parse_keys(data: bytes) -> tuple[list[str], bytes]:
-    """Name the keys in what a terminal sent.
+    """Name the keys in the bytes of a terminal.
 
     Returns
     -------
