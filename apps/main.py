@@ -10,8 +10,10 @@ from spikewire.apps.cli import signals
 def main() -> None:
     """Entry point of the `spikewire` command."""
     signals.prepare()
+    from spikewire.apps.cli.output import print_traceback
     from spikewire.apps.commands import run
 
+    sys.excepthook = print_traceback
     sys.exit(run())
 
 

@@ -1,35 +1,68 @@
-"""Output of commands: results on standard output, notes and errors on standard error."""
+"""Output of commands: results on standard output, notes and errors on standard error.
+
+Names, paths and messages of others pass through here on their way to a terminal, and lose the
+characters that it would obey.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterable, Mapping
+from types import TracebackType
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
+
+from spikewire._names import escape_controls, without_controls
+
+
+class PlainConsole(Console):
+    """Console whose texts hold no control characters; its own styles and movements remain."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render an object, every text of it without control characters."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else without_controls(text), style, control)
 
 
 def console() -> Console:
     """Return a console on the present standard output."""
-    return Console(highlight=False)
+    return PlainConsole(highlight=False)
 
 
 def stderr_console() -> Console:
     """Return a console on the present standard error, for progress, hints and notes."""
-    return Console(stderr=True, highlight=False)
+    return PlainConsole(stderr=True, highlight=False)
 
 
 def print_json(record: Mapping[str, Any]) -> None:
     """Print a JSON object on one line, and flush it for readers at the end of a pipe."""
-    sys.stdout.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
+    print(json_line(record), flush=True)
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """Write a JSON object on one line; control characters and lone surrogates are escaped."""
+    return escape_controls(json.dumps(record, ensure_ascii=False, separators=(",", ":")))
 
 
 def print_error(message: str) -> None:
     """Print one sentence on standard error."""
-    print(f"spikewire: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    told = without_controls(" ".join(message.split()))
+    print(f"spikewire: {told}", file=sys.stderr, flush=True)
+
+
+def print_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None, /
+) -> None:
+    """Print the traceback of a fault on standard error."""
+    lines = traceback.format_exception(kind, error, trace)
+    print(without_controls("".join(lines)), end="", file=sys.stderr, flush=True)
 
 
 def print_note(message: str) -> None:

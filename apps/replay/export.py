@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from spikewire._names import csv_field
 from spikewire.apps.cli.errors import CommandError, UsageError
+from spikewire.apps.cli.output import json_line
 
 FIELDS = ("file", "segment", "tick", "t_us", "class", "truth")
 """Columns of the table before those of the scores, which are named ``score_CLASS``."""
@@ -64,7 +65,7 @@ class JsonlWriter(_LineFile):
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Write one result."""
-        self._line(json.dumps(result, ensure_ascii=False, separators=(",", ":")) + "\n")
+        self._line(json_line(result) + "\n")
 
 
 class CsvWriter(_LineFile):
@@ -92,7 +93,8 @@ class CsvWriter(_LineFile):
         new = [name for name in scores if name not in self._classes]
         if new:
             self._widen(new)
-        cells = [result[name] for name in FIELDS]
+        found = (result[name] for name in FIELDS)
+        cells = [csv_field(one) if isinstance(one, str) else one for one in found]
         self._line(_row([*cells, *(scores.get(name) for name in self._classes)]))
 
     def _header(self) -> list[str]:

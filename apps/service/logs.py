@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from spikewire.apps.cli.output import print_error
+from spikewire.apps.cli.output import json_line, print_error, print_traceback
 
 _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -44,11 +43,9 @@ class Log(logging.Handler):
             told = message if pipeline in (None, "main") else f"{pipeline}: {message}"
             print_error(told)
             if record.exc_info:
-                print(logging.Formatter().formatException(record.exc_info), file=sys.stderr)
+                print_traceback(*record.exc_info)
             return
-        print(
-            json.dumps(self._map(record, message), ensure_ascii=False), file=sys.stderr, flush=True
-        )
+        print(json_line(self._map(record, message)), file=sys.stderr, flush=True)
 
     def _map(self, record: logging.LogRecord, message: str) -> dict[str, object]:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))

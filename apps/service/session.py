@@ -119,7 +119,7 @@ def load_session(path: Path) -> tuple[list[Excerpt], dict[str, Any]]:
     CommandError
         If a recording is missing.
     """
-    from spikewire.sensors import Excerpt, Label
+    from spikewire.sensors import Excerpt, Label, SensorError
 
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -134,9 +134,11 @@ def load_session(path: Path) -> tuple[list[Excerpt], dict[str, Any]]:
             )
             for part in record["parts"]
         ]
+    except SensorError as error:
+        raise UsageError(f"{path}: {error}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
         raise UsageError(f"{path} is no session; `spikewire record` writes them") from None
     for part in parts:
         if not part.path.is_file():

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from spikewire._names import csv_field, csv_text
 from spikewire.apps.cli.errors import CommandError, UsageError
 
 WIDTHS = ("weight", "store", "q", "p", "refractory", "activation", "readout", "error")
@@ -85,7 +86,7 @@ class ResultsCsv:
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         for rows in trials:
-            writer.writerows(rows)
+            writer.writerows({k: csv_field(v) for k, v in row.items()} for row in rows)
             self._remember(list(rows))
         self._write(text.getvalue())
 
@@ -134,7 +135,7 @@ class ResultsCsv:
     def _row(self, line: bytes, number: int) -> Row:
         try:
             [values] = csv.reader([line.decode()])
-            row = dict(zip(COLUMNS, values, strict=True))
+            row = dict(zip(COLUMNS, map(csv_text, values), strict=True))
             float(row["accuracy"]), float(row["seconds"])
             for name in ("pass", "passes", "bits"):
                 int(row[name])

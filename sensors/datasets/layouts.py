@@ -9,7 +9,7 @@ from pathlib import Path
 from spikewire.sensors.datasets.dataset import Sample
 from spikewire.sensors.datasets.gesture_names import GESTURES
 from spikewire.sensors.errors import SensorError
-from spikewire.sensors.recordings.labels import Label, read_labels
+from spikewire.sensors.recordings.labels import Label, check_name, read_labels
 from spikewire.sensors.recordings.recording import open_recording
 from spikewire.sensors.recordings.suffixes import RECORDINGS, TEXTS
 
@@ -93,11 +93,13 @@ def nmnist_samples(folder: Path) -> list[Sample] | None:
 
 
 def class_folder_samples(folder: Path) -> list[Sample]:
-    return [
-        Sample(path, name, _subject(path))
-        for name, inside in sub_folders(folder).items()
-        for path in recordings_in(inside)
-    ]
+    samples = []
+    for name, inside in sub_folders(folder).items():
+        recordings = recordings_in(inside)
+        if recordings:
+            check_name(name, f"In {folder} the name of a class's folder")
+        samples += [Sample(path, name, _subject(path)) for path in recordings]
+    return samples
 
 
 def label_file_samples(folder: Path) -> list[Sample]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spikewire.sensors.events import Policy
-from spikewire.sensors.recordings.labels import Label
+from spikewire.sensors.recordings.labels import Label, check_name
 from spikewire.sensors.recordings.recording import Recording, open_recording
 
 
@@ -29,6 +29,11 @@ class Excerpt:
         As for :func:`sensors.open_recording`.
     end_us
         Until when it lasts (the recording's own time), if that is longer than its events.
+
+    Raises
+    ------
+    SensorError
+        If ``label`` cannot be the name of a class.
     """
 
     path: Path
@@ -40,6 +45,10 @@ class Excerpt:
     columns: Sequence[str] | None = None
     unit: str | None = None
     end_us: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.label is not None:
+            check_name(self.label, f"{self.path}: the class's name")
 
     def open(self, policy: Policy) -> Recording:
         """Open the recording."""

@@ -84,3 +84,13 @@ def test_what_cannot_be_is_refused(name: str, part: str, tmp_path: Path) -> None
     (tmp_path / "read.csv").write_text("t,x,y,p\n")
     with pytest.raises(UsageError, match=part):
         check_out(tmp_path / name, [tmp_path / "gone.csv", tmp_path / "read.csv"])
+
+
+def test_text_is_no_formula(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with open_out(path, ("=1+1",)) as out:
+        out.write(result(0, **{"=1+1": 3}) | {"file": "@a.bin", "truth": "-wave"})
+        out.write(result(1, **{"=1+1": 3, "+b": 9}))
+    first, second = rows(path)
+    assert [first[name] for name in ("file", "class", "truth")] == ["'@a.bin", "'=1+1", "'-wave"]
+    assert (first["score_=1+1"], second["class"]) == ("3", "'+b")

@@ -47,3 +47,14 @@ def test_files_that_are_no_results(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("0.5", "half", 1))
     with pytest.raises(CommandError, match=r"line 2 of .*sweep\.csv is damaged"):
         ResultsCsv(path)
+
+
+def test_text_is_no_formula(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.csv"
+    rows = [_row(n, preset="=1+1", value="-3") for n in (1, 2, 3)]
+    with ResultsCsv(path) as results:
+        results.add([rows])
+    assert ",'=1+1," in path.read_text()
+    assert ",-3," in path.read_text()
+    with ResultsCsv(path) as results:
+        assert list(results.trials.values()) == [rows]

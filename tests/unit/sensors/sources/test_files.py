@@ -20,7 +20,6 @@ from spikewire.sensors import (
     SensorError,
     ShelfSource,
     SourceError,
-    read_labels,
 )
 
 
@@ -177,32 +176,3 @@ async def test_the_shelf_plays_what_is_asked_for(tmp_path: Path, taker: Taker) -
         assert (await shelf.play("b.bin")).events == 1
         nursery.cancel_scope.cancel()
     assert [p.last for p in taker.packets] == [True] * len(taker.packets)
-
-
-def test_label_files(tmp_path: Path) -> None:
-    path = tmp_path / "labels.csv"
-    path.write_text("class,startTime_usec,endTime_usec\n2,300,500\n1,100,350\n")
-    # The first runs into the second and is ended there.
-    assert read_labels(path) == [Label("1", 100, 300), Label("2", 300, 500)]
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("1,5\n2,3\n", "line 1: expected"),
-        ("1,50,40\n", "line 1: the label ends"),
-        ("a,b,c\n1,x,3\n", "line 2: expected"),
-    ],
-)
-def test_wrong_label_files_are_refused(text: str, says: str, tmp_path: Path) -> None:
-    path = tmp_path / "labels.csv"
-    path.write_text(text)
-    with pytest.raises(SensorError, match=says):
-        read_labels(path)
-
-
-@pytest.mark.data
-def test_the_real_label_file(data_dir: Path) -> None:
-    labels = read_labels(data_dir / "dvs_gesture" / "user01_natural_labels.csv")
-    assert [label.name for label in labels].count("8") == 2
-    assert all(a.stop_us <= b.start_us for a, b in itertools.pairwise(labels))
