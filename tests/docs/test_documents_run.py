@@ -318,3 +318,8 @@ def test_a_line_that_fails_is_named(tmp_path: Path) -> None:
     stage.do(line, line.text)
     with pytest.raises(AssertionError, match="exit code 3"):
         stage.end()
+
+
+def test_a_line_without_an_end_is_left_running() -> None:
+    assert not any(map(Stage._endless, ("spikewire gesture --for 12s", "spikewire watch --once")))
+    assert all(map(Stage._endless, ("spikewire demo --for 0s", "spikewire watch")))

@@ -212,7 +212,7 @@ class Stage:
     @staticmethod
     def _endless(text: str) -> bool:
         named = commands_in(text)
-        bounded = re.search(r" --(for|once|speed max|seconds [1-9])\b", text) or "duration=" in text
+        bounded = re.search(r" --(for [1-9]|(once|speed max)\b)", text) or "duration=" in text
         return bool(named) and named[0] in ENDLESS and not bounded
 
     def _start(self, line: Line, text: str) -> None:
