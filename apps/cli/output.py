@@ -53,16 +53,24 @@ def json_line(record: Mapping[str, Any]) -> str:
 
 def print_error(message: str) -> None:
     """Print one sentence on standard error."""
-    told = without_controls(" ".join(message.split()))
-    print(f"spikewire: {told}", file=sys.stderr, flush=True)
+    print(error_line(message), file=sys.stderr, flush=True)
+
+
+def error_line(message: str) -> str:
+    """Write a sentence on one line, as errors are told; without control characters."""
+    return f"spikewire: {without_controls(' '.join(message.split()))}"
 
 
 def print_traceback(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None, /
 ) -> None:
     """Print the traceback of a fault on standard error."""
-    lines = traceback.format_exception(kind, error, trace)
-    print(without_controls("".join(lines)), end="", file=sys.stderr, flush=True)
+    print(traceback_text(error), end="", file=sys.stderr, flush=True)
+
+
+def traceback_text(error: BaseException) -> str:
+    """Write the traceback of a fault, without control characters."""
+    return without_controls("".join(traceback.format_exception(error)))
 
 
 def print_note(message: str) -> None:

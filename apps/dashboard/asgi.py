@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from spikewire._hosts import host_allowed, own_names
 from spikewire.apps.cli.errors import CommandError
-from spikewire.apps.dashboard.security import (
-    SECURITY_HEADERS,
-    host_allowed,
-    origin_allowed,
-    own_names,
-)
+from spikewire.apps.dashboard.security import SECURITY_HEADERS, origin_allowed
 from spikewire.apps.dashboard.websocket_relay import Relay
 from spikewire.runtime import ServiceAddress
 

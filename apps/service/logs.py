@@ -7,14 +7,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, cast
 
-from spikewire.apps.cli.output import json_line, print_error, print_traceback
+from rich.console import Console
+
+from spikewire.apps.cli.log_writer import LogWriter
+from spikewire.apps.cli.output import PlainConsole, error_line, json_line, traceback_text
 
 _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class Log(logging.Handler):
     """Log handler that prints on standard error and remembers the last warnings.
+
+    A thread writes: a log that nobody reads holds nothing up.
 
     Parameters
     ----------
@@ -31,6 +37,7 @@ class Log(logging.Handler):
         super().__init__()
         self.warnings: list[str] = []
         self._structured = structured
+        self._writer = LogWriter()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
@@ -41,11 +48,20 @@ class Log(logging.Handler):
         if not self._structured:
             pipeline = _pipeline()
             told = message if pipeline in (None, "main") else f"{pipeline}: {message}"
-            print_error(told)
-            if record.exc_info:
-                print_traceback(*record.exc_info)
+            self._writer.write(f"{error_line(told)}\n")
+            if record.exc_info and record.exc_info[1] is not None:
+                self._writer.write(traceback_text(record.exc_info[1]))
             return
-        print(json_line(self._map(record, message)), file=sys.stderr, flush=True)
+        self._writer.write(f"{json_line(self._map(record, message))}\n")
+
+    def console(self) -> Console:
+        """Return a console for notes between the lines of the log."""
+        return PlainConsole(file=cast(IO[str], _Notes(self._writer)), highlight=False)
+
+    def close(self) -> None:
+        """Write what waits, as far as it is read."""
+        self._writer.close()
+        super().close()
 
     def _map(self, record: logging.LogRecord, message: str) -> dict[str, object]:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -62,6 +78,25 @@ class Log(logging.Handler):
         return told | {
             k: v if isinstance(v, int | float | str) else str(v) for k, v in extra.items()
         }
+
+
+class _Notes:
+    """The file of a console that writes through the log's thread."""
+
+    encoding = "utf-8"
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def write(self, text: str) -> int:
+        self._writer.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: waiting is the thread's."""
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 def _pipeline() -> str | None:
@@ -90,3 +125,4 @@ def log_to_stderr(level: str, style: str) -> Iterator[Log]:
     finally:
         logger.removeHandler(log)
         logger.setLevel(before)
+        log.close()

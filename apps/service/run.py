@@ -25,7 +25,7 @@ from spikewire.apps.cli.options.shared import (
     NetworkOptions,
     SourceOptions,
 )
-from spikewire.apps.cli.output import print_json, stderr_console
+from spikewire.apps.cli.output import print_json
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
@@ -34,6 +34,8 @@ from spikewire.apps.service.logs import Log, log_to_stderr
 from spikewire.apps.service.session import SessionWriter
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from spikewire.runtime import Configured, Pipeline, PipelineConfig, Service, Settings
 
 
@@ -311,7 +313,7 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(serve)
-            _announce(service, as_json)
+            _announce(service, as_json, log.console())
             if for_us is not None:
                 nursery.start_soon(stop_after, service, for_us / 1e6)
     except BaseException as error:
@@ -324,11 +326,12 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
             if isinstance(pipeline.record, SessionWriter):
                 recorded[name] = pipeline.record.close()
     for name, pipeline in service.pipelines.items():
-        _conclude(pipeline, as_json, recorded.get(name), several=len(service.pipelines) > 1)
+        several = len(service.pipelines) > 1
+        _conclude(pipeline, as_json, recorded.get(name), log.console(), several=several)
     return DONE if served else FAILED
 
 
-def _announce(service: Service, as_json: bool) -> None:
+def _announce(service: Service, as_json: bool, out: Console) -> None:
     host, port = service.addresses[0]
     if as_json:
         pipelines = [
@@ -341,7 +344,6 @@ def _announce(service: Service, as_json: bool) -> None:
         hello = {**pipelines[0], "http": service.http_address, "pipelines": pipelines}
         print_json({"type": "listening", "host": host, "port": port, **hello})
         return
-    out = stderr_console()
     for name, pipeline in service.pipelines.items():
         learning = "learning" if pipeline.settings.learn else "not learning"
         classes = ", ".join(pipeline.network.classes)
@@ -356,7 +358,14 @@ def _announce(service: Service, as_json: bool) -> None:
     out.print(text, markup=False, soft_wrap=True)
 
 
-def _conclude(pipeline: Pipeline, as_json: bool, recorded: Path | None, *, several: bool) -> None:
+def _conclude(
+    pipeline: Pipeline,
+    as_json: bool,
+    recorded: Path | None,
+    out: Console,
+    *,
+    several: bool,
+) -> None:
     """Print the computed totals, and each loss under its own name."""
     counters = {str(name): int(count) for name, count in pipeline.source.counters.items()}
     done = pipeline.summary()
@@ -370,7 +379,6 @@ def _conclude(pipeline: Pipeline, as_json: bool, recorded: Path | None, *, sever
     if as_json:
         print_json(record)
         return
-    out = stderr_console()
     before = f"{pipeline.name}: " if several else ""
     text = f"{done.events} events, {done.results} results, {done.updates} updates"
     out.print(f"{before}{done.reason}: {text}", markup=False)

@@ -8,10 +8,16 @@ sends from cancellation, so that it would wait forever for a peer that does not 
 from __future__ import annotations
 
 import logging
+import math
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import trio
+
+from spikewire.runtime.net.listener import PatientListener
 
 _FAREWELL_S = 0.6
 _MOST = 64
@@ -30,10 +36,11 @@ class AsgiServer:
         Set when the server ends; the application may wait for it.
     websocket_bytes
         The longest message that a WebSocket may send.
-    read_s
-        How long a peer may take to send its request; None: for ever.
+    request_s
+        How long a peer may take to send a whole request, and to read an answer; None: for ever.
     most
-        Connections at a time; more are closed as they come.
+        Connections at a time. A newer one takes the place of the oldest one without a request; if
+        all have one, it is closed.
     """
 
     def __init__(
@@ -42,7 +49,7 @@ class AsgiServer:
         closing: trio.Event | None = None,
         *,
         websocket_bytes: int = 1024,
-        read_s: int | None = None,
+        request_s: float | None = None,
         most: int = _MOST,
     ) -> None:
         from hypercorn.app_wrappers import ASGIWrapper
@@ -55,11 +62,11 @@ class AsgiServer:
         self._config.errorlog = log
         self._config.include_server_header = False
         self._config.websocket_max_message_size = websocket_bytes
-        self._config.read_timeout = read_s
+        self._request_s = math.inf if request_s is None else request_s
         self._context = WorkerContext(None)
         self._closing = trio.Event() if closing is None else closing
         self._most = most
-        self._open: dict[trio.SocketStream, trio.CancelScope] = {}
+        self._open: dict[trio.SocketStream, _Peer] = {}  # the oldest comes first
         self._left = trio.Event()
 
     async def serve(self, listeners: list[trio.SocketListener], dead_ms: int) -> None:
@@ -78,7 +85,8 @@ class AsgiServer:
                 listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, dead_ms)
         async with trio.open_nursery() as handlers:
             try:
-                await trio.serve_listeners(self._handle, listeners, handler_nursery=handlers)
+                patient = [PatientListener(one) for one in listeners]
+                await trio.serve_listeners(self._handle, patient, handler_nursery=handlers)
             finally:
                 handlers.start_soon(self._end)
 
@@ -87,11 +95,13 @@ class AsgiServer:
         from hypercorn.trio.tcp_server import TCPServer
         from hypercorn.typing import ConnectionState
 
-        if self._closing.is_set() or len(self._open) >= self._most:
+        if self._closing.is_set() or not self._make_room():
             await trio.aclose_forcefully(stream)
             return
         with trio.CancelScope(shield=True) as scope:
-            self._open[stream] = scope
+            peer = self._open[stream] = _Peer(scope, self._request_s)
+            _PEER.set(peer)
+            peer.listen()
             try:
                 worker: Any = TCPServer
                 await worker(self._app, self._config, self._context, ConnectionState({}), stream)
@@ -100,8 +110,20 @@ class AsgiServer:
                 log.info("a connection ended by its peer's fault: %r", error)
                 await trio.aclose_forcefully(stream)
             finally:
-                del self._open[stream]
+                self._open.pop(stream, None)
                 self._left.set()
+        stream.socket.close()
+
+    def _make_room(self) -> bool:
+        if len(self._open) < self._most:
+            return True
+        for stream, peer in self._open.items():
+            if not peer.asked:
+                # It is no longer counted: a newer one need not wait for its end.
+                del self._open[stream]
+                peer.scope.cancel()
+                return True
+        return False
 
     async def _end(self) -> None:
         """Let the connections say their last words, for a moment at most, and close them."""
@@ -111,9 +133,36 @@ class AsgiServer:
             while self._open:
                 self._left = trio.Event()
                 await self._left.wait()
-        for stream, scope in self._open.items():
-            scope.cancel()
+        for stream, peer in self._open.items():
+            peer.scope.cancel()
             stream.socket.close()
+
+
+class _Peer:
+    """A connection: how many of its requests are being answered, and how long it may be silent."""
+
+    def __init__(self, scope: trio.CancelScope, request_s: float) -> None:
+        self.scope = scope
+        self.asked = 0
+        self._request_s = request_s
+
+    def listen(self) -> None:
+        """Begin the time that the peer has for a request."""
+        self.scope.deadline = trio.current_time() + self._request_s
+
+    @contextmanager
+    def answered(self) -> Iterator[None]:
+        """Answer a request within the block."""
+        self.asked += 1
+        self.listen()
+        try:
+            yield
+        finally:
+            self.asked -= 1
+            self.listen()
+
+
+_PEER: ContextVar[_Peer] = ContextVar("peer")
 
 
 def _calm(app: Any) -> Any:
@@ -126,7 +175,8 @@ def _calm(app: Any) -> Any:
 
     async def calm(scope: Any, receive: Any, send: Any) -> None:
         try:
-            await app(scope, receive, send)
+            with _PEER.get().answered():
+                await app(scope, receive, send)
         except (HttpError, WebSocketError) as error:
             log.info("a peer broke the protocol: %s", error)
 

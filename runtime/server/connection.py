@@ -8,7 +8,7 @@ import os
 import ssl
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import trio
 
@@ -16,7 +16,7 @@ from spikewire.runtime.broker.broker import RETAINED
 from spikewire.runtime.broker.subscriber_queue import SubscriberQueue
 from spikewire.runtime.errors import ProtocolError
 from spikewire.runtime.pipeline.pipeline import PIPELINE, Pipeline
-from spikewire.runtime.protocol.frames import Framer, encode
+from spikewire.runtime.protocol.frames import HEADER_BYTES, Framer, encode
 from spikewire.runtime.protocol.messages import (
     PROTOCOL,
     ClientMessage,
@@ -29,14 +29,16 @@ from spikewire.runtime.protocol.messages import (
     error_reply,
     matching,
 )
+from spikewire.runtime.server.admission import HELLO_BYTES, Admission, Allowed
+from spikewire.runtime.server.farewell import LINGER_S, end_sending, error_frame, no_place
+from spikewire.runtime.server.refusals import RefusalLog
 from spikewire.runtime.settings.settings import Settings
 
 log = logging.getLogger("spikewire.runtime")
 
 _CHUNK = 64 * 1024
-# After an error the peer is read for a moment, so that closing does not destroy the error on
-# its way (TCP resets a connection that is closed with unread input).
-_LINGER_S = 0.5
+# A stranger can make the service hold no more than this.
+_HELLO_CHUNK = HEADER_BYTES + HELLO_BYTES
 _LINGER_BYTES = 1024 * 1024
 
 
@@ -48,7 +50,6 @@ _GATHERED_BYTES = 256 * 1024
 _BURST_S = 0.001
 # Elsewhere a socket is no file that one can write to.
 _CAN_SEND_NOW = os.name == "posix"
-Allowed = Literal["watch", "control"]
 _IDS = 1024  # ids of a connection's last requests, none of which may come again
 
 
@@ -56,13 +57,14 @@ class ServiceApi(Protocol):
     """The parts of a service that a connection uses."""
 
     settings: Settings
+    admission: Admission
+    refusals: RefusalLog
     refused_requests: int
     refused_handshakes: int
 
     def next_phase(self) -> float: ...
     def find(self, name: str | None) -> Pipeline | None: ...
     def hello(self, pipeline: Pipeline, may: Allowed) -> dict[str, Any]: ...
-    def admit(self, token: str | None) -> Allowed | None: ...
 
 
 class Connection:
@@ -76,7 +78,8 @@ class Connection:
         settings = service.settings
         self._stream = stream
         self._service = service
-        self._framer = Framer(settings.frame_bytes)
+        self._framer = Framer(HELLO_BYTES)
+        self._scope = trio.CancelScope()
         self._writer_scope = trio.CancelScope()
         self._reading = False
         self._greeted = False
@@ -97,14 +100,25 @@ class Connection:
 
     async def run(self) -> None:
         """Serve until either side ends it; faults of the peer are not raised."""
+        admission = self._service.admission
+        if admission.meet(self._scope):
+            self._service.refusals.tell(
+                logging.WARNING, "a connection without a hello made room for a newer one"
+            )
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, nursery.cancel_scope)
-                await self._read()
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write, nursery.cancel_scope)
+                    await self._read()
         finally:
+            admission.leave(self._scope, self._greeted)
             if self._with is not None:
                 self._with.broker.detach(self._queue)
             await trio.aclose_forcefully(self._stream)
+
+    @property
+    def _chunk(self) -> int:
+        return _CHUNK if self._greeted else _HELLO_CHUNK
 
     def _hurry_writer(self) -> None:
         limit = trio.current_time() + self._service.settings.goodbye_s
@@ -127,8 +141,10 @@ class Connection:
         finally:
             self._reading = False
         if fault is not None:
-            log.info("%s broke the protocol: %s", self._name, fault)
-            self._queue.finish(_error(fault))
+            self._service.refusals.tell(
+                logging.INFO, "%s broke the protocol: %s", self._name, fault
+            )
+            self._queue.finish(error_frame(fault))
             self._hurry_writer()
         else:
             # The peer reads no more, or cannot ask any more: what waits is sent, then it ends.
@@ -140,17 +156,18 @@ class Connection:
         reason = error.__cause__
         if isinstance(reason, ssl.SSLError) and not self._greeted:
             self._service.refused_handshakes += 1
-            log.warning("%s made no TLS handshake: %s", self._name, reason.reason or reason)
+            self._service.refusals.tell(
+                logging.WARNING, "%s made no TLS handshake: %s", self._name, reason.reason or reason
+            )
 
     async def _handshake(self) -> Pipeline:
-        with trio.move_on_after(self._service.settings.hello_s) as scope:
+        limit_s = self._service.admission.hello_s
+        with trio.move_on_after(limit_s) as scope:
             message = await self._read_message()
             if message is None:
                 raise trio.BrokenResourceError
         if scope.cancelled_caught:
-            raise ProtocolError(
-                "hello_late", f"No hello came within {self._service.settings.hello_s:g} s."
-            )
+            raise ProtocolError("hello_late", f"No hello came within {limit_s:g} s.")
         if not isinstance(message, Hello):
             raise ProtocolError("hello_first", "The first message of a connection is a hello.")
         if message.protocol != PROTOCOL:
@@ -160,12 +177,11 @@ class Connection:
         if message.client:
             # As a literal: a name must not be able to forge lines of a log.
             self._name = f"client {message.client!r}"
-        self._may = self._service.admit(message.token)
+        self._may = self._service.admission.rights(message.token)
         if self._may is None:
-            log.warning(
-                "%s was refused: it brought %s token",
-                self._name,
-                "no" if message.token is None else "a wrong",
+            kind = "no" if message.token is None else "a wrong"
+            self._service.refusals.tell(
+                logging.WARNING, "%s was refused: it brought %s token", self._name, kind
             )
             raise ProtocolError("wrong_token", "This service wants a token, and not that one.")
         pipeline = self._service.find(message.pipeline)
@@ -173,11 +189,14 @@ class Connection:
             raise ProtocolError(
                 "unknown_pipeline", f"This service has no pipeline {message.pipeline!r}."
             )
+        if not self._service.admission.greet(self._scope):
+            raise no_place(self._service.settings)
+        self._greeted = True
+        self._framer.limit = self._service.settings.frame_bytes
         PIPELINE.set(pipeline.name)
         self._with = pipeline
         log.info("%s said hello", self._name)
         await self._queue.answer(encode(self._service.hello(pipeline, self._may)))
-        self._greeted = True
         return pipeline
 
     async def _read_message(self) -> ClientMessage | None:
@@ -187,7 +206,7 @@ class Connection:
             if self._framer.partial and deadline == math.inf:
                 deadline = trio.current_time() + self._service.settings.frame_s
             with trio.move_on_at(deadline) as scope:
-                data = await self._stream.receive_some(_CHUNK)
+                data = await self._stream.receive_some(self._chunk)
             if scope.cancelled_caught:
                 raise ProtocolError(
                     "frame_late",
@@ -223,7 +242,10 @@ class Connection:
             self._ids.append(message.id)
         if fault is None:
             return None
-        log.warning("%s: %s refused: %s", self._name, type(message).__name__.lower(), fault[1])
+        kind = type(message).__name__.lower()
+        self._service.refusals.tell(
+            logging.WARNING, "%s: %s refused: %s", self._name, kind, fault[1]
+        )
         self._service.refused_requests += 1
         return {"tick": pipeline.network_task.tick, **error_reply(*fault)}
 
@@ -282,7 +304,7 @@ class Connection:
                     await self._stream.send_all(self._with_more(frame))
                     self._sent_at = trio.current_time()
                 await end_sending(self._stream)
-                connection.deadline = trio.current_time() + _LINGER_S
+                connection.deadline = trio.current_time() + LINGER_S
                 if self._reading:
                     # After a goodbye: the reader waits for the peer to close.
                     return
@@ -351,34 +373,7 @@ class Connection:
         """Read and forget, until the peer has closed too."""
         budget = _LINGER_BYTES
         while budget > 0:
-            data = await self._stream.receive_some(_CHUNK)
+            data = await self._stream.receive_some(self._chunk)
             if not data:
                 return
             budget -= len(data)
-
-
-async def end_sending(stream: trio.abc.Stream) -> None:
-    """Tell the peer that nothing more comes, where the stream can say so and go on reading.
-
-    TLS cannot: its peer sees the end when the connection closes.
-    """
-    if isinstance(stream, trio.abc.HalfCloseableStream):
-        await stream.send_eof()
-
-
-async def refuse(stream: trio.abc.Stream, code: str, message: str) -> None:
-    """Tell a peer why it cannot be served, and close."""
-    try:
-        with trio.move_on_after(_LINGER_S):
-            await stream.send_all(_error(ProtocolError(code, message)))
-            await end_sending(stream)
-            while await stream.receive_some(_CHUNK):
-                pass
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        pass
-    finally:
-        await trio.aclose_forcefully(stream)
-
-
-def _error(fault: ProtocolError) -> bytes:
-    return encode({"type": "error", "code": fault.code, "message": str(fault)})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from spikewire.runtime.pipeline.pipeline import Pipeline
+from spikewire.runtime.server.admission import Admission
+from spikewire.runtime.server.refusals import RefusalLog
 from spikewire.runtime.settings.settings import Settings
 
 
@@ -23,12 +25,13 @@ class MonitoredService(Protocol):
     @property
     def refused(self) -> int: ...
     @property
+    def admission(self) -> Admission: ...
+    @property
+    def refusals(self) -> RefusalLog: ...
+    @property
     def refused_handshakes(self) -> int: ...
     @property
-    def refused_tokens(self) -> int: ...
-    @property
     def refused_requests(self) -> int: ...
-    def admit(self, token: str | None) -> Literal["watch", "control"] | None: ...
 
 
 def faults(pipeline: Pipeline) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import trio
 
+from spikewire._hosts import host_allowed, own_names
 from spikewire.runtime.errors import ServiceError
 from spikewire.runtime.net.asgi_server import AsgiServer, address_of
 from spikewire.runtime.pipeline.counters import LATENCY_BOUNDS_US
@@ -21,7 +22,9 @@ from spikewire.runtime.server.health import MonitoredService, faults, health
 log = logging.getLogger("spikewire.runtime")
 
 PATIENCE_S = 5
-"""Seconds that a peer has to send the rest of a request, and to read an answer."""
+"""Seconds that a peer has to send a whole request, and to read an answer."""
+
+_OTHER_NAME = "This server has another name.\n"
 
 
 class Collector:
@@ -65,7 +68,8 @@ class Collector:
         for what, count in (
             ("connections", service.refused),
             ("handshakes", service.refused_handshakes),
-            ("tokens", service.refused_tokens),
+            ("strangers", service.admission.dropped_strangers),
+            ("tokens", service.admission.refused_tokens),
             ("requests", service.refused_requests),
         ):
             refused.add_metric([what], count)
@@ -139,22 +143,34 @@ def make_app(service: MonitoredService) -> Any:
         from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
         from starlette.applications import Starlette
         from starlette.requests import Request
-        from starlette.responses import JSONResponse, Response
+        from starlette.responses import JSONResponse, PlainTextResponse, Response
         from starlette.routing import Route
     except ImportError:
         raise ServiceError(
             "The pages /metrics and /healthz need pip install 'spikewire[http]'."
         ) from None
     registry = CollectorRegistry(auto_describe=False)
+    names = own_names(service.settings.host, service.settings.public)
     registry.register(Collector(service))
 
     def admitted(request: Request) -> bool:
-        if service.admit(_bearer(request.headers.get("authorization"))) is not None:
+        token = _bearer(request.headers.get("authorization"))
+        if service.admission.rights(token) is not None:
             return True
-        log.warning("a request for %s was refused: it brought no right token", request.url.path)
+        service.refusals.tell(
+            logging.WARNING, "a request for %s was refused: it brought no right token",
+            request.url.path,
+        )  # fmt: skip
         return False
 
+    def foreign(request: Request) -> bool:
+        # A browser that was made to take a foreign page for one of this server brings no token.
+        open_to_all = not service.settings.wants_token
+        return open_to_all and not host_allowed(request.headers.get("host"), names)
+
     async def metrics(request: Request) -> Response:
+        if foreign(request):
+            return PlainTextResponse(_OTHER_NAME, 421)
         if not admitted(request):
             return Response(
                 "This service wants a token: Authorization: Bearer TOKEN\n",
@@ -165,6 +181,8 @@ def make_app(service: MonitoredService) -> Any:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(request: Request) -> Response:
+        if foreign(request):
+            return PlainTextResponse(_OTHER_NAME, 421)
         well, told = health(service)
         # What keeps a service alive often cannot bring a token: it learns whether all is well, and
         # no more. That is no refusal; a wrong token is one.
@@ -198,4 +216,4 @@ async def serve_http(
         reason = error.strerror or str(error)
         raise ServiceError(f"Cannot listen on {host}, port {port}: {reason}.") from None
     task_status.started(address_of(host, listeners[0]))
-    await AsgiServer(app, read_s=PATIENCE_S).serve(listeners, 1000 * PATIENCE_S)
+    await AsgiServer(app, request_s=PATIENCE_S).serve(listeners, 1000 * PATIENCE_S)

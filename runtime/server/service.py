@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import os
 import signal
@@ -10,18 +9,22 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any
 
 import trio
 
 from spikewire.runtime.errors import ServiceError
 from spikewire.runtime.interfaces import InThread, NetworkLike, Recorder, SourceLike
+from spikewire.runtime.net.listener import PatientListener
 from spikewire.runtime.net.tls import limit_sending, reload_certificate, server_context
 from spikewire.runtime.net.unix_socket import open_unix
 from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline, Summary
 from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
-from spikewire.runtime.server.connection import Connection, refuse
+from spikewire.runtime.server.admission import Admission, Allowed
+from spikewire.runtime.server.connection import Connection
+from spikewire.runtime.server.farewell import no_place, refuse
 from spikewire.runtime.server.metrics import serve_http
+from spikewire.runtime.server.refusals import RefusalLog
 from spikewire.runtime.settings.reload import changed, merged
 from spikewire.runtime.settings.settings import Settings
 
@@ -105,9 +108,8 @@ class Service:
         self.pipelines = pipelines
         self.addresses: tuple[tuple[str, int], ...] = ()
         self.http_address: str | None = None
-        self.connections = 0
-        self.refused = 0
-        self.refused_tokens = 0
+        self.admission = Admission(lambda: self.settings)
+        self.refusals = RefusalLog(log, lambda: self.settings.refusals_logged)
         self.refused_handshakes = 0
         self.refused_requests = 0
         self._reload = reload
@@ -117,6 +119,16 @@ class Service:
         self._left = trio.Event()
         for pipeline in pipelines.values():
             pipeline.facts = self._facts
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return self.admission.connections
+
+    @property
+    def refused(self) -> int:
+        """Connections refused because all were in use."""
+        return self.admission.refused
 
     # -- what connections use --------------------------------------------------------------------
 
@@ -134,7 +146,7 @@ class Service:
         """Return the pipeline of that name, or the first; None if there is none."""
         return self.first if name is None else self.pipelines.get(name)
 
-    def hello(self, pipeline: Pipeline, may: Literal["watch", "control"]) -> dict[str, Any]:
+    def hello(self, pipeline: Pipeline, may: Allowed) -> dict[str, Any]:
         """Make the hello to a connection about ``pipeline``."""
         settings, network = self.settings, pipeline.network
         return {
@@ -167,46 +179,26 @@ class Service:
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "connections": self.connections,
-            "refused_connections": self.refused,
+            "connections": self.admission.connections,
+            "refused_connections": self.admission.refused,
+            "refused_strangers": self.admission.dropped_strangers,
             "refused_handshakes": self.refused_handshakes,
-            "refused_tokens": self.refused_tokens,
+            "refused_tokens": self.admission.refused_tokens,
             "refused_requests": self.refused_requests,
         }
 
-    def admit(self, token: str | None) -> Literal["watch", "control"] | None:
-        """Return the rights of a peer with this token; None: it is not admitted."""
-        watch, control = self.settings.watch_token, self.settings.control_token
-        if not self.settings.wants_token:
-            return "control"
-        given = (token or "").encode()
-        # Both are compared always, each in constant time: the answer's delay tells nothing.
-        controls = hmac.compare_digest(given, (control or "").encode()) and control is not None
-        watches = hmac.compare_digest(given, (watch or "").encode()) and watch is not None
-        if controls:
-            return "control"
-        if watches:
-            return "watch"
-        self.refused_tokens += 1
-        return None
-
     async def converse(self, stream: trio.abc.Stream) -> None:
         """Serve one peer until it leaves, or is told goodbye."""
-        if self.connections >= self.settings.connections:
-            self.refused += 1
+        if self.admission.full:
+            self.admission.refused += 1
             if self._refusing >= _MOST_REFUSING:
                 # In a flood there is no time for explanations.
                 await trio.aclose_forcefully(stream)
                 return
             self._refusing += 1
-            await refuse(
-                stream,
-                "too_many_connections",
-                f"All {self.settings.connections} connections are in use.",
-            )
+            await refuse(stream, no_place(self.settings))
             self._refusing -= 1
             return
-        self.connections += 1
         try:
             limit_sending(stream)
             await Connection(stream, self).run()
@@ -214,7 +206,6 @@ class Service:
             # A fault of ours in one conversation must not end the others.
             log.exception("a connection ended by an unforeseen error")
         finally:
-            self.connections -= 1
             self._left.set()
             self._left = trio.Event()
 
@@ -265,6 +256,7 @@ class Service:
         listeners = await self._open_listeners() if listen else []
         async with trio.open_nursery() as outer:
             doors = trio.CancelScope()
+            outer.start_soon(self.refusals.run)
             if listeners:
                 outer.start_soon(self._accept, listeners, doors, outer)
             if listen and self.settings.http_port is not None:
@@ -310,9 +302,9 @@ class Service:
             (str(name[0]), int(name[1]))
             for name in (listener.socket.getsockname() for listener in plain)
         )
-        listeners: list[trio.abc.Listener[Any]] = list(plain)
+        listeners: list[trio.abc.Listener[Any]] = [PatientListener(one) for one in plain]
         if context is not None:
-            listeners = [trio.SSLListener(one, context, https_compatible=True) for one in plain]
+            listeners = [trio.SSLListener(one, context, https_compatible=True) for one in listeners]
         if self.settings.unix_path is not None:
             try:
                 listeners.append(await open_unix(self.settings.unix_path))

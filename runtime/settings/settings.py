@@ -64,7 +64,12 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     stats_every_s
         Seconds between two messages of the stats topic.
     connections
-        Most connections at a time.
+        Most connections at a time that have said hello.
+    strangers
+        Most connections at a time that have not said hello; a newer one takes the oldest one's
+        place.
+    refusals_logged
+        Most refusals and failed handshakes that are logged in 60 s; the others are told as a sum.
     frame_bytes
         Longest message accepted, in bytes.
     subscriber_messages, subscriber_bytes
@@ -112,6 +117,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     checkpoint_keep: int = 3
     stats_every_s: float = 1.0
     connections: int = 256
+    strangers: int = 256
+    refusals_logged: int = 20
     frame_bytes: int = 1024 * 1024
     subscriber_messages: int = 1024
     subscriber_bytes: int = 4 * 1024 * 1024
@@ -189,6 +196,8 @@ _WHOLE = (
     ("undo_lessons", 0, 1000),
     ("checkpoint_keep", 1, 10_000),
     ("connections", 1, 100_000),
+    ("strangers", 1, 100_000),
+    ("refusals_logged", 0, 1_000_000),
     ("frame_bytes", 4096, 64 * 1024 * 1024),
     ("history_messages", 0, 1_000_000),
     ("history_bytes", 0, 1024**3),

@@ -19,6 +19,7 @@ LIMITS: dict[str, Any] = {
     "hello_s": 3.0, "frame_s": 1.5, "frame_bytes": 65536, "add_classes": False,
 }  # fmt: skip
 PAUSE_S = 0.06
+HELLO_BYTES = 4096
 DEEP = (300, 20_000, 60_000)
 
 End = Literal["read", "half", "reset", "close"]
@@ -68,6 +69,12 @@ def _maybe_hello(rng: random.Random) -> bytes:
     return HELLO if rng.random() < 0.7 else b""
 
 
+def _bad_frame(rng: random.Random, body: bytes) -> Attempt:
+    hello = _maybe_hello(rng)
+    short = hello or len(body) <= HELLO_BYTES
+    return _gets("malformed invalid" if short else "frame_too_large", hello + frame(body))
+
+
 def empty_frame(rng: random.Random) -> Attempt:
     return _gets("empty_frame", _maybe_hello(rng) + bytes(4) + rng.randbytes(rng.choice([0, 90])))
 
@@ -97,7 +104,7 @@ def nested(rng: random.Random) -> Attempt:
     deep = rng.choice([b"\x91", b"\x81\xa1a", b"\x81\xa4type"])
     levels = rng.choice(DEEP) // len(deep)
     head = rng.choice([b"", b"\x82\xa2id", b"\x82\xa4type\xa6status\xa2id"])
-    return _gets("malformed invalid", _maybe_hello(rng) + frame(head + deep * levels))
+    return _bad_frame(rng, head + deep * levels)
 
 
 def wrong_types(rng: random.Random) -> Attempt:
@@ -150,7 +157,7 @@ def patterns(rng: random.Random) -> Attempt:
 def huge_counts(rng: random.Random) -> Attempt:
     body = rng.choice([b"\xdd", b"\xdf", b"\xc6", b"\xdb"]) + b"\xff\xff\xff\xff"
     head = rng.choice([b"", b"\x82\xa4type\xa9subscribe\xa6topics"])
-    return _gets("malformed invalid", _maybe_hello(rng) + frame(head + body))
+    return _bad_frame(rng, head + body)
 
 
 def noise(rng: random.Random) -> Attempt:
@@ -160,7 +167,7 @@ def noise(rng: random.Random) -> Attempt:
 
 def noise_in_a_frame(rng: random.Random) -> Attempt:
     body = rng.randbytes(rng.choice([1, 2, 9, 100, 5_000, 60_000]))
-    return _gets("malformed invalid", _maybe_hello(rng) + frame(body))
+    return _bad_frame(rng, body)
 
 
 def out_of_turn(rng: random.Random) -> Attempt:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from spikewire.apps.dashboard.security import host_allowed, origin_allowed, own_names
+from spikewire._hosts import host_allowed, own_names
+from spikewire.apps.dashboard.security import origin_allowed
 
 
 def test_hosts() -> None:

@@ -200,10 +200,10 @@ async def test_tokens_can_be_changed(fakes, autojump_clock):
         fakes, {"a": fakes.Source()}, None, Settings(**tokens[0]), None,
         lambda: Settings(**tokens[1]),
     ) as (service, _):  # fmt: skip
-        assert service.admit("a" * 16) == "control"
+        assert service.admission.rights("a" * 16) == "control"
         await service.reload()
-        assert service.admit("a" * 16) is None
-        assert service.admit("b" * 16) == "control"
+        assert service.admission.rights("a" * 16) is None
+        assert service.admission.rights("b" * 16) == "control"
 
 
 async def test_wrong_settings_change_nothing(fakes, caplog, autojump_clock):

@@ -4,6 +4,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 
 import pytest
 import trio
@@ -82,10 +83,10 @@ async def test_with_tokens_the_pages_want_one(fakes, serving, caplog):
                               {"Authorization": "Bearer"}):  # fmt: skip
             code, text = await get(service, "/metrics", **authorization)
             assert (code, "spikewire_" in text) == (401, False)
-        assert service.refused_tokens == 5
+        assert service.admission.refused_tokens == 5
         assert "/metrics was refused" in caplog.text
         assert await get(service, "/healthz") == (200, '{"ok":true}')
-        assert service.refused_tokens == 5
+        assert service.admission.refused_tokens == 5
         for token in (watch, control):
             bearer = {"Authorization": f"bearer {token}"}
             code, text = await get(service, "/metrics", **bearer)
@@ -93,7 +94,7 @@ async def test_with_tokens_the_pages_want_one(fakes, serving, caplog):
             assert 'spikewire_refused_total{what="tokens"} 5.0' in text
             assert "faults" in json.loads((await get(service, "/healthz", **bearer))[1])
         assert (await get(service, "/healthz", Authorization="Basic abc"))[1] == '{"ok":true}'
-        assert service.refused_tokens == 6
+        assert service.admission.refused_tokens == 6
         assert "/healthz was refused" in caplog.text
         assert watch not in caplog.text
 
@@ -122,3 +123,52 @@ async def test_a_peer_that_breaks_http_costs_its_own_connection(said, fakes, ser
         assert (await get(service, "/healthz"))[0] == 200
         assert service.first.state == "running"
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("page", ["/metrics", "/healthz"])
+async def test_pages_answer_under_their_own_names_only(fakes, serving, page):
+    async with serving(fakes.Source(), fakes.Network()) as service:
+        for name in ("localhost:9464", "127.0.0.1", "[::1]:1", "192.168.1.5"):
+            assert (await get(service, page, Host=name))[0] == 200, name
+        for name in ("evil.example", "localhost.evil.example:80", ""):
+            assert await get(service, page, Host=name) == (421, "This server has another name.\n")
+
+
+async def test_a_right_token_is_enough_under_any_name(fakes, serving):
+    token = "control-secret-0123456789"
+    async with serving(fakes.Source(), fakes.Network(), control_token=token) as service:
+        monitor = {"Host": "spikewire.example"}
+        assert (await get(service, "/metrics", **monitor))[0] == 401
+        assert await get(service, "/healthz", **monitor) == (200, '{"ok":true}')
+        monitor["Authorization"] = f"Bearer {token}"
+        assert (await get(service, "/metrics", **monitor))[0] == 200
+
+
+async def test_health_answers_while_strangers_trickle(fakes, serving):
+    async with serving(fakes.Source(), fakes.Network()) as service:
+        host, _, port = service.http_address.removeprefix("http://").rpartition(":")
+        strangers = [await trio.open_tcp_stream(host, int(port)) for _ in range(150)]
+        for stream in strangers:
+            with suppress(trio.BrokenResourceError):
+                await stream.send_all(b"GET /healthz HTTP/1.1\r\nX: ")
+        for _ in range(3):
+            assert (await get(service, "/healthz"))[0] == 200
+            for stream in strangers:
+                with suppress(trio.BrokenResourceError):
+                    await stream.send_all(b"y")
+        for stream in strangers:
+            await stream.aclose()
+
+
+async def test_a_trickling_request_has_an_end(fakes, serving, monkeypatch):
+    monkeypatch.setattr("spikewire.runtime.server.metrics.PATIENCE_S", 1)
+    async with serving(fakes.Source(), fakes.Network()) as service:
+        host, _, port = service.http_address.removeprefix("http://").rpartition(":")
+        stream = await trio.open_tcp_stream(host, int(port))
+        began = trio.current_time()
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(b"G")
+                await trio.sleep(0.1)
+        assert trio.current_time() >= began + 1
+        await stream.aclose()

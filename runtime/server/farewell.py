@@ -1,0 +1,49 @@
+"""Last words to a peer: the error that ends its connection, and the end of sending."""
+
+from __future__ import annotations
+
+import trio
+
+from spikewire.runtime.errors import ProtocolError
+from spikewire.runtime.protocol.frames import encode
+from spikewire.runtime.settings.settings import Settings
+
+LINGER_S = 0.5
+"""Time for which a peer is read after an error, so that closing does not destroy the error on its
+way: TCP resets a connection that is closed with unread input."""
+_CHUNK = 4096
+
+
+async def end_sending(stream: trio.abc.Stream) -> None:
+    """Tell the peer that nothing more comes, where the stream can say so and go on reading.
+
+    TLS cannot: its peer sees the end when the connection closes.
+    """
+    if isinstance(stream, trio.abc.HalfCloseableStream):
+        await stream.send_eof()
+
+
+def no_place(settings: Settings) -> ProtocolError:
+    """Make the error for a peer that finds all places of clients taken."""
+    return ProtocolError(
+        "too_many_connections", f"All {settings.connections} connections are in use."
+    )
+
+
+async def refuse(stream: trio.abc.Stream, fault: ProtocolError) -> None:
+    """Tell a peer why it cannot be served, and close."""
+    try:
+        with trio.move_on_after(LINGER_S):
+            await stream.send_all(error_frame(fault))
+            await end_sending(stream)
+            while await stream.receive_some(_CHUNK):
+                pass
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+def error_frame(fault: ProtocolError) -> bytes:
+    """Encode the error that ends a connection."""
+    return encode({"type": "error", "code": fault.code, "message": str(fault)})
