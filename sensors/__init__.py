@@ -29,11 +29,18 @@ if TYPE_CHECKING:
     from spikewire.sensors.filters.filtered import Filtered
     from spikewire.sensors.filters.parse import make_chain, make_filter
     from spikewire.sensors.formats.csv_layout import parse_columns
+    from spikewire.sensors.recordings.aedat4_writer import Aedat4Writer
     from spikewire.sensors.recordings.describe import RecordingInfo, describe_recording
     from spikewire.sensors.recordings.excerpt import Excerpt
     from spikewire.sensors.recordings.labels import Label, read_labels, write_labels
     from spikewire.sensors.recordings.recording import Recording, open_recording
-    from spikewire.sensors.recordings.writers import WRITABLE_FORMATS, Aedat4Writer, write_events
+    from spikewire.sensors.recordings.times import Times
+    from spikewire.sensors.recordings.writers import (
+        WRITABLE_FORMATS,
+        WrittenRecording,
+        write_events,
+        write_recording,
+    )
     from spikewire.sensors.simulator.camera import Camera, Conditions, simulate
     from spikewire.sensors.simulator.dataset import (
         SimulatedRecording,
@@ -64,7 +71,7 @@ if TYPE_CHECKING:
     from spikewire.sensors.units import parse_bytes, parse_duration, parse_size, parse_speed
 
 _HOME = {
-    "Aedat4Writer": "recordings.writers",
+    "Aedat4Writer": "recordings.aedat4_writer",
     "AestreamCamera": "sources.aestream_camera",
     "BrokerError": "sources.nats.address",
     "Camera": "simulator.camera",
@@ -99,6 +106,7 @@ _HOME = {
     "SourceWrapper": "sources.wrapper",
     "SpifDecoder": "sources.spif",
     "StdinSource": "sources.stdin",
+    "Times": "recordings.times",
     "UdpSource": "sources.udp",
     "UsbCamera": "sources.usb_camera",
     "WRITABLE_FORMATS": "recordings.writers",
@@ -127,6 +135,8 @@ _HOME = {
     "subject_name": "sources.nats.address",
     "wrap_dataset": "datasets.external",
     "write_events": "recordings.writers",
+    "write_recording": "recordings.writers",
+    "WrittenRecording": "recordings.writers",
     "write_labels": "recordings.labels",
     "write_trials": "simulator.dataset",
 }
@@ -168,8 +178,10 @@ __all__ = [
     "SourceWrapper",
     "SpifDecoder",
     "StdinSource",
+    "Times",
     "UdpSource",
     "UsbCamera",
+    "WrittenRecording",
     "check_events",
     "check_subject",
     "describe_recording",
@@ -196,6 +208,7 @@ __all__ = [
     "wrap_dataset",
     "write_events",
     "write_labels",
+    "write_recording",
     "write_trials",
 ]
 

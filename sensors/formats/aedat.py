@@ -99,6 +99,7 @@ def _aedat2(data, events, state, layout):  # type: ignore[no-untyped-def]
             address = (np.int64(data[at]) << 8) | np.int64(data[at + 1])
         t = _big32(data, at + address_bytes)
         if address & not_dvs:
+            state[2 + (address >> 31)] += 1
             continue
         if t + (np.int64(1) << 31) < before:
             high += np.int64(1) << 32
@@ -119,16 +120,15 @@ class Aedat2:
 
     Source: iniVation's documentation of AEDAT 1.0 and 2.0. Addresses have 16 bits in version 1.0,
     32 in 2.0; what they mean is the chip's. The origin is moved to the upper left. Times that wrap
-    at 2**32 are unwrapped.
+    at 2**32 are unwrapped. Records that are no DVS events are left out.
     """
 
     fault: str | None = None
-    left_out: Mapping[str, int] = {}
 
     def __init__(self, chip: Chip, address_bytes: int) -> None:
         self.unit = f"an event's {address_bytes + 4} bytes"
         self._step = address_bytes + 4
-        self._state = np.zeros(2, np.int64)
+        self._state = np.zeros(4, np.int64)
         width, height = chip.size
         self._layout = np.array(
             [
@@ -137,6 +137,11 @@ class Aedat2:
             ],
             np.int64,
         )  # fmt: skip
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Records of triggers, and of frames and motion (bit 31 of the address)."""
+        return {"trigger": int(self._state[2]), "frame_or_motion": int(self._state[3])}
 
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole records."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,8 @@ class Header:
     compression, table, streams
         AEDAT 4.0: how packets are compressed, where its data table lies (-1: there is none), and
         its streams of events.
+    origin_us
+        Time to be added to every event.
     """
 
     format: str
@@ -84,6 +86,7 @@ class Header:
     compression: int = 0
     table: int = -1
     streams: tuple[int, ...] = ()
+    origin_us: int = 0
 
 
 def detect_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) -> Header:
@@ -135,7 +138,7 @@ def detect(
     if head.startswith(_aedat4.MAGIC):
         return _detect_aedat4(head)
     if head.startswith(b"#!AER-DAT"):
-        return _detect_aedat(name, head)
+        return _with_origin(_detect_aedat(name, head), head)
     if head.startswith(b"Event Stream"):
         return _detect_es(name, head)
     if head.startswith(NPY):
@@ -145,7 +148,7 @@ def detect(
     if suffix == ".bin":
         return Header("nmnist", None, 0, lambda _: Nmnist())
     if head.startswith(b"%") and (columns is None or suffix in (".raw", ".dat")):
-        return _detect_prophesee(name, suffix, head)
+        return _with_origin(_detect_prophesee(name, suffix, head), head)
     layout = detect_layout(name, head, columns, unit)
     if layout is not None:
         names = ",".join(column or "-" for column in layout.columns)
@@ -158,6 +161,13 @@ def detect(
         f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
         "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY and NPZ."
     )
+
+
+def _with_origin(found: Header, head: bytes) -> Header:
+    """Add the origin of times, which a line ``t0`` of the header holds."""
+    stated = re.search(rb"^[%#]\s*t0:?\s+(-?\d{1,19})\s*$", head[: found.start], re.I | re.M)
+    origin = int(stated[1]) if stated else 0
+    return replace(found, origin_us=origin) if -(1 << 62) <= origin < 1 << 63 else found
 
 
 def _detect_aedat4(head: bytes) -> Header:

@@ -64,6 +64,8 @@ def read_decoded(
             events, used = decoder.decode(np.frombuffer(data, np.uint8))
             at += used
             if len(events):
+                if found.origin_us:
+                    events["t"] += found.origin_us
                 yield events
             if decoder.fault is not None:
                 raise DecodeError(path, f"{decoder.fault}.", at)

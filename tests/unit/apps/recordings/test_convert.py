@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import resource
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spikewire.apps.commands import run
-from spikewire.sensors import open_dataset, open_recording
+from spikewire.sensors import WRITABLE_FORMATS, open_dataset, open_recording
 from tests.reference.formats import EVENTS, WRITERS
 
 
@@ -139,3 +141,113 @@ def test_hot_pixels_are_known_after_a_restart(
     command[command.index("hot")] = "refractory:1ms"
     assert run([*command, "--resume"]) == 1
     assert "The saved filters are not these" in capsys.readouterr().err
+
+
+TIMES = {
+    "f01_unix_time": "1600000000000000,1,2,1\n1600000000001000,3,4,0\n",
+    "h75": "0,1,1,1\n4500000000,3,3,1\n",
+    "day": "0,1,1,1\n1000,2,2,0\n86400000000,3,3,1\n",
+    "far": "0,1,1,1\n1000,2,2,0\n4611686018427387,3,3,1\n",
+}
+"""Inputs of public bug reports: Unix times, and gaps of 75 minutes, of a day, and of 146 years."""
+
+REFUSED = {
+    "f01_unix_time": (),
+    "h75": (".bin", ".dat", ".es"),
+    "day": (".bin", ".dat", ".es"),
+    "far": (".bin", ".dat", ".es", ".raw"),
+}
+
+
+@pytest.mark.parametrize("suffix", WRITABLE_FORMATS)
+@pytest.mark.parametrize("name", TIMES)
+def test_absurd_times_are_written_exactly_or_refused(
+    name: str, suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tmp_path / f"{name}.csv", tmp_path / f"out{suffix}"
+    source.write_text("t,x,y,p\n" + TIMES[name])
+    truth = [tuple(map(int, line.split(","))) for line in TIMES[name].splitlines()]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        code = run(["convert", str(source), str(target), "--json"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    told = capsys.readouterr()
+    if suffix in REFUSED[name]:
+        assert code == 1
+        assert f"event {len(truth) - 1} (counted from 0)" in told.err
+        assert f"{truth[-1][0]:,} us" in told.err
+        assert list(tmp_path.iterdir()) == [source]
+        return
+    assert code == 0
+    summary = json.loads(told.out)
+    assert summary["events"] == len(truth)
+    assert target.stat().st_size < 100_000
+    shift = 0 if summary["origin_kept"] else summary["origin_us"]
+    assert [(t + shift, x, y, p) for t, x, y, p in events(target)] == truth
+    rebased = name == "f01_unix_time" and suffix in (".bin", ".dat", ".es", ".raw")
+    assert summary["origin_us"] == (truth[0][0] if rebased else 0)
+    assert ("written from the first event on" in told.err) == rebased
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", TIMES)
+def test_the_inputs_are_those_of_the_reports(name: str, data_dir: Path) -> None:
+    report = (data_dir / "reports" / f"{name}.csv").read_text()
+    assert report == "t,x,y,p\n" + TIMES[name]
+
+
+def test_convert_cuts_and_chooses_the_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    truth = [(5_000_000 + 100_000 * n, n, 1, 1) for n in range(20)]
+    source.write_text("t,x,y,p\n" + "".join(f"{t},{x},{y},{p}\n" for t, x, y, p in truth))
+
+    def converted(*options: str) -> list[tuple[int, ...]]:
+        assert run(["convert", str(source), str(target), "--force", *options]) == 0
+        return events(target)
+
+    assert converted("--start", "300ms", "--stop", "1s") == truth[3:10]
+    assert converted("--start", "300ms") == truth[3:]
+    assert converted("--stop", "250ms") == truth[:3]
+    assert converted("--start", "60min") == []
+    rebased = converted("--start", "300ms", "--stop", "600ms", "--rebase")
+    assert [t for t, *_ in rebased] == [0, 100_000, 200_000]
+    assert "times from 5,300,000 us" in capsys.readouterr().out
+    target.unlink()
+    source.write_text("t,x,y,p\n" + TIMES["f01_unix_time"])
+    target = tmp_path / "out.es"
+    assert run(["convert", str(source), str(target), "--keep-times"]) == 1
+    assert "writes empty time, and event 0" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [source]
+    for wrong in (["--rebase", "--keep-times"], ["--start", "2s", "--stop", "1s"]):
+        assert run(["convert", str(source), str(target), *wrong]) == 2
+
+
+def test_a_damaged_end_is_not_reached_by_a_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tmp_path / "in.dat", tmp_path / "out.npy"
+    source.write_bytes(WRITERS["dat"][1](EVENTS)[:-2])
+    stop = EVENTS[2][0] + 1
+    assert run(["convert", str(source), str(target), "--stop", f"{stop}us"]) == 0
+    assert events(target) == [event for event in EVENTS if event[0] < stop]
+    capsys.readouterr()
+
+
+def test_left_out_events_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = tmp_path / "in.aedat", tmp_path / "out.csv"
+    address = 5 << 12 | 6 << 22 | 1 << 11
+    rows = [(address, 10), (address | 1 << 10, 11), (address | 1 << 31, 12), (address, 13)]
+    rows += [(address | 1 << 31 | 1 << 10, 14)]
+    data = b"".join(struct.pack(">II", word, t) for word, t in rows)
+    source.write_bytes(b"#!AER-DAT2.0\r\n# AEChip: eu.seebetter.ini.chips.DAVIS346\r\n" + data)
+    assert run(["convert", str(source), str(target), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["events"], summary["dropped"]) == (2, {"trigger": 1, "frame_or_motion": 2})
+    assert events(target) == [(10, 5, 253, 1), (13, 5, 253, 1)]
+    assert run(["info", str(source)]) == 0
+    assert "trigger 1, frame_or_motion 2" in capsys.readouterr().out
