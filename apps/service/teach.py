@@ -29,7 +29,7 @@ _SERVICE = ServiceOptions()
 
 @grouped
 def teach(
-    label: Annotated[str, typer.Argument(help="Name of the class.")],
+    label: Annotated[str | None, typer.Argument(help="Name of the class.")] = None,
     for_us: Annotated[
         int | None,
         typer.Option(
@@ -46,13 +46,25 @@ def teach(
     ] = None,
     start: Start = None,
     stop: Stop = None,
+    lasting: Annotated[
+        bool,
+        typer.Option("--lasting", help="Only begin the lesson, and let it last until --end."),
+    ] = False,
+    end: Annotated[bool, typer.Option("--end", help="End the present lesson.")] = False,
     service: ServiceOptions = _SERVICE,
     as_json: Json = False,
 ) -> None:
     """Teach a running service a class from its live source, or from an excerpt that it plays.
 
-    The lesson ends after --for, and at Ctrl-C. An unknown name becomes a new class.
+    The lesson ends after --for, at Ctrl-C, and if this command is killed. With --lasting it goes
+    on. An unknown name becomes a new class.
     """
+    if lasting or end:
+        if lasting == end or (label is None) != end or play is not None or for_us is not None:
+            raise UsageError("give LABEL --lasting, or --end alone: neither takes --for or --play")
+        _end(run_until_interrupted(partial(_set_label, service.address(), label, as_json)))
+    if label is None:
+        raise UsageError("Missing argument 'LABEL'.")
     if play is None and (start is not None or stop is not None):
         raise UsageError("--start and --stop say what to play: give --play NAME too")
     if play is not None and for_us is not None:
@@ -74,12 +86,20 @@ def play(
     speed: Annotated[
         str, typer.Option("--speed", metavar="FACTOR|max", help="Playback speed; 1 is real time.")
     ] = "max",
+    lasting: Annotated[
+        bool, typer.Option("--lasting", help="Play to the end even if this command is killed.")
+    ] = False,
     service: ServiceOptions = _SERVICE,
     as_json: Json = False,
 ) -> None:
-    """Play a recording in a running service's library, and print the recognised class."""
+    """Play a recording in a running service's library, and print the recognised class.
+
+    The excerpt ends with this command, unless --lasting is given.
+    """
     address = service.address()
-    excerpt = {"start_us": start or 0, "stop_us": stop, "speed": speed_factor(speed)}
+    excerpt = {
+        "start_us": start or 0, "stop_us": stop, "speed": speed_factor(speed), "lasting": lasting
+    }  # fmt: skip
     _end(run_until_interrupted(partial(_play, address, name, excerpt, as_json)))
 
 
@@ -89,12 +109,31 @@ def _end(interrupted: bool) -> None:
     raise typer.Exit(FAILED if interrupted else DONE)
 
 
+async def _check_learning(client: Client) -> None:
+    if not (await client.status())["status"]["learn"]:
+        raise CommandError("learning is off there; switch it on with: spikewire learn on")
+
+
+async def _set_label(address: ServiceAccess, label: str | None, as_json: bool) -> None:
+    from spikewire.runtime import connect
+
+    async with connect(**address.keywords, name="teach") as client:
+        if label is not None:
+            await _check_learning(client)
+        reply = await client.teach(label, lasting=label is not None)
+    if as_json:
+        print_json({"label": label, "tick": reply["tick"]})
+        return
+    ends = "until: spikewire teach --end"
+    console().print(
+        "the lesson has ended" if label is None else f"teaching {label!r} {ends}", markup=False
+    )
+
+
 @asynccontextmanager
 async def _lesson(client: Client, label: str) -> AsyncGenerator[dict[str, Any]]:
     """Teach within the block, and nothing after it, however it ends."""
-    status = (await client.status())["status"]
-    if not status["learn"]:
-        raise CommandError("learning is off there; switch it on with: spikewire learn on")
+    await _check_learning(client)
     began = await client.teach(label)
     try:
         yield began

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from spikewire.runtime.client.client import greeted, silence_limit_s, take_message
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.options import ClientKeywords, ClientOptions
-from spikewire.runtime.client.requests import RequestMethods
+from spikewire.runtime.client.requests import LEASE_S, RequestMethods, request_fields
 from spikewire.runtime.errors import ConnectionLost, RequestRefused, ServiceError
 from spikewire.runtime.net.address import ServiceAddress
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, encode
@@ -40,6 +40,7 @@ class AsyncioClient(RequestMethods):
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._last_id = 0
         self._end: ServiceError | None = None
+        self._teaches = asyncio.Event()
         self.hello: dict[str, Any] = {}
         self.goodbye: dict[str, Any] | None = None
 
@@ -66,7 +67,10 @@ class AsyncioClient(RequestMethods):
             raise self._end
         self._last_id += 1
         reply = self._replies[self._last_id] = asyncio.get_running_loop().create_future()
-        self._writer.write(encode({"type": kind, "id": self._last_id, **fields}))
+        sent = request_fields(kind, fields, self.hello, beats=True)
+        if "lease_s" in sent:
+            self._teaches.set()
+        self._writer.write(encode({"type": kind, "id": self._last_id, **sent}))
         answer: dict[str, Any] = await reply
         if not answer["ok"]:
             raise RequestRefused(answer)
@@ -84,6 +88,13 @@ class AsyncioClient(RequestMethods):
                 raise ConnectionLost("The service closed the connection without a goodbye.")
             self._framer.feed(data)
         return message
+
+    async def _beat(self) -> None:
+        """Tell a service that the teacher lives, from the first lesson on."""
+        await self._teaches.wait()
+        while self._end is None:
+            await asyncio.sleep(LEASE_S / 3)
+            self._writer.write(encode({"type": "beat"}))
 
     async def _read(self) -> None:
         limit_s = silence_limit_s(self.hello)
@@ -136,14 +147,15 @@ async def connect_asyncio(
     try:
         writer.write(encode(chosen.hello()))
         client.hello = greeted(await client._receive(chosen.timeout_s))
-        reading = asyncio.create_task(client._read())
+        tasks = [asyncio.create_task(client._read()), asyncio.create_task(client._beat())]
         try:
             if topics := list(subscribe):
                 await client.subscribe(*topics, policy=policy)
             yield client
         finally:
-            reading.cancel()
-            await asyncio.wait([reading])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
     finally:
         writer.close()
         with suppress(OSError):

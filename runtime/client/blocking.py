@@ -18,6 +18,7 @@ from spikewire.runtime.client.notices import (
     unanswered,
 )
 from spikewire.runtime.client.options import PatientKeywords, split_options
+from spikewire.runtime.client.requests import request_fields
 from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.client.retry import Outages, Retry
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused, ServiceError
@@ -189,9 +190,12 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
         self._positions.want_only(reply["topics"])
         return reply
 
-    def teach(self, label: str | None) -> dict[str, Any]:
-        """Name the class that is shown from now on; None: it is not known."""
-        return self.request("teach", label=label)
+    def teach(self, label: str | None, *, lasting: bool = False) -> dict[str, Any]:
+        """Name the class that is shown from now on; None: it is not known.
+
+        The lesson ends with the connection, unless it is ``lasting``.
+        """
+        return self.request("teach", label=label, lasting=lasting)
 
     def learn(self, on: bool) -> dict[str, Any]:
         """Switch learning on or off."""
@@ -212,9 +216,15 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
         start_us: int = 0,
         stop_us: int | None = None,
         speed: float | None = None,
+        lasting: bool = False,
     ) -> dict[str, Any]:
-        """Show an excerpt from the service's shelf; answered when it has been computed."""
-        return self.request("play", name=name, start_us=start_us, stop_us=stop_us, speed=speed)
+        """Show an excerpt from the service's shelf; answered when it has been computed.
+
+        The excerpt ends with the connection, unless it is ``lasting``.
+        """
+        return self.request(
+            "play", name=name, start_us=start_us, stop_us=stop_us, speed=speed, lasting=lasting
+        )
 
     def undo(self) -> dict[str, Any]:
         """Take back the last lesson; the answer says which, as ``label``."""
@@ -280,7 +290,8 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
 
     def _ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         self._last_id += 1
-        self._send({"type": kind, "id": self._last_id, **fields})
+        sent = request_fields(kind, fields, self.hello, beats=False)
+        self._send({"type": kind, "id": self._last_id, **sent})
         while True:
             message = self._receive()
             if message.get("type") == "reply" and message.get("id") == self._last_id:

@@ -12,7 +12,7 @@ import trio
 from spikewire._tasks import background_tasks
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.options import ClientKeywords, ClientOptions
-from spikewire.runtime.client.requests import RequestMethods
+from spikewire.runtime.client.requests import LEASE_S, RequestMethods, request_fields
 from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused
 from spikewire.runtime.net.address import ServiceAddress
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
@@ -65,6 +65,7 @@ class Client(RequestMethods):
         self._last_id = 0
         self._lost: Exception | None = None
         self._silence_limit_s = math.inf
+        self._teaches = trio.Event()
         self.hello: dict[str, Any] = {}
         self.goodbye: dict[str, Any] | None = None
 
@@ -117,8 +118,11 @@ class Client(RequestMethods):
         self._last_id += 1
         number = self._last_id
         answered = self._waiting[number] = trio.Event()
+        sent = request_fields(kind, fields, self.hello, beats=True)
+        if "lease_s" in sent:
+            self._teaches.set()
         try:
-            await self._send({"type": kind, "id": number, **fields})
+            await self._send({"type": kind, "id": number, **sent})
             if self._lost is None and self.goodbye is None:
                 await answered.wait()
         finally:
@@ -189,6 +193,14 @@ class Client(RequestMethods):
         if scope.cancelled_caught:
             raise ConnectionLost(f"No hello from the service within {timeout_s:g} s.")
         self._silence_limit_s = silence_limit_s(self.hello)
+
+    async def _beat(self) -> None:
+        """Tell a service that the teacher lives, from the first lesson on."""
+        await self._teaches.wait()
+        while self.alive:
+            await trio.sleep(LEASE_S / 3)
+            with suppress(ConnectionLost, ProtocolError):
+                await self._send({"type": "beat"})
 
     async def _read(self) -> None:
         try:
@@ -298,6 +310,7 @@ async def _conversation(stream: trio.abc.Stream, options: ClientOptions) -> Asyn
         await client._handshake(options.hello(), options.timeout_s)
         async with background_tasks() as nursery:
             nursery.start_soon(client._read)
+            nursery.start_soon(client._beat)
             yield client
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+LEASE_S = 10.0
+"""Silence of a client, in seconds, that ends its lesson; it sends beats three times as often."""
 
 
 class RequestMethods:
@@ -12,9 +16,12 @@ class RequestMethods:
         """Make a request and return its answer."""
         raise NotImplementedError
 
-    async def teach(self, label: str | None) -> dict[str, Any]:
-        """Name the class that is shown from now on; None: it is not known."""
-        return await self.request("teach", label=label)
+    async def teach(self, label: str | None, *, lasting: bool = False) -> dict[str, Any]:
+        """Name the class that is shown from now on; None: it is not known.
+
+        The lesson ends with the connection, unless it is ``lasting``.
+        """
+        return await self.request("teach", label=label, lasting=lasting)
 
     async def learn(self, on: bool) -> dict[str, Any]:
         """Switch learning on or off."""
@@ -35,10 +42,14 @@ class RequestMethods:
         start_us: int = 0,
         stop_us: int | None = None,
         speed: float | None = None,
+        lasting: bool = False,
     ) -> dict[str, Any]:
-        """Show an excerpt from the service's shelf; answered when it has been computed."""
+        """Show an excerpt from the service's shelf; answered when it has been computed.
+
+        The excerpt ends with the connection, unless it is ``lasting``.
+        """
         return await self.request(
-            "play", name=name, start_us=start_us, stop_us=stop_us, speed=speed
+            "play", name=name, start_us=start_us, stop_us=stop_us, speed=speed, lasting=lasting
         )
 
     async def undo(self) -> dict[str, Any]:
@@ -52,3 +63,23 @@ class RequestMethods:
     async def record(self, on: bool) -> dict[str, Any]:
         """Begin or end recording the network's input; the answer has its ``path``."""
         return await self.request("record", on=on)
+
+
+def request_fields(
+    kind: str, fields: Mapping[str, Any], hello: Mapping[str, Any], *, beats: bool
+) -> dict[str, Any]:
+    """Return the fields of a request as the service of this hello takes them.
+
+    Parameters
+    ----------
+    beats
+        Whether the client sends beats by itself: a lesson then ends also with its silence.
+    """
+    sent = dict(fields)
+    lasting = sent.get("lasting", False)
+    if not lasting or not hello.get("beats"):
+        # A service that knows no leases refuses the field; there everything lasts.
+        sent.pop("lasting", None)
+    if kind == "teach" and beats and hello.get("beats") and sent.get("label") and not lasting:
+        sent.setdefault("lease_s", LEASE_S)
+    return sent

@@ -9,14 +9,16 @@ from typing import Any
 import trio
 
 from spikewire.runtime.interfaces import PacketLike
+from spikewire.runtime.pipeline.lease import EndLease, Lease
 from spikewire.runtime.protocol.messages import Request
 
 
 class PendingRequest:
     """A request on its way to the network task, and the answer on its way back."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request | EndLease, lease: Lease | None = None) -> None:
         self.request = request
+        self.lease = lease
         self._answer: dict[str, Any] | None = None
         self._answered = trio.Event()
 

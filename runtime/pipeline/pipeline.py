@@ -17,6 +17,7 @@ from spikewire.runtime.checkpoints import CheckpointStore
 from spikewire.runtime.interfaces import InThread, NetworkLike, Recorder, Seekable, SourceLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.input_queue import InputQueue, PendingRequest
+from spikewire.runtime.pipeline.lease import EndLease, Lease
 from spikewire.runtime.pipeline.network_task import NetworkTask
 from spikewire.runtime.pipeline.playback import PlaybackRequests
 from spikewire.runtime.pipeline.recording import RecordingControl
@@ -173,8 +174,11 @@ class Pipeline:
         """State of the replay; None if the source has no such controls."""
         return None if self._replays is None else dict(self._replays.replay)
 
-    async def ask(self, request: Request) -> dict[str, Any]:
-        """Answer a request; the answer holds the tick at which it took effect."""
+    async def ask(self, request: Request, lease: Lease | None = None) -> dict[str, Any]:
+        """Answer a request; the answer holds the tick at which it took effect.
+
+        ``lease`` is that of the connection which asks.
+        """
         self._asking += 1
         try:
             if isinstance(request, Play):
@@ -185,13 +189,17 @@ class Pipeline:
                 return {"tick": self.network_task.tick, **answer}
             if self.state == "stopped":
                 return self._too_late()
-            pending = PendingRequest(request)
+            pending = PendingRequest(request, lease)
             self.input_queue.put_request(pending)
             return await pending.answer()
         finally:
             self._asking -= 1
             self._asked.set()
             self._asked = trio.Event()
+
+    def end_lease(self, lease: Lease) -> None:
+        """End the lesson of this lease, if it is the present one, at the next tick boundary."""
+        self.input_queue.put_request(PendingRequest(EndLease(lease)))
 
     async def _control(self, request: Replay) -> dict[str, Any]:
         if self._replays is None:
@@ -246,6 +254,7 @@ class Pipeline:
         try:
             async with trio.open_nursery() as helpers:
                 helpers.start_soon(self.stats_publisher.run)
+                helpers.start_soon(self.playback.run)
                 helpers.start_soon(self.network_task.previews.run)
                 helpers.start_soon(self.network_task.teaching.lessons.run)
                 self.input_queue.last_put = trio.current_time()

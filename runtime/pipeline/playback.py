@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from typing import Any, cast
 
 import trio
 
 from spikewire.runtime.interfaces import PlaysOnRequest, SourceLike
+from spikewire.runtime.pipeline.input_queue import PendingRequest
 from spikewire.runtime.pipeline.segment import FinishedSegment
 from spikewire.runtime.protocol.messages import Play, error_reply
 from spikewire.sensors import SensorError
+
+log = logging.getLogger("spikewire.runtime")
 
 # Finished segments remembered for a play whose source has not yet returned from it.
 _REMEMBERED = 256
@@ -26,6 +30,12 @@ class PlaybackRequests:
         self._finished: OrderedDict[int, FinishedSegment] = OrderedDict()
         self._waiting: dict[int, trio.Event] = {}
         self._over = trio.Event()
+        self._lasting: trio.Nursery | None = None
+
+    async def run(self) -> None:
+        """Hold the plays that outlast their connections, until cancelled."""
+        async with trio.open_nursery() as self._lasting:
+            await trio.sleep_forever()
 
     @property
     def there(self) -> bool:
@@ -51,7 +61,27 @@ class PlaybackRequests:
         self._waiting.clear()
 
     async def play(self, request: Play) -> dict[str, Any]:
-        """Play an excerpt; the answer, once all its results are published."""
+        """Play an excerpt; the answer, once all its results are published.
+
+        The excerpt ends with a caller that is cancelled, unless the request is ``lasting``.
+        """
+        if not request.lasting or self._lasting is None:
+            return await self._play(request)
+        pending = PendingRequest(request)
+        self._lasting.start_soon(self._outlast, request, pending)
+        return await pending.answer()
+
+    async def _outlast(self, request: Play, pending: PendingRequest) -> None:
+        try:
+            pending.reply(await self._play(request))
+        except Exception as error:
+            # A fault of ours in one play must not end the pipeline.
+            log.exception("a play ended by an unforeseen error")
+            pending.reply(error_reply("play_failed", f"The play failed: {error}."))
+        finally:
+            pending.reply(error_reply("stopping", "The service stopped before the excerpt ended."))
+
+    async def _play(self, request: Play) -> dict[str, Any]:
         if self._shelf is None:
             return error_reply("no_shelf", "The source of this service plays nothing on request.")
         if self._over.is_set():

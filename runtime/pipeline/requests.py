@@ -9,6 +9,7 @@ from typing import Any
 from spikewire.runtime.interfaces import NetworkLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.input_queue import PendingRequest
+from spikewire.runtime.pipeline.lease import EndLease, Lease, Teacher
 from spikewire.runtime.pipeline.recording import RecordingControl
 from spikewire.runtime.pipeline.teaching import Teaching
 from spikewire.runtime.protocol.messages import (
@@ -81,14 +82,17 @@ class RequestHandler:
         elif isinstance(request, Status):
             pending.reply({"ok": True, "tick": tick, "status": self._status.make()})
         else:
-            pending.reply({"tick": tick, **await self._change(request)})
+            pending.reply({"tick": tick, **await self._change(request, pending.lease)})
             self._status.changed()
         self.applying = None
 
-    async def _change(self, request: Request) -> dict[str, Any]:
+    async def _change(self, request: Request | EndLease, lease: Lease | None) -> dict[str, Any]:
         match request:
             case Teach(label=label):
-                return await self._teaching.teach(label)
+                teacher = Teacher(lease, request.lasting, request.lease_s)
+                return await self._teaching.teach(label, teacher)
+            case EndLease(lease=ended):
+                return await self._teaching.end_lease(ended)
             case Learn(on=on):
                 return await self._teaching.learn(on)
             case Undo():

@@ -132,6 +132,7 @@ class StatsPublisher:
             "classes": list(teaching.classes),
             "labels": pipeline.settings.labels,
             "label": teaching.taught,
+            "teacher": None if teaching.teacher is None else teaching.teacher.told(),
             "learn": teaching.learning,
             "recording": task.recordings.path,
             "source": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,9 +11,12 @@ from spikewire.qcore import ModelError
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import InThread, NetworkLike
 from spikewire.runtime.pipeline.counters import Counters
+from spikewire.runtime.pipeline.lease import Lease, Teacher
 from spikewire.runtime.pipeline.lessons import Lessons
 from spikewire.runtime.protocol.messages import error_reply
 from spikewire.runtime.settings.settings import Settings
+
+log = logging.getLogger("spikewire.runtime")
 
 
 class Teaching:
@@ -37,6 +41,8 @@ class Teaching:
         As they stand.
     taught
         The label that a client teaches.
+    teacher
+        Origin of that label; None while nothing is taught.
     lessons
         The last lessons.
     settings
@@ -59,6 +65,7 @@ class Teaching:
         self.classes = network.classes
         self.learning = settings.learn
         self.taught: str | None = None
+        self.teacher: Teacher | None = None
         self.lessons = Lessons(broker, settings.undo_lessons, self._facts)
         self._network = network
         self._counters = counters
@@ -103,7 +110,7 @@ class Teaching:
             return -1
         return self.classes.index(label)
 
-    async def teach(self, label: str | None) -> dict[str, Any]:
+    async def teach(self, label: str | None, teacher: Teacher) -> dict[str, Any]:
         """Set the client's label; returns the body of the reply."""
         if self.by_source:
             return error_reply(
@@ -113,9 +120,17 @@ class Teaching:
         before = await self._snapshot(label if self.learning else None)
         if label is not None and (why := await self._add_class(label)) is not None:
             return error_reply("unknown_class", why)
-        self.taught = label
+        self.taught, self.teacher = label, None if label is None else teacher
         await self._note_lesson(label, before)
         return {"ok": True, "label": label}
+
+    async def end_lease(self, lease: Lease) -> dict[str, Any]:
+        """End the lesson of a lease, unless it lasts or another client teaches by now."""
+        teacher = self.teacher
+        if teacher is None or teacher.lease is not lease or teacher.lasting:
+            return {"ok": True, "label": self.taught}
+        log.info("the lesson of %r ended: its teacher %r left", self.taught, lease.client)
+        return await self.teach(None, Teacher())
 
     async def learn(self, on: bool) -> dict[str, Any]:
         """Switch learning on or off; returns the body of the reply."""
@@ -129,7 +144,7 @@ class Teaching:
         """Take back the last lesson; returns the body of the reply."""
         if self.lessons.undoable is None:
             return error_reply("nothing_to_undo", "There is no lesson that could be taken back.")
-        self.taught = None
+        self.taught = self.teacher = None
         lesson, before = self.lessons.take_back()
         await self._in_thread(partial(self._network.restore, before))
         self.classes = self._network.classes

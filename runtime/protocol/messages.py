@@ -106,6 +106,8 @@ class Teach(_ClientMessage, tag="teach", kw_only=True):
     """Name the class that is shown from now on; None: it is not known."""
 
     label: _Name | None
+    lasting: bool = False
+    lease_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] | None = None
 
     def __post_init__(self) -> None:
         # Names end up on the terminals of watching clients: no escape sequences.
@@ -134,6 +136,7 @@ class Play(_ClientMessage, tag="play", kw_only=True):
     start_us: _Micros = 0
     stop_us: _Micros | None = None
     speed: float | None = None
+    lasting: bool = False
 
     def __post_init__(self) -> None:
         if self.speed is not None:
@@ -166,6 +169,10 @@ class Replay(_ClientMessage, tag="replay", kw_only=True):
         return {name: value for name, value in told.items() if value is not msgspec.UNSET}
 
 
+class Beat(_ClientMessage, tag="beat"):
+    """Say that the client is alive; never answered."""
+
+
 class Record(_ClientMessage, tag="record", kw_only=True):
     """Begin or end writing down what is computed."""
 
@@ -173,7 +180,7 @@ class Record(_ClientMessage, tag="record", kw_only=True):
 
 
 Request = Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record
-ClientMessage = Hello | Subscribe | Unsubscribe | Request
+ClientMessage = Hello | Subscribe | Unsubscribe | Beat | Request
 
 _said: msgspec.msgpack.Decoder[ClientMessage] = msgspec.msgpack.Decoder(ClientMessage)
 

@@ -15,30 +15,32 @@ import trio
 from spikewire.runtime.broker.broker import RETAINED
 from spikewire.runtime.broker.subscriber_queue import SubscriberQueue
 from spikewire.runtime.errors import ProtocolError
+from spikewire.runtime.pipeline.lease import Lease
 from spikewire.runtime.pipeline.pipeline import PIPELINE, Pipeline
-from spikewire.runtime.protocol.frames import HEADER_BYTES, Framer, encode
+from spikewire.runtime.protocol.frames import encode
 from spikewire.runtime.protocol.messages import (
     PROTOCOL,
+    Beat,
     ClientMessage,
     Hello,
+    Play,
     Request,
     Status,
     Subscribe,
+    Teach,
     Unsubscribe,
-    decode_message,
     error_reply,
     matching,
 )
-from spikewire.runtime.server.admission import HELLO_BYTES, Admission, Allowed
+from spikewire.runtime.server.admission import Admission, Allowed
 from spikewire.runtime.server.farewell import LINGER_S, end_sending, error_frame, no_place
+from spikewire.runtime.server.reader import MessageReader
 from spikewire.runtime.server.refusals import RefusalLog
 from spikewire.runtime.settings.settings import Settings
 
 log = logging.getLogger("spikewire.runtime")
 
-_CHUNK = 64 * 1024
-# A stranger can make the service hold no more than this.
-_HELLO_CHUNK = HEADER_BYTES + HELLO_BYTES
+_CHUNK = 4096
 _LINGER_BYTES = 1024 * 1024
 
 
@@ -78,11 +80,13 @@ class Connection:
         settings = service.settings
         self._stream = stream
         self._service = service
-        self._framer = Framer(HELLO_BYTES)
         self._scope = trio.CancelScope()
+        self._reader = MessageReader(stream, lambda: service.settings, self._end_lease)
+        self._lease = Lease()
         self._writer_scope = trio.CancelScope()
         self._reading = False
         self._greeted = False
+        self._taught = False
         self._may: Allowed | None = None
         self._with: Pipeline | None = None
         self._ids: deque[int | str] = deque(maxlen=_IDS)
@@ -114,11 +118,12 @@ class Connection:
             admission.leave(self._scope, self._greeted)
             if self._with is not None:
                 self._with.broker.detach(self._queue)
+            self._end_lease()
             await trio.aclose_forcefully(self._stream)
 
-    @property
-    def _chunk(self) -> int:
-        return _CHUNK if self._greeted else _HELLO_CHUNK
+    def _end_lease(self) -> None:
+        if self._with is not None and self._taught:
+            self._with.end_lease(self._lease)
 
     def _hurry_writer(self) -> None:
         limit = trio.current_time() + self._service.settings.goodbye_s
@@ -132,7 +137,7 @@ class Connection:
         try:
             pipeline = await self._handshake()
             pipeline.broker.attach(self._queue)
-            while (message := await self._read_message()) is not None:
+            while (message := await self._reader.read()) is not None:
                 await self._respond(message, pipeline)
         except ProtocolError as error:
             fault = error
@@ -163,7 +168,7 @@ class Connection:
     async def _handshake(self) -> Pipeline:
         limit_s = self._service.admission.hello_s
         with trio.move_on_after(limit_s) as scope:
-            message = await self._read_message()
+            message = await self._reader.read()
             if message is None:
                 raise trio.BrokenResourceError
         if scope.cancelled_caught:
@@ -175,6 +180,7 @@ class Connection:
                 "wrong_protocol", f"Protocol {message.protocol} is not spoken here; {PROTOCOL} is."
             )
         if message.client:
+            self._lease.client = message.client
             # As a literal: a name must not be able to forge lines of a log.
             self._name = f"client {message.client!r}"
         self._may = self._service.admission.rights(message.token)
@@ -192,44 +198,47 @@ class Connection:
         if not self._service.admission.greet(self._scope):
             raise no_place(self._service.settings)
         self._greeted = True
-        self._framer.limit = self._service.settings.frame_bytes
+        self._reader.greeted()
         PIPELINE.set(pipeline.name)
         self._with = pipeline
         log.info("%s said hello", self._name)
         await self._queue.answer(encode(self._service.hello(pipeline, self._may)))
         return pipeline
 
-    async def _read_message(self) -> ClientMessage | None:
-        """Read the peer's next message; None when it has sent its last one."""
-        deadline = math.inf
-        while (payload := self._framer.take()) is None:
-            if self._framer.partial and deadline == math.inf:
-                deadline = trio.current_time() + self._service.settings.frame_s
-            with trio.move_on_at(deadline) as scope:
-                data = await self._stream.receive_some(self._chunk)
-            if scope.cancelled_caught:
-                raise ProtocolError(
-                    "frame_late",
-                    f"A message was begun and not finished within "
-                    f"{self._service.settings.frame_s:g} s.",
-                )
-            if not data:
-                if self._framer.partial:
-                    raise ProtocolError("truncated", "The connection ended inside a message.")
-                return None
-            self._framer.feed(data)
-        return decode_message(payload)
-
     async def _respond(self, message: ClientMessage, pipeline: Pipeline) -> None:
         match message:
             case Hello():
                 raise ProtocolError("hello_twice", "A connection has one hello.")
+            case Beat():
+                pass
             case Subscribe() | Unsubscribe():
                 await self._set_topics(message, pipeline)
             case _:
                 refused = self._refuse(message, pipeline)
-                answer = refused if refused is not None else await pipeline.ask(message)
+                if refused is None:
+                    self._watch_teacher(message)
+                answer = refused if refused is not None else await self._ask(message, pipeline)
                 await self._reply(message, answer)
+
+    def _watch_teacher(self, message: Request) -> None:
+        if not isinstance(message, Teach):
+            return
+        self._taught = True
+        if message.label is None or message.lasting:
+            self._reader.release()
+        else:
+            self._reader.hold(message.lease_s)
+
+    async def _ask(self, message: Request, pipeline: Pipeline) -> dict[str, Any]:
+        if not isinstance(message, Play) or message.lasting:
+            return await pipeline.ask(message, self._lease)
+        # A play takes long, and ends with the connection.
+        answer = error_reply("play_failed", "The client left before the excerpt was over.")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._reader.read_ahead, nursery.cancel_scope)
+            answer = await pipeline.ask(message, self._lease)
+            nursery.cancel_scope.cancel()
+        return {"tick": pipeline.network_task.tick, **answer}
 
     def _refuse(self, message: Request, pipeline: Pipeline) -> dict[str, Any] | None:
         """Return the reply to a request that is refused at once; None if it is allowed."""
@@ -373,7 +382,7 @@ class Connection:
         """Read and forget, until the peer has closed too."""
         budget = _LINGER_BYTES
         while budget > 0:
-            data = await self._stream.receive_some(self._chunk)
+            data = await self._stream.receive_some(_CHUNK)
             if not data:
                 return
             budget -= len(data)

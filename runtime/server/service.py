@@ -16,6 +16,7 @@ import trio
 from spikewire.runtime.errors import ServiceError
 from spikewire.runtime.interfaces import InThread, NetworkLike, Recorder, SourceLike
 from spikewire.runtime.net.listener import PatientListener
+from spikewire.runtime.net.liveness import probe_when_idle
 from spikewire.runtime.net.tls import limit_sending, reload_certificate, server_context
 from spikewire.runtime.net.unix_socket import open_unix
 from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline, Summary
@@ -157,6 +158,7 @@ class Service:
             "pipeline": pipeline.name,
             "pipelines": list(self.pipelines),
             "may": may,
+            "beats": True,
             "offers": pipeline.offers if may == "control" else ["status"],
             "classes": list(pipeline.network_task.teaching.classes),
             "tick_us": network.tick_us,
@@ -201,6 +203,7 @@ class Service:
             return
         try:
             limit_sending(stream)
+            probe_when_idle(stream)
             await Connection(stream, self).run()
         except Exception:
             # A fault of ours in one conversation must not end the others.

@@ -42,6 +42,27 @@ def test_teach_an_excerpt_then_nothing(running: Any, capsys: pytest.CaptureFixtu
     assert running.service.first.network_task.teaching.taught is None
 
 
+def test_a_lasting_lesson_ends_when_it_is_told_to(
+    running: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teaching = running.service.first.network_task.teaching
+    assert cli.run(["teach", "up", "--lasting", "-c", running.address]) == 0
+    assert "spikewire teach --end" in capsys.readouterr().out
+    assert teaching.taught == "up"
+    assert cli.run(["teach", "--end", "-c", running.address, "--json"]) == 0
+    assert lines(capsys.readouterr().out)[0]["label"] is None
+    assert teaching.taught is None
+
+
+@pytest.mark.parametrize(
+    "words", [["up", "--lasting", "--end"], ["--lasting"], ["up", "--end"], []], ids=str
+)
+def test_a_lesson_that_lasts_is_asked_for_in_one_way(
+    running: Any, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert cli.run(["teach", *words, "-c", running.address]) == 2
+
+
 def test_teaching_on_a_quiet_source_says_so(
     running: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,96 @@
+"""A teacher that dies, or hangs, teaches no longer: real processes on real sockets."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import trio
+
+from spikewire.runtime import BlockingClient
+from tests.support.patience import patience
+
+HANGING = """
+import sys, time
+from spikewire.runtime import BlockingClient
+with BlockingClient(port=int(sys.argv[1]), name="hanging") as client:
+    client.request("teach", label="a", lease_s=1.0)
+    while True:
+        time.sleep(0.2)
+        client._send({"type": "beat"})
+"""
+PLAIN = """
+import sys, time
+from spikewire.runtime import BlockingClient
+with BlockingClient(port=int(sys.argv[1]), name="plain") as client:
+    client.teach("a")
+    time.sleep(3600)
+"""
+
+
+def started(*words):
+    return subprocess.Popen([sys.executable, *words])
+
+
+async def until(condition):
+    with trio.fail_after(patience(60)):
+        while not condition():  # noqa: ASYNC110 - another process is waited for
+            await trio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("how", "program"),
+    [(signal.SIGKILL, PLAIN), (signal.SIGTERM, PLAIN), (signal.SIGSTOP, HANGING)],
+    ids=["killed", "ended", "stopped"],
+)
+async def test_a_teacher_that_is_gone_teaches_no_longer(fakes, on_tcp, how, program):
+    async with on_tcp(fakes.Source(), fakes.Network()) as service:
+        port = service.addresses[0][1]
+        teaching = service.first.network_task.teaching
+        teacher = started("-c", program, str(port))
+        try:
+            await until(lambda: teaching.taught == "a")
+            if how == signal.SIGSTOP:
+                await trio.sleep(1.5)  # its beats come
+                assert teaching.taught == "a"
+            teacher.send_signal(how)
+            await until(lambda: teaching.taught is None)
+        finally:
+            teacher.kill()
+            teacher.wait()
+
+
+async def test_a_killed_command_teaches_no_longer(fakes, on_tcp):
+    async with on_tcp(fakes.Source(), fakes.Network()) as service:
+        address = f"127.0.0.1:{service.addresses[0][1]}"
+        teaching = service.first.network_task.teaching
+        teacher = started("-m", "spikewire", "teach", "a", "--for", "60min", "-c", address)
+        try:
+            await until(lambda: teaching.taught == "a")
+            assert teaching.teacher.told()["client"] == "teach"
+        finally:
+            teacher.kill()
+            teacher.wait()
+        await until(lambda: teaching.taught is None)
+
+
+async def test_a_newer_teacher_is_not_disturbed_by_a_kill(fakes, on_tcp):
+    async with on_tcp(fakes.Source(), fakes.Network()) as service:
+        port = service.addresses[0][1]
+        teaching = service.first.network_task.teaching
+        teacher = started("-c", PLAIN, str(port))
+        try:
+            await until(lambda: teaching.taught == "a")
+            await trio.to_thread.run_sync(_teach_b_then, port, teacher.kill)
+            assert teaching.taught == "b"
+        finally:
+            teacher.kill()
+            teacher.wait()
+
+
+def _teach_b_then(port, kill):
+    with BlockingClient(port=port) as client:
+        client.teach("b", lasting=True)
+        kill()
+        for _ in range(20):
+            assert client.status()["status"]["label"] == "b"
