@@ -138,11 +138,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return _interrupted(arguments)
         if any(isinstance(leaf, BrokenPipeError) for leaf in leaf_errors(error)):
             return _reader_left()
-        told = describe(error)
-        if told is None:
+        described = describe(error)
+        if described is None:
             raise
-        print_error(told[0])
-        return told[1]
+        print_error(described[0])
+        return described[1]
     # Without standalone mode an Exit comes back as its code; Ctrl-C as 130.
     if code == 130:
         return _interrupted(arguments)

@@ -52,17 +52,17 @@ def describe(error: BaseException) -> tuple[str, int] | None:
     Returns the sentence and the exit code. None stands for a fault of the program, whose traceback
     is worth more than a sentence.
     """
-    return _first([_one(leaf) for leaf in leaf_errors(error)])
+    return _first([_describe_leaf(leaf) for leaf in leaf_errors(error)])
 
 
-def _first(found: list[tuple[str, int] | None]) -> tuple[str, int] | None:
+def _first(described: list[tuple[str, int] | None]) -> tuple[str, int] | None:
     # One leaf that nobody expected makes the whole a fault: hiding it would hide the fault.
-    if not found or any(item is None for item in found):
+    if not described or any(item is None for item in described):
         return None
-    return found[0]
+    return described[0]
 
 
-def _one(error: BaseException) -> tuple[str, int] | None:
+def _describe_leaf(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, UsageError):
         return str(error), USAGE
     if isinstance(error, CommandError):

@@ -52,9 +52,9 @@ def plot_curve(curve: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     figure = new_figure(9.0, 3.6)
     accuracy, active = figure.subplots(1, 2)
     passes = [record["pass"] for record in curve]
-    judged = [record for record in curve if record["accuracy"] is not None]
-    at = [record["pass"] for record in judged]
-    accuracy.plot(at, [record["accuracy"] for record in judged], "o-")
+    evaluated = [record for record in curve if record["accuracy"] is not None]
+    at = [record["pass"] for record in evaluated]
+    accuracy.plot(at, [record["accuracy"] for record in evaluated], "o-")
     for n in range(len(curve[0]["activity"])):
         share = [100 * record["activity"][n] for record in curve]
         active.plot(passes, share, "o-", label=f"layer {n + 1}")

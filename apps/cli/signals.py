@@ -93,17 +93,17 @@ def signals_deferred() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kept: list[int] = []
+    received: list[int] = []
     before = {
-        number: signal.signal(number, lambda got, frame: kept.append(got)) for number in _BOTH
+        number: signal.signal(number, lambda got, frame: received.append(got)) for number in _BOTH
     }
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if kept:
-            signal.raise_signal(kept[0])
+        if received:
+            signal.raise_signal(received[0])
 
 
 def dask_setup(worker: object) -> None:
@@ -166,17 +166,17 @@ async def _with_signals(
 ) -> bool:
     from spikewire._tasks import background_tasks
 
-    heard = 0
+    count = 0
     async with background_tasks() as nursery:
 
         def heed(number: int) -> None:
-            nonlocal heard
-            heard += 1
-            if heard == 1 and stop is not None:
+            nonlocal count
+            count += 1
+            if count == 1 and stop is not None:
                 stop()
             else:
                 nursery.cancel_scope.cancel()
 
         await nursery.start(listen_for_signals, heed)
         await work()
-    return heard > 0
+    return count > 0

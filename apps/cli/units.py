@@ -52,13 +52,13 @@ def names(text: str | None) -> tuple[str, ...]:
     """
     if text is None:
         return ()
-    found = tuple(part.strip() for part in text.split(","))
-    if not all(found):
+    parts = tuple(part.strip() for part in text.split(","))
+    if not all(parts):
         raise typer.BadParameter(f"{text!r} holds an empty name; write a,b,c")
-    for name in found:
-        if found.count(name) > 1:
+    for name in parts:
+        if parts.count(name) > 1:
             raise typer.BadParameter(f"{name!r} is named twice")
-    return found
+    return parts
 
 
 def sensor_size(text: str) -> tuple[int, int]:

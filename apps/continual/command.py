@@ -181,10 +181,10 @@ def _print(report: dict[str, Any]) -> None:
         moved = ("", "")
         if row["forgetting"] is not None:
             moved = (f"{row['forgetting']:.3f}", f"{row['backward_transfer']:+.3f}")
-        kept = ("all", "") if name in JOINT else (
+        bytes_used = ("all", "") if name in JOINT else (
             f"{row['extra_bytes']:,}", f"{row['readout_bytes']:,}",
         )  # fmt: skip
-        table.add_row(name, f"{row['average_accuracy']:.3f}{spread}", part, *moved, *kept)
+        table.add_row(name, f"{row['average_accuracy']:.3f}{spread}", part, *moved, *bytes_used)
     out = console()
     out.print(table)
     best = report["best"]

@@ -198,11 +198,11 @@ class Experiment:
 
     def summary(self, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Return means over seeds, the ceiling, and the best strategy within the memory."""
-        found: dict[str, dict[str, Any]] = {}
+        rows: dict[str, dict[str, Any]] = {}
         for name in dict.fromkeys(run["strategy"] for run in runs):
             mine = [run for run in runs if run["strategy"] == name]
             accuracies = [run["average_accuracy"] for run in mine]
-            found[name] = {
+            rows[name] = {
                 "average_accuracy": round(statistics.fmean(accuracies), 4),
                 "average_accuracy_sd": round(statistics.pstdev(accuracies), 4),
                 **{key: _mean([run[key] for run in mine]) for key in _MOVED},
@@ -211,18 +211,18 @@ class Experiment:
             }
 
         def accuracy(name: str) -> float:
-            return float(found[name]["average_accuracy"])
+            return float(rows[name]["average_accuracy"])
 
-        ceiling = max((n for n in found if n in JOINT), key=accuracy, default=None)
-        within = [n for n in found if n in ONE_PASS]
-        within = [n for n in within if found[n]["extra_bytes"] <= self.plan.settings.memory]
-        for name, row in found.items():
+        ceiling = max((n for n in rows if n in JOINT), key=accuracy, default=None)
+        within = [n for n in rows if n in ONE_PASS]
+        within = [n for n in within if rows[n]["extra_bytes"] <= self.plan.settings.memory]
+        for name, row in rows.items():
             top = 0.0 if ceiling is None else accuracy(ceiling)
             row["of_joint"] = round(accuracy(name) / top, 4) if top else None
         return {
             "type": "summary", "seeds": list(self.plan.seeds),
             "memory": self.plan.settings.memory, "ceiling": ceiling,
-            "best": max(within, key=accuracy, default=None), "strategies": found,
+            "best": max(within, key=accuracy, default=None), "strategies": rows,
         }  # fmt: skip
 
 

@@ -62,9 +62,9 @@ def open_parts(path: Path, *, tuning: bool) -> Parts:
     if tuning:
         parts = for_tuning(parts)
     for name in parts.dataset.classes:
-        for part, what in ((parts.learn, "learn"), (parts.validate, "judge by")):
+        for part, purpose in ((parts.learn, "learn"), (parts.validate, "judge by")):
             if not any(sample.label == name for sample in part):
-                raise CommandError(f"{path} has no recording of {name} to {what}")
+                raise CommandError(f"{path} has no recording of {name} to {purpose}")
     return parts
 
 

@@ -83,9 +83,9 @@ def make_app(
         return Response(files[name], headers=headers)
 
     async def wire(websocket: WebSocket) -> None:
-        asked = websocket.headers.get("host")
-        if not host_allowed(asked, names) or not origin_allowed(
-            websocket.headers.get("origin"), asked
+        host = websocket.headers.get("host")
+        if not host_allowed(host, names) or not origin_allowed(
+            websocket.headers.get("origin"), host
         ):
             await websocket.close()  # before it is accepted: 403
             return

@@ -63,7 +63,7 @@ class Relay:
         try:
             stream = await self._address.open()
         except ServiceError as error:
-            await self._say({"type": "unreachable", "message": str(error)})
+            await self._send({"type": "unreachable", "message": str(error)})
             await self._close(TRY_LATER)
             return
         async with stream:
@@ -106,7 +106,7 @@ class Relay:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except ProtocolError as error:
-            await self._say({"type": "error", "code": error.code, "message": str(error)})
+            await self._send({"type": "error", "code": error.code, "message": str(error)})
         scope.cancel()
 
     async def _end(self, scope: trio.CancelScope) -> None:
@@ -125,7 +125,7 @@ class Relay:
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
 
-    async def _say(self, message: dict[str, Any]) -> None:
+    async def _send(self, message: dict[str, Any]) -> None:
         await self._websocket.send_bytes(msgspec.msgpack.encode(message))
 
     async def _close(self, code: int) -> None:

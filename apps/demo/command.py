@@ -55,7 +55,7 @@ class _Stage:
     labels: Literal["client", "source"]
     learn: bool
     port: int = 0
-    beside: bool = False  # others would look for its service where another one is
+    other_port: bool = False  # others would look for its service where another one is
 
 
 def demo(
@@ -113,23 +113,23 @@ async def _demo(
     out = console()
     if seconds is None:
         seconds = 0.0 if out.is_terminal else 30.0
-    with open_presenter(out) as shown:
+    with open_presenter(out) as presenter:
         if lessons is None:
             network = open_network("gestures", (), seed)
         else:
             camera = SimSource(seed=seed, speed=None)
             network = open_network(DEFAULT_MODEL, camera.classes, seed)
             if await _teach(
-                EventTap(camera, until_us=round(lessons * 1e6)), network, lessons, shown
+                EventTap(camera, until_us=round(lessons * 1e6)), network, lessons, presenter
             ):
                 return
         # Another seed: the same person, but another order, other pixels and other noise.
         stage = _live_stage(EventTap(SimSource(seed=seed + 1, speed=1.0)), seconds)
-        await _show(stage, network, shown, seconds=seconds, page=page)
+        await _show(stage, network, presenter, seconds=seconds, page=page)
     _conclude(stage, out, record)
 
 
-async def _teach(tap: EventTap, network: Network, lessons: float, shown: Presenter) -> bool:
+async def _teach(tap: EventTap, network: Network, lessons: float, presenter: Presenter) -> bool:
     """Teach an untrained network; tells if Ctrl-C ended it."""
     stage = _Stage(
         LiveState("teaching (1 of 2)"),
@@ -139,7 +139,7 @@ async def _teach(tap: EventTap, network: Network, lessons: float, shown: Present
         labels="source",
         learn=True,
     )
-    return await _show(stage, network, shown, seconds=0, page=False)
+    return await _show(stage, network, presenter, seconds=0, page=False)
 
 
 def _live_stage(tap: EventTap, seconds: float) -> _Stage:
@@ -152,12 +152,12 @@ def _live_stage(tap: EventTap, seconds: float) -> _Stage:
         labels="client",
         learn=True,
         port=port,
-        beside=port == 0,
+        other_port=port == 0,
     )
 
 
 async def _show(
-    stage: _Stage, network: Network, shown: Presenter, *, seconds: float, page: bool
+    stage: _Stage, network: Network, presenter: Presenter, *, seconds: float, page: bool
 ) -> bool:
     """Run a service over the stage's camera, watched over its socket; tells if Ctrl-C ended it."""
     from spikewire.runtime import Service, Settings, connect
@@ -173,7 +173,7 @@ async def _show(
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
         host, port = service.addresses[0]
-        if stage.beside:
+        if stage.other_port:
             stderr_console().print(other_port_hint(f"{host}:{port}"), markup=False, soft_wrap=True)
         async with (
             connect(host, port, name="demo", subscribe=["result", "stats"]) as client,
@@ -181,7 +181,7 @@ async def _show(
         ):
             if page:
                 await _serve_page(stage, host, port, onlookers)
-            onlookers.start_soon(_redraw, stage, shown)
+            onlookers.start_soon(_redraw, stage, presenter)
             if seconds:
                 onlookers.start_soon(stop_after, service, seconds, "the demo is over")
             async for message in client:
@@ -206,20 +206,20 @@ async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery
     stderr_console().print(f"dashboard at {address}", markup=False, soft_wrap=True)
 
 
-async def _redraw(stage: _Stage, shown: Presenter) -> None:
+async def _redraw(stage: _Stage, presenter: Presenter) -> None:
     while True:
         scene = stage.live_state.scene(progress=min(1.0, stage.progress()), footer=stage.footer)
-        shown.show(scene, stage.tap.image.render())
+        presenter.show(scene, stage.tap.image.render())
         stage.tap.image.fade()
         await trio.sleep(REDRAW_S)
 
 
 def _conclude(stage: _Stage, out: Console, record: Path | None) -> None:
-    tally = stage.live_state.tally
-    late: Any = tally.latency_us()
+    counts = stage.live_state.counts
+    late: Any = counts.latency_us()
     out.print(
-        f"The network was right {share(tally.correct, tally.labelled)} of the time"
-        f" ({tally.labelled} answers, latency {format_us(late) if late is not None else '-'})."
+        f"The network was right {share(counts.correct, counts.labelled)} of the time"
+        f" ({counts.labelled} answers, latency {format_us(late) if late is not None else '-'})."
     )
     out.print("Now with your own events: docs/tutorial.md, or spikewire --help.")
     if record is not None:

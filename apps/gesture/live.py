@@ -48,17 +48,17 @@ class GestureSession:
         self.image: EventImage | None = None
         self.reason = "stopped"
         self.footer = ""
-        self._heard = 0.0
+        self._last_result_s = 0.0
 
     async def follow(self, client: Client) -> None:
         """Take messages until the goodbye, and redraw meanwhile."""
-        self._heard = trio.current_time()
+        self._last_result_s = trio.current_time()
         async with trio.open_nursery() as nursery:
             if self.reporter.draws:
                 nursery.start_soon(self._redraw)
             async for message in client:
                 if message.get("topic") == "result":
-                    self._heard = trio.current_time()
+                    self._last_result_s = trio.current_time()
                 self.take(message)
             nursery.cancel_scope.cancel()
         self.reason = (client.goodbye or {}).get("reason", self.reason)
@@ -87,7 +87,7 @@ class GestureSession:
     async def _redraw(self) -> None:
         while True:
             image = self.image.render() if self.image is not None else None
-            quiet_s = trio.current_time() - self._heard
+            quiet_s = trio.current_time() - self._last_result_s
             self.reporter.redraw(self.seen, image, self.footer, quiet_s)
             if self.image is not None:
                 self.image.fade()

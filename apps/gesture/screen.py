@@ -48,7 +48,7 @@ def draw_moment(moment: Moment, image: Text | None, width: int, height: int) -> 
     width = min(width, _WIDEST)
     inside, rows = width - _MARGIN, height - _FRAME
     if image is not None and width >= _WIDE and rows >= _PICTURE_ROWS:
-        parts = _beside(moment, image, inside, rows)
+        parts = _two_columns(moment, image, inside, rows)
     else:
         parts = _below(moment, inside, rows)
     title = Text(f" {moment.scene.title} ", "bold", no_wrap=True, overflow="ellipsis")
@@ -56,10 +56,10 @@ def draw_moment(moment: Moment, image: Text | None, width: int, height: int) -> 
     return Panel(Group(*parts), title=title, subtitle=footer, width=width, padding=(0, 1))
 
 
-def _beside(moment: Moment, image: Text, inside: int, rows: int) -> list[RenderableType]:
-    beside = inside - _PICTURE - 2
+def _two_columns(moment: Moment, image: Text, inside: int, rows: int) -> list[RenderableType]:
+    width = inside - _PICTURE - 2
     left = rows - _PICTURE_ROWS - 1
-    facts = _head(moment, beside, lines=3)
+    facts = _head(moment, width, lines=3)
     if left < 3:
         facts.append(_scores(moment.scene, _PICTURE_ROWS - len(facts)))
     grid = Table.grid(padding=(0, 2))
@@ -96,8 +96,8 @@ def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
     since = f"for {lasted_us(now, moment.t_us) / 1e6:.1f} s, {now.confidence} %"
     parts.append(Text(since, no_wrap=True, overflow="ellipsis"))
     if moment.scene.truth is not None:
-        shown = f"shown: {display_name(moment.scene.truth)}"
-        parts.append(Text(shown, "dim", no_wrap=True, overflow="ellipsis"))
+        truth = f"shown: {display_name(moment.scene.truth)}"
+        parts.append(Text(truth, "dim", no_wrap=True, overflow="ellipsis"))
     # Numbers that do not fit a narrow terminal are cut, not wrapped: the frame keeps its height.
     numbered = status_line(moment.scene)
     numbered.no_wrap, numbered.overflow = True, "ellipsis"

@@ -72,19 +72,19 @@ def simulate(
     events = _record(takes, out, jobs or os.cpu_count() or 1, quiet=as_json)
     write_trials(out, takes, first)
     took = time.perf_counter() - began
-    shown = len(takes) * 11 * seconds
+    simulated_s = len(takes) * 11 * seconds
     if as_json:
         print_json(
             {
                 "type": "summary", "folder": str(out), "recordings": len(takes),
                 "subjects": subjects, "train": first, "gestures": 11 * len(takes),
-                "events": events, "shown_s": shown, "took_s": round(took, 1),
+                "events": events, "shown_s": simulated_s, "took_s": round(took, 1),
             }
         )  # fmt: skip
     else:
         console().print(
             f"{out}: {len(takes)} recordings of {subjects} people ({first} to train with), "
-            f"{events:,} events; {shown:,.0f} s shown, simulated in {took:,.0f} s",
+            f"{events:,} events; {simulated_s:,.0f} s shown, simulated in {took:,.0f} s",
             markup=False, soft_wrap=True,
         )  # fmt: skip
     raise typer.Exit(DONE)

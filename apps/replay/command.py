@@ -66,19 +66,19 @@ def replay(
     )  # fmt: skip
     options.check()
     load_kernels()
-    found = options.recordings()
-    model = network.model or found.model or DEFAULT_MODEL
-    opened = _open(model, options, found)
+    recordings = options.recordings()
+    model = network.model or recordings.model or DEFAULT_MODEL
+    opened = _open(model, options, recordings)
     score = ReplayScore()
-    stopped, retries = _run(opened, options, found, score)
-    _report(score, opened, options, found, stopped=stopped, retries=retries)
+    stopped, retries = _run(opened, options, recordings, score)
+    _report(score, opened, options, recordings, stopped=stopped, retries=retries)
     if output.plot is not None:
         _draw(score, opened, model, output.plot)
-    if found.names and not score.tally.labelled:
+    if recordings.names and not score.counts.labelled:
         stderr_console().print(
             "note: no label covers what was shown; label times are the recording's own"
         )
-    whole = [one for one in score.played if one.error is None]
+    whole = [played for played in score.played if played.error is None]
     if output.save is not None and whole and not stopped:
         opened.save(output.save)
         stderr_console().print(f"saved in {output.save}", markup=False, soft_wrap=True)
@@ -89,19 +89,19 @@ def replay(
     raise typer.Exit(FAILED if stopped or score.damaged else DONE)
 
 
-def _open(model: str, options: ReplayOptions, found: ReplayInputs) -> Network:
+def _open(model: str, options: ReplayOptions, inputs: ReplayInputs) -> Network:
     """Open the network; a frozen one keeps its classes."""
     from spikewire.qcore import preset_names
 
     seed = options.network.seed
     if options.network.model is None:
         # A network that was built for the session is built again the same way.
-        seed = seed or int(found.facts.get("seed", 0))
-    known = names(options.network.classes) or tuple(found.facts.get("classes", ()))
-    network = open_network(model, known or found.names, seed, grow=options.grow or bool(known))
+        seed = seed or int(inputs.facts.get("seed", 0))
+    known = names(options.network.classes) or tuple(inputs.facts.get("classes", ()))
+    network = open_network(model, known or inputs.names, seed, grow=options.grow or bool(known))
     if not options.playback.learn and model in preset_names():
         stderr_console().print(f"note: {model} is untrained here, so its answers mean nothing yet")
-    strange = [] if options.grow else [one for one in found.names if one not in network.classes]
+    strange = [] if options.grow else [name for name in inputs.names if name not in network.classes]
     if strange:
         stderr_console().print(
             f"note: the network does not know {', '.join(strange)}, and is wrong wherever that "
@@ -111,19 +111,19 @@ def _open(model: str, options: ReplayOptions, found: ReplayInputs) -> Network:
 
 
 def _run(
-    network: Network, options: ReplayOptions, found: ReplayInputs, score: ReplayScore
+    network: Network, options: ReplayOptions, inputs: ReplayInputs, score: ReplayScore
 ) -> tuple[bool, int]:
     """Replay everything; return whether it was interrupted, and the number of repetitions."""
     from spikewire.apps.replay.runner import ResultSink, run_parallel, run_sequential
 
-    total, out, playback = len(found.excerpts), options.output.out, options.settings()
+    total, out, playback = len(inputs.excerpts), options.output.out, options.settings()
     with ExitStack() as stack:
         stack.enter_context(sigterm_as_interrupt())
         written = None if out is None else stack.enter_context(open_out(out, network.classes))
         sink = ResultSink(score, written, as_json=options.as_json)
         if playback.wait:
             keys = stack.enter_context(InteractiveView(score, total, console()))
-            return run_interactive(network, found.excerpts, playback, sink, keys), 0
+            return run_interactive(network, inputs.excerpts, playback, sink, keys), 0
         live = options.playback.view or playback.speed is not None
         display = stack.enter_context(
             choose_display(
@@ -133,11 +133,11 @@ def _run(
         try:
             if options.cluster.parallel:
                 return run_parallel(
-                    network, found.excerpts, playback, sink, display, cluster=options.cluster
+                    network, inputs.excerpts, playback, sink, display, cluster=options.cluster
                 )
-            independent = options.independent(found)
+            independent = options.independent(inputs)
             return run_sequential(
-                network, found.excerpts, playback, sink, display, independent=independent
+                network, inputs.excerpts, playback, sink, display, independent=independent
             ), 0
         except (KeyboardInterrupt, BaseExceptionGroup) as error:  # between two recordings
             if not all(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error)):
@@ -149,25 +149,27 @@ def _report(
     score: ReplayScore,
     network: Network,
     options: ReplayOptions,
-    found: ReplayInputs,
+    inputs: ReplayInputs,
     *,
     stopped: bool,
     retries: int,
 ) -> None:
     [only] = score.played if len(score.played) == 1 else [None]
-    if only is not None and only.error is not None and not only.tally.results:
+    if only is not None and only.error is not None and not only.counts.results:
         raise CommandError(only.error)
     if options.as_json:
         record = score.record()
-        if not options.independent(found):
+        if not options.independent(inputs):
             record |= {"tick": network.tick, "updates": network.updates}
-        print_json(record | {"of": len(found.excerpts), "interrupted": stopped, "retries": retries})
+        print_json(
+            record | {"of": len(inputs.excerpts), "interrupted": stopped, "retries": retries}
+        )
     else:
         print_report(console(), score, interrupted=stopped, retries=retries)
 
 
 def _draw(score: ReplayScore, network: Network, model: str, plot: Path) -> None:
-    if not score.tally.labelled:
+    if not score.counts.labelled:
         stderr_console().print("note: nothing could be judged, so there is nothing to plot")
         return
     title = f"{Path(model).name} over {len(score.played)} recordings"

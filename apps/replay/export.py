@@ -93,8 +93,8 @@ class CsvWriter(_LineFile):
         new = [name for name in scores if name not in self._classes]
         if new:
             self._widen(new)
-        found = (result[name] for name in FIELDS)
-        cells = [csv_field(one) if isinstance(one, str) else one for one in found]
+        values = (result[name] for name in FIELDS)
+        cells = [csv_field(value) if isinstance(value, str) else value for value in values]
         self._line(_row([*cells, *(scores.get(name) for name in self._classes)]))
 
     def _header(self) -> list[str]:

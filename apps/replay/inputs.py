@@ -38,8 +38,8 @@ class ReplayInputs:
     @property
     def names(self) -> tuple[str, ...]:
         """Labelled classes, in the order of their first label."""
-        found = dict.fromkeys(name for one in self.excerpts for name in _named(one))
-        return tuple(found)
+        names = dict.fromkeys(name for excerpt in self.excerpts for name in _named(excerpt))
+        return tuple(names)
 
 
 def _named(excerpt: Excerpt) -> Iterator[str]:
@@ -115,4 +115,4 @@ def from_paths(
     own: dict[str, Any] = {**given, "start_us": start or 0, "stop_us": stop}
     if label is not None:
         own |= {"labels": (), "label": label}
-    return ReplayInputs([replace(one, **own) for one in excerpts], folder)
+    return ReplayInputs([replace(excerpt, **own) for excerpt in excerpts], folder)

@@ -73,11 +73,11 @@ async def handle_key(source: Controlled, key: str) -> None:
 def _faster(speed: float | None) -> float | None:
     if speed is None:
         return None
-    return next((one for one in SPEEDS if one is None or one > speed), None)
+    return next((step for step in SPEEDS if step is None or step > speed), None)
 
 
 def _slower(speed: float | None) -> float:
-    slower = [one for one in SPEEDS if one is not None and (speed is None or one < speed)]
+    slower = [step for step in SPEEDS if step is not None and (speed is None or step < speed)]
     return slower[-1] if slower else SPEEDS[0] or 0.1
 
 

@@ -160,8 +160,8 @@ class ReplayOptions:
             check_plot(output.plot)
 
     def _describes_recordings(self) -> bool:
-        one, formats = self.inputs, self.formats
-        excerpts = (one.labels, one.label, one.start, one.stop, one.trials)
+        inputs, formats = self.inputs, self.formats
+        excerpts = (inputs.labels, inputs.label, inputs.start, inputs.stop, inputs.trials)
         return any((self.files, *excerpts, formats.size, formats.columns, formats.unit))
 
     def _check_parallel(self, *, paced: bool) -> None:
@@ -187,25 +187,27 @@ class ReplayOptions:
         sensors.SensorError
             If a recording does not exist, or a label file is damaged.
         """
-        one = self.inputs
-        if one.session is not None:
-            found = from_session(one.session)
+        inputs = self.inputs
+        if inputs.session is not None:
+            recordings = from_session(inputs.session)
         else:
-            found = from_paths(
-                self.files, labels=one.labels, label=one.label, start=one.start, stop=one.stop,
-                part=one.trials, formats=self._formats(),
+            recordings = from_paths(
+                self.files, labels=inputs.labels, label=inputs.label, start=inputs.start,
+                stop=inputs.stop, part=inputs.trials, formats=self._formats(),
             )  # fmt: skip
-        if self.playback.learn and one.session is None and not found.names:
+        if self.playback.learn and inputs.session is None and not recordings.names:
             raise UsageError("--learn needs to be told what is shown: give --labels or --label")
-        if self.output.save is not None and self.independent(found):
+        if self.output.save is not None and self.independent(recordings):
             raise UsageError(
                 "--save: each recording starts from the network as it was loaded, which "
                 "stays as it is; --learn changes it"
             )
         if self.output.out is not None:
-            labels = [] if one.labels is None else [one.labels]
-            check_out(self.output.out, [*(excerpt.path for excerpt in found.excerpts), *labels])
-        return found
+            labels = [] if inputs.labels is None else [inputs.labels]
+            check_out(
+                self.output.out, [*(excerpt.path for excerpt in recordings.excerpts), *labels]
+            )
+        return recordings
 
     def _formats(self) -> dict[str, Any]:
         from spikewire.sensors import parse_columns
@@ -217,10 +219,10 @@ class ReplayOptions:
             "unit": self.formats.unit,
         }
 
-    def independent(self, found: ReplayInputs) -> bool:
+    def independent(self, recordings: ReplayInputs) -> bool:
         """Tell whether each recording starts from the network as it was loaded."""
         continuous = self.playback.learn or self.playback.interactive
-        return not continuous and (found.folder or self.cluster.parallel)
+        return not continuous and (recordings.folder or self.cluster.parallel)
 
     def settings(self) -> Playback:
         """Return the settings by which recordings reach the network."""

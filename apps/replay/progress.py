@@ -166,8 +166,8 @@ class ProgressBar(_Timed):
     def _draw(self, completed: float) -> None:
         parts = [f"{self.number} of {self.total}"] if self.total > 1 else []
         parts += [self.time] if self.time else []
-        tally = self.score.tally
-        parts += [f"right {share(tally.correct, tally.labelled)}"] if tally.labelled else []
+        counts = self.score.counts
+        parts += [f"right {share(counts.correct, counts.labelled)}"] if counts.labelled else []
         self._bar.update(self._task, completed=completed, description=", ".join(parts))
 
 
@@ -216,7 +216,7 @@ class LiveView(_Timed):
 
     def scene(self) -> Scene:
         """Describe the present moment."""
-        excerpt, result, tally = self._excerpt, self._result, self.score.tally
+        excerpt, result, counts = self._excerpt, self._result, self.score.counts
         name = "" if excerpt is None else excerpt.path.name
         if self.total > 1:
             name += f" ({self.number + 1} of {self.total})"
@@ -226,8 +226,8 @@ class LiveView(_Timed):
             recognised=result.get("class"),
             truth=result.get("truth"),
             teaching=result.get("label") if result.get("teaching") else None,
-            correct=tally.correct,
-            labelled=tally.labelled,
+            correct=counts.correct,
+            labelled=counts.labelled,
             progress=self.progress,
             footer=", ".join(part for part in (self.time, "Ctrl-C ends") if part),
         )

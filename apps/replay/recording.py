@@ -91,7 +91,7 @@ class Playback:
         return filtered(recordings, self.filters)
 
 
-class Counted(SourceWrapper):
+class CountingSource(SourceWrapper):
     """A source that counts the events it delivers.
 
     Attributes
@@ -139,8 +139,8 @@ def replay_recording(
     until
         A task that ends the replay in order when it returns.
     """
-    counted: Counted | None = None
-    heard: list[int] = []
+    counting: CountingSource | None = None
+    signal_numbers: list[int] = []
 
     def answer(message: Mapping[str, Any]) -> None:
         take({key: message[key] for key in message if key not in _DELIVERY})
@@ -149,21 +149,21 @@ def replay_recording(
         opened = playback.open(excerpts)
         if playback.filters and playback.carried is not None:
             _remember(opened, playback.carried)  # type: ignore[arg-type]
-        counted = Counted(opened)
+        counting = CountingSource(opened)
         work = partial(
-            run_in_process, wrap_source(counted), network, answer,
+            run_in_process, wrap_source(counting), network, answer,
             learn=playback.learn, labels="source", grow=playback.grow,
-            signals=signals, heard=heard, until=until,
+            signals=signals, signal_numbers=signal_numbers, until=until,
         )  # fmt: skip
         summary = trio.run(_together, work, companion)
     except Exception as error:
         if not all(isinstance(leaf, SensorError) for leaf in leaf_errors(error)):
             raise
-        events = 0 if counted is None else counted.events
-        return Outcome(events, str(leaf_errors(error)[0]), stopped=bool(heard))
+        events = 0 if counting is None else counting.events
+        return Outcome(events, str(leaf_errors(error)[0]), stopped=bool(signal_numbers))
     finally:
-        if playback.filters and counted is not None:
-            playback.carried = counted.save()  # type: ignore[operator]
+        if playback.filters and counting is not None:
+            playback.carried = counting.save()  # type: ignore[operator]
     return Outcome(summary.events, stopped=summary.reason == "stopped")
 
 

@@ -18,8 +18,8 @@ _MOST_ROWS = 40
 
 def print_report(out: Console, score: ReplayScore, *, interrupted: bool, retries: int) -> None:
     """Print the tables and the totals."""
-    tally, shown = score.tally, score.spans
-    by_class = tally.by_class()
+    counts, spans = score.counts, score.spans
+    by_class = counts.by_class()
     if by_class:
         table = Table("class", "results", "right", "mostly taken for")
         for name, row in by_class.items():
@@ -28,21 +28,21 @@ def print_report(out: Console, score: ReplayScore, *, interrupted: bool, retries
         out.print(table)
     if 1 < len(score.played) <= _MOST_ROWS:
         out.print(_recordings(score))
-    events = sum(one.events for one in score.played)
-    right = f", {share(tally.correct, tally.labelled)} right" if tally.labelled else ""
+    events = sum(played.events for played in score.played)
+    right = f", {share(counts.correct, counts.labelled)} right" if counts.labelled else ""
     several = f"{len(score.played)} recordings, " if len(score.played) > 1 else ""
-    out.print(f"{several}{events} events, {tally.results} results{right}")
-    if tally.labelled:
-        summed = sum(one.by_sum == one.truth for one in shown)
-        majority = sum(one.by_vote == one.truth for one in shown)
+    out.print(f"{several}{events} events, {counts.results} results{right}")
+    if counts.labelled:
+        summed = sum(span.by_sum == span.truth for span in spans)
+        majority = sum(span.by_vote == span.truth for span in spans)
         out.print(
-            f"as a whole: {summed} of {len(shown)} right by summed scores "
-            f"({share(summed, len(shown))}), {majority} by most results "
-            f"({share(majority, len(shown))})"
+            f"as a whole: {summed} of {len(spans)} right by summed scores "
+            f"({share(summed, len(spans))}), {majority} by most results "
+            f"({share(majority, len(spans))})"
         )
     else:
-        said = ", ".join(f"{name} {count}" for name, count in tally.predicted.most_common())
-        out.print(f"recognised: {said or 'nothing'}", markup=False)
+        predicted = ", ".join(f"{name} {count}" for name, count in counts.predicted.most_common())
+        out.print(f"recognised: {predicted or 'nothing'}", markup=False)
     if score.damaged:
         out.print(f"{len(score.damaged)} of {len(score.played)} could not be read to the end")
     if retries:
@@ -57,16 +57,16 @@ def _recordings(score: ReplayScore) -> Table:
         column.justify = "right"
     top = os.path.commonpath([os.path.dirname(played.file) for played in score.played])
     for played in score.played:
-        tally = played.tally
-        shown = dict.fromkeys(one.truth for one in played.spans)
-        said = dict.fromkeys(one.by_sum or "nothing" for one in played.spans)
-        if not shown:
-            said = dict.fromkeys(
-                [name for name, _ in tally.predicted.most_common(1)] or ["nothing"]
+        counts = played.counts
+        truths = dict.fromkeys(span.truth for span in played.spans)
+        predicted = dict.fromkeys(span.by_sum or "nothing" for span in played.spans)
+        if not truths:
+            predicted = dict.fromkeys(
+                [name for name, _ in counts.predicted.most_common(1)] or ["nothing"]
             )
         table.add_row(
-            _short(played.file, top), str(tally.results), share(tally.correct, tally.labelled),
-            _few(shown), _few(said) + (" (damaged)" if played.error else ""),
+            _short(played.file, top), str(counts.results), share(counts.correct, counts.labelled),
+            _few(truths), _few(predicted) + (" (damaged)" if played.error else ""),
         )  # fmt: skip
     return table
 
@@ -81,8 +81,8 @@ def _few(names: dict[str, None]) -> str:
 
 def panels(score: ReplayScore) -> list[Panel]:
     """Return the confusion matrices to draw: by result, and by span if there are several."""
-    found = [Panel("results", score.tally.confusion)]
-    shown = score.spans
-    if len(shown) > 1:
-        found.append(Panel("as a whole", Counter((one.truth, one.by_sum) for one in shown)))
-    return found
+    drawn = [Panel("results", score.counts.confusion)]
+    spans = score.spans
+    if len(spans) > 1:
+        drawn.append(Panel("as a whole", Counter((span.truth, span.by_sum) for span in spans)))
+    return drawn

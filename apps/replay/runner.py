@@ -124,11 +124,11 @@ def run_parallel(
         Whether the replay was interrupted, and the number of repeated recordings.
     """
     trials = {
-        f"{number}: {one.path}": {
-            "excerpt": to_plain(one, absolute=cluster.cluster is not None),
-            "size": one.path.stat().st_size if one.path.is_file() else None,
+        f"{number}: {excerpt.path}": {
+            "excerpt": to_plain(excerpt, absolute=cluster.cluster is not None),
+            "size": excerpt.path.stat().st_size if excerpt.path.is_file() else None,
         }
-        for number, one in enumerate(excerpts)
+        for number, excerpt in enumerate(excerpts)
     }
     shared = {
         "model": network.to_bytes(), "drop": playback.drop, "filters": list(playback.filters),

@@ -55,7 +55,7 @@ class RecordingScore:
 
     file: str
     segment: int
-    tally: AccuracyCounter = field(default_factory=AccuracyCounter)
+    counts: AccuracyCounter = field(default_factory=AccuracyCounter)
     spans: list[LabelledSpan] = field(default_factory=list)
     events: int = 0
     error: str | None = None
@@ -64,16 +64,16 @@ class RecordingScore:
         """Return the score as plain data."""
         record: dict[str, Any] = {
             "file": self.file, "segment": self.segment, "events": self.events,
-            "results": self.tally.results,
+            "results": self.counts.results,
         }  # fmt: skip
-        if self.tally.labelled:
-            record |= {"judged": self.tally.labelled, "accuracy": self.tally.accuracy}
+        if self.counts.labelled:
+            record |= {"judged": self.counts.labelled, "accuracy": self.counts.accuracy}
             record["shown"] = [
                 {
-                    "truth": one.truth, "from_us": one.from_us, "results": one.results,
-                    "summed": one.by_sum, "majority": one.by_vote,
+                    "truth": span.truth, "from_us": span.from_us, "results": span.results,
+                    "summed": span.by_sum, "majority": span.by_vote,
                 }
-                for one in self.spans
+                for span in self.spans
             ]  # fmt: skip
         if self.error is not None:
             record["error"] = self.error
@@ -85,14 +85,14 @@ class ReplayScore:
 
     Attributes
     ----------
-    tally
+    counts
         Counts over all results.
     played
         Scores of the recordings that were begun, in order.
     """
 
     def __init__(self) -> None:
-        self.tally = AccuracyCounter()
+        self.counts = AccuracyCounter()
         self.played: list[RecordingScore] = []
         self._open: LabelledSpan | None = None
 
@@ -105,8 +105,8 @@ class ReplayScore:
         """Count one result of the recording that was begun last."""
         played = self.played[-1]
         predicted, truth = result["class"], result["truth"]
-        self.tally.add(predicted, truth)
-        played.tally.add(predicted, truth)
+        self.counts.add(predicted, truth)
+        played.counts.add(predicted, truth)
         if truth is None:
             self._open = None
             return
@@ -128,30 +128,31 @@ class ReplayScore:
     @property
     def spans(self) -> Sequence[LabelledSpan]:
         """Labelled spans of all recordings, in order."""
-        return [one for played in self.played for one in played.spans]
+        return [span for played in self.played for span in played.spans]
 
     @property
     def damaged(self) -> Sequence[RecordingScore]:
         """Recordings with an error."""
-        return [one for one in self.played if one.error is not None]
+        return [played for played in self.played if played.error is not None]
 
     def record(self) -> dict[str, Any]:
         """Return a summary as plain data."""
-        tally, shown = self.tally, self.spans
+        counts, spans = self.counts, self.spans
         record: dict[str, Any] = {
-            "type": "summary", "results": tally.results,
-            "events": sum(one.events for one in self.played),
+            "type": "summary", "results": counts.results,
+            "events": sum(played.events for played in self.played),
         }  # fmt: skip
-        if tally.labelled:
+        if counts.labelled:
             record |= {
-                "accuracy": tally.accuracy, "judged": tally.labelled, "by_class": tally.by_class(),
+                "accuracy": counts.accuracy, "judged": counts.labelled,
+                "by_class": counts.by_class(),
                 "confusion": [
                     {"truth": truth, "class": predicted, "results": count}
-                    for (truth, predicted), count in tally.confusion.items()
+                    for (truth, predicted), count in counts.confusion.items()
                 ],
-                "shown": len(shown),
-                "shown_right_summed": sum(one.by_sum == one.truth for one in shown),
-                "shown_right_majority": sum(one.by_vote == one.truth for one in shown),
+                "shown": len(spans),
+                "shown_right_summed": sum(span.by_sum == span.truth for span in spans),
+                "shown_right_majority": sum(span.by_vote == span.truth for span in spans),
             }  # fmt: skip
-        record["recordings"] = [one.record() for one in self.played]
+        record["recordings"] = [played.record() for played in self.played]
         return record

@@ -172,11 +172,11 @@ def _run(bridge: _Stoppable, as_json: bool) -> None:
     try:
         run_until_stopped(bridge.run, bridge.stop)
     finally:
-        counted = {name: int(count) for name, count in bridge.counters.items() if count}
+        counters = {name: int(count) for name, count in bridge.counters.items() if count}
         if as_json:
-            print_json({"type": "summary", **counted})
-        elif counted:
-            counts = ", ".join(f"{name} {count:,}" for name, count in counted.items())
+            print_json({"type": "summary", **counters})
+        elif counters:
+            counts = ", ".join(f"{name} {count:,}" for name, count in counters.items())
             stderr_console().print(f"counted: {counts}", markup=False, soft_wrap=True)
 
 

@@ -72,10 +72,10 @@ def _resumed(folder: str, source: Source) -> Network | None:
     from spikewire.sensors import Filtered
 
     store = CheckpointStore(folder)
-    found = store.load_newest(Network.from_bytes)
-    if found is None:
+    newest = store.load_newest(Network.from_bytes)
+    if newest is None:
         return None
-    network, path = found
+    network, path = newest
     remembered = store.beside(path)
     if remembered is not None and isinstance(source, Filtered):
         source.restore(remembered)

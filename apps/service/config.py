@@ -22,25 +22,25 @@ def config(config: Config = None, as_json: Json = False) -> None:
     from spikewire.runtime import SettingsError, load_settings
 
     try:
-        found = load_settings(config)
+        loaded = load_settings(config)
     except SettingsError as error:
         raise UsageError(str(error)) from error
-    shown = found.shown()
+    values = loaded.shown()
     pipelines = {
-        one.name: {
-            "source": one.source, "model": one.model, "classes": list(one.classes),
-            "filters": list(one.filters), "seed": one.seed, "speed": one.speed,
-            **{name: getattr(one.settings, name) for name in sorted(one.own)},
+        pipeline.name: {
+            "source": pipeline.source, "model": pipeline.model, "classes": list(pipeline.classes),
+            "filters": list(pipeline.filters), "seed": pipeline.seed, "speed": pipeline.speed,
+            **{name: getattr(pipeline.settings, name) for name in sorted(pipeline.own)},
         }
-        for one in found.pipelines
+        for pipeline in loaded.pipelines
     }  # fmt: skip
     if as_json:
-        settings = {n: {"value": v, "from": found.origins[n]} for n, v in shown.items()}
+        settings = {n: {"value": v, "from": loaded.origins[n]} for n, v in values.items()}
         print_json({**settings, **({"pipelines": pipelines} if pipelines else {})})
         raise typer.Exit(DONE)
     table = Table("setting", "value", "from")
-    for name, value in shown.items():
-        origin = found.origins[name]
+    for name, value in values.items():
+        origin = loaded.origins[name]
         table.add_row(
             name, "" if value is None else str(value), "" if origin == "default" else origin
         )

@@ -33,7 +33,7 @@ async def run_in_process(
     labels: Literal["client", "source"],
     grow: bool = True,
     signals: bool = True,
-    heard: list[int] | None = None,
+    signal_numbers: list[int] | None = None,
     until: Callable[[], Awaitable[None]] | None = None,
 ) -> Summary:
     """Run the network over a source to its end, and hand every result to `take`, in order.
@@ -52,7 +52,7 @@ async def run_in_process(
         Whether labels that the network does not know become classes of it.
     signals
         Whether to handle SIGINT and SIGTERM; possible in the main thread only.
-    heard
+    signal_numbers
         List that receives the numbers of signals, for callers that get an error and no summary.
     until
         Ends the run in order when it returns.
@@ -78,7 +78,7 @@ async def run_in_process(
     service = Service(source, network, settings)
     ours, theirs = (trio.SocketStream(end) for end in trio.socket.socketpair())
     done: list[Summary] = []
-    heard = [] if heard is None else heard
+    signal_numbers = [] if signal_numbers is None else signal_numbers
     failed: Exception | None = None
 
     async def serve() -> None:
@@ -90,10 +90,10 @@ async def run_in_process(
             failed = error
 
     def heed(number: int) -> None:
-        if heard:
+        if signal_numbers:
             for pipeline in service.pipelines.values():
                 pipeline.input_queue.discard()
-        heard.append(number)
+        signal_numbers.append(number)
         service.stop()
 
     async def end() -> None:
@@ -120,4 +120,4 @@ async def run_in_process(
     if failed is not None:
         raise failed
     [summary] = done
-    return replace(summary, reason="stopped") if heard else summary
+    return replace(summary, reason="stopped") if signal_numbers else summary

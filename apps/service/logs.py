@@ -47,8 +47,8 @@ class Log(logging.Handler):
             del self.warnings[:-100]
         if not self._structured:
             pipeline = _pipeline()
-            told = message if pipeline in (None, "main") else f"{pipeline}: {message}"
-            self._writer.write(f"{error_line(told)}\n")
+            line = message if pipeline in (None, "main") else f"{pipeline}: {message}"
+            self._writer.write(f"{error_line(line)}\n")
             if record.exc_info and record.exc_info[1] is not None:
                 self._writer.write(traceback_text(record.exc_info[1]))
             return
@@ -65,7 +65,7 @@ class Log(logging.Handler):
 
     def _map(self, record: logging.LogRecord, message: str) -> dict[str, object]:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        told: dict[str, object] = {
+        entry: dict[str, object] = {
             "time": f"{moment}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -73,9 +73,9 @@ class Log(logging.Handler):
             "message": message,
         }
         if record.exc_info:
-            told["exception"] = logging.Formatter().formatException(record.exc_info)
+            entry["exception"] = logging.Formatter().formatException(record.exc_info)
         extra = {k: v for k, v in vars(record).items() if k not in _NOT_EXTRA}
-        return told | {
+        return entry | {
             k: v if isinstance(v, int | float | str) else str(v) for k, v in extra.items()
         }
 

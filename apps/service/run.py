@@ -217,22 +217,22 @@ def serve_pipelines(
     if record is not None:
         check_target(record)
     load_kernels()
-    found = _configured(config, flags)
-    wanted = found.pipelines
+    loaded = _configured(config, flags)
+    wanted = loaded.pipelines
     if source.source is not None:
         if wanted:
             raise UsageError(f"give --source, or the pipelines in {config}, not both")
-        wanted = (_only_pipeline(source.source, source, network, found.settings),)
+        wanted = (_only_pipeline(source.source, source, network, loaded.settings),)
     elif not wanted:
         raise UsageError("give --source, or --config with a table [pipelines.NAME]")
     if record is not None and len(wanted) > 1:
         raise UsageError("--record writes one pipeline down; set record_folder, and ask each")
-    with log_to_stderr(found.settings.log_level, found.settings.log_format) as log:
+    with log_to_stderr(loaded.settings.log_level, loaded.settings.log_format) as log:
         from spikewire.runtime import Service
 
-        pipelines = {one.name: build_pipeline(one, resume, record) for one in wanted}
+        pipelines = {pipeline.name: build_pipeline(pipeline, resume, record) for pipeline in wanted}
         service = Service.from_pipelines(
-            pipelines, found.settings, reload=partial(_reload, config, flags, found.pipelines)
+            pipelines, loaded.settings, reload=partial(_reload, config, flags, loaded.pipelines)
         )
         return trio.run(_run, service, as_json, log, for_us)
 
@@ -248,8 +248,8 @@ def _configured(config: Path | None, flags: Mapping[str, Any]) -> Configured:
 
 def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags that are given, with tokens read from their files."""
-    kept = {name: value for name, value in flags.items() if value is not None}
-    return {n: read_token(v) if n.endswith("_token") else v for n, v in kept.items()}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {n: read_token(v) if n.endswith("_token") else v for n, v in given.items()}
 
 
 def _reload(
@@ -258,24 +258,25 @@ def _reload(
     from spikewire.runtime import ServiceError, load_settings
 
     try:
-        found = load_settings(config, flags=_given(flags))
+        loaded = load_settings(config, flags=_given(flags))
     except UsageError as error:
         raise ServiceError(f"{error}.") from None
-    if config is not None and _tables(found.pipelines) != _tables(began_with):
+    if config is not None and _tables(loaded.pipelines) != _tables(began_with):
         logging.getLogger("spikewire.runtime").warning(
             "the pipelines in %s have changed, which needs a restart", config
         )
-    return found.settings
+    return loaded.settings
 
 
 def _tables(pipelines: Sequence[PipelineConfig]) -> list[Any]:
     """Return the pipelines' own settings, to be compared."""
     return [
         (
-            one.name, one.source, one.model, one.classes, one.filters, one.seed, one.speed,
-            {name: getattr(one.settings, name) for name in one.own},
+            pipeline.name, pipeline.source, pipeline.model, pipeline.classes, pipeline.filters,
+            pipeline.seed, pipeline.speed,
+            {name: getattr(pipeline.settings, name) for name in pipeline.own},
         )
-        for one in pipelines
+        for pipeline in pipelines
     ]  # fmt: skip
 
 

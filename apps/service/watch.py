@@ -79,9 +79,9 @@ async def _print_json(service: ServiceAccess, once: bool) -> None:
 async def _show(service: ServiceAccess, once: bool) -> None:
     async with _stream(service, once, "result", "stats") as stream:
         watched = _Watched(service, stream.hello)
-        with open_presenter(console()) as shown:
+        with open_presenter(console()) as presenter:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(watched.redraw, shown)
+                nursery.start_soon(watched.redraw, presenter)
                 async for message in stream:
                     watched.take(message)
                     if (goodbye := _last_words(message)) is not None:
@@ -119,8 +119,8 @@ class _Watched:
         else:
             self._live_state.title, self._footer = self._title, _FOOTER
 
-    async def redraw(self, shown: Presenter) -> None:
+    async def redraw(self, presenter: Presenter) -> None:
         """Show the present scene, over and over."""
         while True:
-            shown.show(self._live_state.scene(footer=self._footer))
+            presenter.show(self._live_state.scene(footer=self._footer))
             await trio.sleep(REDRAW_S)

@@ -122,7 +122,7 @@ def sweep(
             {
                 "type": "done", "csv": str(results.path), "png": str(png), "retries": retries,
                 "computed": len(missing), "base": _record(BASE, base),
-                "settings": [_record(n, one) for n, curve in curves.items() for one in curve],
+                "settings": [_record(n, point) for n, curve in curves.items() for point in curve],
             }
         )  # fmt: skip
     else:

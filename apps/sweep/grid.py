@@ -60,7 +60,7 @@ def numbers(text: str) -> tuple[int, ...]:
         If the text is anything else, a range runs backwards or has over 1,000 numbers, or a number
         is given twice.
     """
-    found: list[int] = []
+    listed: list[int] = []
     for part in text.split(","):
         match = _RANGE.fullmatch(part.strip())
         if match is None:
@@ -68,11 +68,11 @@ def numbers(text: str) -> tuple[int, ...]:
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < first + 1000:
             raise UsageError(f"{part.strip()!r} is no range: write the smaller number first")
-        found += range(first, last + 1)
-    for number in found:
-        if found.count(number) > 1:
+        listed += range(first, last + 1)
+    for number in listed:
+        if listed.count(number) > 1:
             raise UsageError(f"{text!r} names {number} twice")
-    return tuple(found)
+    return tuple(listed)
 
 
 def read_vary(given: Iterable[str]) -> dict[str, tuple[int, ...]]:
@@ -123,15 +123,15 @@ def expand_grid(
         and the allowed range.
     """
     _check_matter(base, varied)
-    found = [GridPoint(BASE, "", base)]
+    points = [GridPoint(BASE, "", base)]
     if not grid:
-        return found + [
+        return points + [
             _grid_point(base, {name: bits}) for name, several in varied.items() for bits in several
         ]
     for part in ("p", "q"):
         if TRACE in varied and part in varied:
             raise UsageError(f"--grid: {TRACE} sets p and q, so {part} cannot be varied beside it")
-    return found + [
+    return points + [
         _grid_point(base, dict(zip(varied, bits, strict=True)))
         for bits in itertools.product(*varied.values())
     ]

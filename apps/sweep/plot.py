@@ -49,14 +49,14 @@ def plot_sweep(
         for point in points:
             lines.setdefault(point.value.rpartition(",")[0], []).append(point)
         first = name.rpartition(",")[0]
-        for kept, line in lines.items():
+        for others, line in lines.items():
             line.sort(key=lambda point: point.bits)
             means = [point.mean for point in line]
             below = [point.mean - min(point.accuracies) for point in line]
             above = [max(point.accuracies) - point.mean for point in line]
             axes.errorbar(
                 [point.bits / 1e6 for point in line], means, (below, above),
-                fmt="o-", capsize=3, label=f"{first} = {kept}" if kept else None,
+                fmt="o-", capsize=3, label=f"{first} = {others}" if others else None,
             )  # fmt: skip
             for point in line:
                 axes.annotate(

@@ -79,7 +79,7 @@ class ResultsCsv:
 
     def find(self, key: Key) -> list[Row] | None:
         """Return the rows of a trial, of any grid point; None if it was not computed."""
-        return next((rows for (_, _, one), rows in self.trials.items() if one == key), None)
+        return next((rows for (_, _, trial), rows in self.trials.items() if trial == key), None)
 
     def add(self, trials: Sequence[Sequence[Row]]) -> None:
         """Append whole trials and sync them to the disk."""

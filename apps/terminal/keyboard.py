@@ -103,6 +103,6 @@ class Keyboard:
                 return
             if not data:
                 return
-            found, rest = parse_keys(rest + data)
-            for key in found:
+            pressed, rest = parse_keys(rest + data)
+            for key in pressed:
                 await press(key)

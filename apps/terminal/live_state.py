@@ -14,7 +14,7 @@ class LiveState:
 
     Attributes
     ----------
-    tally
+    counts
         Accuracy over all results outside lessons.
     missed
         Messages that the service dropped because they were not read in time.
@@ -22,7 +22,7 @@ class LiveState:
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.tally = AccuracyCounter()
+        self.counts = AccuracyCounter()
         self.missed = 0
         self._result: Mapping[str, Any] = {}
         self._rate: float | None = None
@@ -36,7 +36,7 @@ class LiveState:
             self._result = message
             # Results during a lesson are not evaluated.
             truth = None if message["teaching"] else message["truth"]
-            self.tally.add(message["class"], truth, message["latency_us"])
+            self.counts.add(message["class"], truth, message["latency_us"])
         elif message.get("topic") == "stats":
             self._rate = message["events_per_s"]
             self._dropped = sum(message["drops"].values())
@@ -57,9 +57,9 @@ class LiveState:
             "truth": result.get("truth"),
             "teaching": teaching,
             "rate": self._rate,
-            "latency_us": self.tally.latency_us(),
+            "latency_us": self.counts.latency_us(),
             "dropped": self._dropped + self.missed,
-            "correct": self.tally.correct,
-            "labelled": self.tally.labelled,
+            "correct": self.counts.correct,
+            "labelled": self.counts.labelled,
         }
         return Scene(**{**fields, **more})

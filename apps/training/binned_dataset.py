@@ -76,9 +76,9 @@ class BinnedDataset:
     def __init__(self, dataset: Dataset, spec: NetworkSpec, show_us: int | None = None) -> None:
         self.dataset = dataset
         self.spec = spec
-        shown = dataset.shown_us() if show_us is None else show_us
-        self.ticks = max(-(-shown // spec.tick_us), 1)
-        self._kept: dict[Sample, BinnedEvents] = {}
+        span_us = dataset.shown_us() if show_us is None else show_us
+        self.ticks = max(-(-span_us // spec.tick_us), 1)
+        self._cache: dict[Sample, BinnedEvents] = {}
 
     def events(self, sample: Sample) -> BinnedEvents:
         """Bin a recording to the network's ticks and pixels.
@@ -88,9 +88,9 @@ class BinnedDataset:
         sensors.SensorError
             If the recording is damaged or empty; the message names it.
         """
-        if sample not in self._kept:
-            self._kept[sample] = self._bin(sample)
-        return self._kept[sample]
+        if sample not in self._cache:
+            self._cache[sample] = self._bin(sample)
+        return self._cache[sample]
 
     def _bin(self, sample: Sample) -> BinnedEvents:
         from spikewire.qcore import bin_events

@@ -147,8 +147,8 @@ def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
         table.add_column("none", justify="right")
     for name, row, recall in zip(names, evaluation.confusion, report["recall"], strict=True):
         cells = [str(n) if n else "[dim]\N{MIDDLE DOT}[/]" for n in row[: len(table.columns) - 3]]
-        right = "" if recall is None else f"{recall:.1%}"
-        table.add_row(name, str(int(row.sum())), right, *cells)
+        recall_text = "" if recall is None else f"{recall:.1%}"
+        table.add_row(name, str(int(row.sum())), recall_text, *cells)
     out.print(table)
     out.print(
         f"accuracy {report['accuracy']:.4f}: {report['right']} of {report['recordings']} right "
@@ -159,24 +159,24 @@ def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
     out.print(_costs_table(report["neurobench"]))
 
 
-def _costs_table(found: dict[str, Any]) -> Table:
-    table = Table("NeuroBench", "value", title=f"counted on {found['counted_on']} recordings")
+def _costs_table(costs: dict[str, Any]) -> Table:
+    table = Table("NeuroBench", "value", title=f"counted on {costs['counted_on']} recordings")
     table.columns[1].justify = "right"
-    table.add_row("footprint, with all it needs to learn", f"{found['footprint_bytes']:,} B")
-    table.add_row("footprint, to infer", f"{found['footprint_infer_bytes']:,} B")
+    table.add_row("footprint, with all it needs to learn", f"{costs['footprint_bytes']:,} B")
+    table.add_row("footprint, to infer", f"{costs['footprint_infer_bytes']:,} B")
     table.add_row("[dim]NeuroBench's DVS128 Gesture baseline[/]", f"{NEUROBENCH_BASELINE:,} B")
-    table.add_row("connection sparsity", f"{found['connection_sparsity']:.4f}")
-    if found["counted_on"]:
-        table.add_row("activation sparsity", f"{found['activation_sparsity']:.4f}")
+    table.add_row("connection sparsity", f"{costs['connection_sparsity']:.4f}")
+    if costs["counted_on"]:
+        table.add_row("activation sparsity", f"{costs['activation_sparsity']:.4f}")
         for name, title in (
             ("effective_acs", "effective accumulates"),
             ("effective_macs", "effective multiply-accumulates"),
             ("dense", "dense operations"),
         ):
-            each, per_tick = found["synaptic_operations"][name], found["per_tick"][name]
+            each, per_tick = costs["synaptic_operations"][name], costs["per_tick"][name]
             table.add_row(title, f"{each:,.0f} ({per_tick:,.0f} per tick)")
-        per_tick = found["per_tick"]["membrane_updates"]
+        per_tick = costs["per_tick"]["membrane_updates"]
         table.add_row(
-            "membrane updates", f"{found['membrane_updates']:,.0f} ({per_tick:,.0f} per tick)"
+            "membrane updates", f"{costs['membrane_updates']:,.0f} ({per_tick:,.0f} per tick)"
         )
     return table

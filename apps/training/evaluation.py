@@ -128,7 +128,7 @@ def activity(
         Ticks in which they were counted.
     """
     units = [int(np.prod(layer.units)) for layer in network.layers]
-    return [round(int(n) / (ticks * one), 5) for n, one in zip(spikes, units, strict=True)]
+    return [round(int(n) / (ticks * size), 5) for n, size in zip(spikes, units, strict=True)]
 
 
 def local_accuracies(

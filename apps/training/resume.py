@@ -28,13 +28,15 @@ def resume_path(out: Path) -> Path:
 
 def data_digest(learn: Sequence[Sample], validate: Sequence[Sample]) -> str:
     """Digest both parts of a data set: files, labels and excerpts."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for part in (learn, validate):
-        for one in part:
-            place = f"{one.path.parent.name.strip()}/{one.path.name}"
-            told.update(f"{place}\0{one.label}\0{one.start_us}\0{one.stop_us}\n".encode())
-        told.update(b"--\n")
-    return told.hexdigest()[:16]
+        for sample in part:
+            place = f"{sample.path.parent.name.strip()}/{sample.path.name}"
+            digest.update(
+                f"{place}\0{sample.label}\0{sample.start_us}\0{sample.stop_us}\n".encode()
+            )
+        digest.update(b"--\n")
+    return digest.hexdigest()[:16]
 
 
 def save(path: Path, settings: Mapping[str, Any], progress: Progress, network: Network) -> None:

@@ -53,13 +53,13 @@ def nmnist_split(root: Path | str) -> tuple[list[Labelled], list[Labelled]]:
     for digit in range(_DIGITS):
         if str(digit) not in named:
             raise CommandError(f"{folder} has no folder {digit}; N-MNIST has folders 0 to 9")
-        found = sorted(named[str(digit)].glob("*.bin"), key=lambda path: path.name)
-        if len(found) < _PARTS:
+        paths = sorted(named[str(digit)].glob("*.bin"), key=lambda path: path.name)
+        if len(paths) < _PARTS:
             raise CommandError(
-                f"{folder} has {len(found)} recordings of {digit}; at least {_PARTS} are needed"
+                f"{folder} has {len(paths)} recordings of {digit}; at least {_PARTS} are needed"
             )
-        files.append(found)
-    labelled = [(path, digit) for digit, found in enumerate(files) for path in found]
+        files.append(paths)
+    labelled = [(path, digit) for digit, paths in enumerate(files) for path in paths]
     learn, validate = split([digit for _, digit in labelled])
     return [labelled[n] for n in learn], [labelled[n] for n in validate]
 
@@ -78,12 +78,12 @@ def split(labels: Sequence[Hashable]) -> tuple[list[int], list[int]]:
     of_class: dict[Hashable, list[int]] = {}
     for n, label in enumerate(labels):
         of_class.setdefault(label, []).append(n)
-    held = _shares([len(found) for found in of_class.values()])
+    held = _shares([len(numbers) for numbers in of_class.values()])
     learn: list[int] = []
     validate: list[int] = []
-    for found, count in zip(of_class.values(), held, strict=True):
-        learn += found[: len(found) - count]
-        validate += found[len(found) - count :]
+    for numbers, count in zip(of_class.values(), held, strict=True):
+        learn += numbers[: len(numbers) - count]
+        validate += numbers[len(numbers) - count :]
     return learn, validate
 
 

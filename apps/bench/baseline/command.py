@@ -206,11 +206,11 @@ def _answer(layers: int) -> str:
 
 
 def _log_line(seed: int, record: dict[str, Any], layers: int) -> str:
-    judged = record["validation"]
-    accuracy = judged["accuracy"]
+    validation = record["validation"]
+    accuracy = validation["accuracy"]
     trained = " ".join(f"{accuracy[f'trained{n + 1}']:.3f}" for n in range(layers))
     own = " ".join(f"{accuracy[f'layer{n + 1}']:.3f}" for n in range(layers))
-    active = " ".join(f"{share:.1%}" for share in judged["activity"])
+    active = " ".join(f"{share:.1%}" for share in validation["activity"])
     return (
         f"seed {seed}, pass {record['pass']}: fixed readouts {own}, votes {accuracy['votes']:.3f}, "
         f"trained readouts {trained}, active {active}, {record['train_s']:.0f} s"
@@ -221,12 +221,12 @@ def _print(report: dict[str, Any]) -> None:
     table = Table("seed", "accuracy", "votes", "all layers", "trained, last", "active")
     depth = len(report["architecture"]["layers"])
     for run in report["runs"]:
-        judged = run["passes"][-1]["validation"]
-        accuracy = judged["accuracy"]
+        validation = run["passes"][-1]["validation"]
+        accuracy = validation["accuracy"]
         table.add_row(
             str(run["seed"]), f"{run['accuracy']:.3f}", f"{accuracy['votes']:.3f}",
             f"{accuracy['layers']:.3f}", f"{accuracy[f'trained{depth}']:.3f}",
-            " ".join(f"{share:.1%}" for share in judged["activity"]),
+            " ".join(f"{share:.1%}" for share in validation["activity"]),
         )  # fmt: skip
     out = console()
     out.print(table)

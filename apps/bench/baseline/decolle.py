@@ -82,7 +82,7 @@ class Layer:
         self.conv, self.rule = conv, rule
         self.graded = graded
         self._generator = generator
-        self._kept: Tensor | None = None
+        self._dropout_mask: Tensor | None = None
         self.in_shape = shape
         deep, height, width = shape
         high = (height + 2 * conv.pad - conv.kernel) // conv.stride + 1
@@ -169,14 +169,14 @@ class Layer:
         ``drop`` leaves a random part of them out (Srivastava et al. 2014), and of the gradient.
         """
         self.activation = torch.sigmoid(self.u) if self.graded else self.spikes
-        self._kept = None
+        self._dropout_mask = None
         read = self.activation
         if drop and self.rule.dropout:
-            kept = torch.empty_like(read).bernoulli_(
+            mask = torch.empty_like(read).bernoulli_(
                 1 - self.rule.dropout, generator=self._generator
             )
-            self._kept = kept.div_(1 - self.rule.dropout)
-            read = read * self._kept
+            self._dropout_mask = mask.div_(1 - self.rule.dropout)
+            read = read * self._dropout_mask
         return self.readout @ read.reshape(self.neurons, -1)
 
     def gradient(self, error: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,8 +186,8 @@ class Layer:
         """
         rule, u = self.rule, self.u
         credit = (self.feedback.t() @ error).view(u.shape)
-        if self._kept is not None:
-            credit *= self._kept
+        if self._dropout_mask is not None:
+            credit *= self._dropout_mask
         if self.graded:
             credit *= self.activation * (1 - self.activation)
         elif rule.surrogate == "boxcar":
@@ -217,8 +217,8 @@ class Layer:
                 flat.view(1, *self.membrane_shape), self.p.permute(3, 0, 1, 2), kernel, None,
                 stride, [0, 0], [1, 1], False, [0, 0], 1, [False, True, False],
             )  # fmt: skip
-            found: Tensor = grads[1]
-            return found.reshape(self.weight.shape)
+            gradient: Tensor = grads[1]
+            return gradient.reshape(self.weight.shape)
         return flat @ self._columns.view(self.weight.shape[1], -1).t()
 
     def collect(self, error: Tensor) -> None:

@@ -129,21 +129,21 @@ class Session:
         scores["layers"] = torch.stack(fixed).sum(0)
         scores["votes"] = votes
         scores |= {f"trained{n + 1}": total for n, total in enumerate(trained)}
-        counted = max(len(planes) - rule.burn_in, 1)
-        return scores, [value / counted for value in fired]
+        ticks = max(len(planes) - rule.burn_in, 1)
+        return scores, [value / ticks for value in fired]
 
 
 def evaluate(session: Session, data: Recordings, batch: int = 50) -> dict[str, Any]:
     """Compute the accuracy of every readout over all recordings, and each layer's activity."""
-    right: dict[str, int] = {}
+    correct: dict[str, int] = {}
     fired = np.zeros(len(session.network.layers))
     for chosen in _portions(np.arange(len(data)), batch):
         planes, labels = data.dense(chosen)
         scores, active = session.run(planes, labels)
-        _count(right, scores, labels)
+        _count(correct, scores, labels)
         fired += np.array(active) * len(chosen)
     return {
-        "accuracy": {name: count / len(data) for name, count in right.items()},
+        "accuracy": {name: count / len(data) for name, count in correct.items()},
         "activity": [round(float(value), 4) for value in fired / len(data)],
     }
 
@@ -166,19 +166,19 @@ def fit(
     records = []
     for number in range(plan.passes):
         began = time.perf_counter()
-        right: dict[str, int] = {}
+        correct: dict[str, int] = {}
         shifts = epoch_shifts(plan.seed, number, len(train), plan.shift) if plan.shift else None
         order = epoch_order(plan.seed, number, len(train))
         for n, chosen in enumerate(_portions(order, plan.batch)):
             planes, labels = train.dense(chosen, None if shifts is None else shifts[chosen])
             scale = plan.scale((number + n / batches) / plan.passes)
             scores, _ = session.run(planes, labels, scale, learn=True)
-            _count(right, scores, labels)
+            _count(correct, scores, labels)
         learned = time.perf_counter()
         record = {
             "pass": number + 1,
             "validation": evaluate(session, validation, plan.batch),
-            "training_accuracy": {name: count / len(train) for name, count in right.items()},
+            "training_accuracy": {name: count / len(train) for name, count in correct.items()},
             "train_s": round(learned - began, 2),
             "validate_s": round(time.perf_counter() - learned, 2),
         }
@@ -191,6 +191,6 @@ def _portions(order: np.ndarray[Any, Any], size: int) -> Sequence[np.ndarray[Any
     return [order[n : n + size] for n in range(0, len(order), size)]
 
 
-def _count(right: dict[str, int], scores: dict[str, Tensor], labels: Tensor) -> None:
+def _count(correct: dict[str, int], scores: dict[str, Tensor], labels: Tensor) -> None:
     for name, score in scores.items():
-        right[name] = right.get(name, 0) + int((score.argmax(0) == labels).sum())
+        correct[name] = correct.get(name, 0) + int((score.argmax(0) == labels).sum())

@@ -33,8 +33,8 @@ class FloatSide:
         self._planes = torch.from_numpy(stream.planes(spec, ticks)).to(torch.float32)
         shape = (spec.polarities, spec.height, spec.width)
         layers = ARCHITECTURES["schaefer2020"]
-        self._twin = FloatBaseline(layers, shape, len(stream.classes), Rule(every=1), seed)
-        self._twin.calibrate(self._planes)
+        self._network = FloatBaseline(layers, shape, len(stream.classes), Rule(every=1), seed)
+        self._network.calibrate(self._planes)
         self._target = torch.zeros(len(stream.classes), 1)
         self._target[stream.labels[0]] = 1.0
 
@@ -47,13 +47,13 @@ class FloatSide:
         return self._timed(every=every)
 
     def _timed(self, *, every: int) -> float:
-        twin = self._twin
+        network = self._network
         with torch.no_grad():
-            twin.start(1)
+            network.start(1)
             began = time.perf_counter()
             for tick, plane in enumerate(self._planes):
-                twin.forward(plane)
+                network.forward(plane)
                 if every and (tick + 1) % every == 0:
-                    reads = [layer.read() for layer in twin.layers]
-                    twin.learn(reads, self._target, apply=True, scale=1.0)
+                    reads = [layer.read() for layer in network.layers]
+                    network.learn(reads, self._target, apply=True, scale=1.0)
             return (time.perf_counter() - began) / len(self._planes)

@@ -144,7 +144,9 @@ class _Bench:
         with stderr_console().status("reading") as status:
             network, stream = self._trained(NETWORK, dataset, status.update)
             edge, gestures = self._trained("edge", None, status.update)
-            report |= self._sides(network, stream, edge, gestures, status.update, twin=has_twin)
+            report |= self._sides(
+                network, stream, edge, gestures, status.update, with_baseline=has_twin
+            )
             status.update("activity")
             curve = by_activity(network, stream, FACTORS, max(1, self._options.rounds // 2))
             status.update("input rate")
@@ -166,7 +168,7 @@ class _Bench:
         return report
 
     def _trained(
-        self, name: str, dataset: Path | None, told: Callable[[str], None]
+        self, name: str, dataset: Path | None, progress: Callable[[str], None]
     ) -> tuple[Network, Stream]:
         from spikewire.apps.bench.core.integer import train
         from spikewire.apps.bench.core.stream import recorded, simulated
@@ -174,7 +176,7 @@ class _Bench:
 
         spec = load_preset(name)
         if dataset is None:
-            told(f"simulating gestures for {name}")
+            progress(f"simulating gestures for {name}")
             stream = simulated(
                 spec, self._options.ticks, max(self._options.parts, 11), self._options.seed
             )
@@ -184,17 +186,17 @@ class _Bench:
                 stream.parts * again, stream.labels * again, stream.classes, stream.ticks
             )
         else:
-            told(f"reading {dataset.name}")
+            progress(f"reading {dataset.name}")
             lessons, stream = recorded(dataset, spec, self._options.lessons, self._options.parts)
-        told(f"{name} learns {len(lessons.parts)} parts")
+        progress(f"{name} learns {len(lessons.parts)} parts")
         network = train(
-            spec, lessons, self._options.seed, lambda n: told(f"{name} learns, portion {n}")
+            spec, lessons, self._options.seed, lambda n: progress(f"{name} learns, portion {n}")
         )
         return network, stream
 
     def _sides(
         self, network: Network, stream: Stream, edge: Network, gestures: Stream,
-        told: Callable[[str], None], *, twin: bool,
+        progress: Callable[[str], None], *, with_baseline: bool,
     ) -> dict[str, Any]:  # fmt: skip
         from spikewire.apps.bench.core.integer import interleave, run, settled
 
@@ -208,7 +210,7 @@ class _Bench:
             "edge_learning": lambda: run(small, gestures, learn=True).tick_s,
         }
         cadence = network.spec.learning.cadence
-        if twin:
+        if with_baseline:
             from spikewire.apps.bench.core.baseline import FloatSide
 
             other = FloatSide(
@@ -221,16 +223,16 @@ class _Bench:
             sides["twin_forward"] = other.forward
             sides["twin_learning"] = lambda: other.learning(1)
             sides["twin_learning_same_cadence"] = lambda: other.learning(cadence)
-        timed = interleave(sides, self._options.rounds, told)
-        shown, learned = run(fixed, stream, learn=False), run(fixed, stream, learn=True)
-        edge_shown = run(small, gestures, learn=True)
+        timed = interleave(sides, self._options.rounds, progress)
+        forward, learned = run(fixed, stream, learn=False), run(fixed, stream, learn=True)
+        edge_learned = run(small, gestures, learn=True)
         return {
             "network": NETWORK, "cadence": cadence,
-            "activity": [round(share, 5) for share in shown.activity],
+            "activity": [round(share, 5) for share in forward.activity],
             "learning_activity": [round(share, 5) for share in learned.activity],
-            "synaptic_ops_per_tick": shown.synaptic_ops,
-            "updates": learned.updates, "edge_updates": edge_shown.updates,
-            "edge_activity": [round(share, 5) for share in edge_shown.activity],
+            "synaptic_ops_per_tick": forward.synaptic_ops,
+            "updates": learned.updates, "edge_updates": edge_learned.updates,
+            "edge_activity": [round(share, 5) for share in edge_learned.activity],
             "sides": timed, **ratios(timed, network.spec.tick_us / 1e3),
         }  # fmt: skip
 
@@ -257,7 +259,7 @@ def ratios(sides: dict[str, dict[str, float]], tick_ms: float) -> dict[str, floa
 
 def check_targets(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Compare each figure with its target; ``met`` is None if it was not measured."""
-    found = {
+    figures = {
         **report,
         "scatter_fraction": report["scatter"]["fraction"],
         "rate_r2": report["by_rate"]["fit"]["r2"],
@@ -265,8 +267,8 @@ def check_targets(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "wanted": wanted,
-            "measured": found[name],
-            "met": None if found[name] is None else bool(found[name] >= wanted),
+            "measured": figures[name],
+            "met": None if figures[name] is None else bool(figures[name] >= wanted),
         }
         for name, wanted in TARGETS.items()
     }
@@ -283,16 +285,16 @@ def draw(report: dict[str, Any], path: Path) -> None:
     bars.margins(x=0.12)
     bars.set(xlabel="ms per tick of 1 ms", title=report["network"])
     curve = report["by_activity"]
-    share = [100 * sum(one["activity"]) / len(one["activity"]) for one in curve]
-    active.plot(share, [one["forward_ms"] for one in curve], "o-", label="forward")
-    learned = [100 * sum(one["learning_activity"]) / len(one["activity"]) for one in curve]
-    active.plot(learned, [one["learning_ms"] for one in curve], "s-", label="learning")
+    share = [100 * sum(row["activity"]) / len(row["activity"]) for row in curve]
+    active.plot(share, [row["forward_ms"] for row in curve], "o-", label="forward")
+    learned = [100 * sum(row["learning_activity"]) / len(row["activity"]) for row in curve]
+    active.plot(learned, [row["learning_ms"] for row in curve], "s-", label="learning")
     active.set(xlabel="active units per tick, mean of layers (%)", ylabel="ms per tick")
     active.set_title(f"{report['network']}: cost against activity")
     active.legend()
     points, fit = report["by_rate"]["points"], report["by_rate"]["fit"]
-    x = [one["spikes_per_tick"] for one in points]
-    rate.plot(x, [one["forward_ms"] for one in points], "o", label="measured")
+    x = [row["spikes_per_tick"] for row in points]
+    rate.plot(x, [row["forward_ms"] for row in points], "o", label="measured")
     ends = [0.0, max(x)]
     rate.plot(ends, [fit["at_rest"] + fit["slope"] * at for at in ends], "-",
               label=f"line, R² = {fit['r2']:.4f}")  # fmt: skip
@@ -309,17 +311,17 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
 def _print(report: dict[str, Any]) -> None:
     table = Table("side", "best", "median", "worst", title="ms per tick")
-    for name, found in report["sides"].items():
-        cells = (f"{found[key]:.3f}" for key in ("best_ms", "median_ms", "worst_ms"))
+    for name, times in report["sides"].items():
+        cells = (f"{times[key]:.3f}" for key in ("best_ms", "median_ms", "worst_ms"))
         table.add_row(name.replace("_", " "), *cells)
-    told = Table("figure", "measured", "wanted", "")
-    for name, one in report["targets"].items():
-        measured = "not measured" if one["measured"] is None else f"{one['measured']:.3g}"
-        verdict = {True: "met", False: "missed", None: ""}[one["met"]]
-        told.add_row(name.replace("_", " "), measured, f"{one['wanted']:g}", verdict)
+    targets = Table("figure", "measured", "wanted", "")
+    for name, row in report["targets"].items():
+        measured = "not measured" if row["measured"] is None else f"{row['measured']:.3g}"
+        verdict = {True: "met", False: "missed", None: ""}[row["met"]]
+        targets.add_row(name.replace("_", " "), measured, f"{row['wanted']:g}", verdict)
     out = console()
     out.print(table)
-    out.print(told)
+    out.print(targets)
     active = ", ".join(f"{share:.2%}" for share in report["activity"])
     rates = [report["scatter"][key] / 1e9 for key in ("per_s", "accumulate_per_s")]
     out.print(

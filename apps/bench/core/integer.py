@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _PORTION = 50
 
 
-def train(spec: NetworkSpec, lessons: Stream, seed: int, told: Callable[[int], None]) -> Network:
+def train(
+    spec: NetworkSpec, lessons: Stream, seed: int, progress: Callable[[int], None]
+) -> Network:
     """Build a network and train it on the lessons once, in portions.
 
     Thresholds find the activity that the specification wants on the way, as in any training.
@@ -32,9 +34,9 @@ def train(spec: NetworkSpec, lessons: Stream, seed: int, told: Callable[[int], N
     batch = Batch(network, min(_PORTION, count))
     for number, chosen in enumerate(portions):
         network.schedule(number, len(portions))
-        shown = [lessons.parts[n] for n in chosen]
-        batch.show(shown, [lessons.labels[n] for n in chosen], lessons.ticks, learn=True)
-        told(number + 1)
+        parts = [lessons.parts[n] for n in chosen]
+        batch.show(parts, [lessons.labels[n] for n in chosen], lessons.ticks, learn=True)
+        progress(number + 1)
     return network
 
 
@@ -108,7 +110,7 @@ def run(network: Network, stream: Stream, *, learn: bool) -> Run:
 
 
 def interleave(
-    sides: Mapping[str, Callable[[], float]], rounds: int, told: Callable[[str], None]
+    sides: Mapping[str, Callable[[], float]], rounds: int, progress: Callable[[str], None]
 ) -> dict[str, dict[str, float]]:
     """Measure all sides in turns, so that changes of the machine affect all of them.
 
@@ -120,15 +122,15 @@ def interleave(
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
         for name, side in sides.items():
-            told(f"round {number + 1} of {rounds}: {name}")
+            progress(f"round {number + 1} of {rounds}: {name}")
             seconds[name].append(side())
     return {
         name: {
-            "best_ms": 1e3 * min(found),
-            "median_ms": 1e3 * float(np.median(found)),
-            "worst_ms": 1e3 * max(found),
+            "best_ms": 1e3 * min(taken),
+            "median_ms": 1e3 * float(np.median(taken)),
+            "worst_ms": 1e3 * max(taken),
         }
-        for name, found in seconds.items()
+        for name, taken in seconds.items()
     }
 
 
@@ -145,22 +147,22 @@ def by_activity(
     network: Network, stream: Stream, factors: tuple[float, ...], rounds: int
 ) -> list[dict[str, Any]]:
     """Measure the time of a tick against activity: all thresholds times each factor."""
-    found = []
+    rows = []
     for factor in factors:
         changed = settled(network, factor=factor)
         runs = [run(changed, stream, learn=False) for _ in range(rounds)]
         learned = [run(changed, stream, learn=True) for _ in range(rounds)]
-        found.append(
+        rows.append(
             {
                 "threshold_factor": factor,
                 "activity": [round(share, 5) for share in runs[0].activity],
                 "synaptic_ops_per_tick": runs[0].synaptic_ops,
-                "forward_ms": 1e3 * min(one.tick_s for one in runs),
-                "learning_ms": 1e3 * min(one.tick_s for one in learned),
+                "forward_ms": 1e3 * min(timed.tick_s for timed in runs),
+                "learning_ms": 1e3 * min(timed.tick_s for timed in learned),
                 "learning_activity": [round(share, 5) for share in learned[0].activity],
             }
         )
-    return found
+    return rows
 
 
 def by_rate(network: Network, stream: Stream, rounds: int, seed: int) -> dict[str, Any]:
@@ -172,16 +174,16 @@ def by_rate(network: Network, stream: Stream, rounds: int, seed: int) -> dict[st
     best = [1e9] * len(streams)
     ops = [0.0] * len(streams)
     for _ in range(rounds):
-        for n, (_, one) in enumerate(streams):
-            found = run(network, one, learn=False)
-            best[n] = min(best[n], found.tick_s)
-            ops[n] = found.synaptic_ops
-    for (times, one), tick_s, done in zip(streams, best, ops, strict=True):
+        for n, (_, thinned) in enumerate(streams):
+            timed = run(network, thinned, learn=False)
+            best[n] = min(best[n], timed.tick_s)
+            ops[n] = timed.synaptic_ops
+    for (times, thinned), tick_s, done in zip(streams, best, ops, strict=True):
         points.append(
             {
                 "rate": times,
-                "events_per_tick": sum(len(part) for part in one.parts) / ticks,
-                "spikes_per_tick": one.spikes() / ticks,
+                "events_per_tick": sum(len(part) for part in thinned.parts) / ticks,
+                "spikes_per_tick": thinned.spikes() / ticks,
                 "synaptic_ops_per_tick": done,
                 "forward_ms": 1e3 * tick_s,
             }

@@ -69,7 +69,7 @@ def accumulate(rounds: int) -> dict[str, Any]:
         ``best`` additions per second, the loop that gave it, and all that were measured.
     """
     rng = np.random.default_rng(0)
-    found: list[dict[str, Any]] = []
+    rates: list[dict[str, Any]] = []
     for length in (128, 256, 512, 1024, 2048, 4096):
         rows = rng.integers(-128, 128, (max(4, 16384 // length // 4 * 4), length)).astype(np.int8)
         times = max(1, 4_000_000 // rows.size)
@@ -80,11 +80,11 @@ def accumulate(rounds: int) -> dict[str, Any]:
                 began = time.perf_counter()
                 loop(target, rows, times)
                 best = min(best, time.perf_counter() - began)
-            found.append(
+            rates.append(
                 {"rows_at_once": name, "length": length, "per_s": rows.size * times / best}
             )
-    fastest = max(found, key=lambda one: float(one["per_s"]))
-    return {"best": fastest["per_s"], "loop": fastest, "all": found}
+    fastest = max(rates, key=lambda row: float(row["per_s"]))
+    return {"best": fastest["per_s"], "loop": fastest, "all": rates}
 
 
 def scatter(network: Network, stream: Stream, rounds: int) -> list[dict[str, Any]]:
@@ -102,12 +102,12 @@ def scatter(network: Network, stream: Stream, rounds: int) -> list[dict[str, Any
         image[now.y, now.x, now.p] = 1
         for n in range(len(layers)):
             taken[n].append(_listed(image if n == 0 else copy.layers[n - 1].spikes))
-    found = []
+    rows = []
     for n, layer in enumerate(layers):
         if layer.kind != "conv":
             continue
         spikes = np.concatenate(taken[n])
-        edges = np.cumsum([0, *(len(one) for one in taken[n])])
+        edges = np.cumsum([0, *(len(spikes) for spikes in taken[n])])
         # In memory a kernel's columns lie from the last to the first; their sum does not care.
         weights = np.ascontiguousarray(copy.layers[n].weights[:, :, ::-1])
         drive = np.zeros(copy.layers[n].membrane.shape, np.int16)
@@ -116,11 +116,11 @@ def scatter(network: Network, stream: Stream, rounds: int) -> list[dict[str, Any
             began = time.perf_counter()
             done = _scatter_all(spikes, edges, weights, drive, layer.stride, layer.pad)
             best = min(best, time.perf_counter() - began)
-        found.append(
+        rows.append(
             {"layer": n, "spikes_per_tick": len(spikes) / len(taken[n]), "per_s": done / best,
              "synaptic_ops": int(done)}
         )  # fmt: skip
-    return found
+    return rows
 
 
 def _listed(image: NDArray[np.int8]) -> NDArray[np.int16]:

@@ -41,7 +41,7 @@ class Stream:
         """Cut the whole, as a service does, into events, the tick they go up to, and the label."""
         from spikewire.qcore import BinnedEvents
 
-        found = []
+        chunks = []
         for number, (part, label) in enumerate(zip(self.parts, self.labels, strict=True)):
             origin = number * self.ticks
             stops = [*range(CHUNK, self.ticks, CHUNK), self.ticks]
@@ -49,8 +49,8 @@ class Stream:
             for stop, low, high in zip(stops, edges[:-1], edges[1:], strict=True):
                 at = slice(low, high)
                 events = BinnedEvents(part.tick[at] + origin, part.x[at], part.y[at], part.p[at])
-                found.append((events, origin + stop, label))
-        return found
+                chunks.append((events, origin + stop, label))
+        return chunks
 
     def planes(self, spec: NetworkSpec, ticks: int) -> NDArray[np.uint8]:
         """Lay out the first ``ticks`` as uint8[tick, polarity, y, x, 1] in {0, 1}."""
@@ -72,8 +72,10 @@ class Stream:
         rng = np.random.default_rng(seed)
         parts = []
         for part in self.parts:
-            kept = rng.random(len(part)) < share
-            parts.append(BinnedEvents(part.tick[kept], part.x[kept], part.y[kept], part.p[kept]))
+            chosen = rng.random(len(part)) < share
+            parts.append(
+                BinnedEvents(part.tick[chosen], part.x[chosen], part.y[chosen], part.p[chosen])
+            )
         return Stream(tuple(parts), self.labels, self.classes, self.ticks)
 
     def overlaid(self, times: int) -> Stream:
@@ -83,10 +85,10 @@ class Stream:
         parts = []
         for n in range(len(self.parts)):
             some = [self.parts[(n + k) % len(self.parts)] for k in range(times)]
-            tick = np.concatenate([one.tick for one in some])
+            tick = np.concatenate([part.tick for part in some])
             order = np.argsort(tick, kind="stable")
             x, y, p = (
-                np.concatenate([getattr(one, name) for one in some])[order]
+                np.concatenate([getattr(part, name) for part in some])[order]
                 for name in ("x", "y", "p")
             )
             parts.append(BinnedEvents(tick[order], x, y, p))
@@ -127,7 +129,7 @@ def simulated(spec: NetworkSpec, ticks: int, parts: int, seed: int) -> Stream:
     from spikewire.qcore import bin_events
     from spikewire.sensors import GESTURES, simulate
 
-    shown = []
+    binned = []
     labels = []
     for n in range(parts):
         label = n % len(GESTURES)
@@ -136,11 +138,11 @@ def simulated(spec: NetworkSpec, ticks: int, parts: int, seed: int) -> Stream:
         )
         events = events[events["t"] < ticks * spec.tick_us]
         t, x, y, p = (np.ascontiguousarray(events[name]) for name in ("t", "x", "y", "p"))
-        shown.append(
+        binned.append(
             bin_events(
                 t, x, y, p, sensor_size=(128, 128), input_size=(spec.width, spec.height),
                 origin_us=0, origin_tick=0, tick_us=spec.tick_us,
             )
         )  # fmt: skip
         labels.append(label)
-    return Stream(tuple(shown), tuple(labels), tuple(GESTURES), ticks)
+    return Stream(tuple(binned), tuple(labels), tuple(GESTURES), ticks)

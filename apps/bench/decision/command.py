@@ -69,29 +69,29 @@ def decide(
 
     The measurement takes 20 s for each person. Thresholds were chosen on people 2001 to 2010.
     """
-    found = sorted(clips.glob("class_*.bin")) if clips is not None else []
-    if clips is not None and not found:
+    recordings = sorted(clips.glob("class_*.bin")) if clips is not None else []
+    if clips is not None and not recordings:
         raise CommandError(f"{clips} holds no class_NN.bin")
     if plot is not None:
         check_plot(plot)
     load_kernels()
     numbers = range(seed, seed + people)
-    shown = [
+    runs = [
         streams.results(streams.person(n))
         for n in track(numbers, "people", console=stderr_console(), transient=True, disable=as_json)
     ]
     report: dict[str, Any] = {
         "bench": "decide", "people": people, "first": seed,
-        "modes": {name: measure(shown, rules).record() for name, rules in MODES.items()},
-        "curve": [_point(shown, name, ms) for name in list(MODES)[1:] for ms in CURVE_MS],
+        "modes": {name: measure(runs, rules).record() for name, rules in MODES.items()},
+        "curve": [_curve_point(runs, name, ms) for name in list(MODES)[1:] for ms in CURVE_MS],
         "no_gesture": {
-            name: _each_mode(told)
-            for name, told in track(
+            name: _each_mode(others)
+            for name, others in track(
                 list(_no_gesture(numbers)), "no gestures", console=stderr_console(), transient=True,
                 disable=as_json,
             )
         },
-        "clips": [_clip(path) for path in found],
+        "clips": [_clip(path) for path in recordings],
     }  # fmt: skip
     if as_json:
         print_json(report)
@@ -102,9 +102,9 @@ def decide(
     raise typer.Exit(DONE)
 
 
-def _point(shown: Sequence[Sequence[Result]], name: str, ms: int) -> dict[str, Any]:
+def _curve_point(runs: Sequence[Sequence[Result]], name: str, ms: int) -> dict[str, Any]:
     rules = Rules(window_us=ms * 1000, strictness=MODES[name].strictness)
-    return {"unknown": name, "steady_ms": ms, **measure(shown, rules).record()}
+    return {"unknown": name, "steady_ms": ms, **measure(runs, rules).record()}
 
 
 def _no_gesture(numbers: Sequence[int]) -> Iterator[tuple[str, list[list[Result]]]]:
@@ -115,13 +115,13 @@ def _no_gesture(numbers: Sequence[int]) -> Iterator[tuple[str, list[list[Result]
     yield "camera shaken", [streams.results(streams.shaken(n, _SECONDS)) for n in few]
     yield "people walking through", [streams.results(streams.walkers(n, _SECONDS)) for n in few]
     upside = [streams.results(streams.person(n, "flip:y")) for n in few]
-    yield "gestures upside down", [[r for r in told if r.truth is not None] for told in upside]
+    yield "gestures upside down", [[r for r in run if r.truth is not None] for run in upside]
 
 
-def _each_mode(told: Sequence[Sequence[Result]]) -> dict[str, dict[str, float]]:
+def _each_mode(runs: Sequence[Sequence[Result]]) -> dict[str, dict[str, float]]:
     out = {}
     for name, rules in MODES.items():
-        shares = [answers(stream, rules, _SETTLED_US) for stream in told]
+        shares = [answers(stream, rules, _SETTLED_US) for stream in runs]
         out[name] = {n: round(sum(s[n] for s in shares) / len(shares), 4) for n in shares[0]}
     return out
 
@@ -132,13 +132,13 @@ def _clip(path: Path) -> dict[str, Any]:
     from spikewire.sensors import GESTURES
 
     truth = GESTURES[int(path.stem[-2:]) - 1]
-    told = [replace(result, truth=truth) for result in streams.results(streams.clip(path))]
-    found: dict[str, Any] = {"clip": path.stem, "gesture": truth}
+    stream = [replace(result, truth=truth) for result in streams.results(streams.clip(path))]
+    record: dict[str, Any] = {"clip": path.stem, "gesture": truth}
     for name, rules in MODES.items():
-        measured = measure([told], rules)
+        measured = measure([stream], rules)
         wait = measured.waits_us[0] / 1e6 if measured.waits_us else None
-        found[name] = {**measured.shares("gesture"), "wait_s": wait}
-    return found
+        record[name] = {**measured.shares("gesture"), "wait_s": wait}
+    return record
 
 
 def _draw(report: Mapping[str, Any], path: Path) -> None:
@@ -169,30 +169,30 @@ def _print(report: Mapping[str, Any]) -> None:
     out = console()
     title = f"{report['people']} simulated people, eleven gestures each"
     table = Table("", *MODES, title=title)
-    found = report["modes"]
-    for what, shown, said in _ROWS:
-        table.add_row(what, *(_percent(found[name][shown][said]) for name in MODES))
-    table.add_row("changes per second", *(f"{found[name]['changes_per_s']:.2f}" for name in MODES))
-    for what, which in (("onset to right name, median", "median"), ("and p90", "p90")):
-        waits = [found[name]["wait_s"][which] for name in MODES]
-        table.add_row(what, *("-" if wait is None else f"{wait:.2f} s" for wait in waits))
-    missed = (f"{found[name]['missed']} of {found[name]['gestures']}" for name in MODES)
+    modes = report["modes"]
+    for title, label, answer in _ROWS:
+        table.add_row(title, *(_percent(modes[name][label][answer]) for name in MODES))
+    table.add_row("changes per second", *(f"{modes[name]['changes_per_s']:.2f}" for name in MODES))
+    for title, which in (("onset to right name, median", "median"), ("and p90", "p90")):
+        waits = [modes[name]["wait_s"][which] for name in MODES]
+        table.add_row(title, *("-" if wait is None else f"{wait:.2f} s" for wait in waits))
+    missed = (f"{modes[name]['missed']} of {modes[name]['gestures']}" for name in MODES)
     table.add_row("never named right", *missed)
     out.print(table)
     table = Table("no gesture", *MODES, title="named (unknown, nothing)")
-    for what, found in report["no_gesture"].items():
-        table.add_row(what, *(_three(found[name], "named") for name in MODES))
+    for title, row in report["no_gesture"].items():
+        table.add_row(title, *(_three(row[name], "named") for name in MODES))
     out.print(table)
     if report["clips"]:
         table = Table("real clip", *MODES, title="right (wrong, unknown, nothing)")
-        for found in report["clips"]:
-            table.add_row(found["gesture"], *(_three(found[name], "right") for name in MODES))
+        for row in report["clips"]:
+            table.add_row(row["gesture"], *(_three(row[name], "right") for name in MODES))
         out.print(table)
 
 
-def _three(found: Mapping[str, Any], first: str) -> str:
-    rest = [name for name in ("wrong", "unknown", "nothing") if name in found]
-    return f"{_percent(found[first])} ({', '.join(_percent(found[name]) for name in rest)})"
+def _three(shares: Mapping[str, Any], first: str) -> str:
+    rest = [name for name in ("wrong", "unknown", "nothing") if name in shares]
+    return f"{_percent(shares[first])} ({', '.join(_percent(shares[name]) for name in rest)})"
 
 
 def _percent(share: float) -> str:

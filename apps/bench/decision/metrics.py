@@ -40,16 +40,16 @@ class Measured:
     changes: int = 0
     span_us: int = 0
 
-    def shares(self, shown: str) -> dict[str, float]:
+    def shares(self, label: str) -> dict[str, float]:
         """Return the share of time of each answer, for one kind of label."""
-        total = sum(self.time[shown, said] for said in _ANSWERS)
-        return {said: round(self.time[shown, said] / max(total, 1), 4) for said in _ANSWERS}
+        total = sum(self.time[label, answer] for answer in _ANSWERS)
+        return {answer: round(self.time[label, answer] / max(total, 1), 4) for answer in _ANSWERS}
 
     def record(self) -> dict[str, Any]:
         """Return the counts as plain data."""
         waits = sorted(self.waits_us)
         return {
-            **{shown: self.shares(shown) for shown in ("gesture", "settled", "other", "pause")},
+            **{label: self.shares(label) for label in ("gesture", "settled", "other", "pause")},
             "changes_per_s": round(1e6 * self.changes / max(self.span_us, 1), 3),
             "wait_s": {
                 name: round(waits[min(int(q * len(waits)), len(waits) - 1)] / 1e6, 3)
@@ -74,7 +74,7 @@ def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
     decision_filter = DecisionFilter(rules)
     truth: str | None = None
     segment, onset_us, before_us, waiting = -1, 0, 0, False
-    said_before = None
+    predicted_before = None
     for result in stream:
         fresh = result.segment != segment
         if fresh or result.truth != truth:
@@ -87,16 +87,18 @@ def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
         before_us = result.t_us
         decision_filter.take(result.segment, result.t_us, result.scores, result.spikes)
         assert decision_filter.now is not None
-        said = decision_filter.now.name
-        out.changes += said_before not in (None, said) and not fresh
-        said_before = said
-        if waiting and said == truth:
+        predicted = decision_filter.now.name
+        out.changes += predicted_before not in (None, predicted) and not fresh
+        predicted_before = predicted
+        if waiting and predicted == truth:
             out.waits_us.append(result.t_us - onset_us)
             waiting = False
-        answer = said if said in (UNKNOWN, NOTHING) else "right" if said == truth else "wrong"
-        shown = "pause" if truth is None else "other" if truth in OTHER else "gesture"
-        out.time[shown, answer] += 1
-        if shown == "gesture" and result.t_us - onset_us > SETTLED_US:
+        answer = "right" if predicted == truth else "wrong"
+        if predicted in (UNKNOWN, NOTHING):
+            answer = predicted
+        label = "pause" if truth is None else "other" if truth in OTHER else "gesture"
+        out.time[label, answer] += 1
+        if label == "gesture" and result.t_us - onset_us > SETTLED_US:
             out.time["settled", answer] += 1
     out.missed += waiting
 
@@ -104,11 +106,11 @@ def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
 def answers(stream: Sequence[Result], rules: Rules, skip_us: int = 0) -> dict[str, float]:
     """Return shares of time of ``named``, ``unknown`` and ``nothing`` after ``skip_us``."""
     decision_filter = DecisionFilter(rules)
-    said: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for result in stream:
         decision_filter.take(result.segment, result.t_us, result.scores, result.spikes)
         assert decision_filter.now is not None
         if result.t_us - stream[0].t_us >= skip_us:
-            said["named" if decision_filter.now.gesture else decision_filter.now.name] += 1
-    total = max(said.total(), 1)
-    return {name: round(said[name] / total, 4) for name in ("named", UNKNOWN, NOTHING)}
+            counts["named" if decision_filter.now.gesture else decision_filter.now.name] += 1
+    total = max(counts.total(), 1)
+    return {name: round(counts[name] / total, 4) for name in ("named", UNKNOWN, NOTHING)}

@@ -38,17 +38,19 @@ class Result:
 
 def results(source: Source) -> list[Result]:
     """Return all results of the shipped network, frozen, over a source."""
-    told: list[Result] = []
+    taken: list[Result] = []
 
     def take(message: Mapping[str, Any]) -> None:
-        told.append(Result(*(message[n] for n in ("segment", "t_us", "scores", "spikes", "truth"))))
+        taken.append(
+            Result(*(message[n] for n in ("segment", "t_us", "scores", "spikes", "truth")))
+        )
 
     async def run() -> None:
         network = open_network("gestures", (), 0)
         await run_in_process(source, network, take, learn=False, labels="client")
 
     trio.run(run)
-    return told
+    return taken
 
 
 def person(number: int, *filters: str) -> Source:
@@ -126,7 +128,7 @@ def _walk(draw: np.random.Generator, seconds: float) -> Iterator[tuple[Any, Any,
     now = 0.0
     while now < seconds:
         speed = draw.uniform(40, 90)
-        way = draw.choice([-1.0, 1.0])
+        direction = draw.choice([-1.0, 1.0])
         lasts = min((SIZE[0] + 40) / speed, seconds - now)
         # Head, body, and two legs that swing: middle and half size of each, in pixels.
         boxes = [(0, 35, 7, 9), (0, 70, 12, 26), (-4, 110, 5, 18), (4, 110, 5, 18)]
@@ -139,20 +141,20 @@ def _walk(draw: np.random.Generator, seconds: float) -> Iterator[tuple[Any, Any,
         centre = speed * times - 20
         beat = np.sin(2 * np.pi * 0.9 * times + draw.uniform(0, 6))
         x = centre[:, None] + dx + swing * beat[:, None]
-        x = x if way > 0 else SIZE[0] - 1 - x
+        x = x if direction > 0 else SIZE[0] - 1 - x
         column = np.floor(x).astype(np.int64)
         moved = np.diff(column, axis=0)
-        when, who = np.nonzero(moved)
-        at = column[when + 1, who]
+        when, point = np.nonzero(moved)
+        at = column[when + 1, point]
         inside = (at >= 0) & (at < SIZE[0])
-        when, who, at = when[inside], who[inside], at[inside]
+        when, point, at = when[inside], point[inside], at[inside]
         bright = draw.integers(0, 2, _POINTS)
         t = ((now + times[when]) * 1e6).astype(np.int64) + draw.integers(0, 1000, len(when))
         yield (
             t,
             at,
-            y[who].astype(np.int64).clip(0, SIZE[1] - 1),
-            bright[who] ^ (moved[when, who] < 0),
+            y[point].astype(np.int64).clip(0, SIZE[1] - 1),
+            bright[point] ^ (moved[when, point] < 0),
         )
         now += lasts + 0.5
 

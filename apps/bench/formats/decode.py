@@ -144,8 +144,8 @@ def _decoder(name: str, path: Path, truth: Events, rounds: int) -> dict[str, Any
     row["spikewire"] = round(len(truth) / _best(rounds, ours))
     for other in _RIVALS:
         seconds = _rival(other, path, rounds)
-        right = seconds is not None and _same(path, truth, other)
-        row[f"{other}_right"] = right
+        correct = seconds is not None and _same(path, truth, other)
+        row[f"{other}_right"] = correct
         row[other] = None if seconds is None else round(len(truth) / seconds)
     rivals = [row[other] for other in _RIVALS if row[f"{other}_right"]]
     row["times_the_next"] = round(row["spikewire"] / max(rivals), 2) if rivals else None
@@ -187,16 +187,16 @@ def _rival(name: str, path: Path, rounds: int) -> float | None:
 def _filter(name: str, truth: Events, rounds: int) -> dict[str, Any]:
     from spikewire.sensors import make_chain
 
-    kept = 0
+    passed = 0
 
     def run() -> None:
-        nonlocal kept
+        nonlocal passed
         chain = make_chain([name], (128, 128))
-        kept = sum(len(chain.apply(truth[n : n + 8192])) for n in range(0, len(truth), 8192))
+        passed = sum(len(chain.apply(truth[n : n + 8192])) for n in range(0, len(truth), 8192))
 
     rate = round(len(truth) / _best(rounds, run))
     return {
-        "filter": name, "events_per_s": rate, "kept": round(kept / len(truth), 4),
+        "filter": name, "events_per_s": rate, "kept": round(passed / len(truth), 4),
         "met": rate >= WANTED,
     }  # fmt: skip
 

@@ -65,7 +65,7 @@ def simulator(
     from spikewire.sensors import GESTURES, open_recording, simulate
 
     rows: list[dict[str, Any]] = []
-    shown = took = 0.0
+    simulated_s = took = 0.0
     for clip in track(clips, "clips", console=stderr_console(), transient=True, disable=as_json):
         gesture = GESTURES[int(clip.stem[-2:]) - 1]
         real = np.concatenate(list(open_recording(clip, size=(128, 128)).chunks()))
@@ -74,20 +74,20 @@ def simulator(
             began = time.perf_counter()
             events = simulate(gesture, seed=person, subject=500 + person, seconds=SECONDS)
             took += time.perf_counter() - began
-            shown += SECONDS
+            simulated_s += SECONDS
             made.append(statistics(events))
         row: dict[str, Any] = {"clip": clip.stem, "gesture": gesture}
         for name, value in statistics(real).items():
-            values = sorted(one[name] for one in made)
+            values = sorted(person[name] for person in made)
             row[name] = {
                 "real": round(value, 4),
-                "simulated": [round(one, 4) for one in values],
+                "simulated": [round(value, 4) for value in values],
                 "within": values[0] <= value <= values[-1],
             }
         rows.append(row)
     report = {
         "bench": "simulator", "people": people, "clips": rows,
-        "times_real_time": round(shown / took, 2),
+        "times_real_time": round(simulated_s / took, 2),
         "within": sum(row[name]["within"] for row in rows for name in STATISTICS),
         "of": len(rows) * len(STATISTICS),
     }  # fmt: skip
@@ -132,9 +132,9 @@ def _draw(report: dict[str, Any], path: Path) -> None:
     names = [row["gesture"].replace("_", "\n", 1) for row in report["clips"]]
     for name, axis in zip(STATISTICS, axes.reshape(-1), strict=True):
         for place, row in enumerate(report["clips"]):
-            found = row[name]
-            axis.plot([place] * len(found["simulated"]), found["simulated"], "_", color="C0")
-            axis.plot(place, found["real"], "o", color="C3", markersize=7)
+            real, simulated = row[name]["real"], row[name]["simulated"]
+            axis.plot([place] * len(simulated), simulated, "_", color="C0")
+            axis.plot(place, real, "o", color="C3", markersize=7)
         axis.set_title(STATISTICS[name], fontsize=8)
         axis.set_xticks(range(len(names)), names, fontsize=5, rotation=60)
         axis.set_ylim(bottom=0)

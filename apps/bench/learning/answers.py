@@ -44,7 +44,7 @@ def ask(network: Network, clips: Sequence[BinnedEvents], ticks: int) -> Answers:
 
     copy = Network.from_bytes(network.to_bytes())
     classes = len(network.classes)
-    told = np.zeros(len(clips), np.int64)
+    predicted = np.zeros(len(clips), np.int64)
     shares = np.zeros((len(clips), classes))
     for n, clip in enumerate(clips):
         copy.reset_state()
@@ -52,6 +52,6 @@ def ask(network: Network, clips: Sequence[BinnedEvents], ticks: int) -> Answers:
         events = BinnedEvents(clip.tick + start, clip.x, clip.y, clip.p)
         steps = copy.advance(events, start + ticks)
         scores = steps.scores[steps.tick - start >= network.spec.learning.burn_in]
-        told[n] = scores.sum(0, dtype=np.int64).argmax()
+        predicted[n] = scores.sum(0, dtype=np.int64).argmax()
         shares[n] = np.bincount(scores.argmax(1), minlength=classes) / max(len(scores), 1)
-    return Answers(told, shares)
+    return Answers(predicted, shares)

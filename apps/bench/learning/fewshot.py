@@ -140,10 +140,10 @@ def _old_classes(data: Dataset, new: Sequence[str], lessons: LessonOptions) -> l
 def _enough(data: Dataset, new: Sequence[str], shots: int) -> None:
     learn = choose(data, "train")
     for name in new:
-        found = sum(sample.label == name for sample in learn)
-        if found < shots:
+        count = sum(sample.label == name for sample in learn)
+        if count < shots:
             raise UsageError(
-                f"--shots {shots}: {data.path} has {found} recordings of {name} to choose from"
+                f"--shots {shots}: {data.path} has {count} recordings of {name} to choose from"
             )
 
 

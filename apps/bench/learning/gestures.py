@@ -22,8 +22,8 @@ from spikewire.apps.bench.learning import teacher_process
 from spikewire.apps.bench.learning.gestures_plan import (
     CLIPS,
     Lesson,
-    count_right,
-    judge,
+    count_correct,
+    evaluate_segment,
     lessons,
     questions,
 )
@@ -90,24 +90,24 @@ async def _bench(
                 nursery.start_soon(_collect, watcher, results, subscribed)
                 await subscribed.wait()
                 await teacher.read()
-                for number, one_round in enumerate(plan, 1):
+                for number, round_lessons in enumerate(plan, 1):
                     note.print(f"teaching, round {number} of {len(plan)}")
-                    for lesson in one_round:
+                    for lesson in round_lessons:
                         await _play(teacher, lesson)
                 taught = time.perf_counter()
                 note.print("asking")
                 await teacher.ask({"learn": False})
-                asked = [(q.clip, await _play(teacher, q)) for q in questions()]
+                segments = [(q.clip, await _play(teacher, q)) for q in questions()]
                 done = time.perf_counter()
                 # Ctrl-C on the server is the ordered end: subscribers get all results first.
                 server.interrupt()
                 code = await server.wait()
                 if code != DONE:
                     raise CommandError(f"the server ended with exit code {code}")
-    verdicts = [judge(clip, segment, results) for clip, segment in asked]
+    verdicts = [evaluate_segment(clip, segment, results) for clip, segment in segments]
     return {
         "clips": [verdict.record() for verdict in verdicts],
-        "right": count_right(verdicts),
+        "right": count_correct(verdicts),
         "of": len(verdicts),
         "seconds": {
             "start": round(ready - started, 2),

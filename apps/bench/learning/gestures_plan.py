@@ -62,7 +62,7 @@ class Verdict:
     results: int
 
     @property
-    def right(self) -> bool:
+    def correct(self) -> bool:
         """Whether the most frequent class is the clip's own."""
         return self.received == self.clip
 
@@ -71,25 +71,25 @@ class Verdict:
         return {
             "clip": self.clip,
             "received": self.received,
-            "right": self.right,
+            "right": self.correct,
             "share": round(self.share, 3),
             "results": self.results,
         }
 
 
-def judge(clip: str, segment: int, results: Iterable[Mapping[str, Any]]) -> Verdict:
+def evaluate_segment(clip: str, segment: int, results: Iterable[Mapping[str, Any]]) -> Verdict:
     """Evaluate the results of one segment by their most frequent class.
 
     An excerpt without results, or whose results name no class, is answered with None.
     """
-    said = [result["class"] for result in results if result["segment"] == segment]
-    named = Counter(name for name in said if name is not None)
+    predicted = [result["class"] for result in results if result["segment"] == segment]
+    named = Counter(name for name in predicted if name is not None)
     if not named:
-        return Verdict(clip, None, 0.0, len(said))
+        return Verdict(clip, None, 0.0, len(predicted))
     best, count = named.most_common(1)[0]
-    return Verdict(clip, best, count / len(said), len(said))
+    return Verdict(clip, best, count / len(predicted), len(predicted))
 
 
-def count_right(verdicts: Sequence[Verdict]) -> int:
+def count_correct(verdicts: Sequence[Verdict]) -> int:
     """Count the excerpts with a correct answer."""
-    return sum(verdict.right for verdict in verdicts)
+    return sum(verdict.correct for verdict in verdicts)

@@ -26,17 +26,17 @@ _LIMIT_S = 900.0
 class Round:
     """Results of a round, in which each gesture is shown once."""
 
-    said: list[tuple[str, str | None]] = field(default_factory=list)
+    results: list[tuple[str, str | None]] = field(default_factory=list)
 
-    def right(self, names: Sequence[str]) -> float:
+    def accuracy(self, names: Sequence[str]) -> float:
         """Return the share of correct results for the gestures ``names``."""
-        told = [truth == said for truth, said in self.said if truth in names]
-        return sum(told) / max(len(told), 1)
+        hits = [truth == predicted for truth, predicted in self.results if truth in names]
+        return sum(hits) / max(len(hits), 1)
 
     def called(self, name: str, names: Sequence[str]) -> float:
         """Return the share of results for the gestures ``names`` that predict ``name``."""
-        told = [said == name for truth, said in self.said if truth in names]
-        return sum(told) / max(len(told), 1)
+        hits = [predicted == name for truth, predicted in self.results if truth in names]
+        return sum(hits) / max(len(hits), 1)
 
 
 class Rounds:
@@ -62,7 +62,7 @@ class Rounds:
         while len(self.rounds) <= number:
             self.rounds.append(Round())
         if result["truth"] is not None and into >= _SETTLED_US:
-            self.rounds[number].said.append((result["truth"], result["class"]))
+            self.rounds[number].results.append((result["truth"], result["class"]))
         return number
 
 
@@ -81,9 +81,9 @@ async def live_lesson(
     service's own decisions, result by result: the first round's before, the third's after.
     """
     person = Person(seed, 1)
-    shown = (*known, gesture)
+    gestures = (*known, gesture)
     hold = seconds + _PAUSE_S
-    source = f"sim:?seed={seed}&subject={person.subject}&classes={','.join(shown)}&hold={hold:g}"
+    source = f"sim:?seed={seed}&subject={person.subject}&classes={','.join(gestures)}&hold={hold:g}"
     with trio.fail_after(_LIMIT_S):
         async with child(
             "server", spikewire, "run", "--json", "--source", f"{source}&speed={speed}",
@@ -94,8 +94,8 @@ async def live_lesson(
 
             async with connect(hello["host"], int(hello["port"]), buffer=100_000) as client:
                 await client.subscribe("result")
-                rounds, taught_us = await _watch(
-                    client, Rounds(len(shown), round(1e6 * hold)), gesture, round(1e6 * seconds)
+                rounds, taught_us = await _three_rounds(
+                    client, Rounds(len(gestures), round(1e6 * hold)), gesture, round(1e6 * seconds)
                 )
                 if client.missed:
                     raise CommandError(f"{client.missed} results were lost")
@@ -105,16 +105,16 @@ async def live_lesson(
     return {
         "bench": "teachme", "live": True, "model": model, "gesture": gesture, "seed": seed,
         "taught_s": round(taught_us / 1e6, 2),
-        "recall": round(after.right((gesture,)), 4),
-        "results_new": sum(truth == gesture for truth, _ in after.said),
-        "old_before": round(before.right(known), 4),
-        "old_after": round(after.right(known), 4),
-        "lost_points": round(100 * (before.right(known) - after.right(known)), 2),
+        "recall": round(after.accuracy((gesture,)), 4),
+        "results_new": sum(truth == gesture for truth, _ in after.results),
+        "old_before": round(before.accuracy(known), 4),
+        "old_after": round(after.accuracy(known), 4),
+        "lost_points": round(100 * (before.accuracy(known) - after.accuracy(known)), 2),
         "false_alarms": round(after.called(gesture, known), 4),
     }  # fmt: skip
 
 
-async def _watch(
+async def _three_rounds(
     client: Client, sorter: Rounds, gesture: str, lesson_us: int
 ) -> tuple[list[Round], int]:
     """Follow three rounds; return them, and the length of the lesson in stream time."""

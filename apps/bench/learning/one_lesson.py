@@ -147,8 +147,8 @@ class _Bench:
     def _own(self, network: Network, person: Person) -> tuple[float, float]:
         """Return shares of a person's known gestures: correct, and taken for the new gesture."""
         clips = [person.clip(g, 0, network.spec) for g in self._known]
-        told = ask(network, clips, CLIP_MS)
-        return told.named(np.arange(len(clips))), float((told.clips >= len(clips)).mean())
+        answers = ask(network, clips, CLIP_MS)
+        return answers.named(np.arange(len(clips))), float((answers.clips >= len(clips)).mean())
 
     def _lesson(
         self,
@@ -164,8 +164,8 @@ class _Bench:
         spec = self.network.spec
         own = ask(taught, [person.clip(gesture, n, spec) for n in range(1, _OWN + 1)], CLIP_MS)
         strange = ask(taught, unlike, CLIP_MS)
-        kept = ask(taught, old, CLIP_MS)
-        after = kept.named(self._truth)
+        known = ask(taught, old, CLIP_MS)
+        after = known.named(self._truth)
         own_before, _ = self._own(self.network, person)
         own_after, own_false = self._own(taught, person)
         figures = {
@@ -176,8 +176,8 @@ class _Bench:
             "old_before": before,
             "old_after": after,
             "lost_points": 100 * (before - after),
-            "false_alarms": kept.named(new),
-            "false_alarms_by_result": kept.named_by_result(new),
+            "false_alarms": known.named(new),
+            "false_alarms_by_result": known.named_by_result(new),
             "own_before": own_before,
             "own_after": own_after,
             "own_false_alarms": own_false,
@@ -194,8 +194,8 @@ def teach(network: Network, gesture: str, person: Person, seconds: float) -> Net
 
     taught = Network.from_bytes(network.to_bytes())
     before = taught.classes[person.number % len(taught.classes)]
-    shown = person.lesson(before, gesture, seconds, taught.spec)
-    first, rest = shown.before(BEFORE_MS)
+    lesson = person.lesson(before, gesture, seconds, taught.spec)
+    first, rest = lesson.before(BEFORE_MS)
     taught.advance(first, BEFORE_MS, learn=True)
     label = taught.add_class(gesture)
     taught.advance(rest, BEFORE_MS + round(1000 * seconds), label=label, learn=True)

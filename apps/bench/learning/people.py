@@ -40,28 +40,28 @@ class Person:
         """Number of the simulator, beyond those of `spikewire simulate --seed 0`."""
         return 10_000 * (self.seed + 1) + self.number
 
-    def clip(self, gesture: str, showing: int, spec: NetworkSpec) -> BinnedEvents:
+    def clip(self, gesture: str, repetition: int, spec: NetworkSpec) -> BinnedEvents:
         """Simulate a gesture that is already under way."""
-        return self._see(((gesture, CLIP_MS),), showing, spec)
+        return self._see(((gesture, CLIP_MS),), repetition, spec)
 
     def lesson(self, before: str, gesture: str, seconds: float, spec: NetworkSpec) -> BinnedEvents:
         """Simulate another gesture for ``BEFORE_MS``, then the gesture with its onset."""
         return self._see(((before, BEFORE_MS), (gesture, round(1000 * seconds))), 0, spec)
 
     def _see(
-        self, shown: tuple[tuple[str, int], ...], showing: int, spec: NetworkSpec
+        self, gestures: tuple[tuple[str, int], ...], repetition: int, spec: NetworkSpec
     ) -> BinnedEvents:
         from spikewire.qcore import bin_events
         from spikewire.sensors import Camera, SimulatedRecording, draw_conditions
 
         assert self.subject > _TRAINED_BELOW
-        light = _ROOMS[(self.number + showing) % len(_ROOMS)]
-        seed = 1000 * self.subject + showing
+        light = _ROOMS[(self.number + repetition) % len(_ROOMS)]
+        seed = 1000 * self.subject + repetition
         conditions = draw_conditions(
             SimulatedRecording(self.number, self.subject, light, 1.5, seed)
         )
         camera = Camera(seed=seed, subject=self.subject, conditions=conditions)
-        events = np.concatenate([camera.see(gesture, 1000 * ms) for gesture, ms in shown])
+        events = np.concatenate([camera.see(gesture, 1000 * ms) for gesture, ms in gestures])
         t, x, y, p = (np.ascontiguousarray(events[name]) for name in "txyp")
         return bin_events(
             t, x, y, p, sensor_size=(128, 128), input_size=(spec.width, spec.height),

@@ -94,15 +94,15 @@ async def _phase(pages: int, seconds: float, rate: float, *, quiet: bool) -> dic
                 await browsers.write({"stop": True})
                 read = (await browsers.read())["browsers"]
             server.interrupt()
-            heard = await listener.read()
+            received = await listener.read()
             await server.wait()
     # What the end of the stream completed, and not an event, waited for that end.
-    ages = heard["ages"][:-2]
+    ages = received["ages"][:-2]
     if not ages or any(not one["messages"] for one in read):
         raise CommandError("a subscriber or a page got nothing")
     return {
-        "pages": pages, "ages": ages, "lost": heard["lost"], **percentiles(ages),
-        "inside_us": percentiles(heard["inside"][:-2]),
+        "pages": pages, "ages": ages, "lost": received["lost"], **percentiles(ages),
+        "inside_us": percentiles(received["inside"][:-2]),
         "page_bytes_per_s": round(sum(one["bytes"] for one in read) / max(1, pages) / seconds),
     }  # fmt: skip
 

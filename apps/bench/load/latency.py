@@ -86,11 +86,11 @@ async def _measure(rate: float, seconds: float, *, quiet: bool) -> dict[str, Any
             sent = await sender.read()
             await trio.sleep(0.5)
             server.interrupt()
-            heard = await listener.read()
+            received = await listener.read()
             summary = await _last(server)
     # What the end of the stream completed, and not an event, waited for that end.
-    live = [n for n, t in enumerate(heard["times"]) if (sent["last"] - t) & 0xFFFFFFFF < 1 << 31]
-    ages, inside = ([heard[name][n] for n in live] for name in ("ages", "inside"))
+    live = [n for n, t in enumerate(received["times"]) if (sent["last"] - t) & 0xFFFFFFFF < 1 << 31]
+    ages, inside = ([received[name][n] for n in live] for name in ("ages", "inside"))
     if not ages:
         raise CommandError("the subscriber got no results")
     source = summary["source"]
@@ -106,8 +106,8 @@ async def _measure(rate: float, seconds: float, *, quiet: bool) -> dict[str, Any
         "dropped": dropped, "updates": summary["updates"],
         "datagrams_accounted_for": arrived == sent["datagrams"],
         "events_accounted_for": words == summary["events"] + sum(summary["drops"].values()),
-        "results": len(ages), "results_lost": heard["lost"],
-        "age_us": _told(ages), "inside_us": _told(inside),
+        "results": len(ages), "results_lost": received["lost"],
+        "age_us": _summary(ages), "inside_us": _summary(inside),
     }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ _LOSSES = (
 )
 
 
-def _told(values: list[int]) -> dict[str, int]:
+def _summary(values: list[int]) -> dict[str, int]:
     return {**percentiles(values, ("p50", "p90", "p99")), "max": max(values)}
 
 

@@ -31,8 +31,8 @@ def main(host: str, port: int) -> None:
                 times.append(int(message["t_us"]) & 0xFFFFFFFF)
                 ages.append((now - int(message["t_us"])) & 0xFFFFFFFF)
                 inside.append(int(message["latency_us"]))
-    heard = {"times": times, "ages": ages, "inside": inside, "lost": lost}
-    print(json.dumps({"type": "heard", **heard}), flush=True)
+    received = {"times": times, "ages": ages, "inside": inside, "lost": lost}
+    print(json.dumps({"type": "heard", **received}), flush=True)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ async def main(host: str, port: int, healthy: int, stalled: int) -> None:
         await trio.to_thread.run_sync(sys.stdin.readline)
         nursery.cancel_scope.cancel()
     last = max(mine["last"] for mine in people)
-    ends = [await trio.to_thread.run_sync(one.read_out, last) for one in stuck]
+    ends = [await trio.to_thread.run_sync(subscriber.read_out, last) for subscriber in stuck]
     ages = sorted(age for mine in people for age in mine.pop("ages"))
     whole = sum(mine["got"] == mine["last"] - mine["first"] + 1 for mine in people)
     report = {

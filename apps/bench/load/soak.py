@@ -55,9 +55,9 @@ def soak(
     if plot is not None:
         check_plot(plot)
     load_kernels()
-    found = trio.run(partial(_run, minutes * 60, rate, seed, quiet=as_json))
+    figures = trio.run(partial(_run, minutes * 60, rate, seed, quiet=as_json))
     report = {
-        "bench": "soak", "machine": machine(), "minutes": minutes, "rate": rate, **found,
+        "bench": "soak", "machine": machine(), "minutes": minutes, "rate": rate, **figures,
         "targets": TARGETS,
     }  # fmt: skip
     if as_json:
@@ -80,8 +80,8 @@ async def _run(seconds: float, rate: float, seed: int, *, quiet: bool) -> dict[s
             child("passers-by", client_churn, *where, str(seed)) as churn,
             child("sender", udp_sender, udp, str(rate), str(seconds)) as sender,
         ):
-            for one in (listener, churn, sender):
-                await one.read()
+            for process in (listener, churn, sender):
+                await process.read()
             before = descriptors(server.pid)
             await sender.write({"go": True})
             async with trio.open_nursery() as nursery:
@@ -93,20 +93,20 @@ async def _run(seconds: float, rate: float, seed: int, *, quiet: bool) -> dict[s
             await trio.sleep(1.0)
             after = descriptors(server.pid)
             server.interrupt()
-            heard = await listener.read()
+            received = await listener.read()
             summary: dict[str, Any] = {}
             async for line in server.lines():
                 summary = line
-    if not heard["ages"]:
+    if not received["ages"]:
         raise CommandError("the subscriber got no results")
     return {
         "sent_events": sent["events"], "sent_per_s": round(sent["events"] / sent["took_s"]),
         "late_datagrams": sent["late"], "computed": summary["events"], "drops": summary["drops"],
         "kernel_drops": summary["source"].get("kernel_drops", 0), "clients": clients,
-        "results": len(heard["ages"]), "results_lost": heard["lost"],
+        "results": len(received["ages"]), "results_lost": received["lost"],
         "descriptors": {"before": before, "after": after},
         "samples": samples,
-        **_compared(samples, heard, seconds),
+        **_compared(samples, received, seconds),
     }  # fmt: skip
 
 
@@ -114,26 +114,26 @@ async def _sample(server: Child, samples: list[dict[str, Any]], every_s: float, 
     began = trio.current_time()
     while True:
         at = trio.current_time() - began
-        found = {
+        sample = {
             "at_s": round(at, 1), "resident": resident(server.pid),
             "descriptors": descriptors(server.pid),
         }  # fmt: skip
-        samples.append(found)
+        samples.append(sample)
         note.print(
-            f"{at:7.0f} s  {found['resident'] / 1e6:.1f} MB  {found['descriptors']} descriptors",
+            f"{at:7.0f} s  {sample['resident'] / 1e6:.1f} MB  {sample['descriptors']} descriptors",
             highlight=False,
         )
         await trio.sleep(every_s)
 
 
 def _compared(
-    samples: Sequence[dict[str, Any]], heard: dict[str, Any], seconds: float
+    samples: Sequence[dict[str, Any]], received: dict[str, Any], seconds: float
 ) -> dict[str, Any]:
     """Compare the first stretch after the warm-up with the last one, and list all stretches."""
     stretches = 20
     ages: list[list[int]] = [[] for _ in range(stretches)]
-    at_us, before = 0, heard["times"][0]
-    for t, age in zip(heard["times"], heard["ages"], strict=True):
+    at_us, before = 0, received["times"][0]
+    for t, age in zip(received["times"], received["ages"], strict=True):
         # The low 32 bits of a time come round every 71.6 minutes; results are closer than that.
         at_us += (t - before) & 0xFFFFFFFF
         before = t
@@ -142,7 +142,7 @@ def _compared(
     ages[-1] = ages[-1][:-2]
     by = [percentiles(part) for part in ages]
     first, last = by[int(_WARM_SHARE * stretches)], by[-1]
-    warm = [one["resident"] for one in samples if one["at_s"] >= _WARM_SHARE * seconds]
+    warm = [sample["resident"] for sample in samples if sample["at_s"] >= _WARM_SHARE * seconds]
     edge = max(1, len(warm) // 9)
     early, late = sum(warm[:edge]) / edge, sum(warm[-edge:]) / edge
     return {
@@ -159,32 +159,34 @@ def _plot(report: dict[str, Any], path: Path) -> None:
     figure = new_figure(9.0, 5.2)
     memory, latency = figure.subplots(2, 1, sharex=True)
     samples, minutes = report["samples"], report["minutes"]
-    at = [one["at_s"] / 60 for one in samples]
-    memory.plot(at, [one["resident"] / 1e6 for one in samples], color="#0072B2")
+    at = [sample["at_s"] / 60 for sample in samples]
+    memory.plot(at, [sample["resident"] / 1e6 for sample in samples], color="#0072B2")
     memory.set(ylabel="resident memory (MB)")
-    memory.set_ylim(0, 1.3 * max(one["resident"] for one in samples) / 1e6)
+    memory.set_ylim(0, 1.3 * max(sample["resident"] for sample in samples) / 1e6)
     open_files = memory.twinx()
-    open_files.plot(at, [one["descriptors"] for one in samples], color="#D55E00", alpha=0.6)
+    open_files.plot(at, [sample["descriptors"] for sample in samples], color="#D55E00", alpha=0.6)
     open_files.set(ylabel="descriptors (orange)")
-    open_files.set_ylim(0, 4 * max(one["descriptors"] for one in samples))
+    open_files.set_ylim(0, 4 * max(sample["descriptors"] for sample in samples))
     by = report["latency_us"]
     middle = [(n + 0.5) * minutes / len(by) for n in range(len(by))]
     for name, colour in (("p50", "#0072B2"), ("p99", "#D55E00")):
-        latency.plot(middle, [one[name] / 1000 for one in by], "o-", label=name, color=colour)
+        latency.plot(middle, [part[name] / 1000 for part in by], "o-", label=name, color=colour)
     latency.set(xlabel="minutes", ylabel="from event to subscriber (ms)")
     latency.set_ylim(bottom=0)
     latency.legend()
     for axes in (memory, latency):
         axes.grid(alpha=0.3)
-    who = sum(report["clients"].values())
-    figure.suptitle(f"{report['sent_per_s']:,} events/s, learning; {who:,} clients came and went")
+    clients = sum(report["clients"].values())
+    figure.suptitle(
+        f"{report['sent_per_s']:,} events/s, learning; {clients:,} clients came and went"
+    )
     figure.savefig(path, dpi=110)
 
 
 def _print(report: dict[str, Any]) -> None:
     out = console()
-    told = ", ".join(f"{count:,} {name}" for name, count in report["clients"].items())
-    out.print(f"{report['sent_per_s']:,} events/s for {report['minutes']:g} min; {told}")
+    clients = ", ".join(f"{count:,} {name}" for name, count in report["clients"].items())
+    out.print(f"{report['sent_per_s']:,} events/s for {report['minutes']:g} min; {clients}")
     early, late = (report["resident"][name] / 1e6 for name in ("early", "late"))
     out.print(
         f"memory {early:.1f} -> {late:.1f} MB ({report['memory_growth']:+.2%}; wanted: under "

@@ -48,14 +48,14 @@ def subscribers(
     for count in (0, deaf):
         phases.append(trio.run(partial(_phase, healthy, count, seconds, rate, quiet=as_json)))
     alone, crowd = phases
-    told = sum(one["lost"] for one in crowd["deaf"])
+    lost = sum(subscriber["lost"] for subscriber in crowd["deaf"])
     report = {
         "bench": "subscribers", "machine": machine(), "healthy": healthy, "deaf": deaf,
         "alone": alone, "crowd": crowd,
         "p99_ratio": round(crowd["age_us"]["p99"] / alone["age_us"]["p99"], 3),
         "everything_received": alone["whole"] == crowd["whole"] == healthy,
-        "lost_by_deaf": told, "counted_by_service": crowd["dropped"],
-        "counted_exactly": told == crowd["dropped"],
+        "lost_by_deaf": lost, "counted_by_service": crowd["dropped"],
+        "counted_exactly": lost == crowd["dropped"],
     }  # fmt: skip
     if as_json:
         print_json(report)
@@ -65,14 +65,14 @@ def subscribers(
 
 
 async def _phase(
-    healthy: int, deaf: int, seconds: float, rate: float, *, quiet: bool
+    healthy: int, stalled: int, seconds: float, rate: float, *, quiet: bool
 ) -> dict[str, Any]:
     note = stderr_console()
     note.quiet = quiet
-    note.print(f"{healthy} subscribers that read, {deaf} that do not, {seconds:g} s")
+    note.print(f"{healthy} subscribers that read, {stalled} that do not, {seconds:g} s")
     with trio.fail_after(_LIMIT_S + seconds):
         async with udp_service() as (server, where, udp):
-            crowd = child("crowd", slow_subscribers, *where, str(healthy), str(deaf))
+            crowd = child("crowd", slow_subscribers, *where, str(healthy), str(stalled))
             sender = child("sender", udp_sender, udp, str(rate), str(seconds))
             async with crowd as people, sender as camera:
                 await people.read()
@@ -84,10 +84,10 @@ async def _phase(
                 dropped = (await _stats(where))["subscribers"]["dropped"]
                 grown = resident(server.pid) - memory
                 await people.write({"stop": True})
-                heard = await people.read()
+                received = await people.read()
                 server.interrupt()
                 await server.wait()
-    return {**heard, "dropped": dropped, "memory_grown_mb": round(grown / 1e6, 2)}
+    return {**received, "dropped": dropped, "memory_grown_mb": round(grown / 1e6, 2)}
 
 
 async def _stats(where: tuple[str, str]) -> dict[str, Any]:

@@ -25,15 +25,15 @@ async def _browse(url: str, mine: dict[str, Any], ready: trio.Event) -> None:
     protocol = WSConnection(ConnectionType.CLIENT)
     stream = await trio.open_tcp_stream(host, int(port))
     async with stream:
-        asked = Request(
+        request = Request(
             host=f"{host}:{port}", target="/ws", extra_headers=[(b"origin", url.encode())]
         )
-        await stream.send_all(protocol.send(asked))
+        await stream.send_all(protocol.send(request))
         while data := await stream.receive_some():
             protocol.receive_data(data)
             for event in protocol.events():
                 if isinstance(event, AcceptConnection):
-                    for said in (
+                    for message in (
                         {"type": "hello", "protocol": 1, "client": "a browser"},
                         {
                             "type": "subscribe",
@@ -42,7 +42,7 @@ async def _browse(url: str, mine: dict[str, Any], ready: trio.Event) -> None:
                             "every_ms": 40,
                         },
                     ):
-                        packed = msgspec.msgpack.encode(said)
+                        packed = msgspec.msgpack.encode(message)
                         await stream.send_all(protocol.send(BytesMessage(packed)))
                     ready.set()
                 elif isinstance(event, BytesMessage):

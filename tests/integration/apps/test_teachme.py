@@ -51,11 +51,11 @@ def test_results_are_sorted_by_round_once_the_hands_have_arrived() -> None:
     ]
     assert numbers == [0, 0, 0, 1, 1]
     first, second = rounds.rounds
-    assert first.said == [("a", "b"), ("b", "b")]
-    assert second.said == [("b", "b")]
-    assert first.right(("a", "b")) == 0.5
+    assert first.results == [("a", "b"), ("b", "b")]
+    assert second.results == [("b", "b")]
+    assert first.accuracy(("a", "b")) == 0.5
     assert first.called("b", ("a",)) == 1.0
-    assert second.right(("a",)) == 0.0
+    assert second.accuracy(("a",)) == 0.0
 
 
 def test_a_lesson_is_told_apart_from_what_went_before() -> None:

@@ -1,8 +1,8 @@
 from spikewire.apps.bench.learning.gestures_plan import (
     CLIPS,
     Verdict,
-    count_right,
-    judge,
+    count_correct,
+    evaluate_segment,
     lessons,
     questions,
 )
@@ -40,14 +40,14 @@ def test_the_majority_of_an_excerpt_decides() -> None:
         {"segment": 7, "class": None},
         {"segment": 8, "class": "class_03"},
     ]
-    assert judge("class_01", 7, results) == Verdict("class_01", "class_01", 0.5, 4)
+    assert evaluate_segment("class_01", 7, results) == Verdict("class_01", "class_01", 0.5, 4)
 
 
 def test_silence_is_no_answer() -> None:
-    assert judge("class_01", 0, []) == Verdict("class_01", None, 0.0, 0)
-    assert not judge("class_01", 1, [{"segment": 1, "class": None}]).right
+    assert evaluate_segment("class_01", 0, []) == Verdict("class_01", None, 0.0, 0)
+    assert not evaluate_segment("class_01", 1, [{"segment": 1, "class": None}]).correct
 
 
 def test_counting() -> None:
     verdicts = [Verdict("a", "a", 1.0, 1), Verdict("b", "a", 1.0, 1), Verdict("c", None, 0.0, 0)]
-    assert count_right(verdicts) == 1
+    assert count_correct(verdicts) == 1

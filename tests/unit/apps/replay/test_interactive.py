@@ -118,9 +118,9 @@ def test_each_stretch_is_told_apart(tmp_path: Path) -> None:
     assert fingers.left
     told = [(Path(one.file).name, one.segment) for one in score.played]
     assert told == [("one.bin", 0), ("two.bin", 1), ("two.bin", 2)]
-    first, second, third = (one.tally.results for one in score.played)
+    first, second, third = (one.counts.results for one in score.played)
     assert first > second == third
-    assert score.tally.labelled == score.tally.results
+    assert score.counts.labelled == score.counts.results
     seen = out.getvalue()
     assert "two.bin" in seen
     assert "full speed, paused" in seen
