@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from spikewire.runtime.interfaces import RecordedPiece, Recorder
     from spikewire.runtime.net.address import ServiceAddress
     from spikewire.runtime.net.asgi_server import AsgiServer, address_of
-    from spikewire.runtime.pipeline.pipeline import ONLY, PIPELINE, Pipeline, Summary
+    from spikewire.runtime.pipeline.pipeline import ONLY, PIPELINE, Pipeline
+    from spikewire.runtime.pipeline.summary import Summary
     from spikewire.runtime.protocol.frames import Framer, frame
     from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
     from spikewire.runtime.server.service import Service, serve
@@ -70,7 +71,7 @@ _HOME = {
     "ServiceError": "errors",
     "Settings": "settings.settings",
     "SettingsError": "errors",
-    "Summary": "pipeline.pipeline",
+    "Summary": "pipeline.summary",
     "TOPICS": "protocol.messages",
     "AsgiServer": "net.asgi_server",
     "address_of": "net.asgi_server",

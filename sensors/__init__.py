@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spikewire.sensors.errors import DecodeError, SensorError, SourceError
     from spikewire.sensors.events import (
         EVENT_DTYPE,
+        MOST_TIME_US,
         Deliver,
         Events,
         Packet,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from spikewire.sensors.filters.filtered import Filtered
     from spikewire.sensors.filters.parse import make_chain, make_filter
     from spikewire.sensors.formats.csv_layout import parse_columns
+    from spikewire.sensors.jumps import JumpFinder
     from spikewire.sensors.recordings.aedat4_writer import Aedat4Writer
     from spikewire.sensors.recordings.describe import RecordingInfo, describe_recording
     from spikewire.sensors.recordings.excerpt import Excerpt
@@ -68,7 +70,13 @@ if TYPE_CHECKING:
     from spikewire.sensors.sources.udp import UdpSource
     from spikewire.sensors.sources.usb_camera import UsbCamera
     from spikewire.sensors.sources.wrapper import SourceWrapper
-    from spikewire.sensors.units import parse_bytes, parse_duration, parse_size, parse_speed
+    from spikewire.sensors.units import (
+        DEFAULT_JUMP_S,
+        parse_bytes,
+        parse_duration,
+        parse_size,
+        parse_speed,
+    )
 
 _HOME = {
     "Aedat4Writer": "recordings.aedat4_writer",
@@ -77,6 +85,7 @@ _HOME = {
     "Camera": "simulator.camera",
     "Chain": "filters.base",
     "Conditions": "simulator.camera",
+    "DEFAULT_JUMP_S": "units",
     "Dataset": "datasets.dataset",
     "DecodeError": "errors",
     "Deliver": "events",
@@ -88,7 +97,9 @@ _HOME = {
     "Filter": "filters.base",
     "Filtered": "filters.filtered",
     "GESTURES": "datasets.gesture_names",
+    "JumpFinder": "jumps",
     "Label": "recordings.labels",
+    "MOST_TIME_US": "events",
     "NatsLink": "sources.nats.link",
     "NatsServer": "sources.nats.address",
     "NatsSource": "sources.nats.source",
@@ -142,9 +153,11 @@ _HOME = {
 }
 
 __all__ = [
+    "DEFAULT_JUMP_S",
     "EVENT_DTYPE",
     "EXTRA_GESTURES",
     "GESTURES",
+    "MOST_TIME_US",
     "WRITABLE_FORMATS",
     "Aedat4Writer",
     "AestreamCamera",
@@ -160,6 +173,7 @@ __all__ = [
     "FileSource",
     "Filter",
     "Filtered",
+    "JumpFinder",
     "Label",
     "NatsLink",
     "NatsServer",

@@ -39,8 +39,12 @@ class FaultError(SensorError):
 
 Policy = Literal["raise", "drop"]
 
-FAULTS = ("out_of_bounds", "bad_polarity", "time_backwards")
+FAULTS = ("out_of_bounds", "bad_polarity", "time_backwards", "time_out_of_range")
 """Faults that the check counts."""
+
+MOST_TIME_US = 2**62 - 1
+"""Latest time of an event, in microseconds; the earliest is its negative. Differences of such times
+fit into 64 bits."""
 
 _EVENT = numba.from_dtype(EVENT_DTYPE)
 EVENT_ARRAY = numba.types.Array(_EVENT, 1, "C", aligned=False)
@@ -142,13 +146,15 @@ def _check(events, kept, width, height, after, faults):  # type: ignore[no-untyp
     for i in range(events.shape[0]):
         event = events[i]
         if n == i:
-            faults[3] = n
+            faults[4] = n
         if event.x >= width or event.y >= height:
             faults[0] += 1
         elif event.p > 1:
             faults[1] += 1
         elif event.t < last:
             faults[2] += 1
+        elif event.t > MOST_TIME_US:
+            faults[3] += 1
         else:
             last = event.t
             kept[n] = event
@@ -162,7 +168,7 @@ def check_events(
     *,
     policy: Policy = "raise",
     counters: Counter[str] | None = None,
-    after: int = -(2**62),
+    after: int = -MOST_TIME_US,
 ) -> Events:
     """Check an array of events once, at the edge.
 
@@ -202,24 +208,26 @@ def check_events(
             converted[name] = events[name]
         events = converted
     events = np.ascontiguousarray(events)
-    if _all_right(events, size[0], size[1], after):
+    if _all_right(events, size[0], size[1], after) and (
+        not len(events) or int(events["t"][-1]) <= MOST_TIME_US
+    ):
         return events
     kept = np.empty(len(events), EVENT_DTYPE)
-    faults = np.zeros(4, np.int64)
+    faults = np.zeros(5, np.int64)
     n = int(_check(events, kept, size[0], size[1], after, faults))
     if counters is not None:
-        for name, count in zip(FAULTS, faults[:3], strict=True):
+        for name, count in zip(FAULTS, faults[:4], strict=True):
             if count:
                 counters[name] += int(count)
     if policy == "raise":
         faulty = ", ".join(
             f"{count:,} {name.replace('_', ' ')}"
-            for name, count in zip(FAULTS, faults[:3], strict=True)
+            for name, count in zip(FAULTS, faults[:4], strict=True)
             if count
         )
         raise FaultError(
             f"{len(events) - n:,} of {len(events):,} events break a rule of a "
             f"{size[0]}x{size[1]} sensor: {faulty}.",
-            int(faults[3]),
+            int(faults[4]),
         )
     return copied(kept[:n])

@@ -13,6 +13,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|min|)", re.ASCII)
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 _BYTES = re.compile(r"(\d{1,12})\s*(B|kB|KiB|MB|MiB)?", re.ASCII)
 
+DEFAULT_JUMP_S = 300.0
+"""Longest pause within one segment of a stream, in seconds of event time."""
+
 LARGEST_SIDE = 32_768
 """Most columns or rows of a sensor."""
 

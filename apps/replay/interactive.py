@@ -17,7 +17,7 @@ from spikewire.apps.replay.score import ReplayScore
 from spikewire.apps.terminal.event_tap import EventTap
 from spikewire.apps.terminal.keyboard import Keyboard
 from spikewire.apps.terminal.scene import Scene
-from spikewire.sensors import SourceWrapper
+from spikewire.sensors import DEFAULT_JUMP_S, JumpFinder, SourceWrapper
 
 if TYPE_CHECKING:
     from spikewire.apps.replay.recording import Playback
@@ -82,14 +82,25 @@ def _slower(speed: float | None) -> float:
 
 
 class _SegmentFiles(SourceWrapper):
-    """A source that records the recording of each of its segments."""
+    """A source that records the recording of each segment in the results.
+
+    The network counts segments at jumps of time, too.
+    """
 
     def __init__(self, source: Source, files: dict[int, int]) -> None:
         super().__init__(source)
         self._files = files
+        self._jumps = JumpFinder(round(DEFAULT_JUMP_S * 1e6))
+        self._segment = 0
 
     async def on_packet(self, packet: Packet, deliver: Deliver) -> None:
-        self._files.setdefault(packet.segment, self._source.replay["number"])  # type: ignore[attr-defined]
+        if packet.segment != self._segment:
+            self._segment = packet.segment
+            self._jumps.begin()
+        number = packet.segment + self._jumps.count
+        self._jumps.find(packet.events["t"])
+        for segment in range(number, packet.segment + self._jumps.count + 1):
+            self._files.setdefault(segment, self._source.replay["number"])  # type: ignore[attr-defined]
         await deliver(packet)
 
 

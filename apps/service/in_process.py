@@ -91,8 +91,9 @@ async def run_in_process(
 
     def heed(number: int) -> None:
         if signal_numbers:
+            # Results that are published are still taken: this program waits for itself.
             for pipeline in service.pipelines.values():
-                pipeline.input_queue.discard()
+                pipeline.network_task.give_up()
         signal_numbers.append(number)
         service.stop()
 

@@ -196,7 +196,9 @@ async def _play(address: ServiceAccess, name: str, excerpt: dict[str, Any], as_j
                 break
             if message.get("topic") == "result":
                 predictions.append((message["segment"], message["class"]))
-    answers = Counter(word for segment, word in predictions if segment == reply["segment"])
+    first = reply["segment"]
+    played = range(first, reply.get("last_segment", first) + 1)
+    answers = Counter(word for segment, word in predictions if segment in played)
     total = answers.total()
     best, count = answers.most_common(1)[0] if total else (None, 0)
     share = round(count / total, 3) if total else None

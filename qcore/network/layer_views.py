@@ -17,6 +17,7 @@ from spikewire.qcore.kernels import neuron
 from spikewire.qcore.network.allocate import State
 
 Shape = tuple[int, int, int]
+_any_bit = np.bitwise_or.reduce
 
 
 def _view(flat: npt.NDArray[Any], start: int, *shape: int) -> npt.NDArray[Any]:
@@ -262,6 +263,15 @@ def dynamic_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
         if layer.plastic:
             yield from (*layer.traces, layer.activation, layer.pooled_activation)
     yield from (features(state), _normalised_features(state))
+
+
+def is_at_rest(state: State) -> bool:
+    """Tell whether ticks without events change nothing, as the engine finds out at each of them."""
+    R, layers = state.registers, state.layers
+    awake = R[at.CHANGED] | _any_bit(layers[:, at.LIVE]) | _any_bit(layers[:, at.FEATURE_LIVE])
+    if R[at.LEARNING]:
+        awake |= _any_bit(layers[:, at.TRACE_LIVE])
+    return not awake
 
 
 def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:

@@ -22,6 +22,7 @@ from spikewire.qcore.network.layer_views import (
     LayerView,
     dynamic_arrays,
     features,
+    is_at_rest,
     layer_views,
     read_store,
     scratch_arrays,
@@ -160,10 +161,14 @@ class Network:
         return int(self.state.registers[at.TICK])
 
     @property
+    def at_rest(self) -> bool:
+        """Whether ticks without events change nothing: any number of them is computed at once."""
+        return is_at_rest(self.state)
+
+    @property
     def updates(self) -> int:
         """Weight updates so far: of layers (weights in reach) and of the readout (classes)."""
-        R = self.state.registers
-        return int(R[at.READ_UPDATES] + self.state.layers[:, at.UPDATES].sum())
+        return int(self.state.registers[at.READ_UPDATES] + self.state.layers[:, at.UPDATES].sum())
 
     @property
     def synaptic_ops(self) -> int:
@@ -250,8 +255,7 @@ class Network:
             rows, (probed, fired),
         )  # fmt: skip
         cut = () if probe is None else probe.cut(fired)
-        tick, scores, spikes = rows
-        return Steps(tick[:count], scores[:count], spikes[:count], cut)
+        return Steps(rows[0][:count], rows[1][:count], rows[2][:count], cut)
 
     def _check_events(self, events: BinnedEvents, now: int, until: int) -> None:
         if int(events.tick[0]) < now or int(events.tick[-1]) >= until:
@@ -266,7 +270,6 @@ class Network:
             )
 
     def _places_of(self, probe: SpikeProbe) -> npt.NDArray[np.int64]:
-        # Asked for in every call, and the same for as long as the layer table is.
         kept, layers = self._probed, self.state.layers
         if kept is None or kept[0] is not probe or kept[1] is not layers:
             kept = self._probed = probe, layers, probe.places(layers)
@@ -344,14 +347,12 @@ class Network:
             t, x, y, p, sensor_size=size, input_size=self.input_size,
             origin_us=start_us, origin_tick=first, tick_us=self.tick_us,
         )  # fmt: skip
-        class_index = -1 if label is None else self.classes.index(label)
+        k = -1 if label is None else self.classes.index(label)
         if first > self.tick:
             self.advance(binned.before(first)[0], first, learn=learn)
         end = -(-int(binned.tick[-1]) // every) * every + 1
-        for start, stop, until in recorder.chunks(binned, first, end):
-            steps = self.advance(
-                binned[start:stop], until, label=class_index, learn=learn, probe=recorder.probe
-            )
+        for i, j, until in recorder.chunks(binned, first, end):
+            steps = self.advance(binned[i:j], until, label=k, learn=learn, probe=recorder.probe)
             recorder.take(steps)
         return recorder.result(self.classes, first, start_us, self.tick_us)
 
@@ -394,7 +395,6 @@ class Network:
         """Bring membranes, traces and features to rest; weights, generators and tick stay."""
         for part in dynamic_arrays(self.state):
             part[...] = 0
-        a, R = self.state, self.state.registers
-        a.layers[:, at.LIVE] = 1
-        a.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
-        R[[at.CHANGED, at.LABEL]] = 0, -1
+        self.state.layers[:, at.LIVE] = 1
+        self.state.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
+        self.state.registers[[at.CHANGED, at.LABEL]] = 0, -1

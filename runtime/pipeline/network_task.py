@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from spikewire.runtime.pipeline.segment import (
 )
 from spikewire.runtime.pipeline.teaching import Teaching
 from spikewire.runtime.settings.settings import Settings
+from spikewire.sensors import MOST_TIME_US, JumpFinder
 
 # Below this many events a thread costs more than splitting columns.
 _SMALL = 4096
@@ -102,6 +104,10 @@ class NetworkTask:
         self._batch_sizer = BatchSizer()
         self._result_every = max(1, int(network.spec.result_every))
         self._gap_ticks = -(-settings.gap_ms * 1000 // network.tick_us)
+        self._jumps = JumpFinder(round(settings.jump_s * 1e6))
+        self._source_segment: int | None = None
+        self._finished: FinishedSegment | None = None
+        self._given_up = False
         self.counters.read_network(network)
 
     @property
@@ -124,13 +130,21 @@ class NetworkTask:
                 await self._take(packet)
             elif self._queue.closed:
                 break
-            elif self._queue.exhausted and self.segment is not None:
-                await self._end_segment(time.monotonic_ns())
+            elif self._queue.exhausted and self._source_segment is not None:
+                await self._end_source_segment(time.monotonic_ns())
             else:
                 await self._queue.wait()
-        await self._end_segment(time.monotonic_ns())
+        await self._end_source_segment(time.monotonic_ns())
         await self._attend()
         self.done.set()
+
+    def give_up(self) -> None:
+        """Stop computing at the next tick boundary; events not computed yet are dropped, counted.
+
+        The network stays whole: it can be saved.
+        """
+        self._given_up = True
+        self._queue.discard()
 
     async def _attend(self) -> None:
         """Apply requests, and begin a checkpoint that is due: the network is between two ticks."""
@@ -141,24 +155,39 @@ class NetworkTask:
 
     async def _take(self, packet: PacketLike) -> None:
         self.counters.packets += 1
-        if self.segment is not None and packet.segment != self.segment.number:
-            await self._end_segment(packet.arrived_ns)
-        if self.segment is None:
-            self.segment = Segment(
-                packet.segment, packet.size, self.network.tick_us, self._next_origin
-            )
-        segment = self.segment
+        if self._source_segment not in (None, packet.segment):
+            await self._end_source_segment(packet.arrived_ns)
+        self._source_segment = packet.segment
         events = await self._columns(packet)
+        jumps = self._jumps.find(events.t)
+        for n, (start, stop) in enumerate(itertools.pairwise([0, *jumps, len(events)])):
+            if n:
+                await self._end_segment(packet.arrived_ns)
+                self.counters.time_jumps += 1
+            if n or start < stop or not jumps:
+                await self._take_part(packet, events.cut(start, stop), whole=stop == len(events))
+        if packet.last:
+            await self._end_source_segment(packet.arrived_ns)
+
+    async def _take_part(self, packet: PacketLike, events: EventColumns, *, whole: bool) -> None:
+        """Take in the part of a packet that lies between two jumps; most packets have one."""
+        if self._given_up:
+            self._queue.drops["not_computed"] += len(events)
+            return
+        watermark = min(packet.watermark, MOST_TIME_US) if whole else int(events.t[-1])
+        segment = self.segment
+        if segment is None:
+            number = packet.segment + self.counters.time_jumps
+            segment = Segment(number, packet.size, self.network.tick_us, self._next_origin)
+            self.segment = segment
         begun = segment.begun
-        late = segment.add(packet, events)
+        late = segment.add(packet, events, watermark)
         if late:
             self._queue.drops["late"] += late
         if segment.begun:
             if not begun:
                 await self._rest(segment.origin_tick)
-            await self._advance(segment, segment.complete(packet.watermark), packet.arrived_ns)
-        if packet.last:
-            await self._end_segment(packet.arrived_ns)
+            await self._advance(segment, segment.complete(watermark), packet.arrived_ns)
 
     async def _columns(self, packet: PacketLike) -> EventColumns:
         if not len(packet.events):
@@ -179,8 +208,10 @@ class NetworkTask:
 
     async def _rest(self, until: int) -> None:
         """Let the network come to rest; its output meanwhile belongs to no segment."""
-        while self.tick < until:
-            stop = min(until, self.tick + 16 * self._batch_sizer.ticks)
+        while self.tick < until and not self._given_up:
+            stop = until
+            if not self.network.at_rest:
+                stop = min(until, self.tick + 16 * self._batch_sizer.ticks)
             await self._compute(None, TickRange(NOTHING, stop, None), -1)
             await self._attend()
 
@@ -190,15 +221,33 @@ class NetworkTask:
             return
         if segment.begun:
             await self._advance(segment, segment.end(self._result_every), arrived_ns)
-            await self.recordings.end_segment(segment.end_us)
+            end_us = segment.end_us
+            if self._given_up:
+                end_us = min(end_us, segment.time_after(self.tick - 1))
+            await self.recordings.end_segment(end_us)
         self.segment = None
-        self.on_finished(segment.number, FinishedSegment.of(segment, self.tick))
+        finished = FinishedSegment.of(segment, self.tick)
+        self._finished = finished if self._finished is None else self._finished.then(finished)
+
+    async def _end_source_segment(self, arrived_ns: int) -> None:
+        await self._end_segment(arrived_ns)
+        number, finished = self._source_segment, self._finished
+        self._source_segment = self._finished = None
+        self._jumps.begin()
+        if number is not None and finished is not None:
+            self.on_finished(number, finished)
 
     async def _advance(self, segment: Segment, until: int, arrived_ns: int) -> None:
         while self.tick < until:
             await self._attend()
+            if self._given_up:
+                self._queue.drops["not_computed"] += segment.give_up()
+                return
             teaching, first = self.teaching, self.tick
-            piece = segment.piece(until, self._batch_sizer.ticks, self._batch_sizer.events)
+            piece = segment.piece(
+                until, self._batch_sizer.ticks, self._batch_sizer.events,
+                at_rest=self.network.at_rest,
+            )  # fmt: skip
             label = teaching.label(piece.truth)
             class_index = await teaching.class_index(label, len(piece.events))
             if class_index < 0:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, cast
 
 import trio
@@ -23,6 +22,7 @@ from spikewire.runtime.pipeline.playback import PlaybackRequests
 from spikewire.runtime.pipeline.recording import RecordingControl
 from spikewire.runtime.pipeline.requests import StatusHooks
 from spikewire.runtime.pipeline.stats import StatsPublisher
+from spikewire.runtime.pipeline.summary import Summary
 from spikewire.runtime.pipeline.watchdog import Watchdog
 from spikewire.runtime.protocol.messages import Play, Replay, Request, error_reply
 from spikewire.runtime.settings.settings import Settings
@@ -34,36 +34,6 @@ ONLY = "main"
 """The name of a service's pipeline that has been given none."""
 PIPELINE: ContextVar[str | None] = ContextVar("spikewire_pipeline", default=None)
 """The pipeline that a task, or a thread that works for it, belongs to; logs name it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Totals of a pipeline that has ended.
-
-    Attributes
-    ----------
-    pipeline
-        Its name.
-    reason
-        ``stopped``, ``source ended`` or ``failed``.
-    tick, packets, events, results, updates
-        Where the network stands, and what was computed.
-    drops
-        Events lost, by reason.
-    checkpoint, checkpoint_error
-        The last checkpoint written, and why the last attempt failed, if it did.
-    """
-
-    pipeline: str
-    reason: str
-    tick: int
-    packets: int
-    events: int
-    results: int
-    updates: int
-    drops: Mapping[str, int]
-    checkpoint: str | None
-    checkpoint_error: str | None
 
 
 class Pipeline:
@@ -142,6 +112,7 @@ class Pipeline:
             recordings=RecordingControl(record, recorder, in_thread, self.publish_status),
             status=StatusHooks(self.stats_publisher.status, self.publish_status),
         )
+        getattr(source, "limit_jumps", lambda jump_us: None)(round(settings.jump_s * 1e6))
         self.record = record
         self.playback = PlaybackRequests(source)
         self.network_task.on_finished = self.playback.finished
@@ -151,6 +122,7 @@ class Pipeline:
         self._stopping = trio.Event()
         self._source_scope = trio.CancelScope()
         self._reason = "source ended"
+        self._hurried = False
         self._asking = 0
         self._asked = trio.Event()
 
@@ -229,6 +201,12 @@ class Pipeline:
             self._reason = reason
             self._stopping.set()
             self._source_scope.cancel()
+
+    def hurry(self) -> None:
+        """End at once: the last tick computed is saved, and nobody is waited for."""
+        self.stop()
+        self._hurried = True
+        self.network_task.give_up()
 
     @property
     def stopping(self) -> bool:
@@ -336,14 +314,14 @@ class Pipeline:
         with trio.move_on_after(self.settings.drain_s):
             await self.network_task.done.wait()
             return
-        self.input_queue.discard()
+        self.network_task.give_up()
 
     async def _finish_requests(self) -> None:
         """Answer open requests, before the goodbye ends the queues."""
         self.playback.abandon()
         while (pending := self.input_queue.take_request()) is not None:
             pending.reply(self._too_late())
-        with trio.move_on_after(self.settings.goodbye_s):
+        with trio.move_on_after(0 if self._hurried else self.settings.goodbye_s):
             while self._asking:
                 await self._asked.wait()
 
@@ -385,6 +363,7 @@ class Pipeline:
             events=counters.events,
             results=counters.results,
             updates=counters.updates,
+            time_jumps=counters.time_jumps,
             drops=dict(self.input_queue.drops),
             checkpoint=self.checkpoints.path,
             checkpoint_error=self.checkpoints.error,

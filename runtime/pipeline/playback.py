@@ -113,7 +113,8 @@ class PlaybackRequests:
             "ok": True,
             "tick": finished.end_tick,
             "first_tick": finished.first_tick,
-            "segment": number,
+            "segment": finished.first,
+            "last_segment": finished.last,
             "events": finished.events,
         }
 

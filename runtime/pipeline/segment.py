@@ -129,8 +129,20 @@ class Segment:
         """Return the event time, in microseconds, at which a tick is over."""
         return self.origin_us + (tick + 1 - self.origin_tick) * self._tick_us
 
-    def add(self, packet: PacketLike, events: EventColumns) -> int:
-        """Take a packet in; returns how many of its events came too late for their tick."""
+    def give_up(self) -> int:
+        """Drop the events that were not handed out yet; returns how many."""
+        dropped, self._pending = len(self._pending), NOTHING
+        return dropped
+
+    def add(self, packet: PacketLike, events: EventColumns, watermark: int | None = None) -> int:
+        """Take in a packet, or the part of one that has these events and this watermark.
+
+        Returns
+        -------
+        int
+            How many of the events came too late for their tick.
+        """
+        watermark = packet.watermark if watermark is None else watermark
         late = 0
         if len(events):
             if not self.begun:
@@ -152,7 +164,7 @@ class Segment:
             self._end_us = max(self._end_us, int(events.t[-1]) + 1)
             self.events += len(events)
         if self.begun:
-            self._end_us = max(self._end_us, packet.watermark)
+            self._end_us = max(self._end_us, watermark)
         return late
 
     def complete(self, watermark: int) -> int:
@@ -166,11 +178,14 @@ class Segment:
         last = self.tick_at(self._end_us - 1)
         return max(self.tick, -(-last // result_every) * result_every + 1)
 
-    def piece(self, until: int, most_ticks: int, most_events: int) -> TickRange:
+    def piece(
+        self, until: int, most_ticks: int, most_events: int, *, at_rest: bool = False
+    ) -> TickRange:
         """Hand out the next ticks, at most up to ``until``: always at least one.
 
         The piece ends where the label changes, after ``most_ticks`` (16 times as many where no
-        events are), or with the tick that brings the events to ``most_events``.
+        events are), or with the tick that brings the events to ``most_events``. A network at rest
+        skips ticks without events at once, however many they are.
         """
         while self._labels and self._labels[0][0] <= self.tick:
             self.truth = self._labels.popleft()[1]
@@ -178,7 +193,7 @@ class Segment:
         pending = self._pending
         first = self.tick_at(int(pending.t[0])) if len(pending) else stop
         if first > self.tick + most_ticks:
-            stop = min(stop, first, self.tick + 16 * most_ticks)
+            stop = min(stop, first if at_rest else min(first, self.tick + 16 * most_ticks))
         else:
             stop = min(stop, self.tick + most_ticks)
         if len(pending) > most_events:
@@ -191,8 +206,20 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class FinishedSegment:
-    """Facts of a segment that was computed to its end."""
+    """Facts of a source's segment that was computed to its end.
 
+    Attributes
+    ----------
+    first, last
+        Numbers of the segments in the results: several where its time jumped.
+    first_tick, end_tick
+        Its first tick, and the tick after its last.
+    events
+        Events taken in.
+    """
+
+    first: int
+    last: int
     first_tick: int
     end_tick: int
     events: int
@@ -201,4 +228,10 @@ class FinishedSegment:
     def of(cls, segment: Segment, end_tick: int) -> FinishedSegment:
         """Take the facts of a segment that ended before ``end_tick``."""
         first_tick = segment.origin_tick if segment.begun else end_tick
-        return cls(first_tick, end_tick, segment.events)
+        return cls(segment.number, segment.number, first_tick, end_tick, segment.events)
+
+    def then(self, later: FinishedSegment) -> FinishedSegment:
+        """Join this part with the one that follows the jump."""
+        return FinishedSegment(
+            self.first, later.last, self.first_tick, later.end_tick, self.events + later.events
+        )

@@ -109,6 +109,7 @@ class StatsPublisher:
             },
             "drops": dict(queue.drops),
             "dropped_packets": queue.dropped_packets,
+            "time_jumps": counters.time_jumps,
             "unlearned_events": counters.unlearned_events,
             "source": {str(k): int(v) for k, v in pipeline.source.counters.items()},
             "latency_us": counters.take_latencies(),

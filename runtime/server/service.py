@@ -19,7 +19,8 @@ from spikewire.runtime.net.listener import PatientListener
 from spikewire.runtime.net.liveness import probe_when_idle
 from spikewire.runtime.net.tls import limit_sending, reload_certificate, server_context
 from spikewire.runtime.net.unix_socket import open_unix
-from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline, Summary
+from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline
+from spikewire.runtime.pipeline.summary import Summary
 from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
 from spikewire.runtime.server.admission import Admission, Allowed
 from spikewire.runtime.server.connection import Connection
@@ -117,6 +118,7 @@ class Service:
         self._context: ssl.SSLContext | None = None
         self._refusing = 0
         self._phase = 0.0
+        self._farewell = trio.CancelScope()
         self._left = trio.Event()
         for pipeline in pipelines.values():
             pipeline.facts = self._facts
@@ -224,6 +226,13 @@ class Service:
         for pipeline in self.pipelines.values():
             pipeline.stop(reason)
 
+    def hurry(self) -> None:
+        """Stop; a pipeline that is stopping ends at once, and what it has not computed is lost."""
+        if self.stopping:
+            self._farewell.cancel()
+        for pipeline in self.pipelines.values():
+            (pipeline.hurry if pipeline.stopping else pipeline.stop)()
+
     async def serve(
         self,
         *,
@@ -289,7 +298,8 @@ class Service:
 
     async def _see_off(self) -> None:
         """Let subscribers take the messages that wait for them."""
-        with trio.move_on_after(self.settings.goodbye_s):
+        self._farewell.deadline = trio.current_time() + self.settings.goodbye_s
+        with self._farewell:
             while any(pipeline.broker.subscribers for pipeline in self.pipelines.values()):
                 await self._left.wait()
 
@@ -335,11 +345,7 @@ class Service:
                 if number == signal.SIGHUP:
                     await self.reload()
                     continue
-                for pipeline in self.pipelines.values():
-                    if pipeline.stopping:
-                        # Asked a second time: what is not computed yet is given up, counted.
-                        pipeline.input_queue.discard()
-                self.stop()
+                self.hurry()
 
     # -- settings that change while it runs ------------------------------------------------------
 

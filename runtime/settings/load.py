@@ -25,10 +25,10 @@ SECRET = frozenset({"watch_token", "control_token"})
 
 PIPELINE_SETTINGS = frozenset(
     {
-        "labels", "learn", "add_classes", "most_classes", "at_end", "gap_ms", "queue_packets",
-        "queue_events", "undo_lessons", "preview_per_s", "record_folder", "checkpoint_folder",
-        "checkpoint_every_s", "checkpoint_keep", "stats_every_s", "history_messages",
-        "history_bytes", "stall_s", "drain_s",
+        "labels", "learn", "add_classes", "most_classes", "at_end", "gap_ms", "jump_s",
+        "queue_packets", "queue_events", "undo_lessons", "preview_per_s", "record_folder",
+        "checkpoint_folder", "checkpoint_every_s", "checkpoint_keep", "stats_every_s",
+        "history_messages", "history_bytes", "stall_s", "drain_s",
     }
 )  # fmt: skip
 """Settings that a pipeline may have of its own."""

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from spikewire.runtime.errors import SettingsError
+from spikewire.sensors import DEFAULT_JUMP_S
 
 DEFAULT_PORT = 7462
 
@@ -45,6 +46,9 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     gap_ms
         Event time, in milliseconds, that the network is given to come to rest between two
         segments of a stream.
+    jump_s
+        A step ahead in event time of more than so many seconds begins a new segment, and is
+        counted as ``time_jumps``.
     queue_packets, queue_events
         How much may wait between the source and the network. A recording waits; a live source
         loses its oldest packets, counted.
@@ -105,6 +109,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     most_classes: int = 64
     at_end: Literal["exit", "stay"] = "exit"
     gap_ms: int = 300
+    jump_s: float = DEFAULT_JUMP_S
     queue_packets: int = 256
     queue_events: int = 262_144
     undo_lessons: int = 4
@@ -205,6 +210,7 @@ _WHOLE = (
     ("subscriber_bytes", 4096, 1024**3),
 )
 _SECONDS = (
+    ("jump_s", 0.05, 1e9),
     ("checkpoint_every_s", 0.0, 86_400.0),
     ("stats_every_s", 0.05, 3600.0),
     ("heartbeat_s", 0.0, 3600.0),

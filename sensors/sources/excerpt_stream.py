@@ -15,10 +15,12 @@ import trio
 
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Deliver, Events, Packet, Policy, no_events
+from spikewire.sensors.jumps import JumpFinder
 from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import Label
 from spikewire.sensors.recordings.recording import Recording
 from spikewire.sensors.sources.pacing import Pacer
+from spikewire.sensors.units import DEFAULT_JUMP_S
 
 PACED_US = 4_000
 """Length of a paced packet, in microseconds of event time."""
@@ -27,15 +29,17 @@ FAST_EVENTS = 1 << 16
 """Most events of a packet where nothing is paced: 0.8 MiB."""
 
 
-def _cut(events: Events, edges: Sequence[int], step_us: int | None) -> Iterator[Events]:
-    """Cut a chunk where labels change, every ``step_us`` and at ``FAST_EVENTS``."""
+def _cut(
+    events: Events, edges: Sequence[int], step_us: int | None, jumps: Sequence[int]
+) -> Iterator[Events]:
+    """Cut a chunk at jumps, where labels change, every ``step_us`` and at ``FAST_EVENTS``."""
     t = events["t"]
-    cuts = {0, len(events)}
+    cuts = {0, len(events), *jumps}
     if edges:
         cuts.update(int(i) for i in np.searchsorted(t, edges))
     if step_us is not None and len(events):
-        marks = np.arange(int(t[0]) // step_us + 1, int(t[-1]) // step_us + 1) * step_us
-        cuts.update(int(i) for i in np.searchsorted(t, marks))
+        steps = t // step_us
+        cuts.update((np.flatnonzero(steps[1:] != steps[:-1]) + 1).tolist())
     cuts.update(range(0, len(events), FAST_EVENTS))
     for first, last in itertools.pairwise(sorted(cuts)):
         yield events[first:last]
@@ -58,7 +62,8 @@ def _changes(labels: Sequence[Label], label: str | None) -> list[tuple[int, str 
 class Piece:
     """Events of one packet.
 
-    ``low`` is the excerpt's first time, ``stop`` what later events are not before.
+    ``low`` is the excerpt's first time, ``stop`` what later events are not before. ``jumped`` says
+    that time jumped before the first event.
     """
 
     events: Events
@@ -66,6 +71,7 @@ class Piece:
     since: int | None
     low: int
     stop: int
+    jumped: bool = False
 
 
 class ExcerptStream:
@@ -75,6 +81,7 @@ class ExcerptStream:
         self.counters: Counter[str] = Counter()
         self.policy: Policy = policy
         self.segment = -1
+        self.jump_us = round(DEFAULT_JUMP_S * 1e6)
 
     async def stream(self, excerpt: Excerpt, pacer: Pacer, deliver: Deliver) -> int:
         """Stream one excerpt, as far as the pacer lets it; returns its events."""
@@ -92,6 +99,9 @@ class ExcerptStream:
                     if held is not None:
                         await deliver(held)
                         held = None
+                    if piece.jumped:
+                        begins = int(events["t"][0]) if len(events) else piece.stop
+                        pacer.begin(begins - base + excerpt.start_us)
                     if not await pacer.until(piece.stop + 1 - base + excerpt.start_us):
                         break
                     held = Packet(
@@ -129,6 +139,7 @@ class ExcerptStream:
     ) -> AsyncGenerator[Piece]:
         """Yield the excerpt's events in pieces of one label each, and its changes of label."""
         chunks = recording.chunks()
+        finder = JumpFinder(self.jump_us)
         first: int | None = None
         changes = _changes(excerpt.labels, excerpt.label)
         edges = [at for at, _ in changes]
@@ -146,16 +157,20 @@ class ExcerptStream:
             inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
             speed = pacer.speed
             step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
-            for events in _cut(inside, edges, step):
+            jumps = finder.find(np.ascontiguousarray(inside["t"]))
+            after = {int(inside["t"][i]) for i in jumps}
+            for events in _cut(inside, edges, step, jumps):
                 begins = int(events["t"][0])
+                jumped = begins in after
                 while next_change < len(changes) and changes[next_change][0] <= begins:
                     since, label = changes[next_change]
                     next_change += 1
                     passed = next_change < len(changes) and changes[next_change][0] <= begins
                     if passed and since >= low:
                         # Nothing happened under this label, which held all the same.
-                        yield Piece(no_events(), label, since, low, since)
-                yield Piece(events, label, since, low, int(events["t"][-1]))
+                        yield Piece(no_events(), label, since, low, since, jumped)
+                after.discard(begins)
+                yield Piece(events, label, since, low, int(events["t"][-1]), jumped)
             if high is not None and int(chunk["t"][-1]) >= high:
                 return
         if first is None or excerpt.end_us is None:

@@ -67,6 +67,10 @@ class FileSource:
         """1.0 is real time; None as fast as packets are taken."""
         return self._pacer.speed
 
+    def limit_jumps(self, jump_us: int) -> None:
+        """Wait for no step ahead of more than this, whatever the speed."""
+        self._stream.jump_us = jump_us
+
     @property
     def counters(self) -> Mapping[str, int]:
         """Events and packets delivered, and events dropped by reason."""

@@ -51,6 +51,10 @@ class ShelfSource:
             raise SourceError(f"The shelf {folder} holds no recording that can be read.")
         self.size = open_recording(self._folder / names[0]).size
 
+    def limit_jumps(self, jump_us: int) -> None:
+        """Wait for no step ahead of more than this, whatever the speed."""
+        self._stream.jump_us = jump_us
+
     @property
     def counters(self) -> Mapping[str, int]:
         """Events and packets delivered, and events dropped by reason."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -62,6 +62,10 @@ class FakeNetwork:
         self.classes, self.taught = snapshot[0], list(snapshot[1])
 
     @property
+    def at_rest(self) -> bool:
+        return not self.dirty
+
+    @property
     def updates(self) -> int:
         return sum(self.taught)
 
@@ -94,7 +98,7 @@ class FakeNetwork:
         by_tick: dict[int, list[tuple[int, ...]]] = {}
         for event in place:
             by_tick.setdefault(event[0], []).append(event)
-        for now in range(self.tick, until):
+        for now in self._active(by_tick, until, probe):
             self.fired[...] = 0
             for tick, x, y, p in by_tick.get(now, ()):
                 self.mixed = (self.mixed * 31 + tick * 7 + x * 5 + y * 3 + p + label) % 1_000_003
@@ -116,6 +120,17 @@ class FakeNetwork:
             spikes=np.array(spikes, np.int64).reshape(len(ticks), 1),
             fired=() if probe is None else (np.array(fired[-probe.ticks :]),),
         )
+
+    def _active(self, by_tick: Any, until: int, probe: Any) -> Iterator[int]:
+        """Ticks that can change anything: after the last event, up to the next result."""
+        now = self.tick
+        while now < until:
+            later = [tick for tick in by_tick if tick >= now]
+            if probe is None and not self.dirty and now not in by_tick:
+                now = min(later, default=until)
+                continue
+            yield now
+            now += 1
 
     def to_bytes(self) -> bytes:
         return json.dumps([self.tick, self.mixed, list(self.classes), self.taught]).encode()

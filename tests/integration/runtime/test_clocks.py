@@ -116,7 +116,7 @@ async def test_a_small_step_back_is_counted_until_the_clock_has_caught_up(autoju
 async def test_a_clock_half_an_hour_ahead_and_back_goes_on(autojump_clock, spif):
     source, sender, serve = spif
     hour = 1_800_000_000
-    async with serve() as run, listening(run, "result") as client:
+    async with serve(jump_s=3600) as run, listening(run, "result") as client:
         await sender.stream(0, 20_500)
         await sender.stream(hour, hour + 20_500)
         await sender.stream(21_000, 60_500)
@@ -124,6 +124,21 @@ async def test_a_clock_half_an_hour_ahead_and_back_goes_on(autojump_clock, spif)
         assert segments[-3:] == [1, 1, 1]
         assert segments[:3] == [0, 0, 0]
     assert source.counters["time_restarts"] == 1
+
+
+async def test_a_clock_set_half_an_hour_ahead_begins_a_segment(autojump_clock, spif):
+    source, sender, serve = spif
+    hour = 1_800_000_000
+    async with serve() as run, listening(run, "result") as client:
+        await sender.stream(0, 20_500)
+        await sender.stream(hour, hour + 20_500)
+        assert await heard(client, 6) == [
+            *((0, 1000 + 10_000 * n) for n in range(4)),
+            *((1, hour + 1000 + 10_000 * n) for n in range(2)),
+        ]  # fmt: skip
+        assert run.service.first.stats_publisher._stats()["time_jumps"] == 1
+        assert not run.service.first.input_queue.drops
+    assert "time_restarts" not in source.counters
 
 
 async def test_a_sender_that_leaves_its_clock_at_home_goes_on(autojump_clock, spif):

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from spikewire.sensors import Excerpt, FileSource, SourceError, open_source
+from spikewire.sensors import Excerpt, FileSource, Label, SourceError, open_source
 from tests.unit.sensors.sources.test_files import Taker, write
 
 TIMES = list(range(5_000, 1_005_000, 500))
@@ -158,3 +158,25 @@ async def test_a_position_outside_the_excerpt_is_moved_to_its_edge(
     assert taker.times()[0] == 205_000
     again = [p for p in taker.packets if p.segment == 1]
     assert int(again[0].events["t"][0]) == 205_000
+
+
+@pytest.mark.parametrize("after_us", [86_400_000_000, 10**18 - 2_000])
+async def test_no_speed_waits_for_a_jump(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, after_us: int
+) -> None:
+    path = tmp_path / "far.csv"
+    path.write_text(f"t,x,y,p\n0,1,1,1\n400000,2,2,0\n{after_us},3,3,1\n{after_us + 1000},3,3,1\n")
+    (label,) = (Label("wave", after_us // 3, after_us // 2),)
+    source = FileSource([Excerpt(path, labels=(label,), size=(8, 8))], speed=1.0)
+    taker = Taker()
+    began = trio.current_time()
+    await source.run(taker)
+    assert trio.current_time() - began == pytest.approx(0.4, abs=0.05)
+    assert taker.times() == [0, 400_000, after_us, after_us + 1000]
+    # The limit is a setting: a pause below it is waited for.
+    source = FileSource([Excerpt(path, size=(8, 8))], speed=1e6)
+    source.limit_jumps(2**62)
+    if after_us < 2**40:
+        began = trio.current_time()
+        await source.run(Taker())
+        assert trio.current_time() - began == pytest.approx(after_us / 1e12, rel=0.1)
