@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from spikewire._children import exit_with_parent
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.options.shared import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
@@ -105,7 +106,9 @@ def _record(takes: list[SimulatedRecording], out: Path, jobs: int, *, quiet: boo
                 progress.advance(bar)
             return events
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(jobs, len(takes)), context) as pool:
+        with ProcessPoolExecutor(
+            min(jobs, len(takes)), context, initializer=exit_with_parent
+        ) as pool:
             try:
                 for done in as_completed(
                     [pool.submit(simulate_recording, take, out) for take in takes]

@@ -7,12 +7,14 @@ DAT version 2. On others it returns nothing without an error, or crashes the int
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from spikewire._children import supervised
 from spikewire.sensors.events import EVENT_DTYPE, Events
 
 _CHILD = """
@@ -38,10 +40,16 @@ def load(path: Path, size: tuple[int, int]) -> Events | None:
         one), or None if aestream gave none, or died.
     """
     command = [sys.executable, "-c", _CHILD, str(path), str(size[0]), str(size[1])]
+    ours, theirs = os.pipe()  # held open here until the child is done
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(
+            supervised(command), stdin=ours, capture_output=True, timeout=TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
+    finally:
+        os.close(ours)
+        os.close(theirs)
     if done.returncode != 0 or not done.stdout or len(done.stdout) % EVENT_DTYPE.itemsize:
         return None
     return np.frombuffer(done.stdout, EVENT_DTYPE)

@@ -7,6 +7,8 @@ without the camera's driver, or never sends anything.
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import trio
 
+from spikewire._children import supervised
 from spikewire._tasks import background_tasks
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Packet
@@ -119,13 +122,13 @@ class AestreamCamera:
 
 async def _run(command: Sequence[str]) -> tuple[int, str]:
     """Run a program to its end, and return its code and the last line it complained with."""
-    try:
-        process = await trio.lowlevel.open_process(
-            list(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )  # fmt: skip
-    except OSError as error:
-        raise SourceError(f"{command[0]} cannot be started: {error.strerror}.") from None
+    if shutil.which(command[0]) is None:
+        reason = errno.EACCES if os.path.exists(command[0]) else errno.ENOENT  # noqa: ASYNC240
+        raise SourceError(f"{command[0]} cannot be started: {os.strerror(reason)}.")
+    process = await trio.lowlevel.open_process(
+        supervised(command), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
     tail = b""
     try:
         assert process.stderr is not None
@@ -142,6 +145,7 @@ async def _run(command: Sequence[str]) -> tuple[int, str]:
                     process.kill()
                     await process.wait()
         await trio.aclose_forcefully(process.stderr)  # type: ignore[arg-type]
+        await trio.aclose_forcefully(process.stdin)  # type: ignore[arg-type]
     lines = [line.strip() for line in tail.decode("utf-8", "replace").splitlines() if line.strip()]
     last = next((line for line in reversed(lines) if "what():" in line), lines[-1] if lines else "")
     return int(process.returncode or 0), last.removeprefix("what():").strip().rstrip(".")[:300]

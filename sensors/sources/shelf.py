@@ -46,10 +46,7 @@ class ShelfSource:
             tuple[Excerpt, float | None, "trio.MemorySendChannel[PlaySummary | SensorError]"]
         ](0)
         self.name = f"shelf:{folder}"
-        names = self.names()
-        if not names:
-            raise SourceError(f"The shelf {folder} holds no recording that can be read.")
-        self.size = open_recording(self._folder / names[0]).size
+        self.size = self._first_size()
 
     def limit_jumps(self, jump_us: int) -> None:
         """Wait for no step ahead of more than this, whatever the speed."""
@@ -60,13 +57,32 @@ class ShelfSource:
         """Events and packets delivered, and events dropped by reason."""
         return self._stream.counters
 
+    def _first_size(self) -> tuple[int, int]:
+        """Return the sensor's size of the first recording that can be read."""
+        why = "."
+        for name in self.names():
+            try:
+                size = open_recording(self._folder / name).size
+            except SensorError as error:
+                why = f": {error}" if why == "." else why
+                continue
+            if size != (1, 1):  # as where a damaged file gives no event
+                return size
+            why = f": {name} gives no events." if why == "." else why
+        raise SourceError(f"The shelf {self._folder} holds no recording that can be read{why}")
+
     def names(self) -> list[str]:
-        """List the recordings on the shelf."""
-        return sorted(
-            p.name
-            for p in self._folder.iterdir()
-            if p.suffix.lower() in RECORDINGS - TEXTS and p.is_file()
-        )
+        """List the recordings on the shelf; without those whose name no client could send."""
+        try:
+            return sorted(
+                p.name
+                for p in self._folder.iterdir()
+                if p.suffix.lower() in RECORDINGS - TEXTS and p.is_file() and p.name.isprintable()
+            )
+        except OSError as error:
+            raise SourceError(
+                f"The shelf {self._folder} cannot be read: {error.strerror}."
+            ) from None
 
     async def play(
         self,

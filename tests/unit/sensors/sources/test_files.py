@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import struct
 from pathlib import Path
 
@@ -176,3 +177,26 @@ async def test_the_shelf_plays_what_is_asked_for(tmp_path: Path, taker: Taker) -
         assert (await shelf.play("b.bin")).events == 1
         nursery.cancel_scope.cancel()
     assert [p.last for p in taker.packets] == [True] * len(taker.packets)
+
+
+async def test_a_bad_file_on_the_shelf_costs_itself_only(tmp_path: Path, taker: Taker) -> None:
+    (tmp_path / "a.aedat4").write_bytes(b"#!AER-DAT4.0\r\n" + bytes(3))
+    (tmp_path / "b.raw").write_bytes(b"% evt 9.0\n% end\n")
+    (tmp_path / "c.npy").write_bytes(b"")
+    (tmp_path / "c.dat").symlink_to(tmp_path / "nowhere.dat")
+    write(tmp_path / "line\nbreak.bin", [5])
+    write(tmp_path / os.fsdecode(b"\xff.bin"), [5])
+    with pytest.raises(SourceError, match=r"no recording that can be read: a\.aedat4 gives no"):
+        ShelfSource(tmp_path)
+    write(tmp_path / "d.bin", [5, 6])
+    shelf = ShelfSource(tmp_path)
+
+    assert shelf.size == (34, 34)
+    assert shelf.names() == ["a.aedat4", "b.raw", "c.npy", "d.bin"]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(shelf.run, taker)
+        for name in ("a.aedat4", "b.raw", "c.npy"):
+            with pytest.raises(SensorError, match=name):
+                await shelf.play(name)
+            assert (await shelf.play("d.bin")).events == 2
+        nursery.cancel_scope.cancel()
