@@ -6,12 +6,13 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from spikewire.qcore import Network
 from spikewire.runtime.errors import CheckpointError
+from spikewire.runtime.folder_lock import FolderLock
 
 _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
 _TEMPORARY = ".checkpoint-"
@@ -19,7 +20,10 @@ _T = TypeVar("_T")
 
 
 class CheckpointStore:
-    """A folder of numbered checkpoints.
+    """A folder of numbered checkpoints of one learner.
+
+    A service claims the folder from before it listens until its last checkpoint is written. Writes
+    without a claim hold the folder's lock for their own time.
 
     Parameters
     ----------
@@ -32,6 +36,56 @@ class CheckpointStore:
     def __init__(self, folder: str | Path, keep: int = 3) -> None:
         self.folder = Path(folder)
         self.keep = keep
+        self._lock = FolderLock(self.folder)
+        self._claimed = False
+        self._continued = False
+
+    def claim(self) -> None:
+        """Lock the folder until :meth:`release`, and try that it can be written.
+
+        Raises
+        ------
+        CheckpointError
+            Another process uses the folder, or it cannot be made or written.
+        """
+        if self._claimed:
+            return
+        try:
+            self._make_folder()
+            self._lock.acquire()
+            self._try_out()
+        except OSError as error:
+            self._lock.release()
+            raise _trouble("Checkpoints", self.folder, "written", error) from error
+        self._claimed = True
+
+    def release(self) -> None:
+        """Free a claimed folder for others."""
+        self._claimed = False
+        self._lock.release()
+
+    def check_learner(self, data: Callable[[], bytes]) -> None:
+        """Refuse a folder that holds another learner, whose checkpoints would be removed.
+
+        Parameters
+        ----------
+        data
+            Gives the bytes of the network that is to be saved here. It continues the folder's
+            learner if this store has loaded it, or if the bytes are those of a checkpoint.
+
+        Raises
+        ------
+        CheckpointError
+            The folder holds another learner.
+        """
+        if self._continued:
+            return
+        present = self.paths()
+        if present:
+            ours = data()
+            if not any(path.read_bytes() == ours for path in reversed(present)):
+                raise CheckpointError(other_learner(present[-1]))
+        self._continued = True
 
     def paths(self) -> list[Path]:
         """Complete checkpoints, the oldest first; none if there is no folder."""
@@ -53,37 +107,27 @@ class CheckpointStore:
         Raises
         ------
         CheckpointError
-            The folder cannot be made or written, or the disk is full. Older checkpoints stay.
+            The folder cannot be made or written, the disk is full, or another process uses the
+            folder. Older checkpoints stay.
         """
-        temporary: Path | None = None
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            present = self.paths()
-            number = _number(present[-1]) + 1 if present else 1
-            path = self.folder / f"checkpoint-{number:08d}.safetensors"
-            # The checkpoint gets its name last: with it, all that belongs to it is there.
-            for content, name in ((beside, _beside(path)), (data, path)):
-                if content is None:
-                    continue
-                temporary = self.folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
-                with open(temporary, "xb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, name)
-                temporary = None
-            self._sync_folder()
+            self._make_folder()
+            with self._locked():
+                self._sweep()
+                present = self.paths()
+                number = _number(present[-1]) + 1 if present else 1
+                path = self.folder / f"checkpoint-{number:08d}.safetensors"
+                # The checkpoint gets its name last: with it, all that belongs to it is there.
+                if beside is not None:
+                    self._write_whole(beside, _beside(path))
+                self._write_whole(data, path)
+                _sync(self.folder)
+                for old in [*present, path][: -self.keep]:
+                    with contextlib.suppress(OSError):
+                        old.unlink()
+                        _beside(old).unlink(missing_ok=True)
         except OSError as error:
             raise _trouble("A checkpoint", self.folder, "written", error) from error
-        finally:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-        for old in [*present, path][: -self.keep]:
-            with contextlib.suppress(OSError):
-                old.unlink()
-                _beside(old).unlink(missing_ok=True)
         return path
 
     def beside(self, path: Path) -> bytes | None:
@@ -112,7 +156,9 @@ class CheckpointStore:
         faults: list[str] = []
         for path in reversed(self.paths()):
             try:
-                return load(path.read_bytes()), path
+                found = load(path.read_bytes()), path
+                self._continued = True
+                return found
             except Exception as error:
                 # Whatever is wrong with one file, the one before it is the better answer.
                 faults.append(f"{path.name}: {error}")
@@ -123,18 +169,71 @@ class CheckpointStore:
             )
         return None
 
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        # A claimed folder may have been moved away meanwhile: then this locks the new one.
+        self._lock.acquire()
+        try:
+            yield
+        finally:
+            if not self._claimed:
+                self._lock.release()
+
+    def _make_folder(self) -> None:
+        missing = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            _sync(path.parent)
+
+    def _try_out(self) -> None:
+        """Write what a checkpoint needs at least: a file that reaches the disk."""
+        trial = self._temporary()
+        try:
+            _write_synced(trial, bytes(4096))
+            _sync(self.folder)
+        finally:
+            trial.unlink(missing_ok=True)
+
+    def _write_whole(self, content: bytes, path: Path) -> None:
+        temporary = self._temporary()
+        try:
+            _write_synced(temporary, content)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+    def _temporary(self) -> Path:
+        return self.folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+
     def _sweep(self) -> None:
-        # One service owns the folder, and writes one checkpoint at a time: what is left of
-        # others was cut short by a crash.
+        # Writes are one at a time under the lock: what is left was cut short by a crash.
         for left in self.folder.glob(f"{_TEMPORARY}*"):
             left.unlink(missing_ok=True)
 
-    def _sync_folder(self) -> None:
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+
+def other_learner(newest: Path) -> str:
+    """Refusal of a folder whose checkpoints are of another learner, ``newest`` being the last."""
+    return (
+        f"The checkpoint folder {newest.parent} holds a learner already ({newest.name}): continue "
+        "with it (--resume), or give this one another folder (--checkpoint)."
+    )
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _beside(path: Path) -> Path:

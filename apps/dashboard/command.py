@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import trio
 import typer
 
-from spikewire.apps.cli.errors import DONE, UsageError, reject_options
+from spikewire.apps.cli.errors import DONE, CommandError, UsageError, reject_options
 from spikewire.apps.cli.options.address import read_token
 from spikewire.apps.cli.options.groups import given, grouped
 from spikewire.apps.cli.options.shared import EndpointOptions, Json, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import print_json, stderr_console
+from spikewire.apps.cli.ports import free_port, other_port_hint
 from spikewire.apps.cli.signals import hand_back, run_until_interrupted
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.dashboard import DASHBOARD_PORT, serve_dashboard
 from spikewire.apps.service.build import build_pipeline
 from spikewire.apps.service.logs import log_to_stderr
-from spikewire.apps.service.ports import free_port, other_port_hint
 
 if TYPE_CHECKING:
     from spikewire.runtime import Service, ServiceAddress
@@ -118,6 +118,10 @@ def dashboard(
     usual = own.port is not None or served.settings.port != 0
     with log_to_stderr("warning", "text"):
         trio.run(_serve_both, served, _Page(page, as_json, beside=not usual))
+    for summary in served.summaries():
+        for lost in (summary.checkpoint_error, summary.recording_error):
+            if lost is not None:
+                raise CommandError(lost.removesuffix("."))
     raise typer.Exit(DONE)
 
 
@@ -198,7 +202,7 @@ def _service(source: SourceOptions, network: NetworkOptions, own: OwnServiceOpti
     assert network.model is not None
     wanted = PipelineConfig(
         ONLY, source.source, network.model, names(network.classes), tuple(source.filters or ()),
-        network.seed, source.speed, settings, frozenset(),
+        network.seed, source.speed, settings, frozenset(), frozenset(given(network)),
     )  # fmt: skip
     return Service.from_pipelines(
         {ONLY: build_pipeline(wanted, own.resume, for_files=_FOR_FILES)}, settings

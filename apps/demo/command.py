@@ -21,11 +21,11 @@ from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.shared import DEFAULT_MODEL
 from spikewire.apps.cli.output import console, stderr_console
+from spikewire.apps.cli.ports import free_port, other_port_hint
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import duration_us, format_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.demo.svg import save_picture
-from spikewire.apps.service.ports import free_port, other_port_hint
 from spikewire.apps.terminal.event_tap import EventTap
 from spikewire.apps.terminal.live_state import LiveState
 from spikewire.apps.terminal.scene import share

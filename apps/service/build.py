@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spikewire.apps.cli.errors import UsageError
-from spikewire.apps.cli.models import open_network
+from spikewire.apps.cli.models import open_network, open_spec
 from spikewire.apps.cli.output import stderr_console
 from spikewire.apps.cli.sources import open_source_at, source_classes
 from spikewire.apps.service.session import SessionWriter
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Network
-    from spikewire.runtime import Pipeline, PipelineConfig, Recorder
+    from spikewire.qcore import Network, NetworkSpec
+    from spikewire.runtime import CheckpointStore, Pipeline, PipelineConfig, Recorder
     from spikewire.sensors import Source
+
+
+def build_pipelines(
+    wanted: Sequence[PipelineConfig], resume: bool, record: Path | None = None
+) -> dict[str, Pipeline]:
+    """Open the sources and networks of several pipelines, by their names.
+
+    See :func:`build_pipeline`. After an error none of them holds a folder.
+    """
+    with ExitStack() as undo:
+        pipelines = {}
+        for one in wanted:
+            pipelines[one.name] = built = build_pipeline(one, resume, record)
+            undo.callback(built.checkpoints.release)
+        undo.pop_all()
+    return pipelines
 
 
 def build_pipeline(
@@ -25,7 +42,7 @@ def build_pipeline(
     record: Path | None = None,
     for_files: Mapping[str, Any] | None = None,
 ) -> Pipeline:
-    """Open a pipeline's source and its network.
+    """Open a pipeline's source and its network, and claim its folder of checkpoints.
 
     Parameters
     ----------
@@ -41,17 +58,46 @@ def build_pipeline(
     Raises
     ------
     UsageError
-        The configuration cannot be met.
+        The configuration cannot be met, or contradicts the learner that is resumed.
+    runtime.CheckpointError
+        The folder of checkpoints is in use, or cannot be written.
     """
+    from spikewire.runtime import CheckpointStore
+
+    if (folder := wanted.settings.checkpoint_folder) is None:
+        if resume:
+            raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
+        return _build(wanted, None, resume, record, for_files)
+    store = CheckpointStore(folder, wanted.settings.checkpoint_keep)
+    # Before anything is loaded: until then another service may write a newer one.
+    store.claim()
+    try:
+        return _build(wanted, store, resume, record, for_files)
+    except BaseException:
+        store.release()
+        raise
+
+
+def _build(
+    wanted: PipelineConfig,
+    store: CheckpointStore | None,
+    resume: bool,
+    record: Path | None,
+    for_files: Mapping[str, Any] | None,
+) -> Pipeline:
     from spikewire.runtime import Pipeline
 
     source = open_source_at(wanted.source, wanted.speed, wanted.filters, for_files)
-    folder = wanted.settings.checkpoint_folder
-    if resume and folder is None:
-        raise UsageError("--resume needs --checkpoint FOLDER, to know where from")
-    classes = wanted.classes or source_classes(source)
-    network = _resumed(folder, source) if resume and folder is not None else None
+    network = None
+    if store is not None and resume:
+        network = _resumed(store, wanted, source)
+    elif store is not None and (present := store.paths()):
+        raise UsageError(
+            f"{store.folder} holds a learner already ({present[-1].name}): continue with it "
+            "(--resume), or give --checkpoint another folder"
+        )
     if network is None:
+        classes = wanted.classes or source_classes(source)
         network = open_network(wanted.model, classes, wanted.seed)
     facts = {"source": wanted.source, "model": wanted.model, "seed": wanted.seed}
     session = None
@@ -60,27 +106,81 @@ def build_pipeline(
     recorder = None
     if wanted.settings.record_folder is not None:
         recorder = _recorder(Path(wanted.settings.record_folder), wanted.name, facts)
-    return Pipeline(
+    pipeline = Pipeline(
         wanted.name, source, network, wanted.settings,
         record=session, recorder=recorder, own=wanted.own,
     )  # fmt: skip
+    pipeline.checkpoints.store = store
+    return pipeline
 
 
-def _resumed(folder: str, source: Source) -> Network | None:
+def _resumed(store: CheckpointStore, wanted: PipelineConfig, source: Source) -> Network | None:
     from spikewire.qcore import Network
-    from spikewire.runtime import CheckpointStore
     from spikewire.sensors import Filtered
 
-    store = CheckpointStore(folder)
     newest = store.load_newest(Network.from_bytes)
     if newest is None:
         return None
     network, path = newest
+    check_resumed(network, wanted, path)
     remembered = store.beside(path)
     if remembered is not None and isinstance(source, Filtered):
         source.restore(remembered)
     stderr_console().print(f"going on from {path}", markup=False, soft_wrap=True)
     return network
+
+
+def check_resumed(network: Network, wanted: PipelineConfig, path: Path) -> None:
+    """Refuse a resumed learner that contradicts what was chosen for it.
+
+    Parameters
+    ----------
+    network, path
+        The learner, and its checkpoint.
+    wanted
+        The configuration, with the names of the options that were chosen.
+
+    Raises
+    ------
+    UsageError
+        Its model is another one, it lacks a class, or it grew from another seed.
+    """
+    from spikewire.qcore import is_untrained
+
+    way_out = "leave that out to resume, or give another folder for a new learner"
+    untrained = is_untrained(wanted.model)
+    if "model" in wanted.chosen:
+        if untrained:
+            same = _shape(open_spec(wanted.model)) == _shape(network.spec)
+        else:
+            # Its weights differ, for it has learned since; where it comes from stays.
+            start = open_network(wanted.model, (), 0)
+            same = _shape(start.spec) == _shape(network.spec) and start.seed == network.seed
+            same = same and set(start.classes) <= set(network.classes)
+        if not same:
+            raise UsageError(
+                f"the model {wanted.model} is another network than the one in {path} "
+                f"({network.spec.name}: {', '.join(network.classes)}): {way_out}"
+            )
+    lacking = [name for name in wanted.classes if name not in network.classes]
+    if "classes" in wanted.chosen and lacking:
+        raise UsageError(
+            f"the classes name {', '.join(lacking)}, which the learner in {path} does not know (it "
+            f"knows {', '.join(network.classes)}): {way_out}"
+        )
+    if "seed" in wanted.chosen and wanted.seed != network.seed and untrained:
+        raise UsageError(
+            f"the seed {wanted.seed} contradicts the learner in {path}, which grew from seed "
+            f"{network.seed}: {way_out}"
+        )
+
+
+def _shape(spec: NetworkSpec) -> dict[str, Any]:
+    """Everything of a specification that a running network depends on."""
+    return {
+        name: value for name, value in spec.to_dict().items()
+        if name not in ("name", "description", "training")
+    }  # fmt: skip
 
 
 def _recorder(folder: Path, name: str, facts: dict[str, Any]) -> Callable[[Any], Recorder]:

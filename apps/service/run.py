@@ -29,14 +29,16 @@ from spikewire.apps.cli.output import print_json
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.service.build import build_pipeline
+from spikewire.apps.service.build import build_pipelines
 from spikewire.apps.service.logs import Log, log_to_stderr
 from spikewire.apps.service.session import SessionWriter
+from spikewire.apps.service.summary import print_summary
+from spikewire.errors import SpikewireError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from spikewire.runtime import Configured, Pipeline, PipelineConfig, Service, Settings
+    from spikewire.runtime import Configured, PipelineConfig, Service, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +232,7 @@ def serve_pipelines(
     with log_to_stderr(loaded.settings.log_level, loaded.settings.log_format) as log:
         from spikewire.runtime import Service
 
-        pipelines = {pipeline.name: build_pipeline(pipeline, resume, record) for pipeline in wanted}
+        pipelines = build_pipelines(wanted, resume, record)
         service = Service.from_pipelines(
             pipelines, loaded.settings, reload=partial(_reload, config, flags, loaded.pipelines)
         )
@@ -288,6 +290,7 @@ def _only_pipeline(
     return PipelineConfig(
         ONLY, uri, network.model or DEFAULT_MODEL, names(network.classes),
         tuple(source.filters or ()), network.seed, source.speed, settings, frozenset(),
+        frozenset(given(network)),
     )  # fmt: skip
 
 
@@ -311,6 +314,7 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
         nursery.cancel_scope.cancel()
 
     recorded: dict[str, Path | None] = {}
+    lost: dict[str, str] = {}
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(serve)
@@ -325,11 +329,21 @@ async def _run(service: Service, as_json: bool, log: Log, for_us: int | None) ->
     finally:
         for name, pipeline in service.pipelines.items():
             if isinstance(pipeline.record, SessionWriter):
-                recorded[name] = pipeline.record.close()
+                try:
+                    recorded[name] = pipeline.record.close()
+                except (SpikewireError, OSError) as error:
+                    lost[name] = f"The recording could not be closed: {error}"
+    whole = True
     for name, pipeline in service.pipelines.items():
+        summary = pipeline.summary()
+        if summary.recording_error is None and name in lost:
+            summary = dataclasses.replace(summary, recording_error=lost[name])
+        whole = whole and summary.checkpoint_error is None and summary.recording_error is None
         several = len(service.pipelines) > 1
-        _conclude(pipeline, as_json, recorded.get(name), log.console(), several=several)
-    return DONE if served else FAILED
+        print_summary(
+            pipeline, summary, recorded.get(name), log.console(), as_json=as_json, several=several
+        )
+    return DONE if served and whole else FAILED
 
 
 def _announce(service: Service, as_json: bool, out: Console) -> None:
@@ -357,41 +371,3 @@ def _announce(service: Service, as_json: bool, out: Console) -> None:
     to = "" if f"{host}:{port}" == DEFAULT_ADDRESS else f" --connect {host}:{port}"
     text = f"listening on {host}:{port}; see it with: spikewire watch{to}"
     out.print(text, markup=False, soft_wrap=True)
-
-
-def _conclude(
-    pipeline: Pipeline,
-    as_json: bool,
-    recorded: Path | None,
-    out: Console,
-    *,
-    several: bool,
-) -> None:
-    """Print the computed totals, and each loss under its own name."""
-    counters = {str(name): int(count) for name, count in pipeline.source.counters.items()}
-    done = pipeline.summary()
-    session = pipeline.record if recorded is not None else None
-    record: dict[str, Any] = {"type": "summary", "source": counters, **dataclasses.asdict(done)}
-    if isinstance(session, SessionWriter):
-        record["recorded"] = {
-            "session": str(recorded), "files": [str(part.path) for part in session.parts],
-            "events": sum(part.events for part in session.parts),
-        }  # fmt: skip
-    if as_json:
-        print_json(record)
-        return
-    before = f"{pipeline.name}: " if several else ""
-    text = f"{done.events} events, {done.results} results, {done.updates} updates"
-    out.print(f"{before}{done.reason}: {text}", markup=False)
-    if done.checkpoint is not None:
-        out.print(f"learner saved in {done.checkpoint}", markup=False, soft_wrap=True)
-    if isinstance(session, SessionWriter):
-        count = sum(part.events for part in session.parts)
-        text = f"recorded {count:,} events; the same again: spikewire replay --session {recorded}"
-        out.print(text, markup=False, soft_wrap=True)
-        if len(session.learning) > 1:
-            out.print("note: learning was switched meanwhile, which a replay does not repeat")
-    losses = {**counters, **done.drops}
-    text = ", ".join(f"{name} {count}" for name, count in losses.items() if count)
-    if text:
-        out.print(f"counted: {text}", markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 import trio
 
 from spikewire.runtime.errors import ServiceError
+from spikewire.runtime.net.listener import PatientListener
 
 # A folder that something else keeps locked for longer is used all the same.
 _TRIES = 50
@@ -30,7 +31,7 @@ class UnixListener(trio.abc.Listener[trio.SocketStream]):
     """
 
     def __init__(self, sock: trio.socket.SocketType, path: str) -> None:
-        self._listener = trio.SocketListener(sock)
+        self._listener = PatientListener(trio.SocketListener(sock))
         self._path = os.path.abspath(path)
         self._identity = _identity(path)
 

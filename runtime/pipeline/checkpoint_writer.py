@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,8 @@ class CheckpointWriter:
     Parameters
     ----------
     store
-        The folder; None: there are no checkpoints.
+        The folder; None: there are no checkpoints. A caller that has claimed the folder already
+        replaces it by its own.
     in_thread
         Runs a blocking call and awaits its result.
     wake
@@ -58,7 +60,7 @@ class CheckpointWriter:
         self.tick: int | None = None
         self.error: str | None = None
         self.failures = 0
-        self._store = store
+        self.store = store
         self._in_thread = in_thread
         self._wake = wake
         self._changed = changed
@@ -69,12 +71,31 @@ class CheckpointWriter:
         # Counts of changes of the network: so far, in the bytes being written, on the disk.
         self._changes = self._captured = self._saved = 0
 
+    # -- the folder ------------------------------------------------------------------------------
+
+    async def claim(self, network: NetworkLike) -> None:
+        """Claim the folder, if there is one, for the learner ``network``.
+
+        Raises
+        ------
+        CheckpointError
+            The folder is in use, cannot be written, or holds another learner.
+        """
+        if self.store is not None:
+            await self._in_thread(self.store.claim)
+            await self._in_thread(partial(self.store.check_learner, network.to_bytes))
+
+    def release(self) -> None:
+        """Free the folder for others."""
+        if self.store is not None:
+            self.store.release()
+
     # -- when ------------------------------------------------------------------------------------
 
     @property
     def offered(self) -> bool:
         """Whether there is a folder for checkpoints."""
-        return self._store is not None
+        return self.store is not None
 
     @property
     def unsaved(self) -> bool:
@@ -92,13 +113,13 @@ class CheckpointWriter:
 
     def want(self) -> None:
         """Write at the next tick boundary, unless nothing has changed since the last time."""
-        if self._store is not None and self.unsaved:
+        if self.store is not None and self.unsaved:
             self._wanted = True
             self._wake()
 
     def ask(self, pending: PendingRequest, tick: int) -> None:
         """Write at the next tick boundary, and reply to the request then."""
-        if self._store is None:
+        if self.store is None:
             why = "This service has no checkpoint folder."
             pending.reply({"tick": tick, **error_reply("no_checkpoints", why)})
             return
@@ -112,8 +133,8 @@ class CheckpointWriter:
 
     def take_settings(self, keep: int) -> None:
         """Keep this many checkpoints from now on."""
-        if self._store is not None:
-            self._store.keep = keep
+        if self.store is not None:
+            self.store.keep = keep
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -130,7 +151,7 @@ class CheckpointWriter:
 
     async def finish(self, network: NetworkLike, tick: int) -> None:
         """Write the last checkpoint, once the network task has ended, if anything has changed."""
-        if self._store is not None and (self._waiting or self.unsaved):
+        if self.store is not None and (self._waiting or self.unsaved):
             waiting, data = await self._capture(network)
             await self._write(data, tick, waiting)
 
@@ -141,11 +162,11 @@ class CheckpointWriter:
         return waiting, data
 
     async def _write(self, data: bytes, tick: int, waiting: Sequence[PendingRequest]) -> None:
-        assert self._store is not None
+        assert self.store is not None
         answer: dict[str, Any]
         try:
             source_state = None if self._source_state is None else self._source_state()
-            path = await self._in_thread(partial(self._store.write, data, source_state))
+            path = await self._in_thread(partial(self.store.write, data, source_state))
         except CheckpointError as error:
             self.error = str(error)
             self.failures += 1
@@ -160,3 +181,24 @@ class CheckpointWriter:
         for pending in waiting:
             pending.reply({"tick": tick, **answer})
         self._changed()
+
+
+@asynccontextmanager
+async def hold_folders(
+    learners: Iterable[tuple[CheckpointWriter, NetworkLike]],
+) -> AsyncIterator[None]:
+    """Hold the folders of learners from before the first event until all is saved.
+
+    Raises
+    ------
+    CheckpointError
+        A folder is in use, cannot be written, or holds another learner.
+    """
+    learners = list(learners)
+    try:
+        for checkpoints, network in learners:
+            await checkpoints.claim(network)
+        yield
+    finally:
+        for checkpoints, _ in learners:
+            checkpoints.release()

@@ -367,6 +367,7 @@ class Pipeline:
             drops=dict(self.input_queue.drops),
             checkpoint=self.checkpoints.path,
             checkpoint_error=self.checkpoints.error,
+            recording_error=self.network_task.recordings.error,
         )
 
 

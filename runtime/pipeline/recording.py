@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,8 @@ class RecordingControl:
     ----------
     path
         What is written at a client's wish; None if nothing is.
+    failures
+        How many recordings have ended by themselves.
     """
 
     def __init__(
@@ -44,9 +47,20 @@ class RecordingControl:
         changed: Callable[[], None],
     ) -> None:
         self.path: str | None = None
+        self.failures = 0
+        self._error: str | None = None
+        self._whole_error: str | None = None
         self._recorder = whole
         self._whole = whole is not None
         self._make, self._in_thread, self._changed = make, in_thread, changed
+
+    @property
+    def error(self) -> str | None:
+        """Why the last recording ended by itself, until a reply told a client so.
+
+        The error of a recording of the whole run stays.
+        """
+        return self._error or self._whole_error
 
     @property
     def offered(self) -> bool:
@@ -77,27 +91,47 @@ class RecordingControl:
             await self._in_thread(partial(write, self._recorder))
         except (SensorError, OSError) as error:
             # A full disk ends the recording, not the service.
-            log.error("the recording has ended: %s", error)
-            self._recorder = self.path = None
-            self._whole = False
+            recorder, self._recorder, self.path = self._recorder, None, None
+            self._note_failure(f"The recording has ended: {error}")
+            if self._whole:
+                self._whole, self._whole_error, self._error = False, self._error, None
+            else:
+                # What was written before can be read all the same.
+                with suppress(SensorError, OSError):
+                    await self._in_thread(recorder.close)
             self._changed()
+
+    def _note_failure(self, error: str) -> None:
+        log.error("%s", error)
+        self._error = error
+        self.failures += 1
 
     async def ask(self, on: bool, network: NetworkLike) -> dict[str, Any]:
         """Begin or end one at a client's wish; the body of the answer."""
         if self._make is None:
             return error_reply("no_recordings", "This service has no folder for recordings.")
+        if self._whole and on:
+            return error_reply("record_failed", "This run is being recorded as a whole.")
         try:
             if on and self.path is None:
-                if self._whole:
-                    return error_reply("record_failed", "This run is being recorded as a whole.")
-                self._recorder = await self._in_thread(partial(self._make, network))
-                self.path = str(self._recorder.path)
-            elif not on and self.path is not None:
+                return await self._begin(self._make, network)
+            if not on and self.path is not None:
                 return {"ok": True, "path": await self._close()}
         except (SensorError, ServiceError, OSError) as error:
             self._recorder = self.path = None
             return error_reply("record_failed", str(error))
+        if not on and (why := self.error) is not None:
+            self._error = None
+            return error_reply("record_failed", why)
         return {"ok": True, "path": self.path}
+
+    async def _begin(
+        self, make: Callable[[NetworkLike], Recorder], network: NetworkLike
+    ) -> dict[str, Any]:
+        self._recorder = await self._in_thread(partial(make, network))
+        self.path = str(self._recorder.path)
+        before, self._error = self._error, None
+        return {"ok": True, "path": self.path, **({} if before is None else {"ended": before})}
 
     async def close(self) -> None:
         """End the recording that a client began; never fails."""
@@ -106,7 +140,7 @@ class RecordingControl:
         try:
             await self._close()
         except (SensorError, OSError) as error:
-            log.error("the recording could not be closed: %s", error)
+            self._note_failure(f"The recording could not be closed: {error}")
 
     async def _close(self) -> str:
         recorder, self._recorder, self.path = self._recorder, None, None

@@ -136,6 +136,7 @@ class StatsPublisher:
             "teacher": None if teaching.teacher is None else teaching.teacher.told(),
             "learn": teaching.learning,
             "recording": task.recordings.path,
+            "recording_error": task.recordings.error,
             "source": {
                 "name": pipeline.source.name,
                 "live": bool(pipeline.source.live),

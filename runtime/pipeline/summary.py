@@ -22,6 +22,8 @@ class Summary:
         Events lost, by reason.
     checkpoint, checkpoint_error
         The last checkpoint written, and why the last attempt failed, if it did.
+    recording_error
+        Why a recording ended by itself, if one did and no client was told so by a reply.
     """
 
     pipeline: str
@@ -35,3 +37,4 @@ class Summary:
     drops: Mapping[str, int]
     checkpoint: str | None
     checkpoint_error: str | None
+    recording_error: str | None = None

@@ -48,6 +48,8 @@ def faults(pipeline: Pipeline) -> list[str]:
         found.append("the network does not come back from a batch")
     if status["checkpoint"]["error"]:
         found.append(str(status["checkpoint"]["error"]))
+    if status["recording_error"]:
+        found.append(str(status["recording_error"]))
     return found
 
 

@@ -111,6 +111,11 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
         "Checkpoints that could not be written.",
         lambda p: p.checkpoints.failures,
     ),
+    (
+        "recording_failures",
+        "Recordings that ended by themselves.",
+        lambda p: p.network_task.recordings.failures,
+    ),
 )
 _GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     ("subscribers", "Connections that have said hello.", lambda p: p.broker.subscribers),

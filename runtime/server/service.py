@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import ssl
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from spikewire.runtime.net.listener import PatientListener
 from spikewire.runtime.net.liveness import probe_when_idle
 from spikewire.runtime.net.tls import limit_sending, reload_certificate, server_context
 from spikewire.runtime.net.unix_socket import open_unix
+from spikewire.runtime.pipeline.checkpoint_writer import hold_folders
 from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline
 from spikewire.runtime.pipeline.summary import Summary
 from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
@@ -260,33 +260,31 @@ class Service:
         Raises
         ------
         ServiceError
-            The port cannot be opened.
+            The port cannot be opened, or a folder of checkpoints not used (`CheckpointError`).
         Exception
             What the first pipeline that failed has failed with (``sensors.SensorError`` if it was
             its source), if ``at_end`` is ``exit``; the shutdown was in order all the same.
         """
-        listeners = await self._open_listeners() if listen else []
-        async with trio.open_nursery() as outer:
-            doors = trio.CancelScope()
-            outer.start_soon(self.refusals.run)
-            if listeners:
-                outer.start_soon(self._accept, listeners, doors, outer)
-            if listen and self.settings.http_port is not None:
-                self.http_address = await outer.start(
-                    serve_http, self, self.settings.host, self.settings.http_port
-                )
-            if signals:
-                await outer.start(self._obey_signals)
-            async with trio.open_nursery() as work:
-                for pipeline in self.pipelines.values():
-                    await work.start(pipeline.run)
-                task_status.started(self)
-            doors.cancel()
-            if listen and self.settings.unix_path is not None:
-                with suppress(OSError):
-                    os.unlink(self.settings.unix_path)
-            await self._see_off()
-            outer.cancel_scope.cancel()
+        async with hold_folders((one.checkpoints, one.network) for one in self.pipelines.values()):
+            listeners = await self._open_listeners() if listen else []
+            async with trio.open_nursery() as outer:
+                doors = trio.CancelScope()
+                outer.start_soon(self.refusals.run)
+                if listeners:
+                    outer.start_soon(self._accept, listeners, doors, outer)
+                if listen and self.settings.http_port is not None:
+                    self.http_address = await outer.start(
+                        serve_http, self, self.settings.host, self.settings.http_port
+                    )
+                if signals:
+                    await outer.start(self._obey_signals)
+                async with trio.open_nursery() as work:
+                    for pipeline in self.pipelines.values():
+                        await work.start(pipeline.run)
+                    task_status.started(self)
+                doors.cancel()
+                await self._see_off()
+                outer.cancel_scope.cancel()
         for pipeline in self.pipelines.values():
             if pipeline.failure is not None:
                 raise pipeline.failure

@@ -33,6 +33,9 @@ PIPELINE_SETTINGS = frozenset(
 )  # fmt: skip
 """Settings that a pipeline may have of its own."""
 
+CHOSEN = frozenset({"model", "classes", "seed"})
+"""Choices about a new network, which one that is resumed has made already."""
+
 
 class _Table(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     source: str
@@ -55,6 +58,9 @@ class PipelineConfig:
         As the options of `run`.
     settings, own
         Its settings, and which of them are its own.
+    chosen
+        Which of ``model``, ``classes`` and ``seed`` somebody chose; the others are defaults. A
+        learner that is resumed must agree with these.
     """
 
     name: str
@@ -66,6 +72,7 @@ class PipelineConfig:
     speed: str | None
     settings: Settings
     own: frozenset[str]
+    chosen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +206,7 @@ def _pipeline(
     speed = None if said.speed is None else str(said.speed)
     return PipelineConfig(
         name, said.source, said.model, said.classes, said.filters, said.seed, speed,
-        settings, frozenset(own),
+        settings, frozenset(own), frozenset(rest) & CHOSEN,
     )  # fmt: skip
 
 

@@ -1,8 +1,10 @@
 """Kill a learning service 200 times: `python tests/robustness/crash.py --count 200 --seed 0`.
 
 The service learns at full speed from the simulated camera, and writes a checkpoint every 50 ms.
-`kill -9` hits it at seeded random instants. Each time all checkpoints must load, the newest must be
-no older than the schedule and one write allow, and the next start must go on from it. Then the
+`kill -9` hits it at seeded random instants. Checkpoints are written in chunks with pauses between
+them, as a slow disk would, so that at least a quarter of the kills hit a write. Each time all
+checkpoints must load, the newest must be no older than the schedule and one write allow, and the
+next start must go on from it. Then the
 folder is made unwritable and its disk full (a small tmpfs, or a limit of file sizes where none may
 be mounted): both must be reported and stop nothing, and checkpoints must come again once they can.
 Prints one JSON line; the exit code is 1 if anything is wrong.
@@ -11,6 +13,8 @@ Prints one JSON line; the exit code is 1 if anything is wrong.
 from __future__ import annotations
 
 import argparse
+import builtins
+import io
 import json
 import multiprocessing
 import os
@@ -40,6 +44,14 @@ DUE_S = 1.2
 """From the start until there must be a checkpoint: generous, for a busy machine."""
 WRITE_S = 2.0
 """Allowed for one write: capture, both files and their way to the disk, on a busy machine."""
+CHUNKS, PAUSE_S = 8, 0.01
+"""A file of a checkpoint is written in this many chunks, with this pause after each."""
+SHARE = 0.25
+"""Least share of kills that hit a write."""
+LEAST_KILLS = 20
+"""Fewer kills show no share."""
+WRITING = "writing"
+"""Stands beside the folder while a file in it is written, whatever the file's name."""
 
 
 class Process:
@@ -64,10 +76,54 @@ class Process:
 
 
 def _run(arguments: Sequence[str], out: int, complaints: Path) -> None:
+    write_slowly(complaints.with_name("saved"))
     os.dup2(out, 1)
     os.dup2(os.open(complaints, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
     cli.app(args=list(arguments))
+
+
+def write_slowly(folder: Path) -> None:
+    """Write every new file in ``folder`` in chunks with pauses, in this process from now on."""
+    usual = builtins.open
+    marker = folder.with_name(WRITING)
+
+    def slow(path: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        file = usual(path, mode, *rest, **more)
+        inside = isinstance(path, str | os.PathLike) and Path(path).parent == folder
+        if not inside or mode not in ("wb", "xb"):
+            return file
+        return _Slow(file, marker)
+
+    builtins.open = io.open = slow  # type: ignore[assignment]
+
+
+class _Slow:
+    """A file whose bytes reach the disk in chunks."""
+
+    def __init__(self, file: Any, marker: Path) -> None:
+        self._file, self._marker = file, marker
+
+    def write(self, data: Any, /) -> int:
+        self._marker.touch()
+        try:
+            step = -(-len(data) // CHUNKS) or 1
+            for first in range(0, len(data), step):
+                self._file.write(data[first : first + step])
+                self._file.flush()
+                time.sleep(PAUSE_S)
+        finally:
+            self._marker.unlink(missing_ok=True)
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> _Slow:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 class Running:
@@ -132,7 +188,7 @@ def kill_often(inside: Path, count: int, seed: int) -> dict[str, Any]:
     folder = inside / "saved"
     ages: list[float] = []
     wrong: list[str] = []
-    cut_short = most_left = tick = 0
+    during = cut_short = most_left = tick = 0
     before: tuple[Path, int, float] | None = None
     began = time.monotonic()
     for number in range(count):
@@ -144,6 +200,8 @@ def kill_often(inside: Path, count: int, seed: int) -> dict[str, Any]:
         said = (inside / "stderr").read_text()
         left = sum(1 for _ in folder.glob(".checkpoint-*")) if folder.exists() else 0
         cut_short, most_left = cut_short + (left > 0), max(most_left, left)
+        during += (inside / WRITING).exists()
+        (inside / WRITING).unlink(missing_ok=True)
         if before is not None and f"going on from {before[0]}" not in said:
             wrong.append(f"kill {number}: did not go on from {before[0].name}: {said[-300:]}")
         try:
@@ -165,10 +223,12 @@ def kill_often(inside: Path, count: int, seed: int) -> dict[str, Any]:
         before = found
         if left > 1:
             wrong.append(f"kill {number}: {left} temporary files")
+    if count >= LEAST_KILLS and during < SHARE * count:
+        wrong.append(f"{during} of {count} kills hit a write; at least {SHARE:.0%} have to")
     ranked = sorted(ages) or [0.0]
     return {
-        "kills": count, "with_new_checkpoint": len(ages), "during_a_write": cut_short,
-        "most_temporary_files": most_left, "tick": tick,
+        "kills": count, "with_new_checkpoint": len(ages), "during_a_write": during,
+        "temporary_files_left": cut_short, "most_temporary_files": most_left, "tick": tick,
         "age_s": {"p50": round(ranked[len(ranked) // 2], 3), "max": round(ranked[-1], 3)},
         "allowed_s": EVERY_S + WRITE_S, "seconds": round(time.monotonic() - began, 1),
         "wrong": wrong,

@@ -131,7 +131,7 @@ function takeStatus(message) {
     ended: "The source is over. What it showed last is still here.",
     failed: `The source failed: ${error}`,
     stopped: "The source has been stopped.",
-  }[state] ?? (message.state === "draining" ? "The service is stopping." : message.checkpoint?.error ?? "");
+  }[state] ?? (message.state === "draining" ? "The service is stopping." : message.checkpoint?.error ?? message.recording_error ?? "");
   if (wire.live) say(sentence);
   rules();
 }
