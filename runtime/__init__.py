@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from spikewire.runtime.pipeline.summary import Summary
     from spikewire.runtime.protocol.frames import Framer, frame
     from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
+    from spikewire.runtime.protocol.service_messages import check_greeting
     from spikewire.runtime.server.service import Service, serve
     from spikewire.runtime.settings.load import Configured, PipelineConfig, load_settings
     from spikewire.runtime.settings.settings import DEFAULT_PORT, Settings
@@ -76,6 +77,7 @@ _HOME = {
     "AsgiServer": "net.asgi_server",
     "address_of": "net.asgi_server",
     "load_settings": "settings.load",
+    "check_greeting": "protocol.service_messages",
     "connect": "client.client",
     "connect_asyncio": "client.asyncio_client",
     "converse": "client.client",
@@ -119,6 +121,7 @@ __all__ = [
     "SettingsError",
     "Summary",
     "address_of",
+    "check_greeting",
     "connect",
     "connect_asyncio",
     "converse",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from spikewire.runtime import Framer, ProtocolError, ServiceAddress, ServiceError, frame
+from spikewire.runtime import (
+    Framer,
+    ProtocolError,
+    ServiceAddress,
+    ServiceError,
+    check_greeting,
+    frame,
+)
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
@@ -97,10 +104,15 @@ class Relay:
 
     async def _to_browser(self, stream: trio.abc.Stream, scope: trio.CancelScope) -> None:
         framer = Framer(FROM_SERVICE_BYTES)
+        greeted = False
         try:
             while data := await stream.receive_some(_CHUNK):
                 framer.feed(data)
-                if payloads := framer.take_raw():
+                first = b"" if greeted else framer.take() or b""
+                if first:
+                    check_greeting(first)
+                    greeted = True
+                if greeted and (payloads := first + framer.take_raw()):
                     await self._websocket.send_bytes(payloads)
                 await trio.sleep(_GATHER_S)
         except (trio.BrokenResourceError, trio.ClosedResourceError):

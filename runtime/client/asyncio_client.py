@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Unpack
 
-from spikewire.runtime.client.client import greeted, silence_limit_s, take_message
+from spikewire.runtime.client.client import accepted, greeted, silence_limit_s, take_message
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.options import ClientKeywords, ClientOptions
 from spikewire.runtime.client.requests import LEASE_S, RequestMethods, request_fields
-from spikewire.runtime.errors import ConnectionLost, RequestRefused, ServiceError
+from spikewire.runtime.errors import ConnectionLost, ServiceError
 from spikewire.runtime.net.address import ServiceAddress
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, encode
 from spikewire.runtime.protocol.messages import Policy
@@ -71,10 +71,7 @@ class AsyncioClient(RequestMethods):
         if "lease_s" in sent:
             self._teaches.set()
         self._writer.write(encode({"type": kind, "id": self._last_id, **sent}))
-        answer: dict[str, Any] = await reply
-        if not answer["ok"]:
-            raise RequestRefused(answer)
-        return answer
+        return accepted(kind, await reply)
 
     async def _receive(self, limit_s: float | None) -> dict[str, Any]:
         while (message := take_message(self._framer)) is None:

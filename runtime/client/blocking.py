@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
-from spikewire.runtime.client.client import greeted, silence_limit_s, take_message
+from spikewire.runtime.client.client import accepted, greeted, silence_limit_s, take_message
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.notices import (
     back_notice,
@@ -21,7 +21,7 @@ from spikewire.runtime.client.options import PatientKeywords, split_options
 from spikewire.runtime.client.requests import request_fields
 from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.client.retry import Outages, Retry
-from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefused, ServiceError
+from spikewire.runtime.errors import ConnectionLost, ProtocolError, ServiceError
 from spikewire.runtime.net.address import ServiceAddress
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, encode
 from spikewire.runtime.protocol.messages import Policy
@@ -299,9 +299,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
             self._sort(message)
             if self.goodbye is not None:
                 raise ConnectionLost("The service said goodbye before it answered.")
-        if not message["ok"]:
-            raise RequestRefused(message)
-        return message
+        return accepted(kind, message)
 
     def _sort(self, message: dict[str, Any]) -> None:
         match message.get("type"):

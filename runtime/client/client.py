@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import trio
 
+from spikewire._names import without_controls
 from spikewire._tasks import background_tasks
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.options import ClientKeywords, ClientOptions
@@ -17,6 +18,7 @@ from spikewire.runtime.errors import ConnectionLost, ProtocolError, RequestRefus
 from spikewire.runtime.net.address import ServiceAddress
 from spikewire.runtime.protocol.frames import CLIENT_FRAME_LIMIT, Framer, decode, encode
 from spikewire.runtime.protocol.messages import Policy
+from spikewire.runtime.protocol.service_messages import check_message, check_reply
 from spikewire.runtime.settings.settings import DEFAULT_PORT
 
 _CHUNK = 64 * 1024
@@ -130,9 +132,7 @@ class Client(RequestMethods):
         reply = self._replies.pop(number, None)
         if reply is None:
             raise self._lost or ConnectionLost("The service said goodbye before it answered.")
-        if not reply["ok"]:
-            raise RequestRefused(reply)
-        return reply
+        return accepted(kind, reply)
 
     async def subscribe(
         self,
@@ -234,18 +234,37 @@ class Client(RequestMethods):
 def take_message(framer: Framer) -> dict[str, Any] | None:
     """Take the next message of a service; None until more bytes came.
 
+    Messages of an unknown type are left out.
+
     Raises
     ------
     ProtocolError
         It is no message, or the error that ends the connection.
     """
-    payload = framer.take()
-    if payload is None:
-        return None
-    message = decode(payload)
-    if message.get("type") == "error":
-        raise ProtocolError(str(message.get("code")), str(message.get("message")))
-    return message
+    while (payload := framer.take()) is not None:
+        message = decode(payload)
+        if not check_message(message):
+            continue
+        if message["type"] == "error":
+            raise ProtocolError(message["code"], without_controls(message["message"]))
+        return message
+    return None
+
+
+def accepted(kind: str, reply: dict[str, Any]) -> dict[str, Any]:
+    """Check that a service carried a request out; returns the reply.
+
+    Raises
+    ------
+    RequestRefused
+        It did not.
+    ProtocolError
+        The reply lacks fields.
+    """
+    check_reply(kind, reply)
+    if not reply["ok"]:
+        raise RequestRefused(reply)
+    return reply
 
 
 def greeted(message: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from spikewire.runtime.pipeline.segment import (
     TickRange,
     columns,
 )
-from spikewire.runtime.pipeline.teaching import Teaching
+from spikewire.runtime.pipeline.teaching import Teaching, known
 from spikewire.runtime.settings.settings import Settings
 from spikewire.sensors import MOST_TIME_US, JumpFinder
 
@@ -254,7 +254,7 @@ class NetworkTask:
                 label = None
             computed = await self._compute(segment, piece, class_index)
             await self.recordings.note(segment, piece, first, label, teaching.learning)
-            labels = Labels(piece.truth, label, teaching.learning and label is not None)
+            labels = Labels(known(piece.truth), label, teaching.learning and label is not None)
             self._results.publish(segment, computed, teaching.classes, labels, arrived_ns)
             self._preview(segment, computed, first)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from spikewire._names import name_fault
 from spikewire.qcore import ModelError
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import InThread, NetworkLike
@@ -161,6 +162,8 @@ class Teaching:
         """Say why a label is no class and cannot become one; None if it is or can."""
         if label in self.classes:
             return None
+        if (fault := name_fault(label)) is not None:
+            return f"The label {fault}."
         known = f"its classes are {', '.join(self.classes)}"
         if not self.settings.add_classes:
             return f"{label!r} is no class of this network, and none may be added; {known}."
@@ -199,3 +202,8 @@ class Teaching:
         else:
             before = before if before is not None else await self._snapshot(label)
             self.lessons.begin(label, before)
+
+
+def known(label: str | None) -> str | None:
+    """Return a source's label, or None if it cannot be the name of a class."""
+    return label if label is None or name_fault(label) is None else None

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from spikewire._names import LONGEST_NAME, name_fault
 from spikewire.runtime.errors import ProtocolError
 
 PROTOCOL = 1
 TOPICS = ("result", "stats", "status", "learning", "events", "spikes")
-LONGEST_NAME = 64
 _LONGEST_FAULT = 400
 
 Policy = Literal["latest", "drop_oldest", "disconnect"]
@@ -111,8 +111,8 @@ class Teach(_ClientMessage, tag="teach", kw_only=True):
 
     def __post_init__(self) -> None:
         # Names end up on the terminals of watching clients: no escape sequences.
-        if self.label is not None and not (self.label.isprintable() and self.label.strip()):
-            raise ValueError("label must be printable text, and not only spaces")
+        if self.label is not None and (fault := name_fault(self.label)) is not None:
+            raise ValueError(f"label must be printable text, and not only spaces: it {fault}")
 
 
 class Learn(_ClientMessage, tag="learn", kw_only=True):

@@ -16,6 +16,7 @@ from spikewire.runtime.client.options import split_options
 from spikewire.runtime.client.reconnecting import keeping_up
 from spikewire.runtime.client.resume import TopicPositions
 from spikewire.runtime.protocol.frames import Framer, decode, encode
+from tests.support.wire import SERVICE_HELLO
 
 
 class Line:
@@ -96,7 +97,7 @@ class Scripted:
                     await stream.send_all(encode(answer))
 
 
-HELLO = {"type": "hello", "protocol": 1, "run": "r", "topics": ["result"]}
+HELLO = SERVICE_HELLO
 
 
 def subscribed(number=1, **more):

@@ -9,6 +9,7 @@ import trio.testing
 
 from spikewire.runtime import converse
 from spikewire.runtime.protocol.frames import Framer, decode, encode
+from tests.support.wire import RESULT
 
 
 @pytest.fixture
@@ -30,8 +31,9 @@ def pair():
 
 def publish(run, number, **more):
     broker = run.service.first.broker
+    fields = {name: value for name, value in RESULT.items() if name not in ("type", "topic")}
     for _ in range(number):
-        broker.publish("result", {"tick": 0, **more})
+        broker.publish("result", {**fields, "tick": 0, **more})
 
 
 async def test_a_message_does_not_wake_the_writer_of_an_idle_connection(

@@ -18,19 +18,25 @@ from wsproto.events import (
 from spikewire.apps.dashboard.websocket_relay import Relay
 from spikewire.runtime import frame
 from tests.support.patience import patience
+from tests.support.wire import SERVICE_HELLO
 from tests.unit.apps.dashboard.browser import OPEN, echo, opened, serving
 
 
 async def test_messages_go_both_ways_unread() -> None:
     async with serving(echo) as url:
         browser = await opened(url)
-        for payload in (b"\xc1 no msgpack at all", b"x", bytes(60_000)):
+        for payload in (
+            msgpack.packb(SERVICE_HELLO),
+            b"\xc1 no msgpack at all",
+            b"x",
+            bytes(60_000),
+        ):
             await browser.say(payload)
             assert await browser.message() == payload
 
 
 async def test_what_comes_at_once_goes_on_at_once() -> None:
-    payloads = [msgpack.packb({"n": n}) for n in range(100)]
+    payloads = [msgpack.packb(SERVICE_HELLO), *(msgpack.packb({"n": n}) for n in range(100))]
 
     async def talk(stream: trio.SocketStream) -> None:
         await stream.send_all(b"".join(map(frame, payloads)))
@@ -60,6 +66,25 @@ async def test_a_service_that_speaks_something_else_is_told() -> None:
     async with serving(talk) as url:
         told = msgpack.unpackb(await (await opened(url)).message())
         assert (told["type"], told["code"]) == ("error", "frame_too_large")
+
+
+@pytest.mark.parametrize(
+    ("greeting", "says"),
+    [
+        ({**SERVICE_HELLO, "protocol": 2}, "speaks protocol 2; this client speaks protocol 1"),
+        ({"type": "hello", "protocol": 1}, "required field"),
+        ({"type": "beat"}, "did not begin with a hello"),
+        ([1], "not a msgpack map"),
+    ],
+)
+async def test_a_strange_service_is_told(greeting: object, says: str) -> None:
+    async def talk(stream: trio.SocketStream) -> None:
+        await stream.send_all(frame(msgpack.packb(greeting)))
+
+    async with serving(talk) as url:
+        told = msgpack.unpackb(await (await opened(url)).message())
+        assert told["type"] == "error"
+        assert says in told["message"]
 
 
 async def test_a_browser_that_says_too_much_is_cut_off() -> None:

@@ -35,6 +35,7 @@ from spikewire.apps.terminal.big_text import render
 from spikewire.apps.terminal.scene import Scene
 from spikewire.sensors import GESTURES, simulate, write_events
 from tests.support.patience import patience
+from tests.support.wire import SERVICE_HELLO
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -205,7 +206,7 @@ def dying(door: socket.socket) -> None:
             wire.flush()
 
         hear()
-        say({"type": "hello", "protocol": 1, "source": "lab", "classes": ["a", "b"], "topics": []})
+        say({**SERVICE_HELLO, "source": "lab", "topics": []})
         asked = hear()
         say({"type": "reply", "to": "subscribe", "id": asked["id"], "ok": True, "tick": 0})
         for number in range(100):

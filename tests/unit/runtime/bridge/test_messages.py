@@ -22,6 +22,7 @@ from spikewire.runtime.client.options import LossOptions
 from spikewire.runtime.client.reconnecting import keeping_up
 from spikewire.runtime.client.resume import TopicPositions
 from spikewire.sensors import BrokerError
+from tests.support.wire import RESULT, SERVICE_HELLO
 
 
 class Broker:
@@ -259,7 +260,7 @@ async def test_gaps_of_the_service_are_passed_on(fakes, autojump_clock):
 
     ours, theirs = trio.testing.memory_stream_pair()
     broker = Broker()
-    message = {"type": "message", "topic": "result"}
+    message = RESULT
     script = [
         {**message, "seq": 6},
         {"type": "gap", "topic": "result", "first": 7, "last": 9, "count": 3},
@@ -271,7 +272,7 @@ async def test_gaps_of_the_service_are_passed_on(fakes, autojump_clock):
     ]
 
     async def service():
-        await theirs.send_all(encode({"type": "hello", "protocol": 1, "run": "r", "source": "s"}))
+        await theirs.send_all(encode(SERVICE_HELLO))
         await theirs.receive_some()
         await theirs.receive_some()
         reply = {"type": "reply", "to": "subscribe", "id": 1, "ok": True, "topics": ["result"]}

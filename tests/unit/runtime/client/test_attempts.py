@@ -14,6 +14,7 @@ from spikewire.runtime import (
     converse,
 )
 from tests.support.lines import HELLO, Line, Scripted, follow, subscribed, take
+from tests.support.wire import RESULT, STATUS
 
 
 async def test_pauses_grow_and_attempts_are_bounded(fakes, running, autojump_clock):
@@ -89,7 +90,7 @@ async def test_another_protocol_and_what_is_not_understood_end_it(autojump_clock
 
 async def test_a_full_service_is_tried_again(autojump_clock):
     full = {"type": "error", "code": "too_many_connections", "message": "Full."}
-    news = {"type": "message", "topic": "result", "seq": 1}
+    news = {**RESULT, "seq": 1}
     async with trio.open_nursery() as nursery:
         scripts = [
             [("hello", HELLO), ("subscribe", subscribed())],
@@ -104,10 +105,15 @@ async def test_a_full_service_is_tried_again(autojump_clock):
 
 
 async def test_a_control_request_is_sent_once(autojump_clock):
+    status = {**subscribed(2), "tick": 10, "status": STATUS}
     async with trio.open_nursery() as nursery:
         scripts = [
             [("hello", HELLO), ("subscribe", subscribed()), ("teach",)],
-            [("hello", HELLO), ("subscribe", subscribed()), ("status", subscribed(2))],
+            [
+                ("hello", HELLO),
+                ("subscribe", subscribed()),
+                ("status", status),
+            ],
         ]
         line = Line(Scripted(nursery, *scripts))
         async with follow(line, "result") as stream:

@@ -100,6 +100,16 @@ async def test_a_label_unknown_to_the_network_becomes_a_class_or_is_counted(fake
     assert task.counters.unlearned_events == 2
 
 
+@pytest.mark.parametrize("name", ["", " ", "x" * 65, "\x1b[2J", "a\nb", "\ud800"])
+async def test_a_source_s_label_that_can_be_no_name_is_counted_and_told_nobody(fakes, name):
+    packets = [fakes.packet([0, 500], label=name, last=True)]
+    for labels, unlearned in (("source", 2), ("client", 0)):
+        network, results, task, _ = await compute(fakes, packets, labels=labels)
+        assert network.classes == ("a", "b")
+        assert task.counters.unlearned_events == unlearned
+        assert (results[0]["truth"], results[0]["label"]) == (None, None)
+
+
 async def test_learning_off_changes_no_weights(fakes):
     packets = [fakes.packet([0, 500], label="b", last=True)]
     network, results, _, _ = await compute(fakes, packets, labels="source", learn=False)

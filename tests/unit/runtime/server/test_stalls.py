@@ -6,6 +6,7 @@ import trio.testing
 
 from spikewire.runtime import ConnectionLost, converse
 from spikewire.runtime.protocol.frames import encode
+from tests.support.wire import SERVICE_HELLO
 
 
 async def test_live_overload_drops_the_oldest_and_says_so(fakes, running, autojump_clock):
@@ -51,7 +52,7 @@ async def test_a_silent_service_beats_and_a_dead_one_is_noticed(fakes, running, 
 
     async def dead_service():
         await theirs.receive_some()
-        hello = {"type": "hello", "run": "x", "limits": {"heartbeat_s": 2.0}}
+        hello = {**SERVICE_HELLO, "limits": {"heartbeat_s": 2.0}}
         await theirs.send_all(encode(hello))
 
     async with trio.open_nursery() as nursery:

@@ -6,7 +6,7 @@ import trio.testing
 
 from spikewire.runtime import ConnectionLost, converse
 from spikewire.runtime.protocol.frames import Framer, decode, encode
-from tests.support.wire import HELLO
+from tests.support.wire import HELLO, SERVICE_HELLO
 
 
 async def test_a_client_that_does_not_iterate_still_gets_its_answers(
@@ -42,7 +42,7 @@ async def test_requests_from_several_tasks_find_their_answers(fakes, running, au
 async def test_a_service_that_vanishes_is_a_lost_connection(fakes, autojump_clock):
 
     ours, theirs = trio.testing.memory_stream_pair()
-    await theirs.send_all(encode({"type": "hello", "protocol": 1}))
+    await theirs.send_all(encode(SERVICE_HELLO))
     async with converse(ours) as client:
         await theirs.aclose()
         with pytest.raises(ConnectionLost, match="without a goodbye"):
