@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Self
 from xml.sax.saxutils import escape
@@ -120,11 +121,19 @@ class Aedat4Writer:
         width, height = size
         self._text = _XML.format(source=escape(source), width=width, height=height).encode()
         try:
-            self._file: BinaryIO = open(self.path, "wb") if file is None else file  # noqa: SIM115
+            # Without a buffer, whose rest would be written at the end after a disk was full.
+            self._file: BinaryIO | FileIO = (
+                open(self.path, "wb", buffering=0) if file is None else file  # noqa: SIM115
+            )
             self._own = file is None
-            self._file.write(self._head(-1))
-            self._file.flush()
         except OSError as error:
+            raise self._failed(error) from None
+        try:
+            self._append(self._head(-1))
+        except OSError as error:
+            if self._own:
+                self._file.close()
+                self.path.unlink(missing_ok=True)
             raise self._failed(error) from None
 
     def _head(self, table: int) -> bytes:
@@ -152,13 +161,26 @@ class Aedat4Writer:
                 part = events[first : first + PACKET]
                 payload = lz4.frame.compress(_packet(part))
                 at = self._file.tell() + 8
-                self._file.write(struct.pack("<iI", 0, len(payload)) + payload)
+                self._append(struct.pack("<iI", 0, len(payload)) + payload)
                 span = int(part["t"][0]), int(part["t"][-1])
                 self._rows.append((at, len(payload), len(part), *span))
                 self.events += len(part)
-            self._file.flush()
         except OSError as error:
             raise self._failed(error) from None
+
+    def _append(self, data: bytes) -> None:
+        """Write all of it, or nothing where the disk is full."""
+        at = self._file.tell()
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+            self._file.flush()
+        except OSError:
+            with suppress(OSError):
+                self._file.seek(at)
+                self._file.truncate()
+            raise
 
     def close(self) -> None:
         """Write the data table, and enter it into the header."""
@@ -167,8 +189,7 @@ class Aedat4Writer:
         self._closed = True
         try:
             table = self._file.tell()
-            self._file.write(lz4.frame.compress(_data_table(self._rows)))
-            self._file.flush()
+            self._append(lz4.frame.compress(_data_table(self._rows)))
             os.fsync(self._file.fileno())
             # Only now: until the table is there, the header says that there is none.
             self._file.seek(0)

@@ -116,8 +116,8 @@ class ExcerptStream:
                         held = None
         except SensorError as error:
             failed = error
-        for name, dropped in recording.counters.items():
-            self.counters[name] += dropped
+        self.counters.update(recording.counters)
+        self.counters.update(recording.left_out)
         mark = held.watermark if held is not None else (base or 0)
         if excerpt.end_us is not None:
             mark = max(mark, excerpt.end_us)

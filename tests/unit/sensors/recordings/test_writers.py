@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import struct
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,6 +66,47 @@ def test_an_interrupted_recording_holds_what_was_written(tmp_path: Path) -> None
     writer.close()
     writer.close()
     assert (read(path) == truth).all()
+
+
+def write_all(writer: Aedat4Writer, events: np.ndarray, count: int) -> None:  # type: ignore[type-arg]
+    for first in range(0, len(events), count):
+        writer.write(events[first : first + count])
+
+
+@pytest.mark.parametrize("freed", [False, True])
+@pytest.mark.parametrize("most", [1_000, 3_000, 60_000, 100_001])
+@pytest.mark.parametrize("count", [100, 5000])
+def test_a_full_disk_costs_no_written_packet(
+    count: int, most: int, freed: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.aedat4"
+    truth = some(30_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        writer = Aedat4Writer(path, (128, 128))
+        with pytest.raises(SensorError, match="cannot be written: File too large"):
+            write_all(writer, truth, count)
+        if freed:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        with suppress(SensorError):  # the table is missing then
+            writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    found = read(path)
+    assert len(found) == writer.events >= (most - 50_000) // 11
+    assert (found == truth[: len(found)]).all()
+
+
+def test_a_disk_without_room_for_the_header(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        with pytest.raises(SensorError, match="cannot be written: File too large"):
+            Aedat4Writer(tmp_path / "out.aedat4", (128, 128))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_aedat3_overflow_counts_are_written(tmp_path: Path) -> None:

@@ -200,3 +200,14 @@ async def test_a_bad_file_on_the_shelf_costs_itself_only(tmp_path: Path, taker: 
                 await shelf.play(name)
             assert (await shelf.play("d.bin")).events == 2
         nursery.cancel_scope.cancel()
+
+
+async def test_left_out_records_are_counted(tmp_path: Path, taker: Taker) -> None:
+    path = tmp_path / "a.aedat"
+    rows = [(0, 10), (1 << 10, 11), (1 << 31, 12), (0, 13)]
+    head = b"#!AER-DAT2.0\r\n# AEChip: eu.seebetter.ini.chips.DAVIS346\r\n"
+    path.write_bytes(head + b"".join(struct.pack(">II", word, t) for word, t in rows))
+    source = FileSource([Excerpt(path)])
+    await source.run(taker)
+    counters = dict(source.counters)
+    assert (counters["events"], counters["trigger"], counters["frame_or_motion"]) == (2, 1, 1)
