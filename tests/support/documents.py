@@ -22,7 +22,7 @@ from tests.support.programs import SBIN
 
 ROOT = Path(__file__).parents[2]
 SHELL = ("", "sh", "bash", "shell", "console")
-LIMIT_S = 120
+LIMIT_S = patience(120)
 ENDLESS = ("run", "dashboard", "gesture", "watch", "bridge", "demo", "record")
 READY = re.compile(
     r"listening on |dashboard at |others see it with|^recording |there; publishing|recognised|"
