@@ -24,6 +24,14 @@ POOLS = {"or": at.POOL_OR, "sum": at.POOL_SUM}
 BASE = Widths()
 """The widths in which the settings of :class:`LearningSpec` and ``slope`` are given."""
 
+MOST_BYTES = 4 * 2**30
+"""Largest state of a network, in bytes; a file or a preset cannot ask for more."""
+
+DTYPES = {
+    "registers": np.int64, "layers": np.int64, "i8": np.int8, "i16": np.int16, "i32": np.int32,
+    "lanes": np.uint32,
+}  # fmt: skip
+
 ALIGN = 64  # bytes: one cache line, one AVX-512 register
 
 
@@ -67,8 +75,57 @@ class _Heads:
         self.i8, self.i16, self.i32 = _Bump(1), _Bump(2), _Bump(4)
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Layout of a network's arrays: its tables, and the lengths of the others.
+
+    Attributes
+    ----------
+    registers, layers
+        The tables.
+    lengths
+        Lengths of the arrays ``i8``, ``i16``, ``i32`` and ``lanes``.
+    """
+
+    registers: npt.NDArray[np.int64]
+    layers: npt.NDArray[np.int64]
+    lengths: dict[str, int]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the whole state, in bytes."""
+        sizes = {name: np.dtype(kind).itemsize for name, kind in DTYPES.items()}
+        flat = sum(count * sizes[name] for name, count in self.lengths.items())
+        return flat + self.registers.nbytes + self.layers.nbytes
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of an array of the state."""
+        if name in self.lengths:
+            return (self.lengths[name],)
+        shape: tuple[int, ...] = getattr(self, name).shape
+        return shape
+
+
 def allocate(spec: NetworkSpec, classes: int) -> State:
     """Allocate the zeroed state of a network with that many classes, and fill its tables.
+
+    Raises
+    ------
+    SpecError
+        As for :func:`lay_out`.
+    """
+    layout = lay_out(spec, classes)
+    state = State(
+        registers=layout.registers,
+        layers=layout.layers,
+        **{name: np.zeros(count, DTYPES[name]) for name, count in layout.lengths.items()},
+    )
+    state.lanes[:] = 1
+    return state
+
+
+def lay_out(spec: NetworkSpec, classes: int) -> Layout:
+    """Lay a network's arrays out, without allocating them.
 
     Parameters
     ----------
@@ -80,7 +137,8 @@ def allocate(spec: NetworkSpec, classes: int) -> State:
     Raises
     ------
     SpecError
-        If a layer has no room on the map before it, or the readout reads no layer.
+        If a layer has no room on the map before it, the readout reads no layer, or the arrays
+        together take more than ``MOST_BYTES``.
     """
     layers = np.zeros((len(spec.layers), at.LAYER_COLUMNS), np.int64)
     heads = _Heads()
@@ -106,14 +164,19 @@ def allocate(spec: NetworkSpec, classes: int) -> State:
         raise SpecError("No layer has read = true: the readout would have nothing to read.")
     registers = _registers(spec, classes, features, heads)
     layers[:, at.AT_FEATURES] += registers[at.AT_FEATURE]
-    return State(
-        registers=registers,
-        layers=layers,
-        i8=np.zeros(heads.i8.used, np.int8),
-        i16=np.zeros(heads.i16.used, np.int16),
-        i32=np.zeros(heads.i32.used, np.int32),
-        lanes=np.ones(max(64, *(layer.channels for layer in spec.layers)), np.uint32),
-    )
+    lengths = {
+        "i8": heads.i8.used,
+        "i16": heads.i16.used,
+        "i32": heads.i32.used,
+        "lanes": max(64, *(layer.channels for layer in spec.layers)),
+    }
+    layout = Layout(registers, layers, lengths)
+    if layout.nbytes > MOST_BYTES:
+        raise SpecError(
+            f"The network needs {layout.nbytes / 2**30:,.1f} GiB of memory; allowed are "
+            f"{MOST_BYTES / 2**30:g} GiB."
+        )
+    return layout
 
 
 def _neurons(L: npt.NDArray[np.int64]) -> int:

@@ -48,8 +48,9 @@ def load_spec(preset: str | os.PathLike[str]) -> NetworkSpec:
     try:
         read = tomllib.loads(path.read_text(encoding="utf-8"))
         return NetworkSpec.from_dict({"name": path.stem, **read})
-    except (SpecError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(f"{path} is no preset: {error}") from None
+    except (ValueError, RecursionError) as error:
+        # SpecError, bad UTF-8, bad TOML, and numbers of thousands of digits are ValueErrors.
+        raise SpecError(f"{path} is no preset: {error!s:.300}") from None
 
 
 def read_model(model: str | os.PathLike[str]) -> bytes:

@@ -10,21 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
+from spikewire._names import name_fault
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.network.allocate import State, allocate
+from spikewire.qcore.network.allocate import DTYPES, Layout, State, lay_out
 from spikewire.qcore.network.spec import NetworkSpec
 
 MOST_CLASSES = 1024
+LAST_TICK = 2**62
+MOST_HEADER_BYTES = 1024 * 1024
 
 FORMAT = "spikewire-model"
 VERSION = 4
 
 _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
+_SAFETENSORS = {
+    np.dtype(np.int64): "I64", np.dtype(np.int8): "I8", np.dtype(np.int16): "I16",
+    np.dtype(np.int32): "I32", np.dtype(np.uint32): "U32",
+}  # fmt: skip
 
 
 def to_bytes(state: State, spec: NetworkSpec, classes: Sequence[str], seed: int) -> bytes:
@@ -54,80 +60,117 @@ def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], i
         If the bytes are no model, of another version, cut short, or do not fit their own
         specification; ``where`` names them in the message.
     """
-    about = _metadata(data, where)
+    header = _header(data, where)
+    about = _metadata(header)
     if about.get("format") != FORMAT:
         raise ModelError(f"{where} is a safetensors file, but not a spikewire model.")
     if about.get("version") != VERSION:
         raise ModelError(
-            f"{where} is a model of version {about.get('version')}; this program reads "
+            f"{where} is a model of version {about.get('version')!r:.40}; this program reads "
             f"version {VERSION}."
         )
+    spec, classes, seed = _description(about, where)
+    layout = _layout(spec, len(classes), where)
+    _check_shapes(header, layout, where)
     try:
         arrays = safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise ModelError(f"{where} is damaged: {error}.") from None
-    try:
-        spec = NetworkSpec.from_dict(about["spec"])
-        classes = tuple(str(name) for name in about["classes"])
-        seed = int(about["seed"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"{where} has an unreadable description: {error}.") from None
-    if not classes:
-        raise ModelError(f"{where} names no classes.")
-    expected = allocate(spec, len(classes))
-    for name in _PARTS:
-        _fill(expected, name, arrays.get(name), where)
-    _check_tables(expected, spec, len(classes), where)
-    return spec, classes, seed, expected
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{where} is damaged: {error!s:.200}.") from None
+    state = State(**{name: np.array(arrays[name]) for name in _PARTS})
+    _check_tables(state, layout, where)
+    return spec, classes, seed, state
 
 
-def _metadata(data: bytes, where: str) -> dict[str, Any]:
+def _header(data: bytes, where: str) -> dict[str, Any]:
+    """Read the header: shapes, types and places of the arrays, and the metadata."""
     if len(data) < 8:
         raise ModelError(f"{where} is cut short: {len(data)} bytes are no model.")
     (length,) = struct.unpack_from("<Q", data)
     if length > len(data) - 8:
         raise ModelError(f"{where} is no model file, or is cut short inside its header.")
-    try:
-        header = json.loads(data[8 : 8 + length])
-    except ValueError:
-        raise ModelError(f"{where} is no model file: its header is not readable.") from None
-    try:
-        about = json.loads(header["__metadata__"][FORMAT])
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return about if isinstance(about, dict) else {}
-
-
-def _fill(state: State, name: str, array: npt.NDArray[Any] | None, where: str) -> None:
-    wanted = getattr(state, name)
-    if array is None:
-        raise ModelError(f"{where} lacks the array {name!r}.")
-    if array.dtype != wanted.dtype:
-        raise ModelError(f"{where}: {name!r} holds {array.dtype}, not {wanted.dtype}.")
-    if array.shape != wanted.shape:
+    if length > MOST_HEADER_BYTES:
         raise ModelError(
-            f"{where}: {name!r} has shape {array.shape}, but its network needs {wanted.shape}."
+            f"{where} is no model file: its header has {length:,} bytes; allowed are "
+            f"{MOST_HEADER_BYTES:,}."
         )
-    wanted[...] = array
+    header = _json(data[8 : 8 + length])
+    if not isinstance(header, dict):
+        raise ModelError(f"{where} is no model file: its header is not readable.")
+    return header
 
 
-def _check_tables(state: State, spec: NetworkSpec, classes: int, where: str) -> None:
+def _json(text: bytes | str) -> Any:
+    """Decode JSON; None for text that is none, is nested too deeply or has an endless number."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _metadata(header: dict[str, Any]) -> dict[str, Any]:
+    about = header.get("__metadata__")
+    text = about.get(FORMAT) if isinstance(about, dict) else None
+    told = _json(text) if isinstance(text, str) else None
+    return told if isinstance(told, dict) else {}
+
+
+def _description(about: dict[str, Any], where: str) -> tuple[NetworkSpec, tuple[str, ...], int]:
+    """Read the specification, the classes and the seed."""
+    spec, classes, seed = (about.get(name) for name in ("spec", "classes", "seed"))
+    if not isinstance(spec, dict):
+        raise ModelError(f"{where} has an unreadable description: its spec is no table.")
+    if not isinstance(classes, list):
+        raise ModelError(f"{where} has an unreadable description: its classes are no list.")
+    if type(seed) is not int or not -(2**63) <= seed < 2**64:
+        raise ModelError(f"{where} has an unreadable description: its seed is no 64-bit number.")
+    if not classes:
+        raise ModelError(f"{where} names no classes.")
+    try:
+        check_classes(classes)
+        return NetworkSpec.from_dict(spec), tuple(classes), seed
+    except (ModelError, ValueError, TypeError) as error:
+        text = str(error).removesuffix(".")
+        raise ModelError(f"{where} has an unreadable description: {text}.") from None
+
+
+def _layout(spec: NetworkSpec, classes: int, where: str) -> Layout:
+    try:
+        return lay_out(spec, classes)
+    except (ValueError, OverflowError) as error:
+        text = str(error).removesuffix(".")
+        raise ModelError(f"{where} describes a network that cannot be: {text}.") from None
+
+
+def _check_shapes(header: dict[str, Any], layout: Layout, where: str) -> None:
+    """Compare the arrays with the specification, before anything is allocated."""
+    for name in _PARTS:
+        told = header.get(name)
+        if not isinstance(told, dict):
+            raise ModelError(f"{where} lacks the array {name!r}.")
+        wanted = _SAFETENSORS[np.dtype(DTYPES[name])]
+        if told.get("dtype") != wanted:
+            raise ModelError(f"{where}: {name!r} holds {told.get('dtype')!r:.40}, not {wanted}.")
+        if told.get("shape") != list(layout.shape(name)):
+            raise ModelError(
+                f"{where}: {name!r} has shape {told.get('shape')!r:.80}, but its network needs "
+                f"{list(layout.shape(name))}."
+            )
+
+
+def _check_tables(state: State, fresh: Layout, where: str) -> None:
     """Refuse tables that would send the engine outside the flat arrays."""
-    fresh = allocate(spec, classes)
-    for column in range(at.LAYER_COLUMNS):
-        if column in at.STATE_COLUMNS:
-            continue
-        if not np.array_equal(state.layers[:, column], fresh.layers[:, column]):
-            raise ModelError(f"{where} is damaged: its layer table does not fit its specification.")
-    for register in range(at.REGISTERS):
-        if register in at.STATE_REGISTERS:
-            continue
-        if state.registers[register] != fresh.registers[register]:
-            raise ModelError(f"{where} is damaged: its registers do not fit its specification.")
+    columns = [n for n in range(at.LAYER_COLUMNS) if n not in at.STATE_COLUMNS]
+    if not np.array_equal(state.layers[:, columns], fresh.layers[:, columns]):
+        raise ModelError(f"{where} is damaged: its layer table does not fit its specification.")
+    registers = [n for n in range(at.REGISTERS) if n not in at.STATE_REGISTERS]
+    if not np.array_equal(state.registers[registers], fresh.registers[registers]):
+        raise ModelError(f"{where} is damaged: its registers do not fit its specification.")
+    classes = int(fresh.registers[at.CLASSES])
     if not -1 <= int(state.registers[at.LABEL]) < classes:
         raise ModelError(f"{where} is damaged: its label is no class.")
-    if (state.registers[[at.TICK, at.PERIODS, at.PERIOD_TICKS]] < 0).any():
-        raise ModelError(f"{where} is damaged: its clock is negative.")
+    clocks = state.registers[[at.TICK, at.PERIODS, at.PERIOD_TICKS]]
+    if (clocks < 0).any() or (clocks > LAST_TICK).any():
+        raise ModelError(f"{where} is damaged: its clock is out of range.")
     if (state.registers[at.REGISTERS :] < 0).any():
         raise ModelError(f"{where} is damaged: its memory counts are negative.")
     if not 1 <= int(state.registers[at.READ_SHIFT]) <= 30:
@@ -156,7 +199,7 @@ def check_classes(classes: Sequence[str]) -> None:
     if not 1 <= len(classes) <= MOST_CLASSES:
         raise ModelError(f"A network has 1 to {MOST_CLASSES} classes, not {len(classes)}.")
     for name in classes:
-        if not isinstance(name, str) or not name.strip():
-            raise ModelError(f"{name!r} is no name for a class.")
+        if (fault := name_fault(name)) is not None:
+            raise ModelError(f"The name of a class {fault}.")
     if len(set(classes)) != len(classes):
         raise ModelError(f"Class names repeat: {', '.join(classes)}.")

@@ -17,6 +17,9 @@ from spikewire.qcore.errors import SpecError
 FULL = 24
 """As ``widths.refractory``: the refractory trace has the membrane's own width and unit."""
 
+MOST_LAYERS = 64
+LONGEST_TEXT = 10_000
+
 PerChannel = int | tuple[int, ...]
 """One value for all channels of a layer, or several that are cycled over them."""
 
@@ -188,6 +191,14 @@ class NetworkSpec:
 
     def check(self) -> None:
         """Refuse impossible values: a :class:`SpecError` names the setting and its range."""
+        for name in ("name", "description"):
+            text = getattr(self, name)
+            if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+                raise SpecError(f"{name} is no text of at most {LONGEST_TEXT:,} characters.")
+        if len(self.layers) > MOST_LAYERS:
+            raise SpecError(
+                f"There are {len(self.layers):,} layers; allowed are 1 to {MOST_LAYERS}."
+            )
         for name, low, high in _RANGES:
             section, _, field = name.rpartition(".")
             _within(name, getattr(getattr(self, section) if section else self, field), low, high)
@@ -202,10 +213,11 @@ class NetworkSpec:
 def _check_layer(layer: LayerSpec, where: str) -> None:
     for name, allowed in _CHOICES:
         value = getattr(layer, name)
-        if value not in allowed:
+        # 1 == True must not slip through.
+        if not any(type(value) is type(one) and value == one for one in allowed):
             names = [repr(one) for one in allowed]
             joined = " and ".join(names) if len(names) == 2 else ", ".join(names)
-            raise SpecError(f"{where}{name} is {value!r}; allowed are {joined}.")
+            raise SpecError(f"{where}{name} is {value!r:.80}; allowed are {joined}.")
     for name, low, high in _LAYER_RANGES:
         _within(where + name, getattr(layer, name), low, high)
     _within(where + "pad", layer.pad, 0, layer.kernel - 1)
@@ -224,6 +236,12 @@ _RANGES = (
     ("learning.cadence", 1, 10_000),
     ("learning.burn_in", 0, 100_000),
     ("learning.apply_every", 0, 100_000),
+    ("learning.target", 0, 2**30),
+    ("learning.error_shift", 0, 30),
+    ("learning.dead_zone", 0, 2**20),
+    ("learning.delta_shift", 0, 30),
+    ("learning.trace_shift", 0, 30),
+    ("learning.bias_step", 0, 2**20),
     ("learning.slow", 3, 5),
     ("learning.step", 0, 2**20),
     ("learning.last_step", 0, 2**20),
@@ -235,6 +253,8 @@ _RANGES = (
     ("readout.shift", 1, 30),
     ("readout.last_shift", 0, 30),
     ("readout.local_gain", 0, 256),
+    ("readout.target", 0, 2**30),
+    ("readout.dead_zone", 0, 2**30),
     ("readout.slow", 1, 10),
     ("readout.kick", 1, 4096),
     ("readout.slots", 0, 4096),
@@ -252,6 +272,8 @@ _CHOICES = (
     ("kind", ("conv", "dense")),
     ("reset", ("zero", "subtract", "refractory")),
     ("pool_kind", ("or", "sum")),
+    ("plastic", (False, True)),
+    ("read", (False, True)),
 )
 
 _LAYER_RANGES = (
@@ -282,7 +304,7 @@ def per_channel(value: PerChannel, channels: int) -> npt.NDArray[np.int32]:
 def _within(name: str, value: int, low: int, high: int, also: str = "") -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise SpecError(
-            f"{name} is {value!r}; allowed are whole numbers from {low} to {high}{also}."
+            f"{name} is {value!r:.80}; allowed are whole numbers from {low} to {high}{also}."
         )
 
 
@@ -309,11 +331,13 @@ def _build(kind: type[Any], data: Any, where: str) -> Any:
     if isinstance(data, kind):
         return data
     if not isinstance(data, Mapping):
-        raise SpecError(f"{where} must be a table of settings, not {data!r}.")
+        raise SpecError(f"{where} must be a table of settings, not {data!r:.80}.")
     known = {f.name for f in dataclasses.fields(kind)}
     for name in data:
         if name not in known:
-            raise SpecError(f"{where} has no setting {name!r}; it has {', '.join(sorted(known))}.")
+            raise SpecError(
+                f"{where} has no setting {name!r:.80}; it has {', '.join(sorted(known))}."
+            )
     try:
         return kind(**data)
     except TypeError as error:

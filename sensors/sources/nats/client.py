@@ -20,6 +20,7 @@ from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
+from nats.protocol.parser import AWAITING_CONTROL_LINE, AWAITING_MSG_PAYLOAD, Parser
 
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.sources.nats.address import BrokerError, NatsServer
@@ -28,6 +29,11 @@ CONNECT_S = 5
 CONFIRM_S = 10.0
 _PING_S = 20
 _CLOSE_S = 2.0
+MOST_BYTES = 64 * 1024 * 1024
+"""Longest payload that is taken, whatever the server allows: the most that NATS can be set to."""
+HEADER_BYTES = 64 * 1024
+LINE_BYTES = 1024 * 1024
+"""Longest line of a server, such as a list of its cluster."""
 
 # Every fault is told by an exception; without a handler the library's log goes to the terminal.
 logging.getLogger("nats").addHandler(logging.NullHandler())
@@ -40,8 +46,29 @@ class _PlainServerError(Exception):
     pass
 
 
+class _AbsurdMessageError(OSError):
+    """An announcement of more bytes than a server may send; the library ends the connection."""
+
+
+class _Parser(Parser):
+    """The library's parser, which believes any length and gathers bytes up to it."""
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Parse what came; refuse what would be too much to hold."""
+        await super().parse(data)
+        most = min(int(self.nc.max_payload), MOST_BYTES) + HEADER_BYTES
+        if self.state == AWAITING_MSG_PAYLOAD and self.needed > most:
+            raise _AbsurdMessageError(f"announced a message of {self.needed} bytes")
+        if self.state == AWAITING_CONTROL_LINE and len(self.buf) > LINE_BYTES:
+            raise _AbsurdMessageError(f"sent a line of more than {LINE_BYTES} bytes")
+
+
 class _Client(NatsClient):
     must_be_secure = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ps = _Parser(self)
 
     @property
     def alive(self) -> bool:
@@ -200,6 +227,8 @@ class NatsConnection:
                 return BrokerError(
                     f"{where} speaks no TLS; tls:// sends nothing to it in the clear.", refused=True
                 )
+            case _AbsurdMessageError():
+                return BrokerError(f"{where} {error}, which is too much; it is cut off.")
             case AuthorizationError():
                 return BrokerError(f"{where} refuses these credentials.", refused=True)
             case NoStreamResponseError():
