@@ -1,1 +1,1 @@
-"""What a person starts: the `spikewire` command and its parts."""
+"""The `spikewire` command and its parts."""

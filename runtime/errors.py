@@ -18,7 +18,7 @@ class SettingsError(ServiceError):
     Attributes
     ----------
     setting, value, allowed
-        The name of the setting, what it was set to, and what it may be.
+        The name of the setting, its value, and the allowed values.
     """
 
     def __init__(self, setting: str, value: object, allowed: str) -> None:

@@ -34,7 +34,7 @@ _FOR_FILES = {"wait": True, "speed": 1.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOptions:
-    """Where the page is served."""
+    """Address and port of the page."""
 
     http_port: Annotated[
         int | None,
@@ -127,7 +127,7 @@ def dashboard(
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The page, and how its address is told."""
+    """The page and the announcement of its address."""
 
     options: PageOptions
     as_json: bool

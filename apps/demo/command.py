@@ -43,7 +43,7 @@ _LESSONS_S = 66.0
 
 @dataclass(slots=True)
 class _Stage:
-    """What is on show: redrawn by one task while another feeds it.
+    """State of the display: redrawn by one task while another feeds it.
 
     learn and labels are the service's; port is where others can watch and teach.
     """

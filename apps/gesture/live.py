@@ -40,7 +40,7 @@ class GestureSession:
     reason
         Why it ended.
     footer
-        What a screen says below.
+        Text below the picture.
     """
 
     def __init__(self, seen: Recogniser, reporter: Reporter) -> None:

@@ -20,7 +20,7 @@ class Panel:
     Attributes
     ----------
     title
-        What the numbers count.
+        Unit of the numbers.
     counts
         (true class, predicted class) -> count; None stands for no prediction.
     """

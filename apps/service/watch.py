@@ -95,7 +95,7 @@ async def _show(service: ServiceAccess, once: bool) -> None:
 
 
 class _Watched:
-    """What is shown of a service: its present run, or that it is away."""
+    """Display of a service: its present run, or that it is away."""
 
     def __init__(self, service: ServiceAccess, hello: Mapping[str, Any]) -> None:
         self._service = service

@@ -51,7 +51,7 @@ class BridgeOptions:
     encoding
         Of payloads.
     most_messages, most_bytes
-        Bounds of what waits while the broker is away.
+        Bounds of the queue while the broker is away.
     stored
         Wait for JetStream to have stored each message.
     flush_s
@@ -117,7 +117,7 @@ class BrokerBridge(ABC):
         fault: ServiceError | SensorError | None = None
         try:
             await self._link.connect()
-            self._say("nats", "connected")
+            self._report_state("nats", "connected")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._publish)
                 with self._listening:
@@ -166,11 +166,11 @@ class BrokerBridge(ABC):
 
     async def _reconnect(self, reason: str) -> None:
         self.counters["nats_lost"] += 1
-        told = ""
+        reported = ""
         for pause in RETRY.pauses():
-            if reason != told:
-                self._say("nats", "lost", reason=reason)
-                told = reason
+            if reason != reported:
+                self._report_state("nats", "lost", reason=reason)
+                reported = reason
             await trio.sleep(pause)
             try:
                 await self._link.connect()
@@ -178,7 +178,7 @@ class BrokerBridge(ABC):
                 # A certificate's file may be missing for a while, too.
                 reason = str(error)
                 continue
-            self._say("nats", "connected", waiting=self.waiting, lost=self._queue.lost)
+            self._report_state("nats", "connected", waiting=self.waiting, lost=self._queue.lost)
             return
 
     def _outgoing(self, entry: Entry) -> Published:
@@ -192,7 +192,7 @@ class BrokerBridge(ABC):
         headers = {"Spikewire-Run": entry.run, "Nats-Msg-Id": f"{entry.run}:{number}", **more}
         return f"{self._prefix}.{subject}", payload, headers
 
-    def _say(self, side: str, state: str, **more: Any) -> None:
+    def _report_state(self, side: str, state: str, **more: Any) -> None:
         self._tell({"type": "state", "side": side, "state": state, **more})
 
 

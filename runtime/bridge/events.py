@@ -23,7 +23,7 @@ _EVENT_BYTES = 8
 class EventBridge(BrokerBridge):
     """Publishes a source's events.
 
-    A live source is never waited for: what it sends while the broker is away waits up to the
+    A live source is never waited for: its events while the broker is away wait up to the
     bounds, and the oldest give way. Any other source waits for room.
 
     Parameters
@@ -52,7 +52,7 @@ class EventBridge(BrokerBridge):
         if self._prefix is None:
             hello = {"source": self._source.name}
             self._prefix = check_subject(default_prefix(self._options.host, hello))
-        self._say("source", "connected", run=self._run, prefix=self._prefix)
+        self._report_state("source", "connected", run=self._run, prefix=self._prefix)
         try:
             await self._source.run(self._take)
         finally:

@@ -26,7 +26,7 @@ def default_prefix(host: str, hello: Mapping[str, Any]) -> str:
 
 
 class Bridge(BrokerBridge):
-    """Publishes what a service says.
+    """Publisher of a service's messages.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Bridge(BrokerBridge):
 
     def _meet(self, hello: Mapping[str, Any]) -> None:
         self._run = str(hello["run"])
-        self._say("service", "connected", run=self._run, prefix=self._prefix)
+        self._report_state("service", "connected", run=self._run, prefix=self._prefix)
 
     def _take(self, message: Mapping[str, Any]) -> None:
         match message["type"]:
@@ -76,16 +76,16 @@ class Bridge(BrokerBridge):
                 self._meet(message["hello"])
             case "lost":
                 self.counters["service_lost"] += 1
-                self._say("service", "lost", reason=message["reason"])
+                self._report_state("service", "lost", reason=message["reason"])
 
     def _offer(self, message: Mapping[str, Any]) -> None:
         self.counters["received"] += 1
-        kept = QueuedMessage(message["topic"], self._run, message["seq"], self._encode(message))
-        if len(kept.payload) + HEADER_ROOM > self._link.max_payload:
+        queued = QueuedMessage(message["topic"], self._run, message["seq"], self._encode(message))
+        if len(queued.payload) + HEADER_ROOM > self._link.max_payload:
             self.counters["too_large"] += 1
-            self._lose(Gap(kept.topic, kept.run, kept.seq, kept.seq, 1, "bridge"))
+            self._lose(Gap(queued.topic, queued.run, queued.seq, queued.seq, 1, "bridge"))
             return
-        self._queue.offer(kept)
+        self._queue.offer(queued)
 
     def _lose(self, gap: Gap) -> None:
         self.counters["lost_by_service" if gap.by == "service" else "lost"] += gap.count

@@ -66,7 +66,7 @@ class PublishQueue:
     Parameters
     ----------
     most_messages, most_bytes
-        Bounds of what is held, the taken batch included; gaps weigh nothing.
+        Bounds of the queue, the taken batch included; gaps weigh nothing.
 
     Attributes
     ----------
@@ -91,11 +91,11 @@ class PublishQueue:
         """Entries held, gaps included."""
         return len(self._queue) + len(self._taken)
 
-    def offer(self, kept: QueuedMessage) -> None:
+    def offer(self, message: QueuedMessage) -> None:
         """Append a message; never waits."""
-        self._queue.append(kept)
+        self._queue.append(message)
         self.messages += 1
-        self.bytes += len(kept.payload)
+        self.bytes += len(message.payload)
         while (
             self.messages > self._most_messages or self.bytes > self._most_bytes
         ) and self._drop_oldest():

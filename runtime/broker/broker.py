@@ -23,21 +23,21 @@ class History:
 
     def __init__(self, most_messages: int, most_bytes: int) -> None:
         self._most_messages, self._most_bytes = most_messages, most_bytes
-        self._kept: deque[tuple[int, bytes]] = deque()
+        self._messages: deque[tuple[int, bytes]] = deque()
         self._size = 0
 
     def add(self, seq: int, frame: bytes) -> None:
         """Keep a message, in the place of the oldest if need be."""
-        self._kept.append((seq, frame))
+        self._messages.append((seq, frame))
         self._size += len(frame)
-        while self._kept and (
-            len(self._kept) > self._most_messages or self._size > self._most_bytes
+        while self._messages and (
+            len(self._messages) > self._most_messages or self._size > self._most_bytes
         ):
-            self._size -= len(self._kept.popleft()[1])
+            self._size -= len(self._messages.popleft()[1])
 
     def after(self, seq: int) -> list[tuple[int, bytes]]:
         """Messages kept that are newer than ``seq``, in their order."""
-        return [kept for kept in self._kept if kept[0] > seq]
+        return [entry for entry in self._messages if entry[0] > seq]
 
 
 class Broker:
@@ -46,7 +46,7 @@ class Broker:
     Parameters
     ----------
     history_messages, history_bytes
-        Bounds of what is kept of each topic for subscribers that come back.
+        Bounds of each topic's history for subscribers that come back.
 
     Attributes
     ----------
@@ -118,11 +118,11 @@ class Broker:
             Whether that was in this run; the numbers of another run say nothing.
         """
         seen = last_seq if same_run and last_seq <= self.seq[topic] else 0
-        kept = self._history[topic].after(seen) if topic in self._history else []
-        first = kept[0][0] if kept else self.seq[topic] + 1
+        messages = self._history[topic].after(seen) if topic in self._history else []
+        first = messages[0][0] if messages else self.seq[topic] + 1
         if first == seen + 1:
-            return {"resumed": len(kept)}, kept
-        return {"gap": {"first": seen + 1, "last": first - 1}, "resumed": len(kept)}, kept
+            return {"resumed": len(messages)}, messages
+        return {"gap": {"first": seen + 1, "last": first - 1}, "resumed": len(messages)}, messages
 
     def publish(self, topic: str, body: Mapping[str, Any]) -> None:
         """Send ``body`` to all subscribers of ``topic``."""

@@ -13,8 +13,8 @@ from spikewire.runtime.client.client import accepted, greeted, silence_limit_s, 
 from spikewire.runtime.client.message_buffer import MessageBuffer
 from spikewire.runtime.client.notices import (
     back_notice,
+    goodbye_error,
     lost_notice,
-    said_goodbye,
     unanswered,
 )
 from spikewire.runtime.client.options import PatientKeywords, split_options
@@ -128,7 +128,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
             elif self.goodbye is not None and not self._waits_after_goodbye():
                 return
             elif self._lost is not None or self.goodbye is not None:
-                self._come_back(self._lost or said_goodbye(self.goodbye or {}))
+                self._come_back(self._lost or goodbye_error(self.goodbye or {}))
             else:
                 try:
                     self._sort(self._receive())
@@ -156,7 +156,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
                 raise ConnectionLost(f"The service is away: {kind} was not asked.")
             if self.goodbye is not None and not self._waits_after_goodbye():
                 raise ConnectionLost("The service has said goodbye.")
-            self._come_back(self._lost or said_goodbye(self.goodbye or {}))
+            self._come_back(self._lost or goodbye_error(self.goodbye or {}))
         try:
             return self._ask(kind, **fields)
         except (ConnectionLost, ProtocolError) as error:
@@ -263,12 +263,12 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
             raise error
         self._lost = error
         self.close()
-        began, told = time.monotonic(), not self.hello
+        began, noticed = time.monotonic(), not self.hello
         while True:
             pause = self._outages.pause(error, time.monotonic())
-            if not told and self._loss.notices:
+            if not noticed and self._loss.notices:
                 self._buffer.put(lost_notice(error, self.goodbye))
-            told = True
+            noticed = True
             time.sleep(pause)
             try:
                 known = bool(self.hello)
@@ -276,7 +276,7 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
                 if known and self._loss.notices:
                     away_s, attempts = time.monotonic() - began, self._outages.failed + 1
                     self._buffer.put(back_notice(self.hello, self._new_run, away_s, attempts))
-                    told = False
+                    noticed = False
                 self._go_on()
                 break
             except (ConnectionLost, ProtocolError) as again:
@@ -308,8 +308,8 @@ class BlockingClient(AbstractContextManager["BlockingClient"]):
             case "reply" | "beat":
                 pass  # a reply of a request that was interrupted: it is not awaited any more
             case _:
-                for one in self._positions.take(message) if self._reconnects else (message,):
-                    self._buffer.put(one)
+                for ordered in self._positions.take(message) if self._reconnects else (message,):
+                    self._buffer.put(ordered)
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._socket is not None

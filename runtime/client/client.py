@@ -146,11 +146,11 @@ class Client(RequestMethods):
         Parameters
         ----------
         policy
-            What happens to messages that are not read in time.
+            Treatment of messages that are not read in time.
         last_seq, run
-            The number of each topic's last message that is known already, and the run that it was
-            of (``hello["run"]``): what was missed since is sent first, as far as it is kept. The
-            answer says under ``resume`` how much that is, and what is lost.
+            Number of each topic's last known message, and its run (``hello["run"]``). Messages
+            missed since are sent first, as far as they are kept. The reply counts them under
+            ``resume``, and the lost ones.
         """
         more = {} if last_seq is None else {"last_seq": dict(last_seq), "run": run}
         return await self.request("subscribe", topics=list(topics), policy=policy, **more)

@@ -55,9 +55,9 @@ class MessageBuffer:
         return self._waiting.popleft()
 
     def _make_room(self) -> bool:
-        for place, held in enumerate(self._waiting):
+        for index, held in enumerate(self._waiting):
             if "topic" in held:
-                del self._waiting[place]
+                del self._waiting[index]
                 self._lose(held)
                 return True
         return False

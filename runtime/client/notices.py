@@ -20,15 +20,15 @@ def unanswered(kind: str, error: ConnectionLost) -> ConnectionLost:
     )
 
 
-def said_goodbye(goodbye: Mapping[str, Any]) -> ConnectionLost:
+def goodbye_error(goodbye: Mapping[str, Any]) -> ConnectionLost:
     """Make the error of a goodbye, where the service is expected back."""
     return ConnectionLost(f"The service said goodbye: {goodbye.get('reason', 'no reason')}.")
 
 
 def lost_notice(error: ServiceError, goodbye: Message | None) -> Message:
     """Make the notice that the connection is lost."""
-    said = {} if goodbye is None else {"goodbye": goodbye}
-    return {"type": "lost", "reason": str(error), **said}
+    extra = {} if goodbye is None else {"goodbye": goodbye}
+    return {"type": "lost", "reason": str(error), **extra}
 
 
 def back_notice(hello: Message, new_run: bool, away_s: float, attempts: int) -> Message:

@@ -14,8 +14,8 @@ from spikewire.runtime.client.message_buffer import Message, MessageBuffer
 from spikewire.runtime.client.notices import (
     Away,
     back_notice,
+    goodbye_error,
     lost_notice,
-    said_goodbye,
     unanswered,
 )
 from spikewire.runtime.client.options import FollowKeywords, LossOptions, split_options
@@ -179,7 +179,7 @@ class ReconnectingClient(RequestMethods):
         finally:
             self._client = None
         self.goodbye = client.goodbye or {}
-        return None if self._loss.after_goodbye == "end" else said_goodbye(self.goodbye)
+        return None if self._loss.after_goodbye == "end" else goodbye_error(self.goodbye)
 
     def _arrived(self, client: Client, new_run: bool) -> None:
         now = trio.current_time()

@@ -31,15 +31,15 @@ class TopicPositions:
             raise ValueError("last_seq needs run: numbers begin anew with each run")
         self.run = run
         self._wanted: dict[str, Policy] = {}
-        self._heard: dict[str, int] = dict(last_seq or {})  # came, or is known to be lost
+        self._last_seen: dict[str, int] = dict(last_seq or {})  # came, or is known to be lost
         self._base: dict[str, int] = {}  # of what was published before the subscription
         self._in_line: set[str] = set()  # the next number is known
 
     @property
     def last_seq(self) -> dict[str, int]:
         """The number of each topic's last message that came or is known to be lost."""
-        topics = {**self._base, **self._heard}
-        return {t: max(self._heard.get(t, 0), self._base.get(t, 0)) for t in topics}
+        topics = {**self._base, **self._last_seen}
+        return {t: max(self._last_seen.get(t, 0), self._base.get(t, 0)) for t in topics}
 
     def want(self, patterns: Iterable[str], policy: Policy) -> None:
         """Take these topics or patterns at the next connection as well."""
@@ -50,14 +50,14 @@ class TopicPositions:
     def want_only(self, topics: Sequence[str]) -> None:
         """Take nothing but these topics any more, and forget the numbers of all others."""
         self._wanted = {topic: self._policy(topic) for topic in topics}
-        for numbers in (self._heard, self._base):
+        for numbers in (self._last_seen, self._base):
             for topic in set(numbers) - set(topics):
                 del numbers[topic]
         self._in_line &= set(topics)
 
     def forget(self, last_seq: Mapping[str, int]) -> None:
         """Take messages after these numbers again, on the program's own wish."""
-        self._heard |= last_seq
+        self._last_seen |= last_seq
         self._in_line -= set(last_seq)
 
     def met(self, hello: Mapping[str, Any]) -> bool:
@@ -66,7 +66,7 @@ class TopicPositions:
         self._in_line.clear()
         if known is None or known == self.run:
             return False
-        self._heard = dict.fromkeys(self.last_seq, 0)
+        self._last_seen = dict.fromkeys(self.last_seq, 0)
         self._base.clear()
         return True
 
@@ -88,10 +88,10 @@ class TopicPositions:
         """Take in the answer to a subscribe request; returns the gaps that it tells of."""
         resumed = reply.get("resume", {})
         gaps = []
-        for topic, told in resumed.items():
-            if (gap := told.get("gap")) is not None:
+        for topic, resume in resumed.items():
+            if (gap := resume.get("gap")) is not None:
                 first, last = int(gap["first"]), int(gap["last"])
-                self._heard[topic] = max(self._heard.get(topic, 0), last)
+                self._last_seen[topic] = max(self._last_seen.get(topic, 0), last)
                 if first <= last:
                     gaps.append(gap_of(topic, first, last))
             self._in_line.add(topic)
@@ -108,26 +108,26 @@ class TopicPositions:
         topic = message.get("topic")
         if not isinstance(topic, str):
             return [message]
-        heard = self._heard.get(topic, 0)
+        last_seen = self._last_seen.get(topic, 0)
         if message["type"] == "gap":
-            self._heard[topic] = max(heard, int(message["last"]))
+            self._last_seen[topic] = max(last_seen, int(message["last"]))
             self._in_line.add(topic)
             return [message]
         seq = int(message["seq"])
-        if seq <= heard:
+        if seq <= last_seen:
             return []
-        due = max(heard, self._base.get(topic, 0)) + 1
+        due = max(last_seen, self._base.get(topic, 0)) + 1
         lost = topic in self._in_line and seq > due and self._policy(topic) != "latest"
-        self._heard[topic] = seq
+        self._last_seen[topic] = seq
         self._in_line.add(topic)
         return [gap_of(topic, due, seq - 1), message] if lost else [message]
 
     def _policy(self, topic: str) -> Policy:
-        found: Policy = "drop_oldest"
+        chosen: Policy = "drop_oldest"
         for pattern, policy in self._wanted.items():
             if fnmatchcase(topic, pattern):
-                found = policy
-        return found
+                chosen = policy
+        return chosen
 
 
 def gap_of(topic: str, first: int, last: int, count: int | None = None) -> Message:

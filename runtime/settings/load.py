@@ -196,29 +196,29 @@ def _pipeline(
         own["checkpoint_folder"] = str(Path(service.checkpoint_folder) / name)
     rest = {key: value for key, value in table.items() if key not in PIPELINE_SETTINGS}
     try:
-        said = msgspec.convert(rest, _Table)
+        general = msgspec.convert(rest, _Table)
         settings = msgspec.structs.replace(service, **own)
     except msgspec.ValidationError as error:
         known = ", ".join(sorted({*_Table.__struct_fields__, *PIPELINE_SETTINGS}))
         raise SettingsError("config", where, f"a table of {known}: {error}") from None
     except SettingsError as error:
         raise SettingsError(error.setting, error.value, f"{error.allowed} (in {where})") from None
-    speed = None if said.speed is None else str(said.speed)
+    speed = None if general.speed is None else str(general.speed)
     return PipelineConfig(
-        name, said.source, said.model, said.classes, said.filters, said.seed, speed,
-        settings, frozenset(own), frozenset(rest) & CHOSEN,
+        name, general.source, general.model, general.classes, general.filters, general.seed,
+        speed, settings, frozenset(own), frozenset(rest) & CHOSEN,
     )  # fmt: skip
 
 
 def _check_folders(pipelines: Sequence[PipelineConfig], file: str) -> None:
     """Refuse a folder of checkpoints that two pipelines would write to."""
     owners: dict[Path, str] = {}
-    for one in pipelines:
-        folder = one.settings.checkpoint_folder
+    for pipeline in pipelines:
+        folder = pipeline.settings.checkpoint_folder
         if folder is None:
             continue
-        other = owners.setdefault(Path(folder).absolute(), one.name)
-        if other != one.name:
+        other = owners.setdefault(Path(folder).absolute(), pipeline.name)
+        if other != pipeline.name:
             allowed = f"another folder than that of the pipeline {other} (in {file})"
             raise SettingsError("checkpoint_folder", folder, allowed)
 

@@ -64,10 +64,10 @@ def find_recordings(
         return [
             Excerpt(path, labels=tuple(gesture_labels(path)), size=(128, 128)) for path in listed
         ]
-    found = list(_walk(part_folder(top, part), None, set()))
-    if not found:
+    excerpts = list(_walk(part_folder(top, part), None, set()))
+    if not excerpts:
         raise SensorError(f"The folder {top} holds no recordings.")
-    return _sized(found)
+    return _sized(excerpts)
 
 
 def _walk(folder: Path, label: str | None, seen: set[Path]) -> Iterator[Excerpt]:
@@ -76,23 +76,23 @@ def _walk(folder: Path, label: str | None, seen: set[Path]) -> Iterator[Excerpt]
         return
     seen.add(real)
     for path in recordings_in(folder):
-        beside = _beside(path)
-        if beside is not None:
-            yield Excerpt(path, labels=tuple(beside))
+        labels = _labels_of(path)
+        if labels is not None:
+            yield Excerpt(path, labels=tuple(labels))
         else:
             yield Excerpt(path, label=label)
     inside = sub_folders(folder)
     digits = all(digit in inside for digit in DIGITS)
     for name in in_order(inside):
-        for one in _walk(inside[name], None if name.lower() in _PARTS else name, seen):
-            yield replace(one, size=NMNIST_SIZE) if digits and _is_digit(one) else one
+        for excerpt in _walk(inside[name], None if name.lower() in _PARTS else name, seen):
+            yield replace(excerpt, size=NMNIST_SIZE) if digits and _is_digit(excerpt) else excerpt
 
 
-def _is_digit(one: Excerpt) -> bool:
-    return one.label in DIGITS and one.path.suffix.lower() == ".bin"
+def _is_digit(excerpt: Excerpt) -> bool:
+    return excerpt.label in DIGITS and excerpt.path.suffix.lower() == ".bin"
 
 
-def _beside(path: Path) -> list[Label] | None:
+def _labels_of(path: Path) -> list[Label] | None:
     """Read the labels beside a recording, if there are any."""
     table = path.with_name(f"{path.stem}_labels.csv")
     if table.is_file():
@@ -108,20 +108,20 @@ def _beside(path: Path) -> list[Label] | None:
         raise
 
 
-def _sized(found: Sequence[Excerpt]) -> list[Excerpt]:
+def _sized(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
     """Give recordings of unstated size the largest extent among those of their format."""
     guessed: dict[Path, str] = {}
     largest: dict[str, tuple[int, int]] = {}
-    for one in found:
-        if one.size is not None:
+    for excerpt in excerpts:
+        if excerpt.size is not None:
             continue
         with suppress(SensorError):  # told when it is played
-            recording = open_recording(one.path)
+            recording = open_recording(excerpt.path)
             if recording.size_from == "events":
-                guessed[one.path] = kind = recording.format
+                guessed[excerpt.path] = kind = recording.format
                 width, height = largest.get(kind, (1, 1))
                 largest[kind] = max(width, recording.size[0]), max(height, recording.size[1])
     return [
-        replace(one, size=largest[guessed[one.path]]) if one.path in guessed else one
-        for one in found
+        replace(each, size=largest[guessed[each.path]]) if each.path in guessed else each
+        for each in excerpts
     ]

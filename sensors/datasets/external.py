@@ -97,7 +97,7 @@ def wrap_dataset(
     if known is not None:
         # "0 - zero" and the like are names, too.
         names = [str(name) for name in known]
-    found = []
+    samples = []
     title = type(source).__name__
     for index in range(len(source)):
         target = source[index][1]
@@ -110,10 +110,10 @@ def wrap_dataset(
                     f"{', '.join(names)}."
                 )
             name = names[number]
-        found.append(Sample(Path(title) / f"{index:08}", name))
-    if not found:
+        samples.append(Sample(Path(title) / f"{index:08}", name))
+    if not samples:
         raise SensorError(f"The data set {title} is empty.")
-    order = tuple(names) if names is not None else in_order({sample.label for sample in found})
+    order = tuple(names) if names is not None else in_order({sample.label for sample in samples})
     rank = {name: n for n, name in enumerate(order)}
-    found.sort(key=lambda sample: (rank[sample.label], sample.path.name))
-    return SequenceDataset(source, order, tuple(found), (width, height), unit)
+    samples.sort(key=lambda sample: (rank[sample.label], sample.path.name))
+    return SequenceDataset(source, order, tuple(samples), (width, height), unit)

@@ -131,11 +131,11 @@ def sub_folders(folder: Path) -> dict[str, Path]:
 
 def recordings_in(folder: Path) -> list[Path]:
     files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
-    found = [p for p in files if p.suffix.lower() in RECORDINGS - TEXTS]
-    if not found:
+    recordings = [p for p in files if p.suffix.lower() in RECORDINGS - TEXTS]
+    if not recordings:
         # A folder of texts only: those that are no labels, and that hold events.
-        found = [p for p in files if p.suffix.lower() in TEXTS and holds_events(p)]
-    return sorted(found, key=lambda p: p.name)
+        recordings = [p for p in files if p.suffix.lower() in TEXTS and holds_events(p)]
+    return sorted(recordings, key=lambda p: p.name)
 
 
 def holds_events(path: Path) -> bool:
@@ -147,8 +147,8 @@ def holds_events(path: Path) -> bool:
 
 
 def _subject(path: Path) -> str | None:
-    found = re.match(r"(?:user|subject)_?\d+", path.name)
-    return found[0] if found else None
+    match = re.match(r"(?:user|subject)_?\d+", path.name)
+    return match[0] if match else None
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -85,17 +85,17 @@ def open_dataset(
     if not folder.is_dir():
         problem = "is a file, not a folder of recordings" if folder.exists() else "does not exist"
         raise SensorError(f"The data set {folder} {problem}.")
-    found = gesture_samples(folder, part)
+    samples = gesture_samples(folder, part)
     kind = DVS_GESTURE
     size: tuple[int, int] = (128, 128)
-    if found is None:
+    if samples is None:
         folder = part_folder(folder, part)
-        found = nmnist_samples(folder)
+        samples = nmnist_samples(folder)
         kind, size = "N-MNIST", NMNIST_SIZE
-    if found is None:
-        found = [*class_folder_samples(folder), *label_file_samples(folder)]
+    if samples is None:
+        samples = [*class_folder_samples(folder), *label_file_samples(folder)]
         kind = "recordings"
-    if not found:
+    if not samples:
         raise SensorError(
             f"The data set {folder} is empty: it needs folders 0 to 9 of .bin files (N-MNIST), a "
             "folder of recordings per class, or recordings with NAME_labels.csv beside them."
@@ -105,15 +105,15 @@ def open_dataset(
     elif kind == DVS_GESTURE:
         names = GESTURES
     else:
-        names = in_order({s.label for s in found})
-    for sample in found:
+        names = in_order({s.label for s in samples})
+    for sample in samples:
         if sample.label not in names:
             raise SensorError(
                 f"{sample.path} is labelled {sample.label!r}, which is none of the classes "
                 f"{', '.join(names)}."
             )
     rank = {name: n for n, name in enumerate(names)}
-    found.sort(key=lambda s: (rank[s.label], s.path.name, str(s.path), s.start_us or 0))
+    samples.sort(key=lambda s: (rank[s.label], s.path.name, str(s.path), s.start_us or 0))
     if kind == "recordings":
-        size = common_size(list(dict.fromkeys(sample.path for sample in found)))
-    return Dataset(folder, kind, names, tuple(found), size)
+        size = common_size(list(dict.fromkeys(sample.path for sample in samples)))
+    return Dataset(folder, kind, names, tuple(samples), size)

@@ -73,29 +73,29 @@ class Chain:
     def __init__(self, size: tuple[int, int], filters: list[Filter]) -> None:
         self.filters = filters
         self.size = filters[-1].size if filters else size
-        self.dropped = dict.fromkeys((f"filter_{one.name}" for one in filters), 0)
+        self.dropped = dict.fromkeys((f"filter_{part.name}" for part in filters), 0)
 
     def apply(self, events: Events) -> Events:
         """Filter the next events of the stream."""
-        for one in self.filters:
+        for part in self.filters:
             before = len(events)
             if not before:
                 break
-            events = one.apply(events)
-            self.dropped[f"filter_{one.name}"] += before - len(events)
+            events = part.apply(events)
+            self.dropped[f"filter_{part.name}"] += before - len(events)
         return events
 
     def reset(self) -> None:
         """Forget times: the stream's time starts anew."""
-        for one in self.filters:
-            one.reset()
+        for part in self.filters:
+            part.reset()
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """Copy the memory of all filters."""
         return {
-            f"{n}.{one.name}.{name}": array.copy()
-            for n, one in enumerate(self.filters)
-            for name, array in one.state().items()
+            f"{n}.{part.name}.{name}": array.copy()
+            for n, part in enumerate(self.filters)
+            for name, array in part.state().items()
         }
 
     def restore(self, saved: State) -> None:
@@ -106,13 +106,13 @@ class Chain:
         SensorError
             If they were others.
         """
-        for n, one in enumerate(self.filters):
-            for name, array in one.state().items():
-                found = saved.get(f"{n}.{one.name}.{name}")
-                if found is None or found.shape != array.shape or found.dtype != array.dtype:
+        for n, part in enumerate(self.filters):
+            for name, array in part.state().items():
+                old = saved.get(f"{n}.{part.name}.{name}")
+                if old is None or old.shape != array.shape or old.dtype != array.dtype:
                     raise SensorError(
-                        f"The saved filters are not these: {one.name} has no {name} of "
+                        f"The saved filters are not these: {part.name} has no {name} of "
                         f"{array.shape} there."
                     )
-                array[...] = found
+                array[...] = old
         self.reset()

@@ -178,12 +178,12 @@ class HotPixels(Filter):
         )  # fmt: skip
 
     @property
-    def found(self) -> list[tuple[int, int]]:
+    def hot_pixels(self) -> list[tuple[int, int]]:
         """(x, y) of the pixels that are hot now."""
         return [(int(x), int(y)) for y, x in np.argwhere(self._hot)]
 
     def state(self) -> State:
-        """Which pixels are hot, the counts of this second, and when it ends."""
+        """Hot pixels, the counts of this second, and its end."""
         return {"hot": self._hot, "counts": self._counts, "window": self._window}
 
     def reset(self) -> None:

@@ -69,8 +69,8 @@ def make_filter(text: str, size: tuple[int, int]) -> Filter:
         case "transpose" if not rest:
             return Turn(size, transpose=True)
         case "rate":
-            found = re.fullmatch(r"(\d{1,6})([kM]?)", rest)
-            value = int(found[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[found[2]] if found else 0
+            match = re.fullmatch(r"(\d{1,6})([kM]?)", rest)
+            value = int(match[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[match[2]] if match else 0
             if not 100 <= value <= 1_000_000_000:
                 raise _wrong(name, rest, "events per second from 100, such as 200k")
             return Rate(size, value)
@@ -78,10 +78,10 @@ def make_filter(text: str, size: tuple[int, int]) -> Filter:
 
 
 def _crop(rest: str, size: tuple[int, int]) -> Crop:
-    found = re.fullmatch(r"(\d{1,5}),(\d{1,5}),(\d{1,5})x(\d{1,5})", rest)
-    if found is None:
+    match = re.fullmatch(r"(\d{1,5}),(\d{1,5}),(\d{1,5})x(\d{1,5})", rest)
+    if match is None:
         raise _wrong("crop", rest, "left,top,WIDTHxHEIGHT, such as 109,66,128x128")
-    left, top, width, height = (int(part) for part in found.groups())
+    left, top, width, height = (int(part) for part in match.groups())
     if not width or not height or left + width > size[0] or top + height > size[1]:
         raise SensorError(
             f"The filter crop:{rest} leaves the sensor, which is {size[0]}x{size[1]} there."

@@ -74,11 +74,11 @@ def _table(buffer: bytes | memoryview, start: int) -> tuple[int, tuple[int, int,
     if vtable < 0:
         raise struct.error
     count = (struct.unpack_from("<H", buffer, vtable)[0] - 4) // 2
-    found = [
+    offsets = [
         struct.unpack_from("<H", buffer, vtable + 4 + 2 * n)[0] if n < count else 0
         for n in range(3)
     ]
-    return root, (found[0], found[1], found[2])
+    return root, (offsets[0], offsets[1], offsets[2])
 
 
 def event_streams(text: str) -> dict[int, tuple[int, int] | None]:

@@ -53,10 +53,10 @@ def field_name(name: str) -> str:
 
 
 def _bare(name: str) -> tuple[str, str | None]:
-    found = re.fullmatch(r"([a-z]+)(?:[_ ]*[\[(_]? *(s|sec|ms|msec|us|usec|ns)[\])]?)?", name)
-    if found is None or found[1] not in NAMES:
+    match = re.fullmatch(r"([a-z]+)(?:[_ ]*[\[(_]? *(s|sec|ms|msec|us|usec|ns)[\])]?)?", name)
+    if match is None or match[1] not in NAMES:
         return name, None
-    return found[1], None if found[2] is None else found[2].replace("sec", "s").replace("ss", "s")
+    return match[1], None if match[2] is None else match[2].replace("sec", "s").replace("ss", "s")
 
 
 def _complete(columns: Iterable[str]) -> bool:
@@ -134,10 +134,10 @@ def detect_layout(
     SensorError
         If it is one, but its columns cannot be told.
     """
-    found = _read_head(head)
-    if found is None:
+    table = _read_head(head)
+    if table is None:
         return None
-    names, rows = found.names, found.rows
+    names, rows = table.names, table.rows
     if columns is not None:
         stated, chosen = "caller", tuple(columns)
     elif names is not None:
@@ -159,7 +159,7 @@ def detect_layout(
         place = chosen.index("t")
         fractions = any(len(row) > place and "." in row[place] for row in rows)
         unit = "s" if fractions else "us"
-    return Layout(chosen, unit, found.start, stated)
+    return Layout(chosen, unit, table.start, stated)
 
 
 def _read_head(head: bytes) -> _Head | None:

@@ -144,14 +144,14 @@ class Array:
 def _members(file: BinaryIO, path: Path) -> tuple[dict[str, _Member], bool]:
     """Find the arrays of an archive by their own headers; tells whether all of it is there."""
     sizes: dict[str, int] = {}
-    found: dict[str, _Member] = {}
+    members: dict[str, _Member] = {}
     length = file.seek(0, 2)
     at = 0
     while True:
         file.seek(at)
         head = file.read(30)
         if len(head) < 30 or head[:4] != ZIP:
-            return found, head[:4] in (b"PK\x01\x02", b"PK\x05\x06")
+            return members, head[:4] in (b"PK\x01\x02", b"PK\x05\x06")
         flags, method = struct.unpack_from("<HH", head, 6)
         size: int | None = struct.unpack_from("<I", head, 18)[0]
         name_size, extra_size = struct.unpack_from("<HH", head, 26)
@@ -169,9 +169,9 @@ def _members(file: BinaryIO, path: Path) -> tuple[dict[str, _Member], bool]:
         start = at + 30 + name_size + extra_size
         size = None if size is None else min(size, length - start)
         if method in (0, 8) and not flags & 1 and name.isprintable():
-            found[name.removesuffix(".npy")] = _Member(file, start, size, method == 8)
+            members[name.removesuffix(".npy")] = _Member(file, start, size, method == 8)
         if size is None or size < 0:
-            return found, False
+            return members, False
         at = start + size
 
 

@@ -75,7 +75,7 @@ def escape_controls(json_text: str) -> str:
     json_text
         A JSON document, in which such characters can lie in strings only.
     """
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)
 
 
 def csv_field(text: str) -> str:

@@ -17,7 +17,7 @@ class Rule:
     Attributes
     ----------
     alpha, beta, refractory
-        What the traces P, Q and R keep of themselves from one tick to the next.
+        Factors by which the traces P, Q and R decay from one tick to the next.
     burn_in
         Ticks of a recording that are neither learned from nor read.
     every, gather

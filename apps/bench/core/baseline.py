@@ -20,7 +20,7 @@ class FloatSide:
     spec
         The plane.
     stream
-        What is shown, densely.
+        Input spikes as dense arrays.
     ticks
         How many of its ticks: a dense network costs the same in each.
     threads

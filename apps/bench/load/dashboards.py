@@ -96,7 +96,7 @@ async def _phase(pages: int, seconds: float, rate: float, *, quiet: bool) -> dic
             server.interrupt()
             received = await listener.read()
             await server.wait()
-    # What the end of the stream completed, and not an event, waited for that end.
+    # The last two results were completed by the end of the stream, and waited for it.
     ages = received["ages"][:-2]
     if not ages or any(not one["messages"] for one in read):
         raise CommandError("a subscriber or a page got nothing")

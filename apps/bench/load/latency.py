@@ -88,7 +88,7 @@ async def _measure(rate: float, seconds: float, *, quiet: bool) -> dict[str, Any
             server.interrupt()
             received = await listener.read()
             summary = await _last(server)
-    # What the end of the stream completed, and not an event, waited for that end.
+    # The last two results were completed by the end of the stream, and waited for it.
     live = [n for n, t in enumerate(received["times"]) if (sent["last"] - t) & 0xFFFFFFFF < 1 << 31]
     ages, inside = ([received[name][n] for n in live] for name in ("ages", "inside"))
     if not ages:

@@ -138,7 +138,7 @@ def _compared(
         at_us += (t - before) & 0xFFFFFFFF
         before = t
         ages[min(stretches - 1, int(at_us / 1e6 / seconds * stretches))].append(age)
-    # What the end of the stream completed, and not an event, waited for that end.
+    # The last two results were completed by the end of the stream, and waited for it.
     ages[-1] = ages[-1][:-2]
     by = [percentiles(part) for part in ages]
     first, last = by[int(_WARM_SHARE * stretches)], by[-1]

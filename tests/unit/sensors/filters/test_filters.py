@@ -107,7 +107,7 @@ def test_hot_pixels_are_found_kept_through_a_restart_and_forgiven() -> None:
     late = out[out["t"] >= 1_000_000]
     assert not ((late["x"] == 2) & (late["y"] == 2)).any()
     assert len(late) == 2 * 10 * (SIZE[0] * SIZE[1] - 1)
-    assert chain.filters[0].found == [(2, 2)]  # type: ignore[attr-defined]
+    assert chain.filters[0].hot_pixels == [(2, 2)]  # type: ignore[attr-defined]
     again = make_chain(["hot"], SIZE)
     again.restore(chain.save())
     first = again.apply(events[events["t"] < 900_000])
@@ -116,7 +116,7 @@ def test_hot_pixels_are_found_kept_through_a_restart_and_forgiven() -> None:
     calm = events[(events["x"] != 2) | (events["y"] != 2)].copy()
     calm["t"] += 5_000_000
     again.apply(calm)
-    assert again.filters[0].found == []  # type: ignore[attr-defined]
+    assert again.filters[0].hot_pixels == []  # type: ignore[attr-defined]
 
 
 def test_a_busy_neighbourhood_is_not_hot() -> None:
