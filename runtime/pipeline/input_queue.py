@@ -79,19 +79,26 @@ class InputQueue:
         )
 
     async def put_waiting(self, packet: PacketLike) -> None:
-        """Queue a packet, once there is room."""
-        await trio.lowlevel.checkpoint()
-        while not self._fits(packet) and not self.closed:
-            self._room = trio.Event()
-            await self._room.wait()
-        self._append(packet)
+        """Queue a packet, once there is room.
+
+        If the source is stopped meanwhile, the packet is queued at once: it was received.
+        """
+        try:
+            await trio.lowlevel.checkpoint()
+            while not self._fits(packet) and not self.closed:
+                self._room = trio.Event()
+                await self._room.wait()
+        finally:
+            self._append(packet)
 
     async def put_dropping(self, packet: PacketLike) -> None:
         """Queue a packet at once, in the place of the oldest ones if need be."""
-        await trio.lowlevel.checkpoint()
-        while not self._fits(packet):
-            self._drop_oldest("queue_full")
-        self._append(packet)
+        try:
+            await trio.lowlevel.checkpoint()
+        finally:
+            while not self._fits(packet):
+                self._drop_oldest("queue_full")
+            self._append(packet)
 
     def _append(self, packet: PacketLike) -> None:
         self.last_put = trio.current_time()
@@ -143,6 +150,12 @@ class InputQueue:
         while self._packets:
             self._drop_oldest("not_computed")
         self._wake.set()
+
+    def give_up(self, in_hand: int) -> None:
+        """Close, and drop everything: what waits, and ``in_hand`` events that were taken."""
+        self.close()
+        self.discard()
+        self.drops["not_computed"] += in_hand
 
     def nudge(self) -> None:
         """Wake the network task."""

@@ -59,6 +59,8 @@ class NetworkTask:
         Where the network stands; a plain value that any task may read.
     teaching
         Classes, labels and lessons.
+    in_hand
+        Events taken from the queue, and neither computed nor dropped yet.
     busy_since
         When the batch that is computing began (trio's clock); infinite while none is.
     broken
@@ -84,6 +86,7 @@ class NetworkTask:
         self.tick = network.tick
         self.counters = Counters()
         self.segment: Segment | None = None
+        self.in_hand = 0
         self.busy_since = math.inf
         self.broken = False
         self.done = trio.Event()
@@ -155,6 +158,7 @@ class NetworkTask:
 
     async def _take(self, packet: PacketLike) -> None:
         self.counters.packets += 1
+        self.in_hand += len(packet.events)
         if self._source_segment not in (None, packet.segment):
             await self._end_source_segment(packet.arrived_ns)
         self._source_segment = packet.segment
@@ -172,7 +176,7 @@ class NetworkTask:
     async def _take_part(self, packet: PacketLike, events: EventColumns, *, whole: bool) -> None:
         """Take in the part of a packet that lies between two jumps; most packets have one."""
         if self._given_up:
-            self._queue.drops["not_computed"] += len(events)
+            self._drop("not_computed", len(events))
             return
         watermark = min(packet.watermark, MOST_TIME_US) if whole else int(events.t[-1])
         segment = self.segment
@@ -183,11 +187,15 @@ class NetworkTask:
         begun = segment.begun
         late = segment.add(packet, events, watermark)
         if late:
-            self._queue.drops["late"] += late
+            self._drop("late", late)
         if segment.begun:
             if not begun:
                 await self._rest(segment.origin_tick)
             await self._advance(segment, segment.complete(watermark), packet.arrived_ns)
+
+    def _drop(self, reason: str, events: int) -> None:
+        self._queue.drops[reason] += events
+        self.in_hand -= events
 
     async def _columns(self, packet: PacketLike) -> EventColumns:
         if not len(packet.events):
@@ -241,7 +249,7 @@ class NetworkTask:
         while self.tick < until:
             await self._attend()
             if self._given_up:
-                self._queue.drops["not_computed"] += segment.give_up()
+                self._drop("not_computed", segment.give_up())
                 return
             teaching, first = self.teaching, self.tick
             piece = segment.piece(
@@ -279,6 +287,7 @@ class NetworkTask:
         sizer, ticks = self._batch_sizer, piece.until - self.tick
         sizer.measured(took, full=ticks >= sizer.ticks or len(piece.events) >= sizer.events)
         self.counters.computed(ticks, len(piece.events), computed.on_events, took)
+        self.in_hand -= len(piece.events)
         self.tick = piece.until
         self._note_change()
         return computed

@@ -261,6 +261,7 @@ class Pipeline:
         for request in pending:
             request.reply(self._too_late())
         await self.network_task.recordings.close()
+        self.input_queue.give_up(self.network_task.in_hand)
         if not self.network_task.broken:
             await self.checkpoints.finish(self.network, self.network_task.tick)
 
@@ -326,6 +327,7 @@ class Pipeline:
                 await self._asked.wait()
 
     def _say_goodbye(self) -> None:
+        self.stats_publisher.publish_stats()
         self.publish_status()
         self.broker.finish(
             {"type": "goodbye", "reason": self._reason, "tick": self.network_task.tick}

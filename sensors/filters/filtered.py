@@ -86,5 +86,7 @@ class Filtered(SourceWrapper):
         if len(packet.events) < _SMALL:
             events = self.chain.apply(packet.events)
         else:
-            events = await trio.to_thread.run_sync(self.chain.apply, packet.events)
+            # A source that is stopped meanwhile has received the packet: it goes on to the queue.
+            with trio.CancelScope(shield=True):
+                events = await trio.to_thread.run_sync(self.chain.apply, packet.events)
         await deliver(dataclasses.replace(packet, events=events, size=self.chain.size))

@@ -97,8 +97,8 @@ class ExcerptStream:
                 async for piece in pieces:
                     events, base = piece.events, piece.low
                     if held is not None:
-                        await deliver(held)
-                        held = None
+                        ready, held = held, None
+                        await deliver(ready)
                     if piece.jumped:
                         begins = int(events["t"][0]) if len(events) else piece.stop
                         pacer.begin(begins - base + excerpt.start_us)
@@ -112,8 +112,13 @@ class ExcerptStream:
                     self.counters["events"] += len(events)
                     self.counters["packets"] += 1
                     if pacer.speed is not None:
-                        await deliver(held)
-                        held = None
+                        ready, held = held, None
+                        await deliver(ready)
+        except trio.Cancelled:
+            if held is not None:
+                # It was received, and counted.
+                await deliver(held)
+            raise
         except SensorError as error:
             failed = error
         self.counters.update(recording.counters)

@@ -43,7 +43,7 @@ class ShelfSource:
             raise SourceError(f"The shelf {folder} is not a folder.")
         self._stream = ExcerptStream(policy)
         self._orders_in, self._orders_out = trio.open_memory_channel[
-            tuple[Excerpt, float | None, "trio.MemorySendChannel[PlaySummary | SensorError]"]
+            tuple[Excerpt, Pacer, "trio.MemorySendChannel[PlaySummary | SensorError]"]
         ](0)
         self.name = f"shelf:{folder}"
         self.size = self._first_size()
@@ -103,12 +103,16 @@ class ShelfSource:
             raise SourceError(f"{name!r} is not on the shelf; there are {', '.join(self.names())}.")
         if start_us < 0 or (stop_us is not None and stop_us <= start_us):
             raise SourceError(f"An excerpt from {start_us} to {stop_us} us holds nothing.")
-        check_speed(speed)
+        pacer = Pacer(check_speed(speed))
         done_in, done_out = trio.open_memory_channel[PlaySummary | SensorError](1)
         excerpt = Excerpt(self._folder / name, start_us, stop_us)
-        await self._orders_in.send((excerpt, speed, done_in))
+        await self._orders_in.send((excerpt, pacer, done_in))
         try:
             outcome = await done_out.receive()
+        except trio.Cancelled:
+            # Nobody waits for the excerpt any more: it ends with the next packet.
+            pacer.change(wanted_us=0)
+            raise
         except trio.EndOfChannel:
             raise SourceError(f"{name} was cut off: the source stopped.") from None
         if isinstance(outcome, SensorError):
@@ -117,10 +121,10 @@ class ShelfSource:
 
     async def run(self, deliver: Deliver) -> None:
         """Wait for orders and stream them, until cancelled."""
-        async for excerpt, speed, done in self._orders_out:
+        async for excerpt, pacer, done in self._orders_out:
             with done:
                 try:
-                    count = await self._stream.stream(excerpt, Pacer(speed), deliver)
+                    count = await self._stream.stream(excerpt, pacer, deliver)
                     outcome: PlaySummary | SensorError = PlaySummary(
                         excerpt.path.name, self._stream.segment, count
                     )

@@ -15,6 +15,7 @@ import trio
 
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Events, Packet, no_events
+from spikewire.sensors.sources.delivery import deliver_all
 from spikewire.sensors.sources.spif import SpifDecoder
 
 DEFAULT_PORT = 3333
@@ -109,12 +110,14 @@ class UdpSource:
             while True:
                 await trio.lowlevel.wait_readable(self._socket)
                 now = time.monotonic_ns()
+                packets = []
                 for events, restarted in self._drain((now - began) // 1000):
                     segment += restarted
-                    if len(events) == 0:
-                        continue
-                    self._received["events"] += len(events)
-                    await deliver(Packet(events, self.size, int(events["t"][-1]), now, segment))
+                    if len(events):
+                        self._received["events"] += len(events)
+                        last = int(events["t"][-1])
+                        packets.append(Packet(events, self.size, last, now, segment))
+                await deliver_all(packets, deliver)
 
     def _look_at_drops(self) -> int:
         """Datagrams that the kernel dropped so far, as far as it says so."""

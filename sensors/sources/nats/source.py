@@ -16,6 +16,7 @@ from spikewire._retry import Retry
 from spikewire._tasks import background_tasks
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Deliver, Events, Packet
+from spikewire.sensors.sources.delivery import deliver_all
 from spikewire.sensors.sources.nats.address import BrokerError, NatsServer
 from spikewire.sensors.sources.nats.link import NatsLink, need_nats
 from spikewire.sensors.sources.spif import SpifDecoder
@@ -125,9 +126,11 @@ class NatsSource:
                     self._ready = trio.Event()
                     while messages := self._inbox.take():
                         now = time.monotonic_ns()
-                        for packet in self._packets(messages, now, (now - began) // 1000):
-                            await deliver(packet)
+                        packets = self._packets(messages, now, (now - began) // 1000)
+                        await deliver_all(packets, deliver)
         finally:
+            while unread := self._inbox.take():
+                self._counts["unread_messages"] += len(unread)
             await self._link.aclose()
 
     async def _subscribe(self) -> None:

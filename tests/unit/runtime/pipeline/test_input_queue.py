@@ -35,9 +35,25 @@ async def test_live_drops_the_oldest_and_counts(fakes):
 async def test_a_packet_larger_than_the_queue_passes_alone(fakes):
     input_queue = InputQueue(100, 10)
     await input_queue.put_waiting(fakes.packet(range(50)))
-    with trio.move_on_after(0):
-        await input_queue.put_waiting(fakes.packet([1]))
-    assert input_queue.packets == 1
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(input_queue.put_waiting, fakes.packet([1]))
+        await trio.testing.wait_all_tasks_blocked()
+        assert input_queue.packets == 1
+        nursery.cancel_scope.cancel()
+    # A source that is stopped while it waits has received its packet: nothing is lost.
+    assert (input_queue.packets, input_queue.events) == (2, 51)
+
+
+async def test_a_live_packet_is_queued_though_its_source_is_stopped(fakes):
+    input_queue = InputQueue(1, 10)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await input_queue.put_dropping(fakes.packet([1]))
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await input_queue.put_dropping(fakes.packet([2, 3]))
+    assert (input_queue.packets, input_queue.events) == (1, 2)
+    assert input_queue.drops == {"queue_full": 1}
 
 
 async def test_closing_lets_a_waiting_source_go(fakes):
