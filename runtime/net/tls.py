@@ -64,7 +64,9 @@ def client_context(ca: str | None) -> ssl.SSLContext:
         The file cannot be read, or holds no certificates.
     """
     try:
-        return ssl.create_default_context(cafile=ca)
+        context = ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or str(error)
         raise ServiceError(f"The certificates in {ca} cannot be used: {reason}.") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

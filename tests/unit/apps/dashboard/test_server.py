@@ -35,7 +35,13 @@ async def test_the_page_and_its_headers() -> None:
     async with serving() as url:
         code, headers, body = await get(url, "/")
         assert (code, body) == (200, static_files()["index.html"])
-        assert "default-src 'none'" in headers["content-security-policy"]
+        policy = dict(part.split(None, 1) for part in headers["content-security-policy"].split(";"))
+        assert policy == {
+            "default-src": "'none'", "script-src": "'self'", "style-src": "'self'",
+            "img-src": "'self' data:", "connect-src": "'self'", "manifest-src": "'self'",
+            "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'",
+        }  # fmt: skip
+        assert headers["x-frame-options"].upper() == "DENY"
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert (await get(url, "/", **{"if-none-match": headers["etag"]}))[0] == 304
