@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import trio
@@ -134,16 +133,11 @@ class InteractiveView(LiveView):
             self._keyboard.__exit__(None, None, None)
             raise
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
-            super().__exit__(kind, error, trace)
+            super().__exit__()
         finally:
-            self._keyboard.__exit__(kind, error, trace)
+            self._keyboard.__exit__()
 
     def wrap_source(self, source: Source) -> Source:
         self._source = source  # type: ignore[assignment]

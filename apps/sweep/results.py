@@ -8,7 +8,6 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from spikewire._names import csv_field, csv_text
 from spikewire.apps.cli.errors import CommandError, UsageError
@@ -69,12 +68,7 @@ class ResultsCsv:
     def __enter__(self) -> ResultsCsv:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._file)
 
     def find(self, key: Key) -> list[Row] | None:

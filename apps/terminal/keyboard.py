@@ -9,7 +9,6 @@ import sys
 import termios
 import tty
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 from typing import Self
 
 import trio
@@ -76,12 +75,7 @@ class Keyboard:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._restore()
 
     def _restore(self) -> None:
