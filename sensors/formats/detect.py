@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from spikewire.sensors.errors import SensorError, quoted
-from spikewire.sensors.formats import aedat4 as _aedat4
+from spikewire.sensors.formats import aedat4
 from spikewire.sensors.formats.aedat import (
     CHIPS,
     DVS128,
@@ -135,7 +135,7 @@ def detect(
     """
     if not head:
         raise SensorError(f"{name} is empty.")
-    if head.startswith(_aedat4.MAGIC):
+    if head.startswith(aedat4.MAGIC):
         return _detect_aedat4(head)
     if head.startswith(b"#!AER-DAT"):
         return _with_origin(_detect_aedat(name, head), head)
@@ -171,7 +171,7 @@ def _with_origin(found: Header, head: bytes) -> Header:
 
 
 def _detect_aedat4(head: bytes) -> Header:
-    start = len(_aedat4.MAGIC)
+    start = len(aedat4.MAGIC)
     if len(head) < start + 4:
         return Header("aedat4", None, start, damage="the header is cut short")
     size = struct.unpack_from("<I", head, start)[0]
@@ -179,8 +179,8 @@ def _detect_aedat4(head: bytes) -> Header:
     if len(header) < size:
         damage = "the header is cut short" if len(head) < HEAD else f"a header of {size:,} bytes"
         return Header("aedat4", None, start, damage=damage)
-    compression, table, text = _aedat4.header_fields(header)
-    streams = _aedat4.event_streams(text)
+    compression, table, text = aedat4.header_fields(header)
+    streams = aedat4.event_streams(text)
     stated = next((size for size in streams.values() if size is not None), None)
     return Header(
         "aedat4", stated, start + 4 + size, compression=compression, table=table,

@@ -15,7 +15,7 @@ import numpy as np
 
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events
-from spikewire.sensors.formats import aedat4 as _aedat4
+from spikewire.sensors.formats import aedat4
 
 PACKET = 1 << 14
 """Most events of a packet: 256 KiB before compression."""
@@ -44,14 +44,14 @@ def _io_header(text: bytes, table: int) -> bytes:
     vtable = struct.pack("<HHHHHxx", 10, 24, 20, 8, 16)
     out = struct.pack("<I4s", 8 + len(vtable), b"IOHE") + vtable
     # table: offset of the vtable, 4 bytes of room, position, offset of the text, compression
-    out += struct.pack("<iiqIi", len(vtable), 0, table, 8, _aedat4.LZ4)
+    out += struct.pack("<iiqIi", len(vtable), 0, table, 8, aedat4.LZ4)
     out += struct.pack("<I", len(text)) + text + b"\0"
     return out + bytes(-len(out) % 4)
 
 
 def _packet(events: Events) -> bytes:
     """Lay out an ``EventPacket``: one vector of structs, aligned to 8 bytes."""
-    rows = np.zeros(len(events), _aedat4.STRUCT)
+    rows = np.zeros(len(events), aedat4.STRUCT)
     for name in ("t", "x", "y", "p"):
         rows[name] = events[name]
     flat = struct.pack("<I4s", 16, b"EVTS") + struct.pack("<HHHxx", 6, 8, 4)
@@ -138,7 +138,7 @@ class Aedat4Writer:
 
     def _head(self, table: int) -> bytes:
         flat = _io_header(self._text, table)
-        return _aedat4.MAGIC + struct.pack("<I", len(flat)) + flat
+        return aedat4.MAGIC + struct.pack("<I", len(flat)) + flat
 
     def _failed(self, error: OSError) -> SensorError:
         return SensorError(f"{self.path} cannot be written: {error.strerror}.")

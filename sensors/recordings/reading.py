@@ -12,7 +12,7 @@ import numpy as np
 
 from spikewire.sensors.errors import DecodeError
 from spikewire.sensors.events import Events
-from spikewire.sensors.formats import aedat4 as _aedat4
+from spikewire.sensors.formats import aedat4
 from spikewire.sensors.formats.detect import Header
 from spikewire.sensors.formats.lz4_frame import frame_end
 
@@ -101,22 +101,22 @@ def read_aedat4(
     wanted = found.streams[0] if found.streams else None
     at = found.start
     try:
-        for here, stream, payload in _aedat4.packets(file, found.start, stop):
+        for here, stream, payload in aedat4.packets(file, found.start, stop):
             at = here
             if found.streams and stream not in found.streams:
                 continue
-            whole = _aedat4.unpack(payload, found.compression)
+            whole = aedat4.unpack(payload, found.compression)
             if bytes(whole[8:12]) != b"EVTS":
                 if found.streams:
-                    raise _aedat4.DamageError("this is no packet of events")
+                    raise aedat4.DamageError("this is no packet of events")
                 continue
             wanted = stream if wanted is None else wanted
-            for events in _aedat4.packet_events(whole):
+            for events in aedat4.packet_events(whole):
                 if stream == wanted:
                     yield events
                 elif left_out is not None:
                     left_out["other_stream"] += len(events)
-    except _aedat4.DamageError as damage:
+    except aedat4.DamageError as damage:
         where = damage.args[1] if len(damage.args) > 1 else at
         raise DecodeError(path, f"{damage.args[0]}.", where) from None
     if length is None:
@@ -137,8 +137,8 @@ def _whole_table(file: BinaryIO, at: int, length: int) -> bool:
         return frame_end(file, at, length) == length
     if head[:4] == b"\x28\xb5\x2f\xfd":
         file.seek(at)
-        with suppress(_aedat4.DamageError):
-            _aedat4.unpack(file.read(_aedat4.MOST_BYTES), _aedat4.ZSTD)
+        with suppress(aedat4.DamageError):
+            aedat4.unpack(file.read(aedat4.MOST_BYTES), aedat4.ZSTD)
             return True
         return False
     return at + 4 + int.from_bytes(head[:4], "little") <= length

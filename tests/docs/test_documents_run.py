@@ -280,21 +280,21 @@ def test_the_invented_decoder_of_the_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from spikewire.apps.commands import run as spikewire
-    from spikewire.sensors.formats import detect as _header
+    from spikewire.sensors.formats import detect as detection
 
     text = (ROOT / "docs" / "decoder.md").read_text(encoding="utf-8")
     code = dict(re.findall(r"<!-- code: (\w+) -->\n```python\n(.*?)```", text, re.DOTALL))
-    space = {**vars(_header), "NAMES": {}}
+    space = {**vars(detection), "NAMES": {}}
     exec(code["fixture"] + code["decoder"] + code["name"], space)
     head = "def recognised(head):\n"
     exec(head + code["detect"], space)
-    was = _header.detect
+    was = detection.detect
 
     def detect(name: str, suffix: str, head: bytes, **more: object) -> object:
         return space["recognised"](head) or was(name, suffix, head, **more)
 
-    monkeypatch.setattr(_header, "detect", detect)
-    monkeypatch.setitem(_header.NAMES, "dvx1", space["NAMES"]["dvx1"])
+    monkeypatch.setattr(detection, "detect", detect)
+    monkeypatch.setitem(detection.NAMES, "dvx1", space["NAMES"]["dvx1"])
     events = [(0, 1, 2, 1), (5, 33, 0, 0), (5, 7, 30, 1), (700, 0, 33, 0), (60_000, 12, 13, 1)]
     path = tmp_path / "walk.dvx"
     path.write_bytes(space["dvx1"](events))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikewire.apps.bench.core.stream import Stream
-from spikewire.qcore.kernels import scatter as _scatter
+from spikewire.qcore.kernels import scatter as scatter_kernels
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -54,8 +54,10 @@ def _scatter_all(spikes, edges, weights, drive, stride, pad):  # type: ignore[no
     for n in range(edges.shape[0] - 1):
         first = edges[n]
         while first < edges[n + 1]:
-            last = min(first + _scatter.SPIKES_PER_FLUSH, edges[n + 1])
-            done += _scatter.scatter_conv(spikes, first, last, weights, drive, stride, pad, pad)
+            last = min(first + scatter_kernels.SPIKES_PER_FLUSH, edges[n + 1])
+            done += scatter_kernels.scatter_conv(
+                spikes, first, last, weights, drive, stride, pad, pad
+            )
             first = last
     return done
 
@@ -125,4 +127,4 @@ def scatter(network: Network, stream: Stream, rounds: int) -> list[dict[str, Any
 
 def _listed(image: NDArray[np.int8]) -> NDArray[np.int16]:
     spikes = np.zeros((image.size, 3), np.int16)
-    return spikes[: _scatter.gather(np.ascontiguousarray(image), spikes)].copy()
+    return spikes[: scatter_kernels.gather(np.ascontiguousarray(image), spikes)].copy()

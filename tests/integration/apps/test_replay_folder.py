@@ -214,7 +214,7 @@ def test_a_cluster_elsewhere(
 @pytest.mark.slow
 def test_a_killed_worker_costs_a_retry(walks: Path, taught: str) -> None:
     pytest.importorskip("distributed")
-    from spikewire.apps.cluster import dask as _cluster
+    from spikewire.apps.cluster import dask
     from spikewire.apps.cluster.fingerprint import fingerprint
     from spikewire.apps.replay.recording import replay_on_worker, to_plain
     from spikewire.sensors import Excerpt
@@ -230,19 +230,19 @@ def test_a_killed_worker_costs_a_retry(walks: Path, taught: str) -> None:
     }
     found = {}
     attempts: list[int] = []
-    with _cluster.connected(None, 1) as client:
-        for event in _cluster.compute(
+    with dask.connected(None, 1) as client:
+        for event in dask.compute(
             client,
             points,
             work=replay_on_worker,
             shared=shared,
             spare=True,
         ):
-            if isinstance(event, _cluster.TrialStarted):
+            if isinstance(event, dask.TrialStarted):
                 attempts.append(event.attempt)
                 if len(attempts) == 2:  # what all have in common dies with it
                     os.kill(event.pid, signal.SIGKILL)
-            elif isinstance(event, _cluster.TrialFinished):
+            elif isinstance(event, dask.TrialFinished):
                 found[event.trial] = event.result
     assert sorted(attempts) == [1, 1, 1, 2]
     assert sorted(found) == sorted(points)

@@ -6,13 +6,13 @@ import dataclasses
 
 from spikewire.qcore import Network, Widths, bytes_by_kind, load_preset, paper_bits, paper_code_bits
 from spikewire.qcore.accounting.memory import KINDS
-from spikewire.qcore.kernels import layout as _layout
+from spikewire.qcore.kernels import layout
 
 
 def test_every_array_of_the_layout_has_a_kind() -> None:
     known = {column for kind in KINDS.values() for column in kind[3]}
     # AT_FEATURES points into the readout's features, which AT_FEATURE places.
-    assert {name for name in vars(_layout) if name.startswith("AT_")} == known | {"AT_FEATURES"}
+    assert {name for name in vars(layout) if name.startswith("AT_")} == known | {"AT_FEATURES"}
 
 
 def test_the_count_follows_the_widths() -> None:

@@ -19,7 +19,7 @@ from spikewire.qcore import (
     lava_settings,
     lava_weights,
 )
-from spikewire.qcore.kernels import neuron as _neuron
+from spikewire.qcore.kernels import neuron as neuron_kernels
 
 SEEDS = st.integers(0, 2**32 - 1)
 MOST = 2**23
@@ -116,19 +116,19 @@ class Ours:
             refractory_period=p["period"],
         )  # fmt: skip
         self.table = np.zeros((8, 1), np.int32)
-        self.table[_neuron.KEEP_U] = 4096 - told["decay_u"]
-        self.table[_neuron.KEEP_V] = 4096 - told["decay_v"]
-        self.table[_neuron.THRESHOLD] = told["threshold"]
-        self.table[_neuron.BIAS] = told["bias"]
-        self.table[_neuron.KICK_R] = told["refractory_ticks"]
+        self.table[neuron_kernels.KEEP_U] = 4096 - told["decay_u"]
+        self.table[neuron_kernels.KEEP_V] = 4096 - told["decay_v"]
+        self.table[neuron_kernels.THRESHOLD] = told["threshold"]
+        self.table[neuron_kernels.BIAS] = told["bias"]
+        self.table[neuron_kernels.KICK_R] = told["refractory_ticks"]
         self.u, self.v, self.r, self.spill = (np.zeros((1, 1), np.int32) for _ in range(4))
         self.fired = np.zeros((1, 1), np.int8)
 
     def step(self, total: int, exponent: int) -> bool:
         self.spill[:] = total
         drive = np.zeros((1, 1), np.int16)
-        _neuron.integrate(drive, self.spill, self.u, self.v, self.table, exponent, 1)
-        _neuron.fire_zero(self.v, self.r, self.table, self.fired)
+        neuron_kernels.integrate(drive, self.spill, self.u, self.v, self.table, exponent, 1)
+        neuron_kernels.fire_zero(self.v, self.r, self.table, self.fired)
         return bool(self.fired[0, 0])
 
 

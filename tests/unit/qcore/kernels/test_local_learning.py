@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import local_learning as _local
+from spikewire.qcore.kernels import local_learning
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -22,18 +22,18 @@ def test_local_error_and_delta(seed: int, error_shift: int, delta_shift: int, de
     G = rng.integers(-31, 32, (classes, units)).astype(np.int8)
     a = rng.choice([0, 63, *rng.integers(0, 64, 4)], units).astype(np.int8)
     y = np.zeros(classes, np.int32)
-    _local.local_readout(G, a, y)
+    local_learning.local_readout(G, a, y)
     assert y.tolist() == (G.astype(int) @ a.astype(int)).tolist()
     mean = (rng.integers(-(2**20), 2**20, classes) * rng.integers(0, 2, classes)).astype(np.int32)
     label = int(rng.integers(classes))
     wanted, means = naive.local_error(y.tolist(), mean.tolist(), label, 6000, error_shift, 31, dead)
     e = np.zeros(classes, np.int32)
-    left = _local.local_error(y, mean, label, 6000, error_shift, 31, dead, e)
+    left = local_learning.local_error(y, mean, label, 6000, error_shift, 31, dead, e)
     assert e.tolist() == wanted
     assert mean.tolist() == means
     assert left == int(any(wanted))
     d = np.zeros(units, np.int8)
-    n = _local.local_delta(G, e, a, d, np.ones(units, np.int32), delta_shift, 63)
+    n = local_learning.local_delta(G, e, a, d, np.ones(units, np.int32), delta_shift, 63)
     assert d.tolist() == naive.delta(G, wanted, a.tolist(), delta_shift, 63)
     assert n == np.count_nonzero(d)
 
@@ -48,7 +48,7 @@ def test_adding_a_local_readout(seed: int, gain: int) -> None:
     if seed % 2:
         y, mean = y >> 12, mean >> 12
     wanted = naive.add_readout(scores.tolist(), y.tolist(), mean.tolist(), gain)
-    _local.add_readout(scores, y, mean, gain)
+    local_learning.add_readout(scores, y, mean, gain)
     assert scores.tolist() == wanted
 
 
@@ -65,10 +65,10 @@ def test_conv_gradient(seed: int, stride: int, kernel: int, pad: int, shift: int
     d = rng.choice([0, 0, -127, 127, 5], (rows, columns, c_out)).astype(np.int8)
     P = rng.choice([0, 3840, 77], (rows_in, columns_in, c_in)).astype(np.int16)
     g = np.zeros((c_in, kernel, kernel, c_out), np.int32)
-    _local.conv_gradient(d, P, g, stride, pad, pad, shift)
+    local_learning.conv_gradient(d, P, g, stride, pad, pad, shift)
     assert (g[:, :, ::-1] == naive.gradient(d, P, g.shape, stride, pad, shift)).all()
     bias = np.zeros(c_out, np.int32)
-    _local.bias_gradient(d, bias)
+    local_learning.bias_gradient(d, bias)
     assert bias.tolist() == d.astype(int).sum((0, 1)).tolist()
 
 
@@ -87,13 +87,13 @@ def test_apply_gradient(seed: int, step: int, width: int) -> None:
     want = store.astype(int)
     states = naive.step_by_gradient(g.astype(int), want, states, step, rail)
     mean, bits = np.zeros(outputs, np.int32), np.zeros(outputs, np.int32)
-    some = _local.normalise_gradient(g, mean, bits)
+    some = local_learning.normalise_gradient(g, mean, bits)
     assert some == g.any()
     for k in range(outputs):
         column = [int(v) for v in g[:, k]]
         assert mean[k] == sum(column) // rows
         assert bits[k] == max(abs(v - int(mean[k])) for v in column).bit_length()
-    _local.apply_gradient(g, mean, bits, store, weights, lanes, step, rail, width - 8)
+    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, step, rail, width - 8)
     assert (store == want).all()
     assert (weights == want >> (width - 8)).all()
     assert not g.any()
@@ -109,9 +109,9 @@ def test_stochastic_rounding_is_unbiased_for_both_signs(sign: int, step: int) ->
     store = np.zeros((2 * n, 1), np.int16)
     lanes = np.array([12345], np.uint32)
     mean, bits = np.zeros(1, np.int32), np.zeros(1, np.int32)
-    assert _local.normalise_gradient(g, mean, bits)
+    assert local_learning.normalise_gradient(g, mean, bits)
     weights = np.zeros(store.shape, np.int8)
-    _local.apply_gradient(g, mean, bits, store, weights, lanes, step, 32767, 8)
+    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, step, 32767, 8)
     expected = sign * 100 * step / 2 ** (7 + 4)
     # Four standard errors of a mean of n roundings, each with a variance of at most 1/4.
     assert abs(store[0::2].mean() - expected) < 4 * 0.5 / n**0.5

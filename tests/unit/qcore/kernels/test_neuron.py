@@ -6,20 +6,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import fixed_point as _fixed
-from spikewire.qcore.kernels import neuron as _neuron
+from spikewire.qcore.kernels import fixed_point, neuron
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=60, deadline=None)
 
 FIRE = {
-    "coarse1": _neuron.fire_coarse,
-    "coarse2": _neuron.fire_coarse,
-    "coarse8": _neuron.fire_coarse,
-    "refractory": _neuron.fire_refractory,
-    "subtract": _neuron.fire_subtract,
-    "zero": _neuron.fire_zero,
+    "coarse1": neuron.fire_coarse,
+    "coarse2": neuron.fire_coarse,
+    "coarse8": neuron.fire_coarse,
+    "refractory": neuron.fire_refractory,
+    "subtract": neuron.fire_subtract,
+    "zero": neuron.fire_zero,
 }
 
 
@@ -29,7 +28,7 @@ def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int)
     rng = np.random.default_rng(seed)
     places, channels = (int(n) for n in rng.integers(1, 6, 2))
     shape = (places, channels)
-    edge = _fixed.RAIL
+    edge = fixed_point.RAIL
     # A third of the values stand at the rails, so that both are reached in every example.
 
     def drawn() -> np.ndarray:
@@ -46,12 +45,12 @@ def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int)
     spill = rng.integers(-(2**27), 2**27, shape) >> rng.integers(0, 20, shape)
     spill = spill.astype(np.int32) * int(spilled)
     table = np.zeros((8, channels), np.int32)
-    table[_neuron.KEEP_U] = rng.integers(0, 4097, channels)
-    table[_neuron.KEEP_V] = rng.integers(0, 4097, channels)
-    table[_neuron.THRESHOLD] = rng.integers(1, edge, channels)
-    table[_neuron.BIAS] = rng.integers(-(2**20), 2**20, channels)
-    table[_neuron.KEEP_R] = rng.integers(0, 4096, channels)
-    table[_neuron.KICK_R] = rng.integers(0, 5, channels) * (2**20 if traced else 1)
+    table[neuron.KEEP_U] = rng.integers(0, 4097, channels)
+    table[neuron.KEEP_V] = rng.integers(0, 4097, channels)
+    table[neuron.THRESHOLD] = rng.integers(1, edge, channels)
+    table[neuron.BIAS] = rng.integers(-(2**20), 2**20, channels)
+    table[neuron.KEEP_R] = rng.integers(0, 4096, channels)
+    table[neuron.KICK_R] = rng.integers(0, 5, channels) * (2**20 if traced else 1)
     wanted = []
     for i, c in np.ndindex(shape):
         total = int(drive[i, c]) + int(spill[i, c])
@@ -64,14 +63,14 @@ def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int)
         )
         wanted.append((uu, *fired))
     before = (u.copy(), v.copy(), r.copy())
-    moved = _neuron.integrate(drive, spill, u, v, table, exponent, int(spilled))
+    moved = neuron.integrate(drive, spill, u, v, table, exponent, int(spilled))
     middle = v.copy()
     s = np.zeros(shape, np.int8)
     a = np.zeros(shape, np.int8)
-    reset = {"zero": _neuron.RESET_ZERO, "subtract": _neuron.RESET_SUBTRACT}.get(
-        kind, _neuron.RESET_REFRACTORY
+    reset = {"zero": neuron.RESET_ZERO, "subtract": neuron.RESET_SUBTRACT}.get(
+        kind, neuron.RESET_REFRACTORY
     )
-    _neuron.activate(v, r, table, a, slope, 63, reset, bits)
+    neuron.activate(v, r, table, a, slope, 63, reset, bits)
     also = FIRE[kind](v, r, table, s, *([bits] if bits else []))
     found = [(int(u[i]), int(v[i]), int(r[i]), int(s[i]), int(a[i])) for i in np.ndindex(shape)]
     assert found == wanted
@@ -92,28 +91,28 @@ def test_a_coarse_step_at_once(seed: int, bits: int, exponent: int) -> None:
     r = rng.integers(0, 2**bits, shape).astype(np.int32)
     drive = rng.choice([0, 0, 127, -128, 255 * 127, -255 * 128], shape).astype(np.int16)
     table = np.zeros((8, channels), np.int32)
-    table[_neuron.KEEP_U], table[_neuron.KEEP_V], table[_neuron.KEEP_R] = rng.integers(
+    table[neuron.KEEP_U], table[neuron.KEEP_V], table[neuron.KEEP_R] = rng.integers(
         0, 4097, (3, channels)
     )
-    table[_neuron.KEEP_R] %= 4096
-    table[_neuron.THRESHOLD] = rng.choice([1, 64, 60000, 2**22], channels)
-    table[_neuron.KICK_R] = table[_neuron.THRESHOLD]
-    table[_neuron.BIAS] = rng.choice([0, rail, -rail, 7], channels)
+    table[neuron.KEEP_R] %= 4096
+    table[neuron.THRESHOLD] = rng.choice([1, 64, 60000, 2**22], channels)
+    table[neuron.KICK_R] = table[neuron.THRESHOLD]
+    table[neuron.BIAS] = rng.choice([0, rail, -rail, 7], channels)
     wanted = {}
     for i, c in np.ndindex(shape):
         p = [int(n) for n in table[:, c]]
         un, vn = naive.integrate(
-            int(u[i, c]), int(v[i, c]), int(drive[i, c]), p[_neuron.KEEP_U], p[_neuron.KEEP_V],
-            p[_neuron.BIAS], exponent,
+            int(u[i, c]), int(v[i, c]), int(drive[i, c]), p[neuron.KEEP_U], p[neuron.KEEP_V],
+            p[neuron.BIAS], exponent,
         )  # fmt: skip
         vn, rn, spike, _ = naive.fire(
-            f"coarse{bits}", vn, int(r[i, c]), p[_neuron.THRESHOLD], p[_neuron.KEEP_R],
-            p[_neuron.KICK_R], 0, 63,
+            f"coarse{bits}", vn, int(r[i, c]), p[neuron.THRESHOLD], p[neuron.KEEP_R],
+            p[neuron.KICK_R], 0, 63,
         )  # fmt: skip
         wanted[i, c] = (un, vn, rn, spike)
     before = (u.copy(), v.copy(), r.copy())
     fired = np.full(shape, 7, np.int8)
-    changed = _neuron.step_coarse(drive, u, v, r, table, fired, exponent, bits)
+    changed = neuron.step_coarse(drive, u, v, r, table, fired, exponent, bits)
     for i, c in np.ndindex(shape):
         assert (u[i, c], v[i, c], r[i, c], fired[i, c]) == wanted[i, c]
     assert not drive.any()
@@ -125,7 +124,7 @@ def test_a_coarse_step_at_once(seed: int, bits: int, exponent: int) -> None:
 @settings(max_examples=200, deadline=None)
 def test_even_decays_are_shifts(seed: int, leak_u: int, leak_v: int, exponent: int) -> None:
     rng = np.random.default_rng(seed)
-    n, edge = int(rng.integers(1, 40)), _fixed.RAIL
+    n, edge = int(rng.integers(1, 40)), fixed_point.RAIL
     u, v = (
         np.where(rng.random(n) < 0.3, rng.choice([-edge, edge], n), rng.integers(-edge, edge, n))
         .astype(np.int32) for _ in range(2)
@@ -137,7 +136,7 @@ def test_even_decays_are_shifts(seed: int, leak_u: int, leak_v: int, exponent: i
         for a, b, d in zip(u, v, drive, strict=True)
     ]
     before = u.copy(), v.copy()
-    moved = _neuron.integrate_evenly(drive, u, v, exponent, leak_u, leak_v)
+    moved = neuron.integrate_evenly(drive, u, v, exponent, leak_u, leak_v)
     assert list(zip(u.tolist(), v.tolist(), strict=True)) == wanted
     assert not drive.any()
     assert moved == int((u != before[0]).any() or (v != before[1]).any())

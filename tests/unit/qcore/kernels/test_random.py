@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import random as _random
+from spikewire.qcore.kernels import random
 from tests.reference import kernels as naive
 
 FEW = settings(max_examples=60, deadline=None)
@@ -16,11 +16,11 @@ FEW = settings(max_examples=60, deadline=None)
 @FEW
 def test_generators_follow_splitmix_and_never_stand_at_zero(seed: int, stream: int, n: int) -> None:
     lanes = np.zeros(n, np.uint32)
-    _random.fill_lanes(lanes, seed, stream)
+    random.fill_lanes(lanes, seed, stream)
     assert lanes.tolist() == naive.splitmix_lanes(seed, stream, n)
     values = np.zeros(3 * n, np.int16)
     states = [int(s) for s in lanes]
-    _random.fill_uniform(values, lanes, 31)
+    random.fill_uniform(values, lanes, 31)
     wanted = []
     for i in range(3 * n):
         states[i % n] = naive.xorshift(states[i % n])

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import readout as _readout
+from spikewire.qcore.kernels import readout
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -19,7 +19,7 @@ def test_normalise_features(seed: int) -> None:
     rng = np.random.default_rng(seed)
     F = (rng.integers(0, 32768, int(rng.integers(1, 60))) >> rng.integers(0, 16)).astype(np.int16)
     f = np.ones(F.shape, np.int16)
-    root = _readout.normalise_features(F, f)
+    root = readout.normalise_features(F, f)
     assert f.tolist() == naive.normalise([int(v) for v in F])
     if root > 64:
         # Flooring the root and each value costs at most 1024 / root and sqrt(n).
@@ -34,7 +34,7 @@ def test_known_classes_are_corrected_gently(seed: int, shift: int, young: bool) 
     if not young:
         seen[:] = rng.choice([0, 511, 512, 672_000], len(seen))
     taught, found = int(rng.integers(len(seen))), np.zeros(len(seen), np.int64)
-    _readout.choose_shifts(seen, taught, shift, found)
+    readout.choose_shifts(seen, taught, shift, found)
     assert found.tolist() == naive.shifts(seen.tolist(), taught, shift, batched=False)
     assert found[taught] == shift
     if young:
@@ -49,7 +49,7 @@ def test_delta_rule(seed: int) -> None:
     f = rng.choice([0, 1, 40, 1024], n).astype(np.int16)
     store = rng.choice([32767, -32768, 300, -5], (classes, n)).astype(np.int16)
     y = np.zeros(classes, np.int32)
-    _readout.read_scores(store, f, y)
+    readout.read_scores(store, f, y)
     assert y.tolist() == ((store.astype(int) >> 8) @ f.astype(int)).tolist()
     lanes = np.array(naive.splitmix_lanes(seed, 0, 64), np.uint32)
     states = [int(s) for s in lanes]
@@ -65,7 +65,7 @@ def test_delta_rule(seed: int) -> None:
                 states[i % 64] = naive.xorshift(states[i % 64])
                 step = (e * int(f[i]) + states[i % 64] % 2**shift) >> shift
                 want[k, i] = naive.clip(int(want[k, i]) + step, -32768, 32767)
-    _readout.delta_rule(y, label, target, f, store, lanes, shifts, dead)
+    readout.delta_rule(y, label, target, f, store, lanes, shifts, dead)
     assert (store == want).all()
     assert lanes.tolist() == states
 
@@ -82,7 +82,7 @@ def test_memory_is_an_even_sample_of_what_was_offered() -> None:
         for value in range(100):
             # A number from 1 to 100, as features that are kept or not.
             f = (500 * ((value + 1) >> bits & 1)).astype(np.int16)
-            _readout.remember(f, 1, slots, seen, lanes)
+            readout.remember(f, 1, slots, seen, lanes)
         for value in slots[1, :, 0]:
             kept[value - 1] += 1
     assert seen.tolist() == [0, 100]
@@ -91,6 +91,6 @@ def test_memory_is_an_even_sample_of_what_was_offered() -> None:
     assert kept.min() > 64 - 5 * 7.3
     assert kept.max() < 64 + 5 * 7.3
     past = np.zeros(7, np.int16)
-    assert _readout.recall(slots, seen, past, lanes) == 1
+    assert readout.recall(slots, seen, past, lanes) == 1
     assert ((past > 0) << bits).sum() in slots[1, :, 0]
-    assert _readout.recall(slots, np.zeros(2, np.int64), past, lanes) == -1
+    assert readout.recall(slots, np.zeros(2, np.int64), past, lanes) == -1

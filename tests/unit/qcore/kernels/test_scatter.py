@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import scatter as _scatter
+from spikewire.qcore.kernels import scatter
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -29,7 +29,7 @@ def test_scatter_conv(seed: int, stride: int, kernel: int, pad: int, n: int) -> 
         spikes = np.ascontiguousarray(spikes[np.lexsort(spikes.T[[0, 2, 1]])])
     found = np.zeros((rows, columns, c_out), np.int16)
     flipped = np.ascontiguousarray(weights[:, :, ::-1])
-    operations = _scatter.scatter_conv(spikes, 0, n, flipped, found, stride, pad, pad)
+    operations = scatter.scatter_conv(spikes, 0, n, flipped, found, stride, pad, pad)
     wanted, expected = naive.drive(
         [tuple(map(int, s)) for s in spikes], weights, found.shape, stride, (pad, pad)
     )
@@ -41,12 +41,12 @@ def test_255_largest_spikes_do_not_overflow_the_drive() -> None:
     weights = np.full((1, 1, 1, 16), -128, np.int8)
     spikes = np.zeros((255, 3), np.int16)
     drive = np.zeros((1, 1, 16), np.int16)
-    _scatter.scatter_conv(spikes, 0, 255, weights, drive, 1, 0, 0)
+    scatter.scatter_conv(spikes, 0, 255, weights, drive, 1, 0, 0)
     assert (drive == -128 * 255).all()
     spill = np.zeros(16, np.int32)
-    _scatter.flush_drive(drive.reshape(-1), spill)
-    _scatter.scatter_conv(spikes, 0, 255, weights, drive, 1, 0, 0)
-    _scatter.flush_drive(drive.reshape(-1), spill)
+    scatter.flush_drive(drive.reshape(-1), spill)
+    scatter.scatter_conv(spikes, 0, 255, weights, drive, 1, 0, 0)
+    scatter.flush_drive(drive.reshape(-1), spill)
     assert (spill == -128 * 510).all()
     assert not drive.any()
 
@@ -60,7 +60,7 @@ def test_scatter_dense_is_a_convolution_over_the_whole_map(seed: int, n: int) ->
     spikes = rng.integers(0, [c_in, rows, columns], (n, 3)).astype(np.int16)
     found = np.zeros(outputs, np.int16)
     flat = np.ascontiguousarray(weights[:, :, ::-1]).reshape(-1, outputs)
-    _scatter.scatter_dense(spikes, 0, n, flat, found, rows, columns)
+    scatter.scatter_dense(spikes, 0, n, flat, found, rows, columns)
     wanted, _ = naive.drive(
         [tuple(map(int, s)) for s in spikes], weights, (1, 1, outputs), 1, (0, 0)
     )
@@ -73,7 +73,7 @@ def test_gather_lists_every_spike_in_memory_order(seed: int) -> None:
     rng = np.random.default_rng(seed)
     fired = (rng.random(rng.integers(1, 6, 3)) < 0.3).astype(np.int8)
     spikes = np.zeros((fired.size, 3), np.int16)
-    n = _scatter.gather(fired, spikes)
+    n = scatter.gather(fired, spikes)
     y, x, c = np.nonzero(fired)
     assert spikes[:n].tolist() == np.stack([c, y, x], 1).tolist()
 
@@ -84,7 +84,7 @@ def test_gather_counts_lists_each_spike_as_often_as_it_counts(seed: int) -> None
     rng = np.random.default_rng(seed)
     counts = rng.choice([0, 0, 0, 1, 2, 5, 121], rng.integers(1, 6, 3)).astype(np.int8)
     spikes = np.zeros((int(counts.sum()) + 1, 3), np.int16)
-    n = _scatter.gather_counts(counts, spikes)
+    n = scatter.gather_counts(counts, spikes)
     wanted = [[c, y, x] for (y, x, c), k in np.ndenumerate(counts) for _ in range(k)]
     assert spikes[:n].tolist() == wanted
 
@@ -96,6 +96,6 @@ def test_flush_drive(seed: int, n: int) -> None:
     drive = rng.choice([-32640, 32640, 0, *rng.integers(-32640, 32640, 4)], n).astype(np.int16)
     spill = rng.integers(-(2**30), 2**30, n).astype(np.int32)
     wanted = [int(a) + int(b) for a, b in zip(drive, spill, strict=True)]
-    _scatter.flush_drive(drive, spill)
+    scatter.flush_drive(drive, spill)
     assert spill.tolist() == wanted
     assert not drive.any()

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import trace as _trace
+from spikewire.qcore.kernels import trace
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -29,7 +29,7 @@ def test_traces(seed: int, slow: int, q_bits: int, p_bits: int) -> None:
         for q, p, z in zip(Q, P, s, strict=True)
     ]
     before = Q.copy(), P.copy()
-    changed = _trace.advance_traces(s, Q, P, kick, 3, slow, rail, lift)
+    changed = trace.advance_traces(s, Q, P, kick, 3, slow, rail, lift)
     assert Q.max() <= rail
     assert P.max() < 2**p_bits
     assert [(int(q), int(p)) for q, p in zip(Q, P, strict=True)] == wanted
@@ -40,12 +40,12 @@ def test_traces_stay_in_their_widths_and_go_back_to_rest() -> None:
     Q, P, on, off = (np.zeros(64, t) for t in (np.int16, np.int16, np.int8, np.int8))
     on[:] = 1
     for _ in range(2000):
-        _trace.advance_traces(on, Q, P, 120, 3, 5, 1023, 2)
+        trace.advance_traces(on, Q, P, 120, 3, 5, 1023, 2)
         assert Q.max() < 2**10
         assert P.max() < 2**12
     assert 953 <= Q[0] <= 960
     for _ in range(2000):
-        _trace.advance_traces(off, Q, P, 120, 3, 5, 1023, 2)
+        trace.advance_traces(off, Q, P, 120, 3, 5, 1023, 2)
     assert Q[0] == 0
     assert P[0] < 2**5
 
@@ -58,5 +58,5 @@ def test_features(seed: int, slow: int) -> None:
     F = rng.choice([0, 1, 32767, *rng.integers(0, 32768, 5)], n).astype(np.int16)
     s = rng.choice([0, 1, 9, 121], n).astype(np.int8)
     wanted = [naive.feature(int(f), int(z), 512, slow) for f, z in zip(F, s, strict=True)]
-    _trace.advance_features(s, F, 512, slow)
+    trace.advance_features(s, F, 512, slow)
     assert F.tolist() == wanted

@@ -16,11 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore import KERNELS
-from spikewire.qcore.kernels import binning as _binning
-from spikewire.qcore.kernels import local_learning as _local
-from spikewire.qcore.kernels import neuron as _neuron
-from spikewire.qcore.kernels import readout as _readout
-from spikewire.qcore.kernels import trace as _trace
+from spikewire.qcore.kernels import binning, local_learning, readout, trace
+from spikewire.qcore.kernels import neuron as neuron_kernels
 from tests.reference import kernels as naive
 from tests.unit.qcore.kernels.test_integers import called_kernels
 
@@ -74,7 +71,7 @@ def test_every_kernel_has_a_test_against_a_twin_on_drawn_inputs() -> None:
 @given(st.integers(1, 2**62) | st.integers(1, 2**31).map(lambda root: root * root))
 @FEW
 def test_square_root(value: int) -> None:
-    assert _readout.square_root(value) == math.isqrt(value)
+    assert readout.square_root(value) == math.isqrt(value)
 
 
 @given(SEEDS, st.integers(1, 5), st.integers(1, 4), st.integers(1, 30))
@@ -92,7 +89,7 @@ def test_memory(seed: int, places: int, classes: int, offers: int) -> None:
         f = rng.choice([0, 3, 4, 508, 511, 512, 1024], n).astype(np.int16)
         f[rng.integers(n)] = 7
         k = int(rng.integers(classes))
-        _readout.remember(f, k, slots, seen, lanes)
+        readout.remember(f, k, slots, seen, lanes)
         row = naive.remembered([int(v) for v in f])
         count[k] += 1
         if len(kept[k]) < places:
@@ -102,7 +99,7 @@ def test_memory(seed: int, places: int, classes: int, offers: int) -> None:
             if state % count[k] < places:
                 kept[k][state % count[k]] = row
         past = np.zeros(n, np.int16)
-        was = _readout.recall(slots, seen, past, lanes)
+        was = readout.recall(slots, seen, past, lanes)
         known = [c for c in range(classes) if count[c]]
         state = naive.xorshift(state)
         wanted = known[state % len(known)]
@@ -126,14 +123,14 @@ def test_binning(seed: int, tick_us: int) -> None:
     origin, first = int(rng.integers(0, 2**40)), int(rng.integers(0, 2**31))
     t = origin + np.sort(rng.integers(0, 2**33, n))
     x, y = (rng.integers(0, size, n).astype(np.uint16) for size in (width, height))
-    binned = _binning.bin_events(
+    binned = binning.bin_events(
         t, x, y, np.zeros(n, np.uint8), sensor_size=(width, height), input_size=(columns, rows),
         origin_us=origin, origin_tick=first, tick_us=tick_us,
     )  # fmt: skip
     assert binned.tick.tolist() == [first + (int(v) - origin) // tick_us for v in t]
     assert binned.x.tolist() == [int(v) * columns // width for v in x]
     assert binned.y.tolist() == [int(v) * rows // height for v in y]
-    _binning._bin(t, x, y, origin, first, tick_us, np.arange(width), np.arange(height),
+    binning._bin(t, x, y, origin, first, tick_us, np.arange(width), np.arange(height),
                   binned.tick, binned.x, binned.y)  # fmt: skip
     assert binned.x.tolist() == x.tolist()
 
@@ -144,7 +141,7 @@ def test_binning(seed: int, tick_us: int) -> None:
 def neuron(**rows: int) -> tuple[Any, ...]:
     table = np.zeros((8, 1), np.int32)
     for name, value in rows.items():
-        table[getattr(_neuron, name)] = value
+        table[getattr(neuron_kernels, name)] = value
     return (*(np.zeros((1, 1), np.int32) for _ in range(3)), table)
 
 
@@ -157,7 +154,7 @@ def test_currents_and_membranes_stop_at_both_rails(sign: int, spilled: int, expo
         drive = np.full((1, 1), sign * 32640 * (1 - spilled), np.int16)
         spill = np.full((1, 1), sign * (2**30) * spilled, np.int32)
         before = int(u[0, 0]), int(v[0, 0])
-        _neuron.integrate(drive, spill, u, v, table, exponent, spilled)
+        neuron_kernels.integrate(drive, spill, u, v, table, exponent, spilled)
         total = sign * (2**30 if spilled else 32640)
         assert (int(u[0, 0]), int(v[0, 0])) == naive.integrate(
             *before, total, 4096, 4096, 0, exponent
@@ -172,7 +169,9 @@ def test_currents_and_membranes_stop_at_both_rails(sign: int, spilled: int, expo
 def test_the_largest_bias_stops_at_the_rails(bias: int) -> None:
     u, v, _, table = neuron(KEEP_U=4096, KEEP_V=4096, BIAS=bias)
     u[:] = v[:] = int(np.sign(bias)) * RAIL
-    _neuron.integrate(np.zeros((1, 1), np.int16), np.zeros((1, 1), np.int32), u, v, table, 0, 0)
+    neuron_kernels.integrate(
+        np.zeros((1, 1), np.int16), np.zeros((1, 1), np.int32), u, v, table, 0, 0
+    )
     assert int(v[0, 0]) == int(np.sign(bias)) * RAIL
 
 
@@ -180,23 +179,25 @@ def test_the_refractory_trace_stops_at_its_rails() -> None:
     fired, activation = (np.zeros((1, 1), np.int8) for _ in range(2))
     _, v, r, table = neuron(THRESHOLD=-RAIL, KEEP_R=4095, KICK_R=RAIL)
     v[:] = RAIL
-    _neuron.fire_refractory(v, r, table, fired)
+    neuron_kernels.fire_refractory(v, r, table, fired)
     assert r[0, 0] == RAIL
-    table[_neuron.THRESHOLD] = -3 * RAIL
-    _neuron.fire_refractory(v, r, table, fired)
+    table[neuron_kernels.THRESHOLD] = -3 * RAIL
+    neuron_kernels.fire_refractory(v, r, table, fired)
     assert (r[0, 0], fired[0, 0]) == (RAIL, 1)
     for bits in range(1, 9):
         r[:] = 0
-        table[_neuron.THRESHOLD] = -3 * RAIL
-        table[_neuron.KICK_R] = RAIL - 1
+        table[neuron_kernels.THRESHOLD] = -3 * RAIL
+        table[neuron_kernels.KICK_R] = RAIL - 1
         for _ in range(4):
-            _neuron.fire_coarse(v, r, table, fired, bits)
+            neuron_kernels.fire_coarse(v, r, table, fired, bits)
             assert fired[0, 0] == 1
         assert r[0, 0] == 2**bits - 1
         # The largest trace times the largest kick stays inside 32 bits.
-        table[_neuron.THRESHOLD] = 1
+        table[neuron_kernels.THRESHOLD] = 1
         v[:] = -RAIL
-        _neuron.activate(v, r, table, activation, 20, 127, _neuron.RESET_REFRACTORY, bits)
+        neuron_kernels.activate(
+            v, r, table, activation, 20, 127, neuron_kernels.RESET_REFRACTORY, bits
+        )
         over = -RAIL - (2**bits - 1) * (RAIL - 1) // 2 ** (bits - 1) - 1
         assert activation[0, 0] == max(0, over // 2**20 + 64)
         v[:] = RAIL
@@ -209,7 +210,7 @@ def test_a_coarse_refractory_trace_halves_its_kick_and_then_lets_go(bits: int) -
     v[:] = 1001
     taken = []
     for _ in range(12):
-        _neuron.fire_coarse(v, r, table, fired, bits)
+        neuron_kernels.fire_coarse(v, r, table, fired, bits)
         taken.append(int(r[0, 0]) * 1000 // 2 ** (bits - 1))
         v[:] = 0
     assert taken[0] == 1000
@@ -232,7 +233,7 @@ def test_a_trace_of_any_width_is_the_wide_one_more_coarsely(width: int) -> None:
         kick = 120 * 2**bits // 2**10
         ends[bits] = []
         for s in spikes:
-            _trace.advance_traces(np.array([s], np.int8), Q, P, kick, 3, 3, 2**bits - 1, 0)
+            trace.advance_traces(np.array([s], np.int8), Q, P, kick, 3, 3, 2**bits - 1, 0)
             ends[bits].append((int(Q[0]), int(P[0])))
     coarse, fine = (np.array(ends[b]) / 2**b for b in (width, 15))
     # At the least a tick costs Q one step by rounding, and P up to 2**3 - 1 steps of lag.
@@ -245,11 +246,11 @@ def test_counts_drive_a_trace_to_its_rail_and_no_further(bits: int) -> None:
     Q, P = np.zeros(1, np.int16), np.zeros(1, np.int16)
     most = np.array([121], np.int8)
     for _ in range(300):
-        _trace.advance_traces(most, Q, P, 120 * 2**bits // 2**10, 3, 3, 2**bits - 1, 15 - bits)
+        trace.advance_traces(most, Q, P, 120 * 2**bits // 2**10, 3, 3, 2**bits - 1, 15 - bits)
     assert Q[0] == 2**bits - 1
     assert 0 <= (int(Q[0]) << (15 - bits)) - P[0] < 2**3
     F = np.array([32767], np.int16)
-    _trace.advance_features(most, F, 4096, 10)
+    trace.advance_features(most, F, 4096, 10)
     assert F[0] == 32767
 
 
@@ -258,5 +259,7 @@ def test_errors_come_back_clipped_to_eight_bits(sign: int) -> None:
     G = np.full((8, 1), sign * 127, np.int8)
     found = np.zeros(1, np.int8)
     inside = np.array([5], np.int8)
-    _local.local_delta(G, np.full(8, 127, np.int32), inside, found, np.zeros(1, np.int32), 0, 63)
+    local_learning.local_delta(
+        G, np.full(8, 127, np.int32), inside, found, np.zeros(1, np.int32), 0, 63
+    )
     assert found[0] == sign * 127

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore import Prototypes
-from spikewire.qcore.kernels import metric as _metric
+from spikewire.qcore.kernels import metric
 from spikewire.qcore.kernels.random import fill_lanes
 from tests.reference.prototypes import NaivePrototypes, folded
 
@@ -28,7 +28,7 @@ def test_features_are_folded_as_by_the_twin(
     f = np.random.default_rng(draw).integers(-1024, 1025, n).astype(np.int16)
     x = np.full(size, 7, np.int32)
     maps = np.array(shapes, np.int64).reshape(len(shapes), 3)
-    _metric.fold(f, maps, seed, x)
+    metric.fold(f, maps, seed, x)
     assert x.tolist() == folded(f.tolist(), shapes, seed, size)
 
 
@@ -48,23 +48,23 @@ def test_examples_and_answers_equal_the_twin(
     for _ in range(lessons):
         x = rng.integers(-(2**bits), 2**bits, size).astype(np.int32)
         label = int(rng.integers(classes))
-        _metric.add_example(x, label, sums, counts, moment, registers, lanes, scratch)
+        metric.add_example(x, label, sums, counts, moment, registers, lanes, scratch)
         twin.learn(x.tolist(), label)
     assert sums.tolist() == twin.sums
     assert counts.tolist() == twin.counts
     assert moment.tolist() == [twin.moment[i][j] for i, j in twin.pairs()]
-    assert registers[_metric.SHIFT] == twin.shift
+    assert registers[metric.SHIFT] == twin.shift
     assert lanes.tolist() == twin.lanes
-    ridge = _metric.ridge_of(moment, size)
+    ridge = metric.ridge_of(moment, size)
     assert ridge == twin.ridge()
     weights, offsets = np.zeros((classes, size), np.int32), np.zeros(classes, np.int64)
     sweeps = int(rng.integers(1, 6))
-    _metric.solve(sums, counts, moment, ridge, sweeps, weights, offsets, scratch)
+    metric.solve(sums, counts, moment, ridge, sweeps, weights, offsets, scratch)
     wanted = twin.solve(ridge, sweeps)
     assert (weights.tolist(), offsets.tolist()) == wanted
     y = np.zeros(classes, np.int64)
     x = rng.integers(-(2**bits), 2**bits, size).astype(np.int32)
-    _metric.compare(x, counts, weights, offsets, y)
+    metric.compare(x, counts, weights, offsets, y)
     assert y.tolist() == twin.compare(x.tolist(), *wanted)
 
 
@@ -74,14 +74,14 @@ def test_the_rails_hold() -> None:
     counts, moment = np.array([2**40]), np.array([32766, -32766, 32766], np.int16)
     registers, lanes = np.array([40, 0]), np.full(64, 1, np.uint32)
     x = np.array([2**20 - 1, -(2**20) + 1], np.int32)
-    _metric.add_example(x, 0, sums, counts, moment, registers, lanes, np.zeros(2, np.int64))
+    metric.add_example(x, 0, sums, counts, moment, registers, lanes, np.zeros(2, np.int64))
     assert sums.tolist() == [[2**31 - 1, -(2**31) + 1]]
     assert np.abs(moment.astype(np.int64)).max() <= 32767
     # A moment of no metric: off the diagonal more than on it. Weights stop at their rails.
     moment[:] = (0, 32767, 0)
     sums[:], counts[:] = (2**20, 2**20), 1
     weights, offsets = np.zeros((1, 2), np.int32), np.zeros(1, np.int64)
-    _metric.solve(sums, counts, moment, 1, 50, weights, offsets, np.zeros(2, np.int64))
+    metric.solve(sums, counts, moment, 1, 50, weights, offsets, np.zeros(2, np.int64))
     assert np.abs(weights.astype(np.int64)).max() == 2**31 - 1
 
 

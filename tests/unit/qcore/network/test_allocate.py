@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels import local_learning as _local
+from spikewire.qcore.kernels import local_learning
 from tests.unit.qcore.network.test_network import build, draw
 
 
@@ -55,7 +55,7 @@ def test_an_error_of_any_width_covers_the_same_range(bits: int) -> None:
     for width in (bits, 6):
         L = build(widths={"error": width}, learning={"dead_zone": 0}).state.layers[0]
         error, mean = np.zeros_like(y), np.zeros_like(y)
-        _local.local_error(
+        local_learning.local_error(
             y, mean, -1, L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL], L[at.DEAD_ZONE],
             error,
         )  # fmt: skip
@@ -90,7 +90,7 @@ def test_gradients_keep_their_scale_at_every_width_of_the_trace(p: int) -> None:
         g = np.zeros((1, 1, 1, 1), np.int32)
         # A trace at half its range.
         trace = np.full((1, 1, 1), 2 ** (width - 1), np.int16)
-        _local.conv_gradient(delta, trace, g, 1, 0, 0, L[at.TRACE_SHIFT])
+        local_learning.conv_gradient(delta, trace, g, 1, 0, 0, L[at.TRACE_SHIFT])
         sums[width] = int(g[0, 0, 0, 0])
     assert sums[p] == sums[12] == 100 * 2 ** (11 - 5)
 

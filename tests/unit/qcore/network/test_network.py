@@ -219,9 +219,9 @@ def _none() -> BinnedEvents:
 
 
 def _register(name: str) -> int:
-    from spikewire.qcore.kernels import layout as _layout
+    from spikewire.qcore.kernels import layout
 
-    return int(getattr(_layout, name))
+    return int(getattr(layout, name))
 
 
 def test_a_new_class_leaves_the_old_ones_as_they_were() -> None:
