@@ -37,7 +37,7 @@ FIRST = (
     DOCUMENT.format("README.md"),
     DOCUMENT.format("docs/recordings.md"),
     DOCUMENT.format("docs/preset.md"),
-    "tests/unit/apps/gesture/test_gesture.py",
+    "tests/unit/apps/gesture/test_command.py",
     DOCUMENT.format("docs/training.md"),
     DOCUMENT.format("docs/gesture.md"),
     "tests/integration/apps/test_decode_bench.py",
