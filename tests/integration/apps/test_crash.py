@@ -21,5 +21,6 @@ def test_killed_services_go_on_from_whole_checkpoints() -> None:
     assert told.returncode == 0, told.stdout + told.stderr
     report = json.loads(told.stdout)
     assert report["with_new_checkpoint"] >= 2
+    assert report["during_a_write"] >= 1
     assert report["disk"]["full"]["failures"] > 0
     assert "File exists" in report["disk"]["unwritable"]["error"]

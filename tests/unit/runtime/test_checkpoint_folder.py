@@ -261,7 +261,7 @@ async def test_a_service_does_not_listen_before_its_folder_is_its_own(
 
     async def refused(network: Any, why: str) -> None:
         other = service(network)
-        with pytest.raises(CheckpointError, match=why):
+        with pytest.raises(CheckpointError, match=why), trio.fail_after(10):
             await other.serve(signals=False)
         assert other.addresses == ()
 
