@@ -117,7 +117,7 @@ def dashboard(
     served = _service(source, network, own)
     usual = own.port is not None or served.settings.port != 0
     with log_to_stderr("warning", "text"):
-        trio.run(_serve_both, served, _Page(page, as_json, beside=not usual))
+        trio.run(_serve_both, served, _Page(page, as_json, other_port=not usual))
     for summary in served.summaries():
         for lost in (summary.checkpoint_error, summary.recording_error):
             if lost is not None:
@@ -131,7 +131,7 @@ class _Page:
 
     options: PageOptions
     as_json: bool
-    beside: bool = False  # the service is ours, and not where other commands look for one
+    other_port: bool = False  # the service is ours, and not where other commands look for one
 
     async def serve(self, service: ServiceAddress) -> None:
         """Serve it until cancelled, and say where it is."""
@@ -163,7 +163,7 @@ class _Page:
             out.print(f"port {DASHBOARD_PORT} is in use; another one was taken", markup=False)
         out.print(f"dashboard at [link={address}]{address}[/]", soft_wrap=True)
         out.print(f"showing the service at {service}; Ctrl-C ends", markup=False, soft_wrap=True)
-        if self.beside:
+        if self.other_port:
             out.print(other_port_hint(str(service)), markup=False, soft_wrap=True)
 
 

@@ -56,7 +56,7 @@ class AsgiServer:
         from hypercorn.config import Config
         from hypercorn.trio.worker_context import WorkerContext
 
-        self._app = ASGIWrapper(_calm(app))
+        self._app = ASGIWrapper(quiet_protocol_errors(app))
         self._config = Config()
         self._config.accesslog = None
         self._config.errorlog = log
@@ -165,7 +165,7 @@ class _Peer:
 _PEER: ContextVar[_Peer] = ContextVar("peer")
 
 
-def _calm(app: Any) -> Any:
+def quiet_protocol_errors(app: Any) -> Any:
     """Keep out of the log how a peer broke the protocol while it was answered.
 
     Hypercorn answers a broken handshake, and then lets the application answer again.
@@ -173,14 +173,14 @@ def _calm(app: Any) -> Any:
     from h11 import LocalProtocolError as HttpError
     from wsproto.utilities import LocalProtocolError as WebSocketError
 
-    async def calm(scope: Any, receive: Any, send: Any) -> None:
+    async def quiet(scope: Any, receive: Any, send: Any) -> None:
         try:
             with _PEER.get().answered():
                 await app(scope, receive, send)
         except (HttpError, WebSocketError) as error:
             log.info("a peer broke the protocol: %s", error)
 
-    return calm
+    return quiet
 
 
 def address_of(host: str, listener: trio.SocketListener) -> str:

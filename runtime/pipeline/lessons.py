@@ -56,7 +56,7 @@ class Lessons:
         self.last: Lesson | None = None
         self._broker, self._facts = broker, facts
         self._kept: deque[tuple[Lesson, Any]] = deque(maxlen=keep)
-        self._told_updates: int | None = None
+        self._reported_updates: int | None = None
 
     @property
     def label(self) -> str | None:
@@ -104,14 +104,14 @@ class Lessons:
         """Publish while the network learns, until cancelled."""
         while True:
             await trio.sleep(_TELL_EVERY_S)
-            if self._facts()["updates"] != self._told_updates:
+            if self._facts()["updates"] != self._reported_updates:
                 self.publish()
 
     def publish(self) -> None:
         """Publish the state of learning."""
         facts = self._facts()
-        told = facts["updates"] if self._told_updates is None else self._told_updates
-        self._told_updates = facts["updates"]
+        reported = facts["updates"] if self._reported_updates is None else self._reported_updates
+        self._reported_updates = facts["updates"]
         self._broker.publish(
             "learning",
             {
@@ -119,7 +119,7 @@ class Lessons:
                 "on": facts["on"],
                 "label": self.label,
                 "updates": facts["updates"],
-                "updated": facts["updates"] - told,
+                "updated": facts["updates"] - reported,
                 "lessons": self.count,
                 "lesson": self._lesson(facts["updates"]),
                 "undo": self.undoable,

@@ -158,7 +158,7 @@ class Previews:
         self._broker, self._network, self._per_s = broker, network, per_s
         self._picture: Picture | None = None
         self._facts: dict[str, int] = {}
-        self._told: tuple[int, int] | None = None  # segment and time of the last picture's end
+        self._last_end: tuple[int, int] | None = None  # segment and time of the last picture's end
         self._raster: Raster | None = None
 
     async def run(self) -> None:
@@ -176,7 +176,9 @@ class Previews:
         kept = self._picture
         if kept is None or kept.size != picture.size or self._facts["segment"] != segment:
             self._picture = picture
-            since = self._told[1] if self._told and self._told[0] == segment else start_us
+            since = (
+                self._last_end[1] if self._last_end and self._last_end[0] == segment else start_us
+            )
             self._facts = {"since": since}
         else:
             kept.join(picture)
@@ -194,7 +196,7 @@ class Previews:
             _, rows, columns = counts.shape
             off, on = np.minimum(counts, 255).astype(np.uint8)
             facts = self._facts
-            self._told = (facts["segment"], facts["t_us"])
+            self._last_end = (facts["segment"], facts["t_us"])
             self._broker.publish(
                 "events",
                 {

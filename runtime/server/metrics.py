@@ -43,42 +43,44 @@ class Collector:
 
         service, pipelines = self._service, self._service.pipelines
 
-        def by_pipeline(kind: Any, name: str, told: str, value: Callable[[Pipeline], float]) -> Any:
-            family = kind(f"spikewire_{name}", told, labels=["pipeline"])
+        def by_pipeline(kind: Any, name: str, text: str, value: Callable[[Pipeline], float]) -> Any:
+            family = kind(f"spikewire_{name}", text, labels=["pipeline"])
             for label, pipeline in pipelines.items():
                 family.add_metric([label], value(pipeline))
             return family
 
         def by_name(
-            name: str, told: str, label: str, counts: Callable[[Pipeline], Mapping[str, int]]
+            name: str, text: str, label: str, counts: Callable[[Pipeline], Mapping[str, int]]
         ) -> Any:
-            family = CounterMetricFamily(f"spikewire_{name}", told, labels=["pipeline", label])
+            family = CounterMetricFamily(f"spikewire_{name}", text, labels=["pipeline", label])
             for pipeline_name, pipeline in pipelines.items():
                 for key, count in counts(pipeline).items():
                     family.add_metric([pipeline_name, str(key)], int(count))
             return family
 
-        for name, told, value in _COUNTERS:
-            yield by_pipeline(CounterMetricFamily, name, told, value)
-        for name, told, value in _GAUGES:
-            yield by_pipeline(GaugeMetricFamily, name, told, value)
+        for name, text, value in _COUNTERS:
+            yield by_pipeline(CounterMetricFamily, name, text, value)
+        for name, text, value in _GAUGES:
+            yield by_pipeline(GaugeMetricFamily, name, text, value)
         yield by_name("dropped_events", "Events lost.", "reason", lambda p: p.input_queue.drops)
         yield by_name("source", "The source's counters.", "name", lambda p: p.source.counters)
-        refused = CounterMetricFamily("spikewire_refused", "Who was refused.", labels=["what"])
-        for what, count in (
+        refused = CounterMetricFamily(
+            "spikewire_refused", "Refused peers and requests, by reason.", labels=["what"]
+        )
+        for reason, count in (
             ("connections", service.refused),
             ("handshakes", service.refused_handshakes),
             ("strangers", service.admission.dropped_strangers),
             ("tokens", service.admission.refused_tokens),
             ("requests", service.refused_requests),
         ):
-            refused.add_metric([what], count)
+            refused.add_metric([reason], count)
         yield refused
-        for name, told, gauge in (
+        for name, text, gauge in (
             ("connections", "Open connections.", service.connections),
             ("up", "Whether the service is well.", int(health(service)[0])),
         ):
-            yield GaugeMetricFamily(f"spikewire_{name}", told, value=gauge)
+            yield GaugeMetricFamily(f"spikewire_{name}", text, value=gauge)
         family = HistogramMetricFamily(
             "spikewire_latency_seconds",
             "From the arrival of a result's last packet to its publication.",
@@ -188,14 +190,14 @@ def make_app(service: MonitoredService) -> Any:
     async def healthz(request: Request) -> Response:
         if foreign(request):
             return PlainTextResponse(_OTHER_NAME, 421)
-        well, told = health(service)
+        well, body = health(service)
         # What keeps a service alive often cannot bring a token: it learns whether all is well, and
         # no more. That is no refusal; a wrong token is one.
         if service.settings.wants_token and (
             "authorization" not in request.headers or not admitted(request)
         ):
-            told = {"ok": well}
-        return JSONResponse(told, status_code=200 if well else 503)
+            body = {"ok": well}
+        return JSONResponse(body, status_code=200 if well else 503)
 
     return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz)])
 

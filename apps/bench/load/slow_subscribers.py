@@ -29,7 +29,7 @@ class SlowSubscriber:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._socket.connect((host, port))
         for message in (
-            {"type": "hello", "protocol": 1, "client": "deaf"},
+            {"type": "hello", "protocol": 1, "client": "stalled"},
             {"type": "subscribe", "topics": ["result"]},
         ):
             body = msgspec.msgpack.encode(message)
@@ -80,12 +80,12 @@ async def main(host: str, port: int, healthy: int, stalled: int) -> None:
             ready = trio.Event()
             nursery.start_soon(_healthy, host, port, ready, mine)
             await ready.wait()
-        stuck = [await trio.to_thread.run_sync(SlowSubscriber, host, port) for _ in range(stalled)]
+        slow = [await trio.to_thread.run_sync(SlowSubscriber, host, port) for _ in range(stalled)]
         print(json.dumps({"type": "subscribed"}), flush=True)
         await trio.to_thread.run_sync(sys.stdin.readline)
         nursery.cancel_scope.cancel()
     last = max(mine["last"] for mine in people)
-    ends = [await trio.to_thread.run_sync(subscriber.read_out, last) for subscriber in stuck]
+    ends = [await trio.to_thread.run_sync(subscriber.read_out, last) for subscriber in slow]
     ages = sorted(age for mine in people for age in mine.pop("ages"))
     whole = sum(mine["got"] == mine["last"] - mine["first"] + 1 for mine in people)
     report = {

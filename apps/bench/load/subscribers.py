@@ -107,7 +107,7 @@ def _print(report: dict[str, Any]) -> None:
         table.add_row(name, whole, *ages, f"{row['memory_grown_mb']} MB")
     out.print(table)
     out.print(
-        f"p99 {report['p99_ratio']:g} times that without the deaf ones (wanted: at most "
+        f"p99 {report['p99_ratio']:g} times that without the stalled ones (wanted: at most "
         f"{MOST_RATIO:g}); those lost {report['lost_by_deaf']:,} messages, the service counted "
         f"{report['counted_by_service']:,}"
     )
