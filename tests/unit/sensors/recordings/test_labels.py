@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,18 @@ def test_wrong_label_files_are_refused(text: str, says: str, tmp_path: Path) -> 
     path.write_text(text)
     with pytest.raises(SensorError, match=says):
         read_labels(path)
+
+
+def test_a_file_without_lines_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(b"1," * 10_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SensorError, match="line 1 has more than"):
+            read_labels(path)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_names_are_written_as_text(tmp_path: Path) -> None:
