@@ -12,6 +12,7 @@ import numpy as np
 
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events
+from spikewire.sensors.recordings.labels import check_name
 from spikewire.sensors.recordings.recording import open_recording
 
 NMNIST_US = 300_000
@@ -33,6 +34,11 @@ class Sample:
     start_us, stop_us
         The stretch in the recording's own microseconds, [start, stop); None for its first event
         and for its end.
+
+    Raises
+    ------
+    SensorError
+        If ``label`` cannot be the name of a class.
     """
 
     path: Path
@@ -40,6 +46,9 @@ class Sample:
     subject: str | None = None
     start_us: int | None = None
     stop_us: int | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.label, f"{self.path}: the class's name")
 
 
 class Dataset:

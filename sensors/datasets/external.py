@@ -13,6 +13,7 @@ from spikewire.sensors.datasets.layouts import in_order
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events, check_events
 from spikewire.sensors.formats.numpy_arrays import fields_of, to_events
+from spikewire.sensors.recordings.labels import check_name
 
 
 class Shaped(Protocol):
@@ -97,6 +98,8 @@ def wrap_dataset(
     if known is not None:
         # "0 - zero" and the like are names, too.
         names = [str(name) for name in known]
+        for name in names:
+            check_name(name, "The name of a class of the data set")
     samples = []
     title = type(source).__name__
     for index in range(len(source)):

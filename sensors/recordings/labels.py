@@ -12,6 +12,7 @@ from typing import TextIO
 
 from spikewire._names import csv_field, csv_text, name_fault
 from spikewire.sensors.errors import SensorError
+from spikewire.sensors.recordings.whole_file import whole_file
 
 LONGEST_LINE = 4096
 """Most characters of a label file's line."""
@@ -77,12 +78,21 @@ def read_labels(path: str | Path) -> list[Label]:
 
 
 def write_labels(path: Path, labels: Iterable[tuple[str, int, int]]) -> None:
-    """Write a label file that :func:`read_labels` reads: class, start and stop of each stretch."""
+    """Write a label file that :func:`read_labels` reads: class, start and stop of each stretch.
+
+    It appears whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("class", "startTime_usec", "endTime_usec"))
     rows.writerows((csv_field(name), start, stop) for name, start, stop in labels)
-    path.write_text(text.getvalue(), encoding="utf-8")
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def _lines(file: TextIO, path: str | Path) -> Iterator[str]:

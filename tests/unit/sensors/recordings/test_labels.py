@@ -11,10 +11,12 @@ import pytest
 from spikewire.sensors import (
     Excerpt,
     Label,
+    Sample,
     SensorError,
     find_recordings,
     open_dataset,
     read_labels,
+    wrap_dataset,
     write_labels,
 )
 
@@ -76,6 +78,10 @@ def test_a_bad_name_is_refused_wherever_it_is_from(name: str, tmp_path: Path) ->
         Label(name, 0, 1)
     with pytest.raises(SensorError, match="the class's name"):
         Excerpt(tmp_path / "a.bin", label=name)
+    with pytest.raises(SensorError, match="the class's name"):
+        Sample(tmp_path / "a.bin", name)
+    with pytest.raises(SensorError, match="The name of a class of the data set"):
+        wrap_dataset([], classes=[name], size=(9, 9))
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "x" * 100])
