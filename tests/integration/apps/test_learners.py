@@ -64,8 +64,8 @@ def test_a_file_and_the_dashboard_are_refused_too(
     if where == "file":
         path = tmp_path / "s.toml"
         path.write_text(
-            f"[service]\nport = 0\n[pipelines.one]\nsource = 'sim:'\nmodel = 'gestures'\n"
-            f"checkpoint_folder = '{saved}'\n"
+            f"[service]\nport = 0\n[pipelines.one]\nmodel = 'gestures'\n"
+            f"source = 'sim:?duration=0.2&speed=max'\ncheckpoint_folder = '{saved}'\n"
         )
         code, says = run(["run", "--config", str(path), "--resume"]), "the model gestures is anot"
     else:
