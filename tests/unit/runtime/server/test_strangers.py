@@ -81,8 +81,9 @@ async def test_strangers_cannot_lock_a_client_out(fakes, running, autojump_clock
         # The oldest go first: the last to come is still there, and may say hello.
         await silent[-1].send_all(bytes(256 - len("half a hello")))
         assert (await hear(silent[-1]))[-1]["type"] == "error"
-        for stream in silent[:-8]:
-            assert await hear(stream) == []
+        with trio.fail_after(60):
+            for stream in silent[:-8]:
+                assert await hear(stream) == []
 
 
 async def test_a_hello_with_a_wrong_token_takes_no_client_s_place(fakes, running, autojump_clock):
@@ -116,7 +117,8 @@ async def test_a_hello_finds_its_place_taken_meanwhile(fakes, running, autojump_
         await trio.testing.wait_all_tasks_blocked()
         async with run.client():
             await late.send_all(HELLO)
-            assert (await hear(late))[-1]["code"] == "too_many_connections"
+            with trio.fail_after(60):
+                assert (await hear(late))[-1]["code"] == "too_many_connections"
         assert run.service.refused == 1
         await trio.testing.wait_all_tasks_blocked()
         assert run.service.connections == 0
