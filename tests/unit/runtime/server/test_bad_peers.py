@@ -1,5 +1,7 @@
 """Peers that break the protocol, or do not read, cost only themselves."""
 
+from contextlib import suppress
+
 import msgpack
 import pytest
 import trio
@@ -135,3 +137,16 @@ async def test_topics_that_do_not_exist_are_an_error(topics, more, says, fakes, 
         with pytest.raises(ProtocolError, match=says):
             await client.request("subscribe", topics=topics, **more)
         run.service.stop()
+
+
+async def test_a_peer_that_drips_a_message_has_no_more_time(fakes, running, autojump_clock):
+    async with running(fakes.Source(), frame_s=10) as run:
+        stream = run.connect()
+        await stream.send_all(HELLO + (1000).to_bytes(4, "big"))
+        began = trio.current_time()
+        with trio.move_on_after(100), suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(b"x")
+                await trio.sleep(3)
+        assert 10 <= trio.current_time() - began <= 20
+        assert (await hear(stream))[-1]["code"] == "frame_late"
