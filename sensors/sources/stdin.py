@@ -18,7 +18,7 @@ from spikewire.sensors.errors import SensorError, SourceError
 from spikewire.sensors.events import Deliver, Events, Packet, Policy, check_events, no_events
 from spikewire.sensors.formats.detect import HEAD, NAMES, Header, detect
 from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
-from spikewire.sensors.sources.spif import RESTART_US
+from spikewire.sensors.sources.spif_kernels import RESTART_US
 
 SUFFIXES: Mapping[str, str] = {"nmnist": ".bin", "aedat1": ".aedat"}
 """Formats that cannot be told by their content, and the name's end that tells them."""

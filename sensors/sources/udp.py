@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket
 import struct
 import time
@@ -30,6 +31,8 @@ DATAGRAM = 1 << 16
 BATCH = 256
 """Most datagrams taken per wake-up: bounds the time until the next await."""
 _MOST_UNREAD = 1 << 17
+_HELD_S = 0.1
+"""Events that may be wrong are delivered when no datagram has told so for this long."""
 
 
 class UdpSource:
@@ -81,7 +84,7 @@ class UdpSource:
         self.port = int(self._socket.getsockname()[1])
         self.name = f"udp://{host}:{self.port}"
         self.size = size
-        self._decoder = SpifDecoder(size)
+        self._decoder = SpifDecoder(size, hold=True)
         self._received: Counter[str] = Counter()
         self._kernel_drops = 0
 
@@ -108,10 +111,16 @@ class UdpSource:
         segment = 0
         with self._socket, self._counting_the_rest():
             while True:
-                await trio.lowlevel.wait_readable(self._socket)
+                waited = _HELD_S if self._decoder.holding else math.inf
+                with trio.move_on_after(waited) as silence:
+                    await trio.lowlevel.wait_readable(self._socket)
                 now = time.monotonic_ns()
+                if silence.cancelled_caught:
+                    runs = [(self._decoder.release(), False)]
+                else:
+                    runs = self._drain((now - began) // 1000)
                 packets = []
-                for events, restarted in self._drain((now - began) // 1000):
+                for events, restarted in runs:
                     segment += restarted
                     if len(events):
                         self._received["events"] += len(events)
@@ -133,6 +142,7 @@ class UdpSource:
         try:
             yield
         finally:
+            self._decoder.drop_held()
             with suppress(OSError):
                 for _ in range(_MOST_UNREAD):
                     self._socket.recv(DATAGRAM)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from spikewire import sensors
-from spikewire.sensors.sources.spif import REASONS, VERDICTS
+from spikewire.sensors.sources.spif import VERDICTS
+from spikewire.sensors.sources.spif_kernels import REASONS
 from tests.reference.formats import EVENTS, WRITERS
 from tests.robustness import flood, fuzz
 
