@@ -101,6 +101,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
     ("ticks", "Ticks computed.", lambda p: p.network_task.counters.ticks),
     ("results", "Results published.", lambda p: p.network_task.counters.results),
     ("updates", "Weight updates.", lambda p: p.network_task.counters.updates),
+    ("time_jumps", "Jumps of event time.", lambda p: p.network_task.counters.time_jumps),
     ("synaptic_operations", "Synaptic operations.", lambda p: p.network_task.counters.synaptic_ops),
     ("compute_seconds", "Time in kernels.", lambda p: p.network_task.counters.compute_ns / 1e9),
     ("lessons", "Lessons.", lambda p: p.network_task.teaching.lessons.count),

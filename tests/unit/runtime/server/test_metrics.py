@@ -48,6 +48,7 @@ async def test_metrics_are_what_the_service_did(fakes, serving):
     )
     assert float(values['spikewire_packets_total{pipeline="main"}']) == 1
     assert float(values['spikewire_events_total{pipeline="main"}']) > 90
+    assert float(values['spikewire_time_jumps_total{pipeline="main"}']) == 0
     results = float(values['spikewire_results_total{pipeline="main"}'])
     assert 5 <= results <= service.first.network_task.counters.results
     assert float(values['spikewire_latency_seconds_bucket{le="+Inf",pipeline="main"}']) == results
