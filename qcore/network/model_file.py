@@ -27,10 +27,12 @@ FORMAT = "spikewire-model"
 VERSION = 4
 
 _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
-_SAFETENSORS = {
-    np.dtype(np.int64): "I64", np.dtype(np.int8): "I8", np.dtype(np.int16): "I16",
-    np.dtype(np.int32): "I32", np.dtype(np.uint32): "U32",
+_NUMPY = {
+    "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32",
+    "I32": "int32", "U64": "uint64", "I64": "int64", "F16": "float16", "F32": "float32",
+    "F64": "float64",
 }  # fmt: skip
+"""NumPy's names of the types that safetensors names."""
 
 
 def to_bytes(state: State, spec: NetworkSpec, classes: Sequence[str], seed: int) -> bytes:
@@ -147,9 +149,10 @@ def _check_shapes(header: dict[str, Any], layout: Layout, where: str) -> None:
         told = header.get(name)
         if not isinstance(told, dict):
             raise ModelError(f"{where} lacks the array {name!r}.")
-        wanted = _SAFETENSORS[np.dtype(DTYPES[name])]
-        if told.get("dtype") != wanted:
-            raise ModelError(f"{where}: {name!r} holds {told.get('dtype')!r:.40}, not {wanted}.")
+        held = str(told.get("dtype"))
+        held, wanted = _NUMPY.get(held, held), np.dtype(DTYPES[name]).name
+        if held != wanted:
+            raise ModelError(f"{where}: {name!r} holds {held:.40}, not {wanted}.")
         if told.get("shape") != list(layout.shape(name)):
             raise ModelError(
                 f"{where}: {name!r} has shape {told.get('shape')!r:.80}, but its network needs "
