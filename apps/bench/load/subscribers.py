@@ -17,7 +17,7 @@ from rich.table import Table
 from spikewire.apps.bench.load import slow_subscribers, udp_sender
 from spikewire.apps.bench.load.child_process import child, resident, udp_service
 from spikewire.apps.bench.machine import machine
-from spikewire.apps.cli.errors import DONE
+from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.options.shared import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us
@@ -80,8 +80,7 @@ async def _phase(
                 memory = resident(server.pid)
                 await camera.write({"go": True})
                 await camera.read()
-                await trio.sleep(0.3)
-                dropped = (await _stats(where))["subscribers"]["dropped"]
+                dropped = (await _settled(where))["subscribers"]["dropped"]
                 grown = resident(server.pid) - memory
                 await people.write({"stop": True})
                 received = await people.read()
@@ -90,11 +89,18 @@ async def _phase(
     return {**received, "dropped": dropped, "memory_grown_mb": round(grown / 1e6, 2)}
 
 
-async def _stats(where: tuple[str, str]) -> dict[str, Any]:
+async def _settled(where: tuple[str, str]) -> dict[str, Any]:
+    """Wait for two stats in a row between which nothing was published: all is counted then."""
     from spikewire.runtime import connect
 
+    before: tuple[int, int] | None = None
     async with connect(where[0], int(where[1]), subscribe=["stats"]) as client:
-        return await anext(client)
+        async for stats in client:
+            now = int(stats["results"]), int(stats["subscribers"]["dropped"])
+            if now == before:
+                return stats
+            before = now
+    raise CommandError("the service ended before all was counted")
 
 
 def _print(report: dict[str, Any]) -> None:
