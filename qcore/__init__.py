@@ -31,12 +31,12 @@ from spikewire.qcore.network.catalogue import (
     shipped_names,
 )
 from spikewire.qcore.network.layer_views import LayerView
+from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.results import RunResult, Steps
 from spikewire.qcore.network.snapshot import Snapshot
 from spikewire.qcore.network.spec import (
     LayerSpec,
-    LearningSpec,
     NetworkSpec,
     ReadoutSpec,
     TrainingSpec,

@@ -13,15 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.qcore.errors import SpecError
+from spikewire.qcore.network.learning_spec import LearningSpec
+from spikewire.qcore.network.spec_checks import PerChannel, each_within, one_of, within
 
 FULL = 24
 """As ``widths.refractory``: the refractory trace has the membrane's own width and unit."""
 
 MOST_LAYERS = 64
 LONGEST_TEXT = 10_000
-
-PerChannel = int | tuple[int, ...]
-"""One value for all channels of a layer, or several that are cycled over them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +70,6 @@ class LayerSpec:
     activity: int = 30
     plastic: bool = True
     read: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class LearningSpec:
-    """Local learning of the plastic layers.
-
-    Lengths are in ticks, shifts in bits. A layer learns every ``cadence`` ticks, from ``burn_in``
-    ticks after a label begins on, and steps its weights after ``apply_every`` gradients. Thresholds
-    are adapted every ``period`` ticks with events.
-    """
-
-    cadence: int = 10
-    burn_in: int = 50
-    apply_every: int = 8
-    target: int = 6000
-    error_shift: int = 8
-    dead_zone: int = 1
-    delta_shift: int = 6
-    trace_shift: int = 5
-    step: int = 32
-    last_step: int = 8
-    bias_step: int = 0
-    slow: int = 5
-    period: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,32 +174,28 @@ class NetworkSpec:
             raise SpecError(
                 f"There are {len(self.layers):,} layers; allowed are 1 to {MOST_LAYERS}."
             )
+        self.learning.check()
         for name, low, high in _RANGES:
             section, _, field = name.rpartition(".")
-            _within(name, getattr(getattr(self, section) if section else self, field), low, high)
+            within(name, getattr(getattr(self, section) if section else self, field), low, high)
         for n, layer in enumerate(self.layers):
             _check_layer(layer, f"layers[{n}].")
         widths = self.widths
-        _within("widths.store", widths.store, widths.weight, 16)
+        within("widths.store", widths.store, widths.weight, 16)
         if widths.refractory != FULL:
-            _within("widths.refractory", widths.refractory, 1, 8, f", and {FULL}")
+            within("widths.refractory", widths.refractory, 1, 8, f", and {FULL}")
 
 
 def _check_layer(layer: LayerSpec, where: str) -> None:
     for name, allowed in _CHOICES:
-        value = getattr(layer, name)
-        # 1 == True must not slip through.
-        if not any(type(value) is type(one) and value == one for one in allowed):
-            names = [repr(one) for one in allowed]
-            joined = " and ".join(names) if len(names) == 2 else ", ".join(names)
-            raise SpecError(f"{where}{name} is {value!r:.80}; allowed are {joined}.")
+        one_of(where + name, getattr(layer, name), allowed)
     for name, low, high in _LAYER_RANGES:
-        _within(where + name, getattr(layer, name), low, high)
-    _within(where + "pad", layer.pad, 0, layer.kernel - 1)
+        within(where + name, getattr(layer, name), low, high)
+    within(where + "pad", layer.pad, 0, layer.kernel - 1)
     # The counts of a sum-pooled map have 8 bits: 11 * 11 = 121.
-    _within(where + "pool", layer.pool, 1, 11 if layer.pool_kind == "sum" else 16)
+    within(where + "pool", layer.pool, 1, 11 if layer.pool_kind == "sum" else 16)
     for name, low, high in _CHANNEL_RANGES:
-        _each_within(where + name, getattr(layer, name), low, high, layer.channels)
+        each_within(where + name, getattr(layer, name), low, high, layer.channels)
 
 
 _RANGES = (
@@ -233,19 +204,6 @@ _RANGES = (
     ("polarities", 1, 2),
     ("tick_us", 1, 1_000_000),
     ("result_every", 1, 100_000),
-    ("learning.cadence", 1, 10_000),
-    ("learning.burn_in", 0, 100_000),
-    ("learning.apply_every", 0, 100_000),
-    ("learning.target", 0, 2**30),
-    ("learning.error_shift", 0, 30),
-    ("learning.dead_zone", 0, 2**20),
-    ("learning.delta_shift", 0, 30),
-    ("learning.trace_shift", 0, 30),
-    ("learning.bias_step", 0, 2**20),
-    ("learning.slow", 3, 5),
-    ("learning.step", 0, 2**20),
-    ("learning.last_step", 0, 2**20),
-    ("learning.period", 0, 100_000),
     ("training.passes", 1, 10_000),
     ("training.batch", 1, 1024),
     ("training.shift", 0, 64),
@@ -299,25 +257,6 @@ _CHANNEL_RANGES = (
 def per_channel(value: PerChannel, channels: int) -> npt.NDArray[np.int32]:
     """Spread a setting over a layer's channels, cycling through it: int32[channels]."""
     return np.resize(np.array(value, np.int32), channels)
-
-
-def _within(name: str, value: int, low: int, high: int, also: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise SpecError(
-            f"{name} is {value!r:.80}; allowed are whole numbers from {low} to {high}{also}."
-        )
-
-
-def _each_within(name: str, value: PerChannel, low: int, high: int, channels: int) -> None:
-    if not isinstance(value, tuple):
-        _within(name, value, low, high)
-        return
-    if not 1 <= len(value) <= channels:
-        raise SpecError(
-            f"{name} lists {len(value)} values; allowed are 1 to {channels}, one per channel."
-        )
-    for n, one in enumerate(value):
-        _within(f"{name}[{n}]", one, low, high)
 
 
 def _hashable(data: Any) -> Any:
