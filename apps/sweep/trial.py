@@ -14,7 +14,6 @@ from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.cluster.fingerprint import check_fingerprint
 from spikewire.apps.cluster.worker import Worker
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
-from spikewire.apps.training.evaluation import local_accuracies
 from spikewire.apps.training.resume import data_digest
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 from spikewire.qcore import Network, NetworkSpec, paper_bits
@@ -71,7 +70,7 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     -------
     dict
         Plain data: ``bits`` and ``bits_32`` of memory, and ``curve``, one record per pass with
-        ``accuracy``, ``local`` (accuracies of the local readouts, in the last record only),
+        ``accuracy``, ``local`` (accuracies of the layers' own readouts),
         ``activity`` and ``seconds``.
 
     Raises
@@ -104,7 +103,7 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     def after_pass(record: Mapping[str, Any]) -> None:
         curve.append({
             "accuracy": record["accuracy"],
-            "local": None,
+            "local": record["local"],
             "activity": record["activity"],
             "seconds": round(record["learn_s"] + record["validate_s"], 2),
         })  # fmt: skip
@@ -113,7 +112,6 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     Trainer(network, binned, learn, validate, plan).run(
         Progress(), after_portion=lambda progress: worker.check_wanted(), after_pass=after_pass
     )
-    curve[-1]["local"] = local_accuracies(network, binned, validate, trial.batch)
     return {"bits": memory.bits, "bits_32": memory.bits_32, "curve": curve}
 
 

@@ -20,6 +20,7 @@ from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import BinnedDataset, Part, choose
 from spikewire.apps.training.costs import NEUROBENCH_BASELINE, neurobench_report
 from spikewire.apps.training.evaluation import Evaluation, evaluate_batch
+from spikewire.apps.training.ridge import baseline_line, ridge_baseline
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -50,6 +51,14 @@ class EvaluationOptions:
             help="Recordings to count operations on, evenly spread (default: all; 0: none).",
         ),
     ] = None
+
+    baseline: Annotated[
+        bool,
+        typer.Option(
+            "--baseline/--no-baseline",
+            help="Compare with a regression on event counts, fitted on the training part.",
+        ),
+    ] = True
 
     def check(self) -> Part:
         """Return the part to evaluate on; the test trials are held back as a whole.
@@ -106,6 +115,8 @@ def evaluate(
         "confusion": evaluation.confusion[:, :-1].tolist(),
         "unanswered": evaluation.confusion[:, -1].tolist(),
         "activity": evaluation.activity,
+        "local": evaluation.local,
+        "no_network": _baseline(binned, samples, part, options),
         "neurobench": costs,
     }
     if as_json:
@@ -113,6 +124,22 @@ def evaluate(
     else:
         _print(report, evaluation)
     raise typer.Exit(DONE)
+
+
+def _baseline(
+    binned: BinnedDataset, samples: Sequence[Sample], part: Part, options: EvaluationOptions
+) -> dict[str, Any] | None:
+    """Evaluate the baseline without a network, if there is another part to fit it on."""
+    from spikewire.sensors import open_dataset
+
+    data = binned.dataset
+    if not options.baseline or (part != "validation" and options.trials != "test"):
+        return None
+    if options.trials != "test":
+        learn = choose(data, "train")
+    else:
+        learn = open_dataset(data.path, classes=data.classes, part="train").samples
+    return ridge_baseline(binned, learn, samples, data.classes).record()
 
 
 def open_model_and_dataset(
@@ -156,6 +183,11 @@ def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
     )
     active = ", ".join(f"{share:.2%}" for share in report["activity"])
     out.print(f"active units per tick, by layer: {active}")
+    if any(share is not None for share in report["local"]):
+        own = ", ".join("none" if share is None else f"{share:.4f}" for share in report["local"])
+        out.print(f"accuracy of the layers' own readouts: {own}")
+    if report["no_network"] is not None:
+        out.print(baseline_line(report["no_network"]))
     out.print(_costs_table(report["neurobench"]))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,7 +29,11 @@ def predictions(output: BatchResult) -> NDArray[np.int64]:
     int64[recordings]
         The class with the highest score; -1 where all scores are equal.
     """
-    scores = output.scores
+    return winners(output.scores)
+
+
+def winners(scores: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the class with the highest score of each row; -1 where all scores are equal."""
     differ = scores[:, 0] != 0 if scores.shape[1] == 1 else scores.max(1) > scores.min(1)
     return np.where(differ, scores.argmax(1), -1).astype(np.int64)
 
@@ -46,10 +49,13 @@ class Evaluation:
         recordings without a prediction.
     activity
         Share of each layer's output units that spike in a tick.
+    local
+        Accuracy of each layer's own fixed readout; None for a layer without one.
     """
 
     confusion: NDArray[np.int64]
     activity: list[float]
+    local: list[float | None]
 
     @property
     def correct(self) -> int:
@@ -97,10 +103,11 @@ def evaluate_batch(
     Returns
     -------
     Evaluation
-        The confusion matrix and the layers' activity.
+        The confusion matrix, the layers' activity, and the accuracies of their own readouts.
     """
     network = batch.network
     classes = len(network.classes)
+    local = np.zeros(len(network.spec.layers), np.int64)
     confusion = np.zeros((classes, classes + 1), np.int64)
     spikes = np.zeros(len(network.spec.layers), np.int64)
     for first in range(0, len(samples), batch.size):
@@ -108,9 +115,17 @@ def evaluate_batch(
         output = batch.show([binned.events(sample) for sample in portion], None, binned.ticks)
         truth = np.array([network.classes.index(sample.label) for sample in portion])
         np.add.at(confusion, (truth, predictions(output)), 1)
+        local += [int((winners(scores) == truth).sum()) for scores in output.local]
         spikes += output.spikes.sum(0)
         keep(output)
-    return Evaluation(confusion, activity(network, spikes, len(samples) * binned.ticks))
+    return Evaluation(
+        confusion,
+        activity(network, spikes, len(samples) * binned.ticks),
+        [
+            round(int(right) / len(samples), 4) if layer.plastic else None
+            for right, layer in zip(local, network.spec.layers, strict=True)
+        ],
+    )
 
 
 def activity(
@@ -129,36 +144,3 @@ def activity(
     """
     units = [int(np.prod(layer.units)) for layer in network.layers]
     return [round(int(n) / (ticks * size), 5) for n, size in zip(spikes, units, strict=True)]
-
-
-def local_accuracies(
-    network: Network, binned: BinnedDataset, samples: Sequence[Sample], size: int
-) -> list[float | None]:
-    """Evaluate each layer's fixed local readout.
-
-    Parameters
-    ----------
-    network, binned, samples
-        As for :func:`evaluate_batch`.
-    size
-        Number of recordings computed together.
-
-    Returns
-    -------
-    list
-        Accuracy by layer; None for a layer without a local readout.
-    """
-    from spikewire.qcore import Batch
-
-    outputs: list[BatchResult] = []
-    evaluate_batch(Batch(network, min(size, len(samples))), binned, samples, outputs.append)
-    truth = np.array([network.classes.index(sample.label) for sample in samples])
-    accuracies: list[float | None] = []
-    for n in range(len(network.spec.layers)):
-        layer = [dataclasses.replace(output, scores=output.local[n]) for output in outputs]
-        if not any(output.scores.any() for output in layer):
-            accuracies.append(None)
-            continue
-        predicted = np.concatenate([predictions(output) for output in layer])
-        accuracies.append(round(float((predicted == truth).mean()), 4))
-    return accuracies

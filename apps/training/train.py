@@ -21,6 +21,7 @@ from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as resume_file
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 from spikewire.apps.training.options import TrainingOptions
+from spikewire.apps.training.ridge import baseline_line, ridge_baseline
 from spikewire.apps.training.trainer import Progress, Trainer
 
 if TYPE_CHECKING:
@@ -132,9 +133,15 @@ def train(
         plot_curve(progress.curve, title, plot)
     path.unlink(missing_ok=True)
     last = progress.curve[-1]
+    baseline = None
+    if held:
+        baseline = ridge_baseline(binned, learn, held, binned.dataset.classes).record()
     if as_json:
-        print_json({"type": "done", "out": str(out), "accuracy": last["accuracy"]})
+        done = {"type": "done", "out": str(out), "accuracy": last["accuracy"]}
+        print_json(done | {"no_network": baseline})
     else:
+        if baseline is not None:
+            console().print(baseline_line(baseline))
         console().print(f"saved in {out}", markup=False, soft_wrap=True)
     raise typer.Exit(DONE)
 
@@ -196,6 +203,9 @@ def _line(record: dict[str, Any]) -> str:
     accuracy = ""
     if record["accuracy"] is not None:
         accuracy = f"validation {record['accuracy']:.4f}, "
+        own = [f"{share:.3f}" for share in record.get("local") or () if share is not None]
+        if own:
+            accuracy += f"layers' own readouts {' '.join(own)}, "
     active = " ".join(f"{share:.1%}" for share in record["activity"])
     seconds = record["learn_s"] + record["validate_s"]
     return f"pass {record['pass']}: {accuracy}active per tick {active} ({seconds:.0f} s)"

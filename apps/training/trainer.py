@@ -124,8 +124,9 @@ class Trainer:
             Called after each portion, when the training can be resumed from the network and the
             progress.
         after_pass
-            Called with the record of each pass: accuracy and recall on the validation part (None
-            without one), activity in training and in validation, weight updates, seconds.
+            Called with the record of each pass: accuracy, recall and accuracies of the layers' own
+            readouts on the validation part (None without one), activity in training and in
+            validation, weight updates, seconds.
         """
         from spikewire.qcore import Batch
 
@@ -177,6 +178,7 @@ class Trainer:
             "activity": activity(
                 self.network, progress.spikes, len(self.learn) * self.binned.ticks
             ),
+            "local": None if evaluation is None else evaluation.local,
             "validation_activity": None if evaluation is None else evaluation.activity,
             "updates": self.network.updates,
             "learn_s": round(progress.seconds, 2),

@@ -24,6 +24,7 @@ from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.training.ridge import baseline_line, ridge_baseline
 
 if TYPE_CHECKING:
     from spikewire.apps.bench.baseline.data import Recordings
@@ -88,10 +89,23 @@ def twin(
 
     _checked("architecture", options.architecture, ARCHITECTURES)
     learn, hold = nmnist_split(dataset)
-    report = _Bench(options, out, as_json).run(load(learn), load(hold), threads)
+    bench = _Bench(options, out, as_json, _no_network(dataset))
+    report = bench.run(load(learn), load(hold), threads)
     if not as_json:
         _print(report)
     raise typer.Exit(DONE)
+
+
+def _no_network(dataset: Path) -> dict[str, Any]:
+    """Evaluate the baseline without a network on the same parts."""
+    from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+    from spikewire.qcore import load_preset
+    from spikewire.sensors import open_dataset
+
+    data = open_dataset(dataset)
+    binned = BinnedDataset(data, load_preset("nmnist"))
+    learn, hold = choose(data, "train"), choose(data, "validation")
+    return ridge_baseline(binned, learn, hold, data.classes).record()
 
 
 def _checked(name: str, value: str, allowed: Any) -> None:
@@ -102,7 +116,13 @@ def _checked(name: str, value: str, allowed: Any) -> None:
 class _Bench:
     """Training of several networks, and a report that grows with every pass."""
 
-    def __init__(self, options: BaselineOptions, out: Path | None, as_json: bool) -> None:
+    def __init__(
+        self,
+        options: BaselineOptions,
+        out: Path | None,
+        as_json: bool,
+        no_network: dict[str, Any],
+    ) -> None:
         from spikewire.apps.bench.baseline.learning import Rule
         from spikewire.apps.bench.baseline.training import BaselinePlan
 
@@ -112,6 +132,7 @@ class _Bench:
             for seed in dict.fromkeys(options.seed or [0])
         ]
         self._architecture, self._out, self._as_json = options.architecture, out, as_json
+        self._no_network = no_network
 
     def run(self, train: Recordings, validation: Recordings, threads: int) -> dict[str, Any]:
         """Train every network and return the whole report."""
@@ -175,6 +196,7 @@ class _Bench:
             "architecture": {"name": self._architecture, "layers": [asdict(one) for one in layers]},
             "rule": asdict(self._rule),
             "plan": {key: value for key, value in plan.items() if key != "seed"},
+            "no_network": self._no_network,
             "complete": False,
             "runs": [],
             "log": [],
@@ -235,3 +257,4 @@ def _print(report: dict[str, Any]) -> None:
         f"{reached['mean']:.4f} on average ({reached['least']:.3f} to {reached['most']:.3f}) after "
         f"{report['plan']['passes']} passes over {report['recordings']['train']} recordings"
     )
+    out.print(baseline_line(report["no_network"]))

@@ -43,7 +43,9 @@ def test_it_learns_and_repeats(
     assert (start["learn"], start["validate"], start["ticks"]) == (40, 10, 160)
     assert [record["pass"] for record in passes] == [1, 2]
     assert passes[-1]["accuracy"] >= 0.8
+    assert done.pop("no_network")["accuracy"] == 1
     assert done == {"type": "done", "out": str(one), "accuracy": passes[-1]["accuracy"]}
+    assert passes[-1]["local"] == [None, None, None]  # edge's layers stay as drawn
     assert all(0 < share < 0.5 for share in passes[-1]["activity"])
     assert not list(tmp_path.glob("*.unfinished"))
     other = tmp_path / "other"

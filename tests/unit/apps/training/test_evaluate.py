@@ -12,8 +12,18 @@ import pytest
 import safetensors.numpy
 
 from spikewire.apps import commands as cli
-from spikewire.apps.training.evaluation import predictions
-from spikewire.qcore import BatchResult, Network, load_preset
+from spikewire.apps.training.binned_dataset import BinnedDataset
+from spikewire.apps.training.evaluation import evaluate_batch, predictions
+from spikewire.qcore import (
+    Batch,
+    BatchResult,
+    LayerSpec,
+    LearningSpec,
+    Network,
+    NetworkSpec,
+    load_preset,
+)
+from spikewire.sensors import open_dataset
 
 CLASSES = tuple("0123456789")
 
@@ -48,6 +58,8 @@ def test_parts_confusion_and_costs(
     assert report["right"] == np.trace(confusion)
     assert report["accuracy"] == report["right"] / 10 >= 0.5
     assert report["recall"] == [float(n) for n in np.diag(confusion)]
+    assert report["local"] == [None, None, None]
+    assert report["no_network"]["accuracy"] == 1
     found = report["neurobench"]
     assert found["counted_on"] == 3
     assert 0 < found["connection_sparsity"] < 0.5
@@ -61,6 +73,29 @@ def test_parts_confusion_and_costs(
         report = told(capsys, str(model), str(digits), *show, "--part", part, "--count-on", "0")
         assert report["recordings"] == count
         assert report["neurobench"]["synaptic_operations"] is None
+        assert report["no_network"] is None  # there is no other part to fit it on
+    report = told(capsys, str(model), str(digits), *show, "--count-on", "0", "--no-baseline")
+    assert report["no_network"] is None
+
+
+@pytest.mark.slow
+def test_the_layers_own_readouts_are_evaluated(digits: Path) -> None:
+    """By the same rule as the answer: the highest sum, and none where all are equal."""
+    data = open_dataset(digits)
+    layers = (
+        LayerSpec("conv", 8, kernel=5, stride=4, pad=2, threshold=20_000, slope=9),
+        LayerSpec("conv", 8, threshold=30_000, plastic=False),
+    )
+    spec = NetworkSpec("two", layers, learning=LearningSpec(burn_in=10, cadence=5))
+    net = Network.build(spec, data.classes, 0)
+    binned = BinnedDataset(data, spec, 80_000)
+    outputs: list[BatchResult] = []
+    found = evaluate_batch(Batch(net, 7), binned, data.samples, outputs.append)
+    scores = np.concatenate([output.local[0] for output in outputs])
+    truth = np.array([data.classes.index(sample.label) for sample in data.samples])
+    right = (scores.argmax(1) == truth) & (scores.max(1) > scores.min(1))
+    assert found.local == [round(float(right.mean()), 4), None]
+    assert 0 < right.mean() < 1
 
 
 @pytest.mark.slow
@@ -76,6 +111,7 @@ def test_for_people(digits: Path, model: Path, capsys: pytest.CaptureFixture[str
     assert cli.run(["evaluate", str(model), str(digits), "--show", "160ms"]) == 0
     out = capsys.readouterr().out
     assert "of 10 right (validation part, 160 ticks of 1000 us each)" in out
+    assert "without a network (ridge regression on square roots" in out
     assert "membrane updates" in out
     assert "304,828 B" in out
 
