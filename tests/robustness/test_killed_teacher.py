@@ -1,14 +1,18 @@
 """A teacher that dies, or hangs, teaches no longer: real processes on real sockets."""
 
+import json
 import signal
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 
+import msgpack
 import pytest
 import trio
 
 from spikewire.runtime import BlockingClient
 from tests.support.patience import patience
+from tests.unit.apps.dashboard.browser import OPEN, opened
 
 HANGING = """
 import sys, time
@@ -28,8 +32,8 @@ with BlockingClient(port=int(sys.argv[1]), name="plain") as client:
 """
 
 
-def started(*words):
-    return subprocess.Popen([sys.executable, *words])
+def started(*words, **how):
+    return subprocess.Popen([sys.executable, *words], **how)
 
 
 async def until(condition):
@@ -72,6 +76,50 @@ async def test_a_killed_command_teaches_no_longer(fakes, on_tcp):
             teacher.kill()
             teacher.wait()
         await until(lambda: teaching.taught is None)
+
+
+@asynccontextmanager
+async def teaching_page(service):
+    """A page before the command that serves it, which teaches as the page does, with its beats."""
+    port = service.addresses[0][1]
+    words = ["dashboard", "--connect", f"127.0.0.1:{port}", "--http-port", "0", "--json"]
+    relay = started("-m", "spikewire", *words, stdout=subprocess.PIPE, text=True)
+    teaching = service.first.network_task.teaching
+    try:
+        line = await trio.to_thread.run_sync(relay.stdout.readline)
+        page = await opened(json.loads(line)["url"])
+        hello = {"type": "hello", "protocol": 1, "client": "dashboard"}
+        teach = {"type": "teach", "id": 1, "label": "a", "lease_s": 3}
+        for message in (hello, teach):
+            await page.say(msgpack.packb(message))
+        await until(lambda: teaching.taught == "a")
+        assert teaching.teacher.told() == {"client": "dashboard", "lasting": False, "lease_s": 3}
+        yield relay, page, teaching
+    finally:
+        while OPEN:
+            await trio.aclose_forcefully(OPEN.pop())
+        relay.kill()
+        await trio.to_thread.run_sync(relay.wait)
+        relay.stdout.close()
+
+
+@pytest.mark.parametrize("what", ["tab", "relay", "frozen relay", "frozen tab"])
+async def test_a_killed_page_teaches_no_longer(fakes, on_tcp, what):
+    async with (
+        on_tcp(fakes.Source(), fakes.Network()) as service,
+        teaching_page(service) as (relay, page, teaching),
+    ):
+        for _ in range(4):
+            await trio.sleep(1)
+            await page.say(msgpack.packb({"type": "beat"}))
+        assert teaching.taught == "a"  # for longer than its lease
+        began = trio.current_time()
+        if what == "tab":
+            await trio.aclose_forcefully(page.stream)
+        elif what != "frozen tab":
+            relay.send_signal(signal.SIGKILL if what == "relay" else signal.SIGSTOP)
+        await until(lambda: teaching.taught is None)
+        assert trio.current_time() - began < 3 + patience(2)
 
 
 async def test_a_newer_teacher_is_not_disturbed_by_a_kill(fakes, on_tcp):

@@ -6,8 +6,10 @@ const GATHER_MS = 40;
 const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 5000;
 const SILENT_BEATS = 3;
-// The page's server takes a label back whose page says nothing for three seconds.
-const STILL_THERE_MS = 1000;
+// The service ends the lesson of a page that says nothing for so long.
+const LEASE_S = 3;
+const BEAT_MS = 1000;
+// An older service has no leases: what a lost page taught is taken back when it comes again.
 const OWES = "spikewire.owes";
 const TOKEN = "spikewire.token";
 
@@ -27,8 +29,6 @@ function takeToken() {
     history.replaceState(null, "", location.pathname + location.search);
   }
 }
-
-const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /**
  * @param {object} handlers
@@ -118,37 +118,36 @@ export class Wire {
 
   /** Name what is shown from now on; null: nothing. */
   teach(label) {
-    // If this page vanishes while it teaches, its server takes the label back.
-    this._will(label === null ? "" : hex(encode({ type: "teach", label: null })));
-    if (label !== null) sessionStorage.setItem(OWES, "1");
-    const reply = this.request("teach", { label });
+    const leases = this.hello?.beats === true;
+    this._keep(leases && label !== null);
+    if (label !== null && !leases) sessionStorage.setItem(OWES, "1");
+    const reply = this.request("teach", leases && label !== null ? { label, lease_s: LEASE_S } : { label });
     if (label === null) reply.then(() => sessionStorage.removeItem(OWES)).catch(() => {});
     return reply;
   }
 
   /** What was taught has ended without this page: it owes nothing any more. */
   release() {
-    this._will("");
+    this._keep(false);
     sessionStorage.removeItem(OWES);
   }
 
-  _will(text) {
-    clearInterval(this.stillThere);
-    this.lastWill = "";
-    if (!this.live) return;
-    this._repeat(text);
-    if (text) this.stillThere = setInterval(() => this._repeat(text), STILL_THERE_MS);
+  /** Send beats from now on, which keep the lease of a lesson; or send none. */
+  _keep(lease) {
+    clearInterval(this.beating);
+    this.leased = lease && this.live;
+    this.saidAt = performance.now();
+    if (this.leased) this.beating = setInterval(() => this._beat(), BEAT_MS);
   }
 
-  _repeat(text) {
-    this.socket.send(text);
-    this.lastWill = text;
-    this.repeated = performance.now();
+  _beat() {
+    this._say({ type: "beat" });
+    this.saidAt = performance.now();
   }
 
   // A machine with too much to do lets a page's timers wait behind its messages.
   _stillHere() {
-    if (this.live && this.lastWill && performance.now() - this.repeated > STILL_THERE_MS) this._repeat(this.lastWill);
+    if (this.live && this.leased && performance.now() - this.saidAt > BEAT_MS) this._beat();
   }
 
   _is(state, sentence) {
@@ -163,8 +162,7 @@ export class Wire {
 
   _close() {
     clearTimeout(this.patience);
-    clearInterval(this.stillThere);
-    this.lastWill = "";
+    this._keep(false);
     const socket = this.socket;
     this.socket = null;
     if (socket) socket.close();
@@ -235,7 +233,8 @@ export class Wire {
     this.pause = FIRST_PAUSE_MS;
     this.handlers.hello(hello, again);
     this._is("live", "");
-    if (sessionStorage.getItem(OWES)) this.teach(null).catch(() => {});
+    if (hello.beats) sessionStorage.removeItem(OWES);
+    else if (sessionStorage.getItem(OWES)) this.teach(null).catch(() => {});
     this._subscribe([...this.topics.keys()]);
   }
 
