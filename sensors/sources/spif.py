@@ -13,14 +13,13 @@ import numpy.typing as npt
 
 from spikewire.sensors.events import EVENT_DTYPE, Events, no_events
 from spikewire.sensors.sources.spif_kernels import (
+    ARRIVED,
     BEGUN,
     DOUBTFUL,
-    ELAPSED,
     HALF,
     HELD,
+    HOLDS,
     LAST,
-    LATE,
-    NEVER,
     RAISE_US,
     REASONS,
     RESTARTED,
@@ -66,10 +65,10 @@ class SpifDecoder:
     def __init__(self, size: tuple[int, int], *, hold: bool = False) -> None:
         self.size = size
         self.counters: Counter[str] = Counter()
-        self._state = np.zeros(7, np.int64)
-        self._hold = hold
+        self._state = np.zeros(ARRIVED + 1, np.int64)
+        self._state[HOLDS] = hold
+        self._counts = np.zeros(len(REASONS) - 1, np.int64)
         self._held = no_events()
-        self._arrived_us = 0
 
     @property
     def last(self) -> int:
@@ -83,7 +82,7 @@ class SpifDecoder:
     def restart(self) -> None:
         """Forget the time: the next words begin a new one."""
         self.drop_held()
-        self._state[:] = 0
+        self._state[:HOLDS] = 0
 
     def release(self) -> Events:
         """Return the held events: no datagram has come to tell that they are wrong."""
@@ -120,10 +119,7 @@ class SpifDecoder:
         if odd:
             self.counters["odd_bytes"] += odd
         words = np.frombuffer(datagram, "<u4", len(datagram) // 4)
-        state, counts = self._state, np.zeros(len(REASONS) - 1, np.int64)
-        state[ELAPSED] = arrived_us - self._arrived_us if self._hold else NEVER
-        self._arrived_us = arrived_us
-        start = 0
+        state, counts, start = self._state, self._counts, 0
         if len(self._held):
             if self._is_refuted(words):
                 self.drop_held()
@@ -132,14 +128,18 @@ class SpifDecoder:
         if start:
             events[:start] = self.release()
         end = int(parse(words, *self.size, arrived_us, events, start, state, counts))
+        if end >= 0 and not odd:
+            return events[:end], False
+        end = max(end, -1 - end)
         restarted = bool(state[RESTARTED])
         if restarted:
-            state[: LATE + 1] = counts[:] = 0
+            state[:HELD] = counts[:] = 0
             self.counters["time_restarts"] += 1
             if start:
                 self.counters["time_ahead"] += start
             start, end = 0, int(parse(words, *self.size, arrived_us, events, 0, state, counts))
-        self._count(datagram, odd, counts, end - start)
+            end = max(end, -1 - end)
+        self._count(datagram, odd, end - start)
         if state[HELD]:
             end -= int(state[HELD])
             self._held = events[end : end + int(state[HELD])].copy()
@@ -151,13 +151,15 @@ class SpifDecoder:
         before = self.last - RAISE_US if self._state[BEGUN] else t - HALF
         return bool(is_refuted(words, t, before))
 
-    def _count(
-        self, datagram: bytes | memoryview, odd: int, counts: npt.NDArray[np.int64], taken: int
-    ) -> None:
-        for reason, count in zip(REASONS, counts, strict=False):
-            if count:
-                self.counters[reason] += int(count)
+    def _count(self, datagram: bytes | memoryview, odd: int, taken: int) -> None:
+        counts = self._counts
+        dropped = bool(counts.any())
+        if dropped:
+            for reason, count in zip(REASONS, counts, strict=False):
+                if count:
+                    self.counters[reason] += int(count)
+            counts[:] = 0
         if taken == 0:
             self.counters[_REFUSED if datagram else _EMPTY] += 1
-        elif odd or counts.any():
+        elif odd or dropped:
             self.counters[_PARTLY] += 1

@@ -37,7 +37,7 @@ REASONS = (
 """Counters of what was dropped, beside ``kernel_drops`` (datagrams)."""
 
 _OUTSIDE, _STALE, _BACK, _MISSING, _AHEAD, _DAMAGED = range(6)
-LAST, BEGUN, RESTARTED, DOUBTFUL, LATE, HELD, ELAPSED = range(7)
+LAST, BEGUN, RESTARTED, DOUBTFUL, LATE, HELD, HOLDS, ARRIVED = range(8)
 _TAKE, _SKIP, _STOP = range(3)
 _VOTERS = 8
 _FIRST_VOTERS = 2  # where nothing came before, and words left over may follow soon
@@ -60,13 +60,6 @@ def _ordered(words):  # type: ignore[no-untyped-def]
     for at in range(2, total - 1, 2):
         wrong |= words[at] | (words[at + 1] - words[at - 1]) | (words[at + 1] - first)
     return total & 1 == 0 and (wrong >> np.uint64(31)) & np.uint64(1) == 0
-
-
-@inline
-def _is_after(words, last):  # type: ignore[no-untyped-def]
-    """Tell whether the first and the last time of an ordered datagram are not before ``last``."""
-    end = _signed(np.int64(words[words.shape[0] - 1]), last)
-    return _signed(np.int64(words[1]), last) >= 0 and end >= 0
 
 
 @inline
@@ -166,26 +159,46 @@ def _judge_untimed(words, at, arrived, inside, state, counts):  # type: ignore[n
 
 
 @inline
-def _take_ordered(words, width, height, events, n, state, counts):  # type: ignore[no-untyped-def]
-    """Append the events of a datagram in which nothing is wrong with the times."""
-    last, t, start = state[LAST], state[LAST], n
-    for at in range(0, words.shape[0], 2):
-        word = np.int64(words[at])
-        x, y = (word >> 16) & 0x7FFF, word & 0x7FFF
-        if x >= width or y >= height:
-            counts[_OUTSIDE] += 1
-            continue
-        t = last + ((np.int64(words[at + 1]) - last) & 0xFFFFFFFF)
-        events[n].t, events[n].x, events[n].y = t, x, y
-        events[n].p = (word >> 15) & 1
-        n += 1
+def _take_plausible(words, width, height, events, start, state):  # type: ignore[no-untyped-def]
+    """Append all events of a datagram in one pass that tells whether its times are plausible.
+
+    Each has a time, none is earlier than the one before, and places outside are left out. Returns
+    the end, or -1 if not: the events are to be overwritten then, and the state is as before.
+    """
+    last, count = state[LAST], words.shape[0] // 2
+    base, low, most_x, most_y = np.uint32(last), np.uint32(0x7FFF), width - 1, height - 1
+    after, outside = np.uint32(0), np.int64(0)
+    wrong = np.uint32(words.shape[0] & 1) << np.uint32(31)
+    for k in range(count):
+        word, past = words[2 * k], after
+        after = np.uint32(words[2 * k + 1] - base)
+        wrong |= word | after | np.uint32(after - past)
+        x, y, i = np.uint32(word >> np.uint32(16)) & low, word & low, start + k
+        outside |= (most_x - np.int64(x)) | (most_y - np.int64(y))
+        events[i].t, events[i].x, events[i].y = last + np.int64(after), x, y
+        events[i].p = (word >> np.uint32(15)) & np.uint32(1)
+    if count == 0 or wrong >> np.uint32(31) != 0:
+        return np.int64(-1)
+    n = start + count
+    if outside < 0:
+        n = _without_outside(events, start, n, width, height)
     if n > start:
-        state[LAST], state[LATE] = t, 0
+        state[LAST], state[LATE] = events[n - 1].t, 0
     return n
 
 
 @inline
-def _look_at_the_tail(events, start, n, newest, state):  # type: ignore[no-untyped-def]
+def _without_outside(events, start, stop, width, height):  # type: ignore[no-untyped-def]
+    """Move the events inside the sensor together; returns their end."""
+    n = start
+    for i in range(start, stop):
+        events[n] = events[i]
+        n += np.int64(events[i].x < width and events[i].y < height)
+    return n
+
+
+@inline
+def _look_at_the_tail(events, start, n, newest, elapsed, state):  # type: ignore[no-untyped-def]
     """Find the longest step to one of the last events: what follows it may be wrong.
 
     Returns the number of events to be held.
@@ -200,7 +213,7 @@ def _look_at_the_tail(events, start, n, newest, state):  # type: ignore[no-untyp
             state[DOUBTFUL] = state[LAST]
         return 0
     usual = (before - events[start].t) // (first - start - 1) if first - start > 1 else 0
-    hold = longest > HOLD_US + 2 * max(state[ELAPSED], 0)
+    hold = longest > HOLD_US + 2 * max(elapsed, 0)
     if before != newest or not hold:
         state[DOUBTFUL] = before if hold or longest > usual else state[LAST]
     if not hold:
@@ -209,24 +222,11 @@ def _look_at_the_tail(events, start, n, newest, state):  # type: ignore[no-untyp
     return n - first
 
 
-@kernel(
-    numba.int64(
-        numba.types.Array(numba.uint32, 1, "C", readonly=True), numba.int64, numba.int64,
-        numba.int64, EVENT_ARRAY, numba.int64, numba.int64[::1], numba.int64[::1],
-    )
-)  # fmt: skip
-def parse(words, width, height, arrived, events, start, state, counts):  # type: ignore[no-untyped-def]
-    """Append one datagram's events to ``events[start:]``; returns the end of all of them.
-
-    ``state`` is int64[7]: last time delivered, whether there was any, whether the sender started
-    again in this datagram, since when times are doubtful, late events in a row, how many of the
-    events are to be held, and microseconds since the datagram before. ``counts``: as ``REASONS``.
-    """
-    ordered, inside, n, at = words.shape[0] > 0 and _ordered(words), False, start, 0
-    begun, newest = state[BEGUN], state[LAST]
-    if ordered and begun != 0 and _is_after(words, newest):
-        n = _take_ordered(words, width, height, events, start, state, counts)
-        at = words.shape[0]
+@inline
+def _take_doubtful(words, width, height, arrived, events, start, state, counts):  # type: ignore[no-untyped-def]
+    """Append those events of a datagram that are not judged wrong; returns their end."""
+    inside, n, at, newest = False, start, 0, state[LAST]
+    ordered = words.shape[0] > 0 and _ordered(words)
     while at < words.shape[0]:
         word = np.int64(words[at])
         timed = word >> 31 == 0
@@ -252,16 +252,42 @@ def parse(words, width, height, arrived, events, start, state, counts):  # type:
             events[n].p = (word >> 15) & 1
             n += 1
         at += 2 if timed else 1
-    state[HELD] = 0
+    return n
+
+
+@kernel(
+    numba.int64(
+        numba.types.Array(numba.uint32, 1, "C", readonly=True), numba.int64, numba.int64,
+        numba.int64, EVENT_ARRAY, numba.int64, numba.int64[::1], numba.int64[::1],
+    )
+)  # fmt: skip
+def parse(words, width, height, arrived, events, start, state, counts):  # type: ignore[no-untyped-def]
+    """Append one datagram's events to ``events[start:]``; returns the end of all of them.
+
+    If not all were taken, or some are to be held, returns -1 minus the end. ``state`` is int64[8]:
+    last time delivered, whether there was any, whether the sender started again in this datagram,
+    since when times are doubtful, late events in a row, how many of the events are to be held,
+    whether any may be, and when the datagram before arrived. ``counts``: as ``REASONS``.
+    """
+    begun, newest, n = state[BEGUN], state[LAST], np.int64(-1)
+    elapsed = arrived - state[ARRIVED] if state[HOLDS] != 0 else NEVER
+    state[ARRIVED], state[HELD] = arrived, 0
+    if begun != 0:
+        n = _take_plausible(words, width, height, events, start, state)
+    whole = 2 * (n - start) == words.shape[0]
+    if n < 0:
+        n = _take_doubtful(words, width, height, arrived, events, start, state, counts)
+    elif not whole:
+        counts[_OUTSIDE] += words.shape[0] // 2 - (n - start)
     if n > start:
         if begun == 0:
             newest = state[DOUBTFUL] = events[start].t
-            state[ELAPSED] = NEVER if state[ELAPSED] == NEVER else 0
-        state[HELD] = _look_at_the_tail(events, start, n, newest, state)
+            elapsed = NEVER if elapsed == NEVER else 0
+        state[HELD] = _look_at_the_tail(events, start, n, newest, elapsed, state)
         few = n - start <= MOST_HELD and words[0] >> np.uint32(31) == 0
-        if begun == 0 and state[HELD] == 0 and few and state[ELAPSED] < NEVER:
+        if begun == 0 and state[HELD] == 0 and few and elapsed < NEVER:
             state[BEGUN], state[HELD] = 0, n - start
-    return n
+    return n if whole and state[HELD] == 0 else -1 - n
 
 
 @kernel(
