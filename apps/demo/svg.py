@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from spikewire._whole_file import write_whole
 from spikewire.apps.terminal.event_image import EventImage
 from spikewire.apps.terminal.scene import Scene, draw
 
@@ -19,4 +20,4 @@ def save_picture(path: Path, scene: Scene, image: EventImage) -> None:
     svg = console.export_svg(title="spikewire demo")
     # rich names fonts to be fetched from the network; any monospaced one will do.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
-    path.write_text(svg.replace("Fira Code, monospace", "monospace"), encoding="utf-8")
+    write_whole(path, svg.replace("Fira Code, monospace", "monospace"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikewire._whole_file import write_whole
 from spikewire.apps.cli.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class SessionWriter:
             ],
         }  # fmt: skip
         path = self.path.with_suffix(".session.json")
-        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(record, indent=1) + "\n")
         return path
 
 

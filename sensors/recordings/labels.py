@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TextIO
 
 from spikewire._names import csv_field, csv_text, name_fault
+from spikewire._whole_file import write_whole
 from spikewire.sensors.errors import SensorError
-from spikewire.sensors.recordings.whole_file import whole_file
 
 LONGEST_LINE = 4096
 """Most characters of a label file's line."""
@@ -91,8 +91,7 @@ def write_labels(path: Path, labels: Iterable[tuple[str, int, int]]) -> None:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("class", "startTime_usec", "endTime_usec"))
     rows.writerows((csv_field(name), start, stop) for name, start, stop in labels)
-    with whole_file(path) as file:
-        file.write(text.getvalue().encode())
+    write_whole(path, text.getvalue())
 
 
 def _lines(file: TextIO, path: str | Path) -> Iterator[str]:

@@ -11,11 +11,11 @@ from typing import get_args
 
 import numpy as np
 
+from spikewire._whole_file import whole_file
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events
 from spikewire.sensors.recordings import encoders
 from spikewire.sensors.recordings.times import TimeBase, Times, WritableFormat
-from spikewire.sensors.recordings.whole_file import whole_file
 
 WRITERS: dict[str, WritableFormat] = {
     ".aedat4": WritableFormat("AEDAT 4.0", encoders.aedat4),

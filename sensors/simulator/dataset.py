@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spikewire._whole_file import write_whole
 from spikewire.sensors.datasets.gesture_names import GESTURES
 from spikewire.sensors.datasets.layouts import TEST_TRIALS, TRAIN_TRIALS
 from spikewire.sensors.errors import SensorError
@@ -131,4 +132,4 @@ def write_trials(folder: Path, takes: Sequence[SimulatedRecording], train: int) 
     for name, lines in lists.items():
         if not lines:
             raise SensorError(f"{name} would be empty: {train} subjects to train with of all.")
-        (folder / name).write_text("\n".join(lines) + "\n")
+        write_whole(folder / name, "\n".join(lines) + "\n")

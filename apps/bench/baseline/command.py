@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from spikewire._whole_file import write_whole
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.options.groups import grouped
@@ -218,9 +218,7 @@ class _Bench:
         if self._out is None:
             return
         # A reader, and a kill, find the last whole result.
-        part = self._out.with_name(self._out.name + ".part")
-        part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, self._out)
+        write_whole(self._out, json.dumps(report, indent=1) + "\n")
 
 
 def _answer(layers: int) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from spikewire._whole_file import write_whole
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import new_figure
@@ -108,7 +109,7 @@ def core(
     load_kernels()
     report = _Bench(options).run(dataset)
     if out is not None:
-        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_whole(out, json.dumps(report, indent=1) + "\n")
     if plot is not None:
         draw(report, plot)
     if as_json:

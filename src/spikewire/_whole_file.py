@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,8 +39,40 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             if not named:
                 _give_name(out, part)
         os.replace(part, path)
+        _sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that appears whole or not at all; a text as UTF-8.
+
+    What is no file, such as ``/dev/stdout``, is written to, and never replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def _sync(folder: Path) -> None:
+    """Let the file's new name outlast a power failure, where the system can."""
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):
+            os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _nameless(folder: Path) -> BinaryIO | None:
