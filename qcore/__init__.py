@@ -31,6 +31,7 @@ from spikewire.qcore.network.catalogue import (
     shipped_names,
 )
 from spikewire.qcore.network.layer_views import LayerView
+from spikewire.qcore.network.learnable import learning_fault
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.results import RunResult, Steps
@@ -81,6 +82,7 @@ __all__ = [
     "is_untrained",
     "lava_settings",
     "lava_weights",
+    "learning_fault",
     "load_preset",
     "load_spec",
     "paper_bits",

@@ -151,7 +151,10 @@ def check_resumed(network: Network, wanted: PipelineConfig, path: Path) -> None:
     untrained = is_untrained(wanted.model)
     if "model" in wanted.chosen:
         if untrained:
-            same = _shape(open_spec(wanted.model)) == _shape(network.spec)
+            spec = open_spec(wanted.model)
+            # A learner that grew from an earlier version of the same preset keeps its meaning.
+            earlier = network.spec.name == spec.name and network.spec.version < spec.version
+            same = earlier or _shape(spec) == _shape(network.spec)
         else:
             # Its weights differ, for it has learned since; where it comes from stays.
             start = open_network(wanted.model, (), 0)

@@ -15,7 +15,14 @@ from spikewire.apps.cli.figures import new_figure, plot_curve
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import DEFAULT_MODEL, DatasetPath, Json, Trials
-from spikewire.apps.cli.output import console, print_error, print_json, progress_bar, stderr_console
+from spikewire.apps.cli.output import (
+    console,
+    print_error,
+    print_json,
+    print_note,
+    progress_bar,
+    stderr_console,
+)
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as resume_file
@@ -104,7 +111,7 @@ def train(
     plan = training.plan(network.spec, training.seed)
     settings = {
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
-        "network": hashlib.sha256(repr(network.spec).encode()).hexdigest()[:16],
+        "network": network.spec.digest(),
         "data": resume_file.data_digest(learn, held),
         **asdict(plan), "ticks": binned.ticks,
     }  # fmt: skip
@@ -167,10 +174,13 @@ def _check_files(out: Path, plot: Path | None, resuming: ResumeOptions) -> Path:
 def _prepare(
     model: str, dataset: Path, training: TrainOptions
 ) -> tuple[Network, BinnedDataset, tuple[Sample, ...], tuple[Sample, ...]]:
+    from spikewire.qcore import learning_fault
     from spikewire.sensors import open_dataset
 
     data = open_dataset(dataset, part=training.trials)
     network = open_network(model, data.classes, training.seed)
+    if (fault := learning_fault(network.spec)) is not None:
+        print_note(fault.removesuffix("."))
     binned = BinnedDataset(data, network.spec, training.show)
     for sample in sorted(data.samples, key=lambda sample: sample.path):
         binned.events(sample)  # damage is found now, not in the middle of a pass

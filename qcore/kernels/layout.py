@@ -56,7 +56,7 @@ from __future__ import annotations
     ERROR_RAIL,
     DEAD_ZONE,
     DELTA_SHIFT,
-    STEP,  # sixteenths of a store LSB that the largest gradient of a channel moves its weight
+    STEP,  # how far a channel's largest gradient moves its weight, in 2**-(4 + STEP_BITS) LSBs
     BIAS_STEP,
     KICK,
     FAST,
@@ -83,7 +83,9 @@ from __future__ import annotations
     P_LIFT,  # P's unit is 2**-P_LIFT of Q's: P follows Q << P_LIFT
     LEAK_U,
     LEAK_V,  # the layer's decays as powers of two, or -1 where they are not or differ
-) = range(72)
+    ROUNDED,  # 1 if weights are the store rounded to the nearest, 0 if it is rounded down
+    STEP_BITS,  # bits of STEP below a sixteenth of a store LSB
+) = range(74)
 LAYER_COLUMNS = 96
 
 CONV, DENSE = 0, 1

@@ -121,8 +121,8 @@ def add_local_readout(L, i8, i32, scratch, classes, gain):
 def apply_layers(layers, i8, i16, i32, lanes):
     """Step every plastic layer by its gradient, centred and normalised by channel.
 
-    A channel's largest gradient moves its weight by ``STEP / 16`` LSBs of the store. Biases move
-    by their sign. Returns how many weights were in reach of an update.
+    A channel's largest gradient moves its weight by ``STEP / 2**(4 + STEP_BITS)`` LSBs of the
+    store. Biases move by their sign. Returns how many weights were in reach of an update.
     """
     touched = np.int64(0)
     for n in range(layers.shape[0]):
@@ -140,8 +140,9 @@ def apply_layers(layers, i8, i16, i32, lanes):
         store = shape2(i16[L[at.AT_STORE] : L[at.AT_STORE] + size], fan_in, channels)
         weights = shape2(i8[L[at.AT_WEIGHTS] : L[at.AT_WEIGHTS] + size], fan_in, channels)
         apply_gradient(
-            g, mean, bits, store, weights, lanes, L[at.STEP], L[at.STORE_RAIL], L[at.USED_SHIFT]
-        )
+            g, mean, bits, store, weights, lanes,
+            L[at.STEP], L[at.STEP_BITS], L[at.STORE_RAIL], L[at.USED_SHIFT], L[at.ROUNDED],
+        )  # fmt: skip
         L[at.UPDATES] += size
         touched += size
         table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + 8 * channels], 8, channels)

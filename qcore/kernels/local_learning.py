@@ -250,18 +250,22 @@ def normalise_gradient(g, mean, bits):
 
 @kernel(
     "void(int32[:, ::1], int32[::1], int32[::1], int16[:, ::1], int8[:, ::1], uint32[::1],"
-    " int64, int64, int64)"
+    " int64, int64, int64, int64, int64)"
 )
-def apply_gradient(g, mean, bits, store, weights, lanes, step, rail, used_shift):
+def apply_gradient(
+    g, mean, bits, store, weights, lanes, step, step_bits, rail, used_shift, rounded
+):
     """Step the stored weights by the centred, normalised gradient, and clear it.
 
-    Per output channel ``k``, with ``s = bits[k] + 4``::
+    Per output channel ``k``, with ``s = bits[k] + 4 + step_bits``::
 
         store += ((g - mean[k]) * step + uniform(0, 2**s - 1)) >> s
 
-    The channel's largest gradient moves its weight by ``step / 16`` LSBs of the store, or half of
-    that (its power of two is known, not its value); the rounding is stochastic, to whole LSBs,
-    and unbiased for both signs. The weights used are the store's upper bits.
+    The channel's largest gradient moves its weight by ``step / 2**(4 + step_bits)`` LSBs of the
+    store, or half of that (its power of two is known, not its value); the rounding is stochastic,
+    to whole LSBs, and unbiased for both signs. The weights used are the store divided by
+    ``2**used_shift``: rounded to the nearest and clipped symmetrically if ``rounded`` is 1, rounded
+    down if it is 0.
 
     The mean is taken off because it only makes a channel fire more or less, which the regulation
     of its threshold undoes: left in, the two drive each other on for ever, until every weight of
@@ -274,25 +278,29 @@ def apply_gradient(g, mean, bits, store, weights, lanes, step, rail, used_shift)
     mean, bits
         int32[outputs], from :func:`normalise_gradient`.
     store
-        int16[rows, outputs], clipped to ``[-rail - 1, rail]``.
+        int16[rows, outputs], clipped to ``[-rail, rail]``, or to ``[-rail - 1, rail]`` if
+        ``rounded`` is 0.
     weights
-        int8[rows, outputs], refreshed: ``store >> used_shift``.
+        int8[rows, outputs], refreshed.
     lanes
         uint32[at least outputs]: one xorshift lane per output channel, advanced once per row.
     step
-        Sixteenths of an LSB, at most 2**20.
+        At most 2**20.
+    step_bits
+        0 to 12.
     """
-    low = np.int32(-rail - 1)
-    high = np.int32(rail)
-    used = np.int32(used_shift)
+    high, low = np.int32(rail), np.int32(rounded - 1 - rail)
+    used, half = np.int32(used_shift), np.int32(rounded << used_shift >> 1)
+    most = np.int32(rail >> used_shift)
+    least = np.int32(rounded - 1 - (rail >> used_shift))
     outputs = g.shape[1]
     spare = np.empty(outputs, np.int64)
     shift = np.empty(outputs, np.int64)
     mask = np.empty(outputs, np.uint32)
     for k in range(outputs):
         # The noise has 32 bits: bits below it cannot decide a rounding.
-        spare[k] = max(np.int64(0), np.int64(bits[k]) + 4 - 31)
-        shift[k] = np.int64(bits[k]) + 4 - spare[k]
+        spare[k] = max(np.int64(0), np.int64(bits[k]) + 4 + step_bits - 31)
+        shift[k] = np.int64(bits[k]) + 4 + step_bits - spare[k]
         mask[k] = np.uint32((np.int64(1) << shift[k]) - 1)
     for i in range(g.shape[0]):
         for k in range(outputs):
@@ -302,5 +310,6 @@ def apply_gradient(g, mean, bits, store, weights, lanes, step, rail, used_shift)
             moved = np.int32(np.int64(value + noise) >> shift[k])
             after = clip(np.int32(moved + np.int32(store[i, k])), low, high)
             store[i, k] = np.int16(after)
-            weights[i, k] = np.int8(np.int32(after >> used))
+            near = np.int32(np.int32(after + half) >> used)
+            weights[i, k] = np.int8(clip(near, least, most))
             g[i, k] = np.int32(0)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
-from spikewire.qcore.network.spec import FULL, LayerSpec, NetworkSpec, Widths
+from spikewire.qcore.network.schedule import WIDEST_STORE, fine_step
+from spikewire.qcore.network.spec import FULL, ROUNDS, LayerSpec, NetworkSpec, Widths
 
 RESETS = {
     "zero": neuron.RESET_ZERO,
@@ -286,7 +287,7 @@ def _shape(
 def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> None:
     """Fill in the settings, rescaled so that narrower numbers cover the same range, more coarsely.
 
-    A weight of fewer bits is the 8-bit weight without its lowest; the exponent makes up for them.
+    A weight of fewer bits is cut from the same store; the exponent makes up for the bits left out.
     An activation of fewer bits has larger steps, so readouts come out smaller by as much, and
     their targets and shifts with them; likewise for readouts and errors. A trace's kick and rail
     follow its width, and gradients are shifted less.
@@ -314,7 +315,10 @@ def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> 
     L[at.DEAD_ZONE] = _scaled(learn.dead_zone, finer)
     L[at.DELTA_SHIFT] = max(0, learn.delta_shift + widths.readout - BASE.readout + finer)
     L[at.TRACE_SHIFT] = learn.trace_shift + widths.p - BASE.p
-    L[at.STEP] = learn.step
+    if spec.version >= ROUNDS:
+        L[at.ROUNDED] = 1
+        L[at.STEP_BITS] = WIDEST_STORE - widths.store
+    L[at.STEP] = fine_step(spec, learn.step)
     L[at.BIAS_STEP] = learn.bias_step
     L[at.KICK] = _scaled(120, widths.q - BASE.q)
     L[at.Q_RAIL] = 2**widths.q - 1

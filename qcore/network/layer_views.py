@@ -105,6 +105,27 @@ class LayerView:
             return self.weights.astype(np.int16) << np.int16(self._L[at.USED_SHIFT])
         return self._taps(self._state.i16, at.AT_STORE)
 
+    def quantise(self, store: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int8]:
+        """Return the weights that are used for stored ones: int8, of the same shape.
+
+        A specification of version 2 rounds to the nearest and clips symmetrically, to -127 to 127
+        with 8 bits and to -1 to 1 with 2. One of version 1 rounds down.
+        """
+        rail, shift, rounded = self._get(at.STORE_RAIL, at.USED_SHIFT, at.ROUNDED)
+        most, half = rail >> shift, rounded << shift >> 1
+        used = np.clip(store.astype(np.int32) + half >> shift, rounded - 1 - most, most)
+        weights: npt.NDArray[np.int8] = used.astype(np.int8)
+        return weights
+
+    def derive_weights(self) -> None:
+        """Derive the weights in use from the stored ones, after these were written to.
+
+        Nothing happens in a layer that cannot learn, or in a network whose specification is of
+        version 1.
+        """
+        if self.plastic and self._L[at.ROUNDED]:
+            self.weights[...] = self.quantise(self.store)
+
     def set_weights(self, weights: npt.NDArray[np.integer[Any]]) -> None:
         """Set the weights in use, and the stored ones with them.
 
@@ -112,7 +133,8 @@ class LayerView:
         ----------
         weights
             Integers [c_in, kernel rows, kernel columns, c_out] of the used width,
-            ``widths.weight``: -128 to 127 if it is 8. A convolution correlates, as PyTorch's does.
+            ``widths.weight``: -128 to 127 if it is 8, and -127 to 127 from version 2 of a
+            specification on. A convolution correlates, as PyTorch's does.
 
         Raises
         ------
@@ -120,18 +142,19 @@ class LayerView:
             If their shape, dtype or range is another.
         """
         values = np.asarray(weights)
-        shift = int(self._L[at.USED_SHIFT])
-        rail = (int(self._L[at.STORE_RAIL]) + 1) >> shift
+        rail, shift, rounded = self._get(at.STORE_RAIL, at.USED_SHIFT, at.ROUNDED)
+        high = rail >> shift
+        low = rounded - 1 - high
         wanted = self._synapses()
         if values.shape != wanted or not np.issubdtype(values.dtype, np.integer):
             raise ModelError(
                 f"Layer {self.index} takes whole numbers of shape {wanted}, not {values.dtype} of "
                 f"shape {values.shape}."
             )
-        if values.min() < -rail or values.max() >= rail:
+        if values.min() < low or values.max() > high:
             raise ModelError(
-                f"Layer {self.index} takes weights from {-rail} to {rail - 1}, not {values.min()} "
-                f"to {values.max()}."
+                f"Layer {self.index} takes weights from {low} to {high}, not {values.min()} to "
+                f"{values.max()}."
             )
         self.weights[...] = values
         if self.plastic:

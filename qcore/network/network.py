@@ -30,6 +30,7 @@ from spikewire.qcore.network.layer_views import (
 from spikewire.qcore.network.model_file import check_classes, from_bytes, to_bytes, write_whole
 from spikewire.qcore.network.results import RunResult, Steps, allocate_rows
 from spikewire.qcore.network.run import Recorder, event_columns
+from spikewire.qcore.network.schedule import shift_after, step_after
 from spikewire.qcore.network.snapshot import Snapshot, restore
 from spikewire.qcore.network.spec import NetworkSpec
 from spikewire.qcore.network.spike_probe import SpikeProbe, no_probe
@@ -86,6 +87,8 @@ class Network:
         """
         spec, classes, seed, state = from_bytes(data, where)
         check_classes(classes)
+        for layer in layer_views(state):
+            layer.derive_weights()
         return cls(spec, classes, state, seed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -368,14 +371,10 @@ class Network:
         readout's shift, if it has a last one, from ``readout.shift`` to ``readout.last_shift``.
         When all is done the readout has its first shift again, to be taught live as before.
         """
-        learn = self.spec.learning
         done = min(max(done, 0), total)
-        step = learn.step + (learn.last_step - learn.step) * done // max(total, 1)
-        self.state.layers[:, at.STEP] = step
-        read = self.spec.readout
-        if read.last_shift:
-            way = (read.last_shift - read.shift) * (done % max(total, 1)) * 2 + total
-            self.state.registers[at.READ_SHIFT] = read.shift + way // max(2 * total, 1)
+        self.state.layers[:, at.STEP] = step_after(self.spec, done, total)
+        if self.spec.readout.last_shift:
+            self.state.registers[at.READ_SHIFT] = shift_after(self.spec, done, total)
 
     def snapshot(self) -> Snapshot:
         """Copy the knowledge, to :meth:`restore` it later."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.qcore.errors import SpecError
+from spikewire.qcore.network.later import later, later_choices, to_plain
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.spec_checks import PerChannel, each_within, one_of, within
 
 FULL = 24
 """As ``widths.refractory``: the refractory trace has the membrane's own width and unit."""
+
+ROUNDS = 2
+"""First ``version`` whose weights are rounded, and whose steps do not depend on widths."""
 
 MOST_LAYERS = 64
 LONGEST_TEXT = 10_000
@@ -111,7 +116,10 @@ class NetworkSpec:
     """A whole network: input plane, layers, learning, readout, widths.
 
     ``width`` and ``height`` are the input plane's pixels, ``tick_us`` is the length of a tick in
-    microseconds, and a result is given every ``result_every`` ticks.
+    microseconds, and a result is given every ``result_every`` ticks. ``version`` says what the
+    other settings mean: 1, which is also that of a specification without one, cuts weights from
+    the store by rounding down and counts steps in its LSBs; 2 rounds weights to the nearest and
+    counts steps in LSBs of the base store, so that no width changes their size.
     """
 
     name: str
@@ -126,6 +134,7 @@ class NetworkSpec:
     readout: ReadoutSpec = field(default_factory=ReadoutSpec)
     widths: Widths = field(default_factory=Widths)
     training: TrainingSpec = field(default_factory=TrainingSpec)
+    version: int = later(1)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
@@ -156,13 +165,16 @@ class NetworkSpec:
         return spec
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data that :meth:`from_dict` takes."""
-        data = dataclasses.asdict(self)
-        data["layers"] = [
-            {k: list(v) if isinstance(v, tuple) else v for k, v in layer.items()}
-            for layer in data["layers"]
-        ]
-        return data
+        """Return plain data that :meth:`from_dict` takes.
+
+        Settings that came after the first model files are left out while at their default.
+        """
+        return to_plain(self)
+
+    def digest(self) -> str:
+        """Digest all settings: 16 hexadecimal digits."""
+        text = repr(self) + "".join(later_choices(self))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def check(self) -> None:
         """Refuse impossible values: a :class:`SpecError` names the setting and its range."""
@@ -184,6 +196,9 @@ class NetworkSpec:
         within("widths.store", widths.store, widths.weight, 16)
         if widths.refractory != FULL:
             within("widths.refractory", widths.refractory, 1, 8, f", and {FULL}")
+        if self.version >= ROUNDS:
+            for name in ("step", "last_step"):
+                within(f"learning.{name}", getattr(self.learning, name), 0, 2**14)
 
 
 def _check_layer(layer: LayerSpec, where: str) -> None:
@@ -199,6 +214,7 @@ def _check_layer(layer: LayerSpec, where: str) -> None:
 
 
 _RANGES = (
+    ("version", 1, 2),
     ("width", 1, 1024),
     ("height", 1, 1024),
     ("polarities", 1, 2),

@@ -6,6 +6,7 @@ Nothing here is shared with the package: a mistake would have to be made twice t
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -208,7 +209,18 @@ def normalise(F: list[int]) -> list[int]:
     return [(f * (2**26 // root)) >> 16 for f in F]
 
 
-def step_by_gradient(g: Any, store: Any, lanes: list[int], step: int, rail: int) -> list[int]:
+def used_weight(stored: int, width: int, used: int, rounded: bool) -> int:
+    """Cut a weight of ``used`` bits from a stored one of ``width`` bits."""
+    if not rounded:
+        return math.floor(Fraction(stored, 2 ** (width - used)))
+    # Halves go up, as those of an integer that is shifted after half was added.
+    most = 2 ** (used - 1) - 1
+    return clip(math.floor(Fraction(stored, 2 ** (width - used)) + Fraction(1, 2)), -most, most)
+
+
+def step_by_gradient(
+    g: Any, store: Any, lanes: list[int], step: int, step_bits: int, low: int, high: int
+) -> list[int]:
     """Step a 2-D store by its centred gradient, normalised by output channel; return the lanes."""
     rows, outputs = g.shape
     lanes = list(lanes)
@@ -218,12 +230,12 @@ def step_by_gradient(g: Any, store: Any, lanes: list[int], step: int, rail: int)
     ]
     for i in range(rows):
         for k in range(outputs):
-            shift = max(abs(row[k]) for row in centred).bit_length() + 4
+            shift = max(abs(row[k]) for row in centred).bit_length() + 4 + step_bits
             spare = max(0, shift - 31)
             lanes[k] = xorshift(lanes[k])
             value = centred[i][k] * step >> spare
             moved = (value + lanes[k] % 2 ** (shift - spare)) >> (shift - spare)
-            store[i, k] = clip(int(store[i, k]) + moved, -rail - 1, rail)
+            store[i, k] = clip(int(store[i, k]) + moved, low, high)
     return lanes
 
 

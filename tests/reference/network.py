@@ -40,6 +40,19 @@ class NaiveLayer:
             self.G = network.layers[n].readout.astype(int)
             self.mean = network.layers[n].readout_mean.tolist()
         self.heard = [0] * len(network.classes)
+        self.widths = network.spec.widths
+        self.rounds = network.spec.version >= 2
+        most = 2 ** (self.widths.store - 1) - 1
+        self.rails = (-most if self.rounds else -most - 1, most)
+
+    def used(self) -> Any:
+        """Cut the weights in use from the store."""
+        widths = self.widths
+        one = [
+            naive.used_weight(int(w), widths.store, widths.weight, self.rounds)
+            for w in self.store.reshape(-1)
+        ]
+        return np.array(one).reshape(self.store.shape)
 
     def step(self, image: Any) -> Any:
         """Take in one tick's input map; return the output map."""
@@ -202,11 +215,11 @@ class NaiveNetwork:
             g = n.g[:, :, ::-1].reshape(-1, n.g.shape[-1])
             store = n.store[:, :, ::-1].reshape(g.shape)
             self.lanes = naive.step_by_gradient(
-                g, store, self.lanes, n.L[at.STEP], n.L[at.STORE_RAIL]
+                g, store, self.lanes, n.L[at.STEP], n.L[at.STEP_BITS], *n.rails
             )
             n.g[:] = 0
             n.store = store.reshape(n.g.shape)[:, :, ::-1].copy()
-            n.weights = n.store >> n.L[at.USED_SHIFT]
+            n.weights = n.used()
             n.table[neuron.BIAS] += np.sign(n.gb) * n.L[at.BIAS_STEP]
             n.gb[:] = 0
 

@@ -72,20 +72,29 @@ def test_conv_gradient(seed: int, stride: int, kernel: int, pad: int, shift: int
     assert bias.tolist() == d.astype(int).sum((0, 1)).tolist()
 
 
-@given(SEEDS, st.sampled_from([0, 1, 16, 4096, 2**20]), st.integers(8, 16))
+@given(
+    SEEDS, st.sampled_from([0, 1, 16, 4096, 2**20]), st.integers(8, 16), st.integers(2, 8),
+    st.sampled_from([0, 1, 6, 12]), st.booleans(),
+)  # fmt: skip
 @FEW
-def test_apply_gradient(seed: int, step: int, width: int) -> None:
+def test_apply_gradient(
+    seed: int, step: int, width: int, used: int, step_bits: int, rounded: bool
+) -> None:
     rng = np.random.default_rng(seed)
     rows, outputs = (int(n) for n in rng.integers(1, 8, 2))
     rail = 2 ** (width - 1) - 1
     g = rng.choice([0, 1, -1, 2**30, -(2**30), 12345], (rows, outputs)).astype(np.int32)
     g[:, rng.random(outputs) < 0.3] = 0
-    store = rng.choice([rail, -rail - 1, 0, 17], (rows, outputs)).astype(np.int16)
+    low = -rail if rounded else -rail - 1
+    half = 2 ** (width - used) // 2
+    choice = [rail, low, 0, 17, half, -half, half - 1, -half - 1, 3 * half]
+    store = rng.choice([one for one in choice if low <= one <= rail], (rows, outputs))
+    store = store.astype(np.int16)
     weights = np.zeros(store.shape, np.int8)
     lanes = np.array(naive.splitmix_lanes(seed, 0, outputs), np.uint32)
     states = [int(s) for s in lanes]
     want = store.astype(int)
-    states = naive.step_by_gradient(g.astype(int), want, states, step, rail)
+    states = naive.step_by_gradient(g.astype(int), want, states, step, step_bits, low, rail)
     mean, bits = np.zeros(outputs, np.int32), np.zeros(outputs, np.int32)
     some = local_learning.normalise_gradient(g, mean, bits)
     assert some == g.any()
@@ -93,9 +102,12 @@ def test_apply_gradient(seed: int, step: int, width: int) -> None:
         column = [int(v) for v in g[:, k]]
         assert mean[k] == sum(column) // rows
         assert bits[k] == max(abs(v - int(mean[k])) for v in column).bit_length()
-    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, step, rail, width - 8)
+    local_learning.apply_gradient(
+        g, mean, bits, store, weights, lanes, step, step_bits, rail, width - used, int(rounded)
+    )
     assert (store == want).all()
-    assert (weights == want >> (width - 8)).all()
+    cut = [naive.used_weight(int(w), width, used, rounded) for w in want.reshape(-1)]
+    assert weights.reshape(-1).tolist() == cut
     assert not g.any()
     assert lanes.tolist() == states
 
@@ -111,7 +123,7 @@ def test_stochastic_rounding_is_unbiased_for_both_signs(sign: int, step: int) ->
     mean, bits = np.zeros(1, np.int32), np.zeros(1, np.int32)
     assert local_learning.normalise_gradient(g, mean, bits)
     weights = np.zeros(store.shape, np.int8)
-    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, step, 32767, 8)
+    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, step, 0, 32767, 8, 0)
     expected = sign * 100 * step / 2 ** (7 + 4)
     # Four standard errors of a mean of n roundings, each with a variance of at most 1/4.
     assert abs(store[0::2].mean() - expected) < 4 * 0.5 / n**0.5

@@ -52,7 +52,7 @@ def test_weights_of_a_frozen_layer_are_stored_once() -> None:
     assert (layer.store >> (widths.store - widths.weight) == layer.weights).all()
     layer.set_weights(np.full(layer.weights.shape, -3))
     assert (layer.weights == -3).all()
-    with pytest.raises(ModelError, match="Layer 0 takes weights from -128 to 127, not 128 to 128"):
+    with pytest.raises(ModelError, match="Layer 0 takes weights from -127 to 127, not 128 to 128"):
         layer.set_weights(np.full(layer.weights.shape, 128))
 
 

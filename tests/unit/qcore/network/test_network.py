@@ -81,6 +81,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
                           "activation": 4, "readout": 4, "error": 4},
                "learning": {**SMALL["learning"], "slow": 3}},
     "wide": {"widths": {"store": 14, "q": 14, "p": 15, "activation": 7, "readout": 8, "error": 8}},
+    "rounded": {"version": 2},
+    "rounded and narrow": {"version": 2, "widths": {"weight": 2, "store": 6}},
+    "rounded and wide": {"version": 2, "widths": {"store": 16},
+                         "learning": {**SMALL["learning"], "step": 2}},
     "by channel": with_layers(
         {"decay_u": [400, 900], "bias": [0, 500, -300]},
         {"decay_v": [100, 200, 300], "bias": 700},
