@@ -125,7 +125,7 @@ def expand_grid(
     """
     _check_matter(base, varied)
     points = [GridPoint(BASE, "", base)]
-    _check_learning(points[0])
+    _say_if_deaf(points[0])
     if not grid:
         return points + [
             _grid_point(base, {name: bits}) for name, several in varied.items() for bits in several
@@ -177,24 +177,17 @@ def _grid_point(base: NetworkSpec, bits: Mapping[str, int]) -> GridPoint:
         point.spec.check()
     except SpecError as error:
         raise UsageError(f"--vary {point}: {error}") from None
-    _check_learning(point)
+    _say_if_deaf(point)
     return point
 
 
-def _check_learning(point: GridPoint) -> None:
-    """Refuse widths at which plastic layers stay as drawn: their accuracy is that of no learning.
-
-    A specification of version 1 allows them, and is only remarked upon.
-    """
+def _say_if_deaf(point: GridPoint) -> None:
+    """Print a note where plastic layers stay as drawn: the accuracy is that of no learning."""
     from spikewire.qcore import learning_fault
 
-    if (fault := learning_fault(point.spec)) is None:
-        return
-    where = f"--vary {point}" if point.name != BASE else point.spec.name
-    said = f"{where}: {fault.removesuffix('.')}"
-    if point.spec.version > 1:
-        raise UsageError(said)
-    print_note(said)
+    if (fault := learning_fault(point.spec)) is not None:
+        where = f"--vary {point}" if point.name != BASE else point.spec.name
+        print_note(f"{where}: {fault.removesuffix('.')}")
 
 
 def widths_of(spec: NetworkSpec) -> dict[str, int]:

@@ -180,6 +180,8 @@ def _prepare(
     data = open_dataset(dataset, part=training.trials)
     network = open_network(model, data.classes, training.seed)
     if (fault := learning_fault(network.spec)) is not None:
+        if network.spec.version > 1:
+            raise UsageError(f"{model}: {fault.removesuffix('.')}")
         print_note(fault.removesuffix("."))
     binned = BinnedDataset(data, network.spec, training.show)
     for sample in sorted(data.samples, key=lambda sample: sample.path):

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikewire.qcore.errors import SpecError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
 from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
 from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.layer_views import LayerView, all_arrays, layer_views
-from spikewire.qcore.network.learnable import learning_fault
-from spikewire.qcore.network.spec import ROUNDS, LayerSpec, NetworkSpec, per_channel
+from spikewire.qcore.network.spec import LayerSpec, NetworkSpec, per_channel
 
 
 def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
-    """Allocate an untrained network's state: random weights and readouts from ``seed``.
-
-    Raises
-    ------
-    SpecError
-        As for :func:`allocate`, or if its layers are to learn and cannot, by their widths. A
-        specification of version 1 may be so.
-    """
-    if spec.version >= ROUNDS and (fault := learning_fault(spec)) is not None:
-        raise SpecError(fault)
+    """Allocate an untrained network's state: random weights and readouts from ``seed``."""
     state = allocate(spec, classes)
     fill_lanes(state.lanes, seed, 0)
     for layer, view in zip(spec.layers, layer_views(state), strict=True):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from spikewire.apps.commands import run
-from spikewire.qcore import Network, load_preset
+from spikewire.qcore import Network, NetworkSpec, load_preset
 from spikewire.runtime import CheckpointError, CheckpointStore
 
 SHORT = ["run", "--source", "sim:?seed=1&duration=0.2&speed=max", "--port", "0"]
@@ -145,3 +145,18 @@ def test_a_recording_of_the_run_that_ends_on_a_full_disk_is_a_failure(
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["results"] > 0
     assert "No space left" in summary["recording_error"]
+
+
+def test_a_learner_of_an_earlier_version_of_its_preset_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = load_preset("nmnist")
+    earlier = NetworkSpec.from_dict({**preset.to_dict(), "version": 1})
+    other = NetworkSpec.from_dict({**preset.to_dict(), "tick_us": 2000})
+    for name, spec, code in (("earlier", earlier, 0), ("other", other, 2)):
+        folder = tmp_path / name
+        CheckpointStore(folder).write(Network.build(spec, ("a", "b"), 5).to_bytes())
+        words = [*SHORT, "--checkpoint", str(folder), "--resume", "--model", "nmnist"]
+        assert run(words) == code
+        said = capsys.readouterr().err.replace("\n", " ")
+        assert ("another network than the one in" in said) == (code == 2)

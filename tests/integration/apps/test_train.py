@@ -233,3 +233,26 @@ def test_the_parts_are_those_of_the_float_twin(data_dir: Path) -> None:
     assert (len(learn), len(validate)) == (800, 200)
     assert [(s.path, int(s.label)) for s in choose(data, "train")] == learn
     assert [(s.path, int(s.label)) for s in choose(data, "validation")] == validate
+
+
+def test_widths_that_cannot_learn_are_said_or_refused(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset, out = tmp_path / "deaf.toml", tmp_path / "m"
+    text = """
+        [[layers]]
+        kind = "conv"
+        channels = 4
+        stride = 4
+        threshold = 9000
+        [widths]
+        q = 4
+        p = 5
+    """
+    preset.write_text(text)
+    given = words(digits, out, "--model", str(preset), "--passes", "1")
+    assert cli.run(given) == 0
+    says = "layers[0] can never learn: its trace P of 5 bits, behind a Q of 4, never leaves zero"
+    assert f"note: {says}" in capsys.readouterr().err.replace("\n", " ")
+    preset.write_text("version = 2\n" + text)
+    assert says in refused(capsys, 2, *given)

@@ -77,3 +77,16 @@ def test_impossible_widths(spec: NetworkSpec, given: str, part: str) -> None:
     with pytest.raises(UsageError) as error:
         grid.expand_grid(spec, grid.read_vary([given]))
     assert part in str(error.value)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_points_that_cannot_learn_are_remarked_upon(
+    version: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = dataclasses.replace(base(), version=version)
+    assert len(grid.expand_grid(spec, {"trace": [5, 7]})) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("note: --vary trace=5: layers[0] can never learn: its trace P of 5")
+    grid.expand_grid(dataclasses.replace(base(p=5, q=4), version=version), {"p": [12], "q": [9]})
+    assert capsys.readouterr().err.count("note: tiny: layers[0] can never learn") == 1

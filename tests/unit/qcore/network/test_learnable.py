@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikewire.qcore import BinnedEvents, SpecError, learning_fault
+from spikewire.qcore import BinnedEvents, learning_fault
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.learnable import highest_trace
 from tests.unit.qcore.network.test_network import SMALL, build, with_layers
@@ -69,10 +69,3 @@ def test_counts_lift_a_trace_that_single_spikes_cannot() -> None:
     counted = with_layers(pooled, {}, frozen)
     assert learning_fault(build(**single, widths=widths, learning=learning).spec) is not None
     assert learning_fault(build(**counted, widths=widths, learning=learning).spec) is None
-
-
-def test_version_2_refuses_what_version_1_accepts() -> None:
-    widths = {"p": 5, "q": 4}
-    build(widths=widths)
-    with pytest.raises(SpecError, match="can never learn: its trace P of 5 bits"):
-        build(widths=widths, version=2)
