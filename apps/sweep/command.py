@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from spikewire.apps.cli.errors import DONE, FAILED, UsageError
+from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.models import open_spec
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import DatasetPath, Json
@@ -18,9 +17,12 @@ from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.cluster import dask
 from spikewire.apps.cluster.options import ClusterOptions
-from spikewire.apps.sweep.grid import BASE, expand_grid, numbers, read_vary
-from spikewire.apps.sweep.plan import SweepPlan, Trial, make_plan
-from spikewire.apps.sweep.plot import CurvePoint, plot_sweep
+from spikewire.apps.sweep.ablation import PARTS, read_without
+from spikewire.apps.sweep.curves import report, table
+from spikewire.apps.sweep.grid import GridPoint, Variation, expand_all, numbers, read_vary
+from spikewire.apps.sweep.order import Trial
+from spikewire.apps.sweep.plan import SweepPlan, make_plan
+from spikewire.apps.sweep.plot import plot_sweep
 from spikewire.apps.sweep.results import ResultsCsv
 from spikewire.apps.training.options import TrainingOptions
 
@@ -29,13 +31,26 @@ from spikewire.apps.training.options import TrainingOptions
 class GridOptions:
     """The networks of a sweep, and their trainings."""
 
-    vary: Annotated[
+    model: Annotated[
         list[str],
+        typer.Option(metavar="PRESET|FILE", help="Base network: preset or TOML file; repeatable."),
+    ]
+    vary: Annotated[
+        list[str] | None,
         typer.Option(
             metavar="WIDTH=BITS",
             help="Bits of a width, such as weight=2-8 or trace=6,8,12; repeatable.",
         ),
-    ]
+    ] = None
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART,PART", help="Parts to leave out, each alone: " + ", ".join(PARTS) + "."
+        ),
+    ] = None
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Each base also with layers that stay as drawn.")
+    ] = False
     grid: Annotated[
         bool, typer.Option("--grid", help="Combine all varied widths with each other.")
     ] = False
@@ -48,6 +63,34 @@ class GridOptions:
             min=1, metavar="N", help="Number of recordings to learn from, classes in proportion."
         ),
     ] = None
+    each_pass: Annotated[
+        bool,
+        typer.Option(
+            "--each-pass/--last-pass", help="Evaluate after each pass, or the last one only."
+        ),
+    ] = True
+    draw: Annotated[
+        bool,
+        typer.Option("--draw", help="Compute nothing; draw known results, of the latest version."),
+    ] = False
+
+    def points(self) -> tuple[list[GridPoint], list[str]]:
+        """Return the networks, and sentences about those that are left out.
+
+        Raises
+        ------
+        UsageError
+            If an option is wrong, or no variant is asked for.
+        """
+        if not self.vary and not self.without:
+            raise UsageError("give --vary WIDTH=BITS, --without PART, or both")
+        for name in self.model:
+            if self.model.count(name) > 1:
+                raise UsageError(f"--model {name} is given twice")
+        variation = Variation(
+            read_vary(self.vary or ()), read_without(self.without or ()), self.grid, self.frozen
+        )
+        return expand_all({name: open_spec(name) for name in self.model}, variation)
 
     def parsed_seeds(self) -> tuple[int, ...]:
         """Return the seeds.
@@ -73,16 +116,12 @@ def sweep(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for sweep.csv and sweep.png.")
     ],
-    model: Annotated[
-        str,
-        typer.Option(metavar="PRESET|FILE", help="Base network: a preset, or a TOML file."),
-    ],
     grid: GridOptions,
     training: TrainingOptions = TRAINING,
     cluster: ClusterOptions = CLUSTER,
     as_json: Json = False,
 ) -> None:
-    """Train a network at many bit widths, and draw accuracy against bits of memory.
+    """Train networks at many bit widths, and draw accuracy against bits of memory.
 
     Each result is written as soon as it is known. The same command again computes only missing
     results. Needs spikewire\\[cluster].
@@ -92,42 +131,46 @@ def sweep(
     dask.require()
     seeds = grid.parsed_seeds()
     load_kernels()
-    points = expand_grid(open_spec(model), read_vary(grid.vary), grid=grid.grid)
+    points, left_out = grid.points()
+    from spikewire.sensors import open_dataset
+
+    data = open_dataset(dataset)
     plan = make_plan(
-        points, seeds, dataset, training.plan(points[0].spec, 0),
-        preset=model, show_us=training.show, recordings=grid.recordings,
-    )  # fmt: skip
+        points, seeds, data, training, recordings=grid.recordings, each_pass=grid.each_pass
+    )
     out.mkdir(exist_ok=True)
     with ResultsCsv(out / "sweep.csv") as results:
+        if grid.draw:
+            plan = plan.of_latest_version(results)
         start = plan.reuse(results)
         if as_json:
-            print_json(start)
+            print_json(start | {"left_out": left_out})
         else:
-            _introduce(start)
-        retries = 0
+            _introduce(start, left_out)
+        retries, missing = 0, {} if grid.draw else plan.missing(results)
         try:
             with sigterm_as_interrupt():
-                missing = plan.missing(results)
                 if missing:
                     retries = _compute(plan, missing, results, cluster, as_json)
+                no_network = plan.add_baseline(results, data)
         except KeyboardInterrupt:
             print_error(f"interrupted; the same command goes on from {results.path}")
             raise typer.Exit(FAILED) from None
-        curves, base = plan.curves(results)
+        curves = plan.curves(results)
+    if not curves:
+        raise CommandError(f"{results.path} has no results of these networks to draw")
     png = out / "sweep.png"
-    title = f"{dataset.name}: {plan.base.name}, passes: {plan.shared['passes']}"
-    plot_sweep(curves, base, title, png)
+    plot_sweep(curves, no_network, plan.title(), png)
     if as_json:
-        print_json(
-            {
-                "type": "done", "csv": str(results.path), "png": str(png), "retries": retries,
-                "computed": len(missing), "base": _record(BASE, base),
-                "settings": [_record(n, point) for n, curve in curves.items() for point in curve],
-            }
-        )  # fmt: skip
+        done = {"type": "done", "csv": str(results.path), "png": str(png), "retries": retries}
+        print_json({**done, "computed": len(missing), **report(curves, no_network)})
     else:
-        _print(curves, base, retries)
-        console().print(f"saved in {results.path} and {png}", markup=False, soft_wrap=True)
+        out_console = console()
+        out_console.print(table(curves))
+        out_console.print(f"without a network (ridge regression on event counts): {no_network:.4f}")
+        if retries:
+            out_console.print(f"{retries} begun again after a lost worker")
+        out_console.print(f"saved in {results.path} and {png}", markup=False, soft_wrap=True)
     raise typer.Exit(DONE)
 
 
@@ -138,14 +181,16 @@ def _check_folder(out: Path) -> None:
         raise UsageError(f"--out {out} is not a folder")
 
 
-def _introduce(start: dict[str, Any]) -> None:
+def _introduce(start: dict[str, Any], left_out: list[str]) -> None:
     console().print(
-        f"{start['settings']} settings of {start['preset']}, {len(start['seeds'])} seeds: "
-        f"{start['points']} trainings of {start['passes']} passes over {start['learn']} "
+        f"{start['settings']} settings of {', '.join(start['models'])}, {len(start['seeds'])} "
+        f"seeds: {start['points']} trainings of {start['passes']} passes over {start['learn']} "
         f"recordings, {start['validate']} to validate; {start['missing']} to compute",
         markup=False,
         soft_wrap=True,
     )
+    for reason in left_out:
+        console().print(f"left out: {reason}", markup=False, soft_wrap=True)
 
 
 def _compute(
@@ -158,12 +203,12 @@ def _compute(
     """Compute the missing trials and return the number of lost attempts."""
     from spikewire.apps.sweep.trial import run_trial
 
-    passes = plan.shared["passes"]
+    passes = {name: plan.shared(point)["passes"] for name, (point, _) in missing.items()}
     trials = {name: plan.settings(*trial) for name, trial in missing.items()}
     done = dict.fromkeys(trials, 0)
     retries = finished = 0
     with dask.connected(cluster.cluster, cluster.workers) as client, progress_bar() as bar:
-        task = bar.add_task(f"0 of {len(trials)}", total=len(trials) * passes)
+        task = bar.add_task(f"0 of {len(trials)}", total=sum(passes.values()))
         for event in dask.compute(client, trials, work=run_trial):
             if isinstance(event, dask.TrialStarted):
                 done[event.trial] = 0
@@ -173,7 +218,7 @@ def _compute(
                 done[event.trial] = event.passes
             elif isinstance(event, dask.TrialFinished):
                 plan.add(results, *missing[event.trial], event.result)
-                done[event.trial] = passes
+                done[event.trial] = passes[event.trial]
                 finished += 1
                 _report_result(event.trial, event.result, as_json)
             bar.update(
@@ -201,26 +246,3 @@ def _report_result(trial: str, result: dict[str, Any], as_json: bool) -> None:
         console().print(
             f"{trial}: validation {last['accuracy']:.4f}, {result['bits']:,} bits ({seconds:.0f} s)"
         )
-
-
-def _record(name: str, point: CurvePoint) -> dict[str, Any]:
-    return {
-        "setting": name, "value": point.value, "bits": point.bits, "mean": round(point.mean, 4),
-        "low": min(point.accuracies), "high": max(point.accuracies),
-    }  # fmt: skip
-
-
-def _print(curves: dict[str, list[CurvePoint]], base: CurvePoint, retries: int) -> None:
-    table = Table("setting", "bits each", "bits of memory", "accuracy", "lowest", "highest")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name, curve in ((BASE, [base]), *curves.items()):
-        for point in curve:
-            table.add_row(
-                name, point.value, f"{point.bits:,}", f"{point.mean:.4f}",
-                f"{min(point.accuracies):.4f}", f"{max(point.accuracies):.4f}",
-            )  # fmt: skip
-    out = console()
-    out.print(table)
-    if retries:
-        out.print(f"{retries} begun again after a lost worker")

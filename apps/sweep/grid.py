@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.output import print_note
+from spikewire.apps.sweep.ablation import WITHOUT, freeze, leave_out
 
 if TYPE_CHECKING:
     from spikewire.qcore import NetworkSpec, Widths
@@ -24,6 +25,7 @@ TRACE = "trace"
 """Both traces together: the number is P's, Q follows."""
 
 _OF_LEARNING = (TRACE, "q", "p", "activation", "readout", "error")
+_OF_DYNAMICS = ("weight", "refractory")
 _LEAST_Q = 4
 _MOST_WEIGHT = 8
 _RANGE = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
@@ -35,12 +37,15 @@ class GridPoint:
 
     Attributes
     ----------
+    model
+        The base that it is a variant of.
     name, value
         The varied width and its bits; several are joined by commas.
     spec
         The network.
     """
 
+    model: str
     name: str
     value: str
     spec: NetworkSpec
@@ -103,13 +108,88 @@ def read_vary(given: Iterable[str]) -> dict[str, tuple[int, ...]]:
     return varied
 
 
-def expand_grid(
-    base: NetworkSpec, varied: Mapping[str, Sequence[int]], *, grid: bool = False
-) -> list[GridPoint]:
-    """Build all networks of a sweep, the base first.
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """Variants of each base network.
+
+    Attributes
+    ----------
+    varied
+        Numbers of bits for each width, as :func:`read_vary` returns them.
+    without
+        Parts to leave out, each alone, as ``read_without`` returns them.
+    grid
+        Whether all widths are combined with each other; otherwise one is varied at a time.
+    frozen
+        Whether each base comes a second time, with layers that stay as drawn.
+    """
+
+    varied: Mapping[str, Sequence[int]]
+    without: Sequence[str] = ()
+    grid: bool = False
+    frozen: bool = False
+
+
+def expand_all(
+    bases: Mapping[str, NetworkSpec], variation: Variation
+) -> tuple[list[GridPoint], list[str]]:
+    """Build all networks of a sweep over several bases.
 
     Parameters
     ----------
+    bases
+        The base networks by name.
+    variation
+        Their variants.
+
+    Returns
+    -------
+    tuple
+        The networks, and a sentence for each width that is left out of a base where it decides
+        nothing.
+
+    Raises
+    ------
+    UsageError
+        If a network is impossible, or a width or a part decides nothing in any base.
+    """
+    points: list[GridPoint] = []
+    reasons: dict[str, list[str]] = {}
+    for model, base in bases.items():
+        bits: dict[str, Sequence[int]] = {}
+        for width, several in variation.varied.items():
+            reason = no_effect(base, width)
+            if reason is None:
+                bits[width] = several
+            else:
+                reasons.setdefault(width, []).append(f"--vary {width}: {reason}")
+        points += expand_grid(model, base, bits, grid=variation.grid)
+        for part in variation.without:
+            smaller = leave_out(base, part)
+            if smaller == base:
+                reason = f"--without {part}: {base.name} has none"
+                reasons.setdefault(f"without {part}", []).append(reason)
+            else:
+                points.append(GridPoint(model, WITHOUT, part, smaller))
+        if variation.frozen:
+            still = freeze(base)
+            bits = {name: several for name, several in bits.items() if name in _OF_DYNAMICS}
+            points += expand_grid(f"{model} frozen", still, bits, grid=variation.grid)
+    for given in reasons.values():
+        if len(given) == len(bases):
+            raise UsageError(given[0])
+    return points, [reason for given in reasons.values() for reason in given]
+
+
+def expand_grid(
+    model: str, base: NetworkSpec, varied: Mapping[str, Sequence[int]], *, grid: bool = False
+) -> list[GridPoint]:
+    """Build all networks of a sweep over one base, the base first.
+
+    Parameters
+    ----------
+    model
+        The base's name.
     base
         The network whose widths are varied.
     varied
@@ -120,40 +200,37 @@ def expand_grid(
     Raises
     ------
     UsageError
-        If a network is impossible, or a width has no effect in this network; the message names it
-        and the allowed range.
+        If a network is impossible; the message names it and the allowed range.
     """
-    _check_matter(base, varied)
-    points = [GridPoint(BASE, "", base)]
+    points = [GridPoint(model, BASE, "", base)]
     _say_if_deaf(points[0])
     if not grid:
         return points + [
-            _grid_point(base, {name: bits}) for name, several in varied.items() for bits in several
+            _grid_point(model, base, {name: bits})
+            for name, several in varied.items()
+            for bits in several
         ]
     for part in ("p", "q"):
         if TRACE in varied and part in varied:
             raise UsageError(f"--grid: {TRACE} sets p and q, so {part} cannot be varied beside it")
+    if not varied:
+        return points
     return points + [
-        _grid_point(base, dict(zip(varied, bits, strict=True)))
+        _grid_point(model, base, dict(zip(varied, bits, strict=True)))
         for bits in itertools.product(*varied.values())
     ]
 
 
-def _check_matter(base: NetworkSpec, varied: Iterable[str]) -> None:
-    """Refuse to vary a width that has no effect in this network."""
-    for name in varied:
-        if name in _OF_LEARNING and not any(layer.plastic for layer in base.layers):
-            raise UsageError(
-                f"--vary {name}: no layer of {base.name} is plastic, so these bits decide nothing"
-            )
-        if name == "refractory" and not any(one.reset == "refractory" for one in base.layers):
-            raise UsageError(
-                f"--vary {name}: no layer of {base.name} has the reset 'refractory', so these bits "
-                "decide nothing"
-            )
+def no_effect(base: NetworkSpec, name: str) -> str | None:
+    """Tell why a width has no effect in this network; None if it has."""
+    if name in _OF_LEARNING and not any(layer.plastic for layer in base.layers):
+        return f"no layer of {base.name} is plastic, so these bits decide nothing"
+    if name == "refractory" and not any(one.reset == "refractory" for one in base.layers):
+        return f"no layer of {base.name} has the reset 'refractory', so these bits decide nothing"
+    return None
 
 
-def _grid_point(base: NetworkSpec, bits: Mapping[str, int]) -> GridPoint:
+def _grid_point(model: str, base: NetworkSpec, bits: Mapping[str, int]) -> GridPoint:
     from spikewire.qcore import SpecError
 
     changes = dict(bits)
@@ -164,6 +241,7 @@ def _grid_point(base: NetworkSpec, bits: Mapping[str, int]) -> GridPoint:
         changes |= {"p": p, "q": max(p - (base.widths.p - base.widths.q), _LEAST_Q)}
     widths = dataclasses.replace(base.widths, **changes)
     point = GridPoint(
+        model,
         ",".join(bits),
         ",".join(str(one) for one in bits.values()),
         dataclasses.replace(base, widths=widths),

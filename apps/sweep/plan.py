@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spikewire.apps.sweep.grid import BASE, GridPoint, network_digest, widths_of
-from spikewire.apps.sweep.plot import CurvePoint
+from spikewire.apps.sweep.curves import Curve, CurvePoint
+from spikewire.apps.sweep.grid import GridPoint, network_digest, widths_of
+from spikewire.apps.sweep.order import Trial, telling_first
 from spikewire.apps.sweep.results import Key, ResultsCsv, Row, key_of
 
 if TYPE_CHECKING:
-    from spikewire.apps.training.trainer import TrainingPlan
+    from spikewire.apps.training.options import TrainingOptions
     from spikewire.qcore import NetworkSpec
+    from spikewire.sensors import Dataset
 
-Trial = tuple[GridPoint, int]
-"""A network, and the seed that it is trained with."""
+NO_NETWORK = "no network"
+"""Setting of the row of the baseline without a network."""
+
+_ABSENT = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +30,19 @@ class SweepPlan:
     Attributes
     ----------
     grid
-        The networks, the base first.
+        The networks; the first of each model is its base.
     seeds
         Seeds of the trainings of each network.
     dataset
         The folder of recordings.
-    shared
+    common
         Settings that all trials have in common, under the names of their columns.
+    schedules
+        Passes, batch, shift and shown duration of each network, by its digest.
     recordings
         Number of recordings to learn from; None for the whole training part.
+    each_pass
+        Whether each pass is evaluated, and not only the last one.
     labels
         Columns that describe the sweep and determine no result.
     """
@@ -42,23 +50,41 @@ class SweepPlan:
     grid: Sequence[GridPoint]
     seeds: Sequence[int]
     dataset: Path
-    shared: dict[str, Any]
+    common: Mapping[str, Any]
+    schedules: Mapping[str, Mapping[str, Any]]
     recordings: int | None
+    each_pass: bool
     labels: Row
 
-    @property
-    def base(self) -> NetworkSpec:
-        """The network whose widths are varied."""
-        return self.grid[0].spec
+    def shared(self, point: GridPoint) -> dict[str, Any]:
+        """Return all settings of a network's trials but the seed, under their columns' names."""
+        return {**self.schedules[network_digest(point.spec)], **self.common}
 
     def key(self, point: GridPoint, seed: int) -> Key:
         """Return the columns that determine a trial's result."""
         row = self.labels | {"network": network_digest(point.spec), "seed": str(seed)}
-        return key_of(row | {name: str(value) for name, value in self.shared.items()})
+        return key_of(row | {name: str(value) for name, value in self.shared(point).items()})
 
-    def trials(self) -> Iterable[Trial]:
-        """Return all trials, one seed after the other, so that whole curves are there early."""
-        return ((point, seed) for seed in self.seeds for point in self.grid)
+    def trials(self) -> list[Trial]:
+        """Return all trials, the most telling first."""
+        return telling_first(self.grid, self.seeds)
+
+    def of_latest_version(self, results: ResultsCsv) -> SweepPlan:
+        """Return the plan of the program whose results were written last."""
+        rows = list(results.trials.values())
+        if not rows:
+            return self
+        return replace(self, common={**self.common, "version": rows[-1][0]["version"]})
+
+    def title(self) -> str:
+        """Return a title for the figure."""
+        models = list(dict.fromkeys(point.model for point in self.grid))
+        passes = self.shared(self.grid[0])["passes"]
+        named = models[0] if len(models) == 1 else f"{len(models)} networks"
+        return (
+            f"{self.dataset.name}: {named}, passes: {passes}, recordings: {self.labels['learn']}, "
+            f"validation: {self.labels['validate']}"
+        )
 
     def reuse(self, results: ResultsCsv) -> dict[str, Any]:
         """Copy known results of the same networks, also from other grid points.
@@ -74,21 +100,24 @@ class SweepPlan:
                 self._add(results, point, seed, rows)
         missing = self.missing(results)
         different = {self.key(point, seed) for point, seed in self.trials()}
+        models = list(dict.fromkeys(point.model for point in self.grid))
         return {
-            "type": "start", "preset": self.labels["preset"], "dataset": str(self.dataset),
+            "type": "start", "preset": models[0], "models": models, "dataset": str(self.dataset),
             "settings": len(self.grid), "seeds": list(self.seeds),
             "points": len(different), "missing": len(missing), "learn": int(self.labels["learn"]),
-            "validate": int(self.labels["validate"]), **self.shared,
+            "validate": int(self.labels["validate"]), **self.shared(self.grid[0]),
         }  # fmt: skip
 
     def missing(self, results: ResultsCsv) -> dict[str, Trial]:
         """Return the trials to compute by readable names, each network once."""
+        several = len({point.model for point in self.grid}) > 1
         seen: set[Key] = set()
         missing = {}
         for point, seed in self.trials():
             key = self.key(point, seed)
             if key not in seen and results.find(key) is None:
-                missing[f"{point}, seed {seed}"] = (point, seed)
+                name = f"{point}, seed {seed}"
+                missing[f"{point.model}: {name}" if several else name] = (point, seed)
             seen.add(key)
         return missing
 
@@ -99,7 +128,8 @@ class SweepPlan:
             "dataset": str(self.dataset.absolute()),
             "seed": seed,
             "recordings": self.recordings,
-            **self.shared,
+            "each_pass": self.each_pass,
+            **self.shared(point),
         }
 
     def add(self, results: ResultsCsv, point: GridPoint, seed: int, result: dict[str, Any]) -> None:
@@ -107,10 +137,10 @@ class SweepPlan:
         rows = [
             {
                 **self.labels,
-                **{name: str(value) for name, value in self.shared.items()},
+                **{name: str(value) for name, value in self.shared(point).items()},
                 **{name: str(bits) for name, bits in widths_of(point.spec).items()},
                 "pass": str(number),
-                "accuracy": f"{record['accuracy']:.4f}",
+                "accuracy": "" if record["accuracy"] is None else f"{record['accuracy']:.4f}",
                 "local": _joined(record["local"]),
                 "activity": _joined(record["activity"]),
                 "bits": str(result["bits"]),
@@ -127,71 +157,108 @@ class SweepPlan:
                 self._add(results, other, seed, rows)
 
     def _add(self, results: ResultsCsv, point: GridPoint, seed: int, rows: Sequence[Row]) -> None:
-        if (point.name, point.value, self.key(point, seed)) not in results.trials:
-            named = {"setting": point.name, "value": point.value}
+        if (point.model, point.name, point.value, self.key(point, seed)) not in results.trials:
+            named = {"preset": point.model, "setting": point.name, "value": point.value}
             results.add([[row | named for row in rows]])
 
-    def curves(self, results: ResultsCsv) -> tuple[dict[str, list[CurvePoint]], CurvePoint]:
-        """Return the curve of each varied width, by its name, and the base's point."""
-        curves: dict[str, list[CurvePoint]] = {}
+    def add_baseline(self, results: ResultsCsv, opened: Dataset) -> float:
+        """Return the accuracy without a network, computed and written if it is not known."""
+        from spikewire.apps.sweep.trial import trial_data
+        from spikewire.apps.training.binned_dataset import BinnedDataset
+        from spikewire.apps.training.ridge import ridge_baseline
+
+        first = self.grid[0]
+        named = {
+            **{name: str(value) for name, value in self.shared(first).items()},
+            "preset": first.model, "setting": NO_NETWORK, "value": "", "pass": "1", "passes": "1",
+            "batch": "0", "shift": "0", "seed": "0",
+            "network": f"{first.spec.width}x{first.spec.height}",
+        }  # fmt: skip
+        rows = results.find(key_of(named))
+        if rows is None:
+            learn, validate, _ = trial_data(opened, self.recordings)
+            binned = BinnedDataset(opened, first.spec, self.shared(first)["show_us"])
+            found = ridge_baseline(binned, learn, validate, opened.classes)
+            bits = str(32 * found.numbers)
+            widths = dict.fromkeys(widths_of(first.spec), "32")
+            measured = {
+                "accuracy": f"{found.accuracy:.4f}", "local": "", "activity": "", "bits": bits,
+                "bits_32": bits, "seconds": "0",
+            }  # fmt: skip
+            rows = [{**self.labels, **widths, **named, **measured}]
+            results.add([rows])
+        return float(rows[-1]["accuracy"])
+
+    def curves(self, results: ResultsCsv) -> list[Curve]:
+        """Return the known curves of each model, its base first."""
+        curves: dict[tuple[str, str], Curve] = {}
         for point in self.grid:
-            last = [
-                results.trials[point.name, point.value, self.key(point, seed)][-1]
-                for seed in self.seeds
-            ]
-            accuracies = tuple(float(row["accuracy"]) for row in last)
-            reached = CurvePoint(point.value, int(last[0]["bits"]), accuracies)
-            curves.setdefault(point.name, []).append(reached)
-        [base] = curves.pop(BASE)
-        return curves, base
+            keys = ((point.model, point.name, point.value, self.key(point, n)) for n in self.seeds)
+            last = [results.trials[key][-1] for key in keys if key in results.trials]
+            if not last:
+                continue
+            reached = CurvePoint(
+                point.value,
+                int(last[0]["bits"]),
+                int(last[0]["bits_32"]),
+                tuple(float(row["accuracy"]) for row in last),
+                tuple(tuple(_shares(row["local"])) for row in last),
+            )
+            empty = Curve(point.model, point.name, [])
+            curves.setdefault((point.model, point.name), empty).points.append(reached)
+        return list(curves.values())
 
 
 def make_plan(
     grid: Sequence[GridPoint],
     seeds: Sequence[int],
-    dataset: Path,
-    training: TrainingPlan,
+    dataset: Dataset,
+    training: TrainingOptions,
     *,
-    preset: str,
-    show_us: int | None,
     recordings: int | None,
+    each_pass: bool = True,
 ) -> SweepPlan:
     """Plan a sweep over a data set.
 
     Parameters
     ----------
-    grid, seeds, dataset, recordings
+    grid, seeds, recordings, each_pass
         As in :class:`SweepPlan`.
+    dataset
+        The recordings.
     training
-        Passes, batch and shift of each training.
-    preset
-        The base's name, as the user gave it.
-    show_us
-        Duration shown of each recording, in microseconds; None for the data set's default.
+        Passes, batch and shift of each training where they are not the network's own.
 
     Raises
     ------
-    sensors.SensorError
-        If the folder is no data set.
     CommandError
-        If it has too few recordings.
+        If the data set has too few recordings.
     """
     from spikewire.apps.cluster.fingerprint import fingerprint
     from spikewire.apps.sweep.trial import run_trial, trial_data
-    from spikewire.apps.training.binned_dataset import BinnedDataset
-    from spikewire.sensors import open_dataset
 
-    opened = open_dataset(dataset)
-    learn, validate, data = trial_data(opened, recordings)
-    spec = grid[0].spec
-    shared = {
-        "passes": training.passes, "batch": training.batch, "shift": training.shift,
-        "show_us": BinnedDataset(opened, spec, show_us).ticks * spec.tick_us,
-        "data": data, "version": fingerprint(run_trial),
+    learn, validate, data = trial_data(dataset, recordings)
+    schedules = {
+        network_digest(point.spec): _schedule(point.spec, dataset, training) for point in grid
+    }
+    common = {"data": data, "version": fingerprint(run_trial)}
+    labels = {"learn": str(len(learn)), "validate": str(len(validate))}
+    return SweepPlan(grid, seeds, dataset.path, common, schedules, recordings, each_pass, labels)
+
+
+def _schedule(spec: NetworkSpec, dataset: Dataset, training: TrainingOptions) -> dict[str, Any]:
+    from spikewire.apps.training.binned_dataset import BinnedDataset
+
+    plan = training.plan(spec, 0)
+    return {
+        "passes": plan.passes, "batch": plan.batch, "shift": plan.shift,
+        "show_us": BinnedDataset(dataset, spec, training.show).ticks * spec.tick_us,
     }  # fmt: skip
-    labels = {"preset": preset, "learn": str(len(learn)), "validate": str(len(validate))}
-    return SweepPlan(grid, seeds, dataset, shared, recordings, labels)
 
 
 def _joined(shares: Sequence[float | None] | None) -> str:
-    return " ".join("-" if share is None else str(share) for share in shares or ())
+    return " ".join(_ABSENT if share is None else str(share) for share in shares or ())
+
+
+def _shares(text: str) -> list[float | None]:
+    return [None if part in (_ABSENT, "-") else float(part) for part in text.split()]

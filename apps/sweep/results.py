@@ -59,7 +59,7 @@ class ResultsCsv:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(f"another sweep is writing {path}") from None
-            self.trials: dict[tuple[str, str, Key], list[Row]] = {}
+            self.trials: dict[tuple[str, str, str, Key], list[Row]] = {}
             self._load()
         except BaseException:
             os.close(self._file)
@@ -73,7 +73,7 @@ class ResultsCsv:
 
     def find(self, key: Key) -> list[Row] | None:
         """Return the rows of a trial, of any grid point; None if it was not computed."""
-        return next((rows for (_, _, trial), rows in self.trials.items() if trial == key), None)
+        return next((rows for (*_, trial), rows in self.trials.items() if trial == key), None)
 
     def add(self, trials: Sequence[Sequence[Row]]) -> None:
         """Append whole trials and sync them to the disk."""
@@ -85,7 +85,9 @@ class ResultsCsv:
         self._write(text.getvalue())
 
     def _remember(self, rows: list[Row]) -> None:
-        self.trials[rows[0]["setting"], rows[0]["value"], key_of(rows[0])] = rows
+        named = (rows[0][name] for name in ("preset", "setting", "value"))
+        model, setting, value = named
+        self.trials[model, setting, value, key_of(rows[0])] = rows
 
     def _write(self, text: str) -> None:
         data = text.encode()
@@ -130,8 +132,10 @@ class ResultsCsv:
         try:
             [values] = csv.reader([line.decode()])
             row = dict(zip(COLUMNS, map(csv_text, values), strict=True))
-            float(row["accuracy"]), float(row["seconds"])
-            for name in ("pass", "passes", "bits"):
+            float(row["seconds"])
+            if row["accuracy"]:
+                float(row["accuracy"])
+            for name in ("pass", "passes", "bits", "bits_32"):
                 int(row[name])
         except ValueError:
             raise CommandError(

@@ -38,6 +38,8 @@ class TrialSettings:
         Duration shown of each recording, in microseconds.
     recordings
         Number of recordings to learn from; None for the whole training part.
+    each_pass
+        Whether each pass is evaluated, and not only the last one.
     data
         Digest of the recordings, as :func:`trial_data` returns it.
     version
@@ -52,6 +54,7 @@ class TrialSettings:
     shift: int
     show_us: int
     recordings: int | None
+    each_pass: bool
     data: str
     version: str
 
@@ -109,7 +112,7 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
         })  # fmt: skip
         worker.after_pass(len(curve))
 
-    Trainer(network, binned, learn, validate, plan).run(
+    Trainer(network, binned, learn, validate, plan, trial.each_pass).run(
         Progress(), after_portion=lambda progress: worker.check_wanted(), after_pass=after_pass
     )
     return {"bits": memory.bits, "bits_32": memory.bits_32, "curve": curve}

@@ -94,6 +94,8 @@ class Trainer:
         The recordings of either part.
     plan
         The plan.
+    each_pass
+        Whether each pass is evaluated, and not only the last one.
     """
 
     network: Network
@@ -101,6 +103,7 @@ class Trainer:
     learn: Sequence[Sample]
     validate: Sequence[Sample]
     plan: TrainingPlan
+    each_pass: bool = True
 
     @property
     def portions(self) -> int:
@@ -170,7 +173,9 @@ class Trainer:
 
     def _record(self, batch: Batch, progress: Progress) -> dict[str, Any]:
         began = time.perf_counter()
-        evaluation = evaluate_batch(batch, self.binned, self.validate) if self.validate else None
+        evaluation = None
+        if self.validate and (self.each_pass or progress.number + 1 == self.plan.passes):
+            evaluation = evaluate_batch(batch, self.binned, self.validate)
         return {
             "pass": progress.number + 1,
             "accuracy": None if evaluation is None else round(evaluation.accuracy, 4),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from spikewire.apps import commands as cli
+from spikewire.apps.sweep.plan import NO_NETWORK
 
 TINY = """
 tick_us = 2000
@@ -52,8 +53,9 @@ def told(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> list[dict[
 
 
 def rows(tiny: Path) -> list[dict[str, str]]:
+    """Rows of networks in the file of results."""
     with open(tiny.parent / "out" / "sweep.csv", newline="") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if row["setting"] != NO_NETWORK]
 
 
 def gone(pid: int) -> bool:

@@ -11,7 +11,12 @@ import pytest
 
 from spikewire.apps import commands as cli
 from spikewire.apps.sweep.results import COLUMNS
-from tests.integration.apps.sweeping import gone, rows, told, words
+from tests.integration.apps.sweeping import TINY, gone, rows, running, told, words
+
+PASSES = """
+[training]
+passes = 1
+"""
 
 pytestmark = pytest.mark.usefixtures("another_dask")
 
@@ -30,7 +35,10 @@ pytestmark = pytest.mark.usefixtures("another_dask")
         (["--vary", "weight=2", "--cluster", "tcp://a"], "is not HOST:PORT"),
         (["--vary", "weight=2", "--cluster", "tcp://a:1", "--workers", "1"], "--workers is for"),
         (["--vary", "weight=2", "--out", "/nowhere/a"], "there is no folder /nowhere"),
-        ([], "--vary"),
+        ([], "give --vary WIDTH=BITS, --without PART, or both"),
+        (["--without", "gains"], "there is no such part; there are learning,"),
+        (["--without", "gain"], "--without gain: tiny has none"),
+        (["--vary", "weight=2", "--model", "edge", "--model", "edge"], "edge is given twice"),
     ],
 )
 def test_wrong_usage(
@@ -136,7 +144,10 @@ def test_every_point_once_and_then_never_again(
     # The last rows are torn, and more is asked for: that is computed, and what was lost if it does
     # not stand under another name.
     path = tiny.parent / "out" / "sweep.csv"
-    path.write_bytes(path.read_bytes()[:-7])
+    *whole, without_network = path.read_bytes().splitlines(keepends=True)
+    assert without_network.startswith(b"no network,,1,1.0000,")
+    assert done["no_network"] == 1
+    path.write_bytes(b"".join(whole)[:-7])
     lost = kept[-1]
     start, *_, done = told(
         capsys, words(tiny, digits, *more, "--seeds", "0-1", "--vary", "error=4")
@@ -145,6 +156,70 @@ def test_every_point_once_and_then_never_again(
     again = [row for row in rows(tiny) if row["setting"] != "error"]
     measured = [{**row, "seconds": ""} for row in kept]
     assert sorted(map(str, measured)) == sorted(str({**row, "seconds": ""}) for row in again)
+
+
+@pytest.mark.slow
+def test_several_networks_frozen_and_without_parts(
+    tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny.parent / "other.toml"
+    other.write_text(TINY.replace("[readout]", "[readout]\nlocal_gain = 4") + PASSES)
+    more = ["--model", str(other), "--vary", "error=2", "--without", "gain,learning", "--frozen"]
+    arguments = [*words(tiny, digits, *more), "--workers", "1", "--last-pass"]
+    start, *_, done = told(capsys, arguments)
+    names = [str(tiny), f"{tiny} frozen", str(other), f"{other} frozen"]
+    assert start["models"] == names
+    assert start["left_out"] == ["--without gain: tiny has none"]
+    assert done["computed"] == start["missing"] == 7  # without learning is the frozen base
+    assert [base["model"] for base in done["bases"]] == names
+    found = {(row["preset"], row["setting"], row["value"], row["pass"]): row for row in rows(tiny)}
+    # Each network has its own schedule; only the last pass was evaluated.
+    assert {(key[0], key[3]) for key in found} == {
+        *((name, str(n)) for name in names[:2] for n in range(1, 11)),
+        *((name, "1") for name in names[2:]),
+    }
+    assert {row["accuracy"] == "" for row in found.values() if row["passes"] != row["pass"]} == {
+        True
+    }
+    assert all(len(row["local"].split()) == 1 for row in found.values() if row["accuracy"])
+    last = found[str(other), "without", "learning", "1"]
+    assert last["network"] == found[f"{other} frozen", "base", "", "1"]["network"]
+    assert found[str(other), "without", "gain", "1"]["accuracy"]
+    capsys.readouterr()
+    # Drawing alone takes what is known, also under other code.
+    path = tiny.parent / "out" / "sweep.csv"
+    path.write_bytes(path.read_bytes().replace(start["version"].encode(), b"0.1.0+01234567"))
+    (tiny.parent / "out" / "sweep.png").unlink()
+    told_again = told(capsys, [*arguments, "--draw"])
+    assert told_again[-1]["computed"] == 0
+    assert told_again[-1]["bases"] == done["bases"]
+    assert told_again[-1]["settings"] == done["settings"]
+    assert (tiny.parent / "out" / "sweep.png").is_file()
+
+
+def test_nothing_to_draw(tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("distributed")
+    assert cli.run([*words(tiny, digits, "--vary", "weight=2"), "--draw"]) == 1
+    assert "has no results of these networks to draw" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on(
+    tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The finished trials of a killed command are not computed again."""
+    more = ("--vary", "weight=2,4,6", "--passes", "30", "--workers", "1")
+    with running(words(tiny, digits, *more)) as (process, heard):
+        assert process.stdout is not None
+        while heard[-1]["type"] != "point":
+            heard.append(json.loads(process.stdout.readline()))
+        process.kill()
+        process.communicate()
+    known = {row["network"] for row in rows(tiny)}
+    assert 1 <= len(known) < 4
+    start, *_, done = told(capsys, words(tiny, digits, *more))
+    assert start["missing"] == done["computed"] == 4 - len(known)
+    assert len({row["network"] for row in rows(tiny)}) == 4
 
 
 @pytest.mark.slow

@@ -8,7 +8,9 @@ import pytest
 
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.sweep import grid
-from spikewire.qcore import LayerSpec, NetworkSpec, Widths
+from spikewire.apps.sweep.ablation import PARTS, freeze, leave_out, read_without
+from spikewire.apps.sweep.grid import Variation
+from spikewire.qcore import LayerSpec, NetworkSpec, Widths, load_preset
 
 
 def base(**widths: int) -> NetworkSpec:
@@ -17,7 +19,7 @@ def base(**widths: int) -> NetworkSpec:
 
 def test_one_width_after_the_other() -> None:
     varied = grid.read_vary(["weight=2,8", "trace=4-6,12"])
-    found = grid.expand_grid(base(), varied)
+    found = grid.expand_grid("tiny", base(), varied)
     assert [str(one) for one in found] == [
         "base", "weight=2", "weight=8", "trace=4", "trace=5", "trace=6", "trace=12",
     ]  # fmt: skip
@@ -26,11 +28,14 @@ def test_one_width_after_the_other() -> None:
     ]  # fmt: skip
     assert found[1].spec.widths == Widths(weight=2)
     assert found[2].spec == found[-1].spec == found[0].spec
-    assert [one.spec.widths.q for one in grid.expand_grid(base(q=12), {"trace": [8]})] == [12, 8]
+    assert [one.spec.widths.q for one in grid.expand_grid("tiny", base(q=12), {"trace": [8]})] == [
+        12,
+        8,
+    ]
 
 
 def test_a_grid_combines_all() -> None:
-    found = grid.expand_grid(base(), {"weight": [4, 6], "store": [6, 7]}, grid=True)[1:]
+    found = grid.expand_grid("tiny", base(), {"weight": [4, 6], "store": [6, 7]}, grid=True)[1:]
     assert {one.name for one in found} == {"weight,store"}
     assert [one.value for one in found] == ["4,6", "4,7", "6,6", "6,7"]
     assert str(found[1]) == "weight=4, store=7"
@@ -75,7 +80,7 @@ def test_networks_are_told_apart_by_what_they_do() -> None:
 )  # fmt: skip
 def test_impossible_widths(spec: NetworkSpec, given: str, part: str) -> None:
     with pytest.raises(UsageError) as error:
-        grid.expand_grid(spec, grid.read_vary([given]))
+        grid.expand_all({"tiny": spec}, Variation(grid.read_vary([given])))
     assert part in str(error.value)
 
 
@@ -84,9 +89,59 @@ def test_points_that_cannot_learn_are_remarked_upon(
     version: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = dataclasses.replace(base(), version=version)
-    assert len(grid.expand_grid(spec, {"trace": [5, 7]})) == 3
+    assert len(grid.expand_grid("tiny", spec, {"trace": [5, 7]})) == 3
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert said[0].startswith("note: --vary trace=5: layers[0] can never learn: its trace P of 5")
-    grid.expand_grid(dataclasses.replace(base(p=5, q=4), version=version), {"p": [12], "q": [9]})
+    grid.expand_grid(
+        "tiny", dataclasses.replace(base(p=5, q=4), version=version), {"p": [12], "q": [9]}
+    )
     assert capsys.readouterr().err.count("note: tiny: layers[0] can never learn") == 1
+
+
+def test_a_width_without_effect_in_one_network_is_left_out_there() -> None:
+    still = NetworkSpec("still", (LayerSpec("conv", 8, reset="zero", plastic=False),))
+    varied = grid.read_vary(["error=2,3", "weight=2"])
+    found, left_out = grid.expand_all({"tiny": base(), "still": still}, Variation(varied))
+    assert [f"{one.model} {one}" for one in found] == [
+        "tiny base", "tiny error=2", "tiny error=3", "tiny weight=2", "still base",
+        "still weight=2",
+    ]  # fmt: skip
+    assert left_out == ["--vary error: no layer of still is plastic, so these bits decide nothing"]
+
+
+def test_frozen_networks_vary_what_decides_their_spikes() -> None:
+    varied = grid.read_vary(["error=2", "weight=2", "refractory=4"])
+    found, _ = grid.expand_all({"tiny": base()}, Variation(varied, frozen=True))
+    still = [one for one in found if one.model == "tiny frozen"]
+    assert [str(one) for one in still] == ["base", "weight=2", "refractory=4"]
+    assert all(one.spec.learning.step == one.spec.learning.last_step == 0 for one in still)
+    assert all(layer.plastic for one in still for layer in one.spec.layers)
+    assert freeze(base()).widths == base().widths
+
+
+def test_parts_are_left_out_one_by_one() -> None:
+    spec = load_preset("nmnist")
+    given = read_without(["gain,regulation", "learning"])
+    found, _ = grid.expand_all({"nmnist": spec}, Variation({}, given))
+    assert [str(one) for one in found] == [
+        "base", "without=gain", "without=regulation", "without=learning",
+    ]  # fmt: skip
+    gain, regulation, learning = (one.spec for one in found[1:])
+    assert (spec.readout.local_gain, gain.readout.local_gain) == (4, 0)
+    assert (spec.learning.period, regulation.learning.period) == (1, 0)
+    assert (learning.learning.step, learning.readout.local_gain) == (0, 0)
+    with pytest.raises(UsageError, match="--without gain: tiny has none"):
+        grid.expand_all({"tiny": base()}, Variation({}, ["gain"]))
+    for part in PARTS:
+        assert leave_out(spec, part) != spec
+        leave_out(spec, part).check()
+
+
+@pytest.mark.parametrize(
+    ("given", "part"), [("gains", "there is no such part; there are learning,"), ("gain,gain", "")]
+)
+def test_parts_that_cannot_be_left_out(given: str, part: str) -> None:
+    with pytest.raises(UsageError) as error:
+        read_without([given])
+    assert (part or "is given twice") in str(error.value)

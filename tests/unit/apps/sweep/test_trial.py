@@ -27,7 +27,7 @@ def test_a_trial_trains_as_train_does(digits: Path) -> None:
     settings: dict[str, Any] = {
         "spec": spec.to_dict(), "dataset": str(digits), "seed": 3, "passes": 2,
         "batch": 8, "shift": 1, "show_us": 80_000, "recordings": 20, "data": digest,
-        "version": fingerprint(run_trial),
+        "each_pass": True, "version": fingerprint(run_trial),
     }  # fmt: skip
     passes: list[int] = []
     worker = Worker(passes.append, lambda: True)
@@ -42,6 +42,10 @@ def test_a_trial_trains_as_train_does(digits: Path) -> None:
     for measured, record in zip(found["curve"], progress.curve, strict=True):
         assert measured["accuracy"] == record["accuracy"]
         assert measured["activity"] == record["activity"]
+        assert measured["local"] == record["local"]
+    last = run_trial(settings | {"each_pass": False}, worker)["curve"]
+    assert (last[0]["accuracy"], last[0]["local"]) == (None, None)
+    assert {**last[1], "seconds": 0} == {**found["curve"][1], "seconds": 0}
     with pytest.raises(LostError):
         run_trial(settings, Worker(passes.append, lambda: False))
     with pytest.raises(CommandError, match=r"a worker runs spikewire .* begun with 0\.0"):
