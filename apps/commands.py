@@ -16,6 +16,7 @@ from spikewire.apps.bench.core.command import core
 from spikewire.apps.bench.decision.command import decide
 from spikewire.apps.bench.formats.decode import decode
 from spikewire.apps.bench.formats.simulator import simulator
+from spikewire.apps.bench.learning.dvs_gesture import dvsgesture
 from spikewire.apps.bench.learning.fewshot import fewshot
 from spikewire.apps.bench.learning.gestures import gestures
 from spikewire.apps.bench.learning.one_lesson import teachme
@@ -93,6 +94,7 @@ for measurement in (
     soak,
     dashboards,
     twin,
+    dvsgesture,
     fewshot,
     teachme,
 ):

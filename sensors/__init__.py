@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spikewire.sensors.datasets.dataset import Dataset, Sample
     from spikewire.sensors.datasets.discovery import find_recordings
+    from spikewire.sensors.datasets.dvs_gesture import name_labels
     from spikewire.sensors.datasets.external import wrap_dataset
     from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
     from spikewire.sensors.datasets.open import open_dataset
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         SimulatedRecording,
         draw_conditions,
         plan_set,
+        simulate_arrays,
         simulate_recording,
         write_trials,
     )
@@ -129,6 +131,7 @@ _HOME = {
     "find_recordings": "datasets.discovery",
     "make_chain": "filters.parse",
     "make_filter": "filters.parse",
+    "name_labels": "datasets.dvs_gesture",
     "nats_server": "sources.nats.address",
     "no_events": "events",
     "open_dataset": "datasets.open",
@@ -142,6 +145,7 @@ _HOME = {
     "plan_set": "simulator.dataset",
     "read_labels": "recordings.labels",
     "simulate": "simulator.camera",
+    "simulate_arrays": "simulator.dataset",
     "simulate_recording": "simulator.dataset",
     "subject_name": "sources.nats.address",
     "wrap_dataset": "datasets.external",
@@ -204,6 +208,7 @@ __all__ = [
     "find_recordings",
     "make_chain",
     "make_filter",
+    "name_labels",
     "nats_server",
     "no_events",
     "open_dataset",
@@ -217,6 +222,7 @@ __all__ = [
     "plan_set",
     "read_labels",
     "simulate",
+    "simulate_arrays",
     "simulate_recording",
     "subject_name",
     "wrap_dataset",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,6 +22,8 @@ from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
     from spikewire.sensors import SimulatedRecording
+
+    _Write = Callable[[SimulatedRecording, Path], int]
 
 
 def simulate(
@@ -47,17 +50,27 @@ def simulate(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of processes (default: one per core).")
     ] = None,
+    layout: Annotated[
+        Literal["published", "tonic"],
+        typer.Option(help="Layout of the folder: as published, or as Tonic unpacks it."),
+    ] = "published",
     as_json: Json = False,
 ) -> None:
     """Simulate a data set of people making gestures, in the layout of DVS128 Gesture.
 
     The folder holds AEDAT 3.1 recordings userNN_LIGHT.aedat with their labels. The lists
-    trials_to_train.txt and trials_to_test.txt share no person. The same options
-    give the same bytes.
+    trials_to_train.txt and trials_to_test.txt share no person. With --layout tonic it holds an
+    array per gesture in ibmGestureTrain and ibmGestureTest. The same options give the same bytes.
     """
     seconds = length_s(for_us, default=6.0, least=0.1, most=60)
     load_kernels()
-    from spikewire.sensors import SensorError, plan_set, write_trials
+    from spikewire.sensors import (
+        SensorError,
+        plan_set,
+        simulate_arrays,
+        simulate_recording,
+        write_trials,
+    )
 
     first = max(1, subjects * 4 // 5) if train is None else train
     if first >= subjects:
@@ -70,8 +83,15 @@ def simulate(
         raise UsageError(str(error)) from error
     out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    events = _record(takes, out, jobs or os.cpu_count() or 1, quiet=as_json)
-    write_trials(out, takes, first)
+    write: _Write = simulate_recording
+    folders = dict.fromkeys(takes, out)
+    if layout == "tonic":
+        write = simulate_arrays
+        train_part, test_part = out / "ibmGestureTrain", out / "ibmGestureTest"
+        folders = {take: train_part if take.user <= first else test_part for take in takes}
+    events = _record(folders, write, jobs or os.cpu_count() or 1, quiet=as_json)
+    if layout == "published":
+        write_trials(out, takes, first)
     took = time.perf_counter() - began
     simulated_s = len(takes) * 11 * seconds
     if as_json:
@@ -91,27 +111,27 @@ def simulate(
     raise typer.Exit(DONE)
 
 
-def _record(takes: list[SimulatedRecording], out: Path, jobs: int, *, quiet: bool) -> int:
-    from spikewire.sensors import simulate_recording
-
+def _record(
+    folders: Mapping[SimulatedRecording, Path], write: _Write, jobs: int, *, quiet: bool
+) -> int:
     events = 0
     columns = (TextColumn("recording"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(
         *columns, TimeRemainingColumn(), console=stderr_console(), disable=quiet
     ) as progress:
-        bar = progress.add_task("", total=len(takes))
+        bar = progress.add_task("", total=len(folders))
         if jobs == 1:
-            for take in takes:
-                events += simulate_recording(take, out)
+            for take, folder in folders.items():
+                events += write(take, folder)
                 progress.advance(bar)
             return events
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(
-            min(jobs, len(takes)), context, initializer=exit_with_parent
+            min(jobs, len(folders)), context, initializer=exit_with_parent
         ) as pool:
             try:
                 for done in as_completed(
-                    [pool.submit(simulate_recording, take, out) for take in takes]
+                    [pool.submit(write, take, folder) for take, folder in folders.items()]
                 ):
                     events += done.result()
                     progress.advance(bar)

@@ -68,7 +68,7 @@ def replay(
     load_kernels()
     recordings = options.recordings()
     model = network.model or recordings.model or DEFAULT_MODEL
-    opened = _open(model, options, recordings)
+    opened, recordings = _open(model, options, recordings)
     score = ReplayScore()
     stopped, retries = _run(opened, options, recordings, score)
     _report(score, opened, options, recordings, stopped=stopped, retries=retries)
@@ -89,8 +89,8 @@ def replay(
     raise typer.Exit(FAILED if stopped or score.damaged else DONE)
 
 
-def _open(model: str, options: ReplayOptions, inputs: ReplayInputs) -> Network:
-    """Open the network; a frozen one keeps its classes."""
+def _open(model: str, options: ReplayOptions, inputs: ReplayInputs) -> tuple[Network, ReplayInputs]:
+    """Open the network, and name labels as it does; a frozen one keeps its classes."""
     from spikewire.qcore import preset_names
 
     seed = options.network.seed
@@ -98,7 +98,12 @@ def _open(model: str, options: ReplayOptions, inputs: ReplayInputs) -> Network:
         # A network that was built for the session is built again the same way.
         seed = seed or int(inputs.facts.get("seed", 0))
     known = names(options.network.classes) or tuple(inputs.facts.get("classes", ()))
-    network = open_network(model, known or inputs.names, seed, grow=options.grow or bool(known))
+    network = open_network(model, known or inputs.names, seed, grow=bool(known))
+    inputs = inputs.named_in(network.classes)
+    if options.grow and not known:
+        for name in inputs.names:
+            if name not in network.classes:
+                network.add_class(name)
     if not options.playback.learn and model in preset_names():
         stderr_console().print(f"note: {model} is untrained here, so its answers mean nothing yet")
     strange = [] if options.grow else [name for name in inputs.names if name not in network.classes]
@@ -107,7 +112,7 @@ def _open(model: str, options: ReplayOptions, inputs: ReplayInputs) -> Network:
             f"note: the network does not know {', '.join(strange)}, and is wrong wherever that "
             "is shown", markup=False, soft_wrap=True,
         )  # fmt: skip
-    return network
+    return network, inputs
 
 
 def _run(

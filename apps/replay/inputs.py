@@ -41,6 +41,24 @@ class ReplayInputs:
         names = dict.fromkeys(name for excerpt in self.excerpts for name in _named(excerpt))
         return tuple(names)
 
+    def named_in(self, classes: Sequence[str]) -> ReplayInputs:
+        """Return the inputs with names in place of DVS128 Gesture's numbers, where they are known.
+
+        Parameters
+        ----------
+        classes
+            The network's classes.
+        """
+        from spikewire.sensors import name_labels
+
+        excerpts = [
+            replace(excerpt, labels=tuple(name_labels(excerpt.labels, classes)))
+            if excerpt.labels
+            else excerpt
+            for excerpt in self.excerpts
+        ]
+        return replace(self, excerpts=excerpts)
+
 
 def _named(excerpt: Excerpt) -> Iterator[str]:
     yield from (label.name for label in excerpt.labels)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from spikewire.apps.cli.errors import CommandError
+from spikewire.apps.cli.options.shared import FormatOptions
 from spikewire.apps.training.split import split
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 Part = Literal["validation", "train", "all"]
 
 _FEWEST_SUBJECTS = 5  # a fifth of fewer would be nobody
+_FEWEST_EVENTS = 10  # of a recording, on average
 
 
 def choose(dataset: Dataset, part: Part) -> tuple[Sample, ...]:
@@ -58,6 +62,70 @@ def choose(dataset: Dataset, part: Part) -> tuple[Sample, ...]:
             "validation"
         )
     return tuple(dataset.samples[n] for n in chosen)
+
+
+def open_part(
+    path: Path,
+    part: Literal["train", "test"] | None,
+    formats: FormatOptions,
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """Open a data set, or one of its own two parts.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    part
+        The part; None for all there is.
+    formats
+        Size of the sensor, columns and unit, where the files do not tell them.
+    classes
+        The classes that labels may name; None for those that are found.
+
+    Raises
+    ------
+    sensors.SensorError
+        If the folder is no data set, or has no such part.
+    """
+    from spikewire.sensors import open_dataset, parse_columns
+
+    return open_dataset(
+        path, part=part, classes=classes, size=formats.sensor_size(), unit=formats.unit,
+        columns=None if formats.columns is None else parse_columns(formats.columns),
+    )  # fmt: skip
+
+
+def check_shown(binned: BinnedDataset, samples: Sequence[Sample]) -> None:
+    """Bin recordings, and refuse those of which a network would learn nothing.
+
+    Damage is found now, not in the middle of a training.
+
+    Raises
+    ------
+    sensors.SensorError
+        If a recording is damaged or empty; the message names it.
+    CommandError
+        If they are shorter than the burn-in, or hold hardly any event in the time that is shown:
+        their times are in another unit.
+    """
+    path, spec = binned.dataset.path, binned.spec
+    events = sum(
+        len(binned.events(sample)) for sample in sorted(samples, key=lambda sample: sample.path)
+    )
+    shown_ms = binned.ticks * spec.tick_us / 1000
+    hint = "if times are in another unit, tell it: --unit s, ms, us or ns"
+    if binned.ticks <= spec.learning.burn_in:
+        burn_in = spec.learning.burn_in * spec.tick_us / 1000
+        raise CommandError(
+            f"{path}: {shown_ms:g} ms of each recording are shown, and {spec.name} learns and "
+            f"answers after {burn_in:g} ms only; {hint}"
+        )
+    if events < _FEWEST_EVENTS * len(samples):
+        raise CommandError(
+            f"{path}: its recordings have {events / len(samples):.1f} events on average in the "
+            f"{shown_ms:g} ms that are shown, fewer than any camera's; {hint}"
+        )
 
 
 class BinnedDataset:

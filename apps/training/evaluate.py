@@ -14,10 +14,16 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DatasetPath, Json, ShowFor, Trials
+from spikewire.apps.cli.options.shared import DatasetPath, FormatOptions, Json, ShowFor, Trials
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.training.binned_dataset import BinnedDataset, Part, choose
+from spikewire.apps.training.binned_dataset import (
+    BinnedDataset,
+    Part,
+    check_shown,
+    choose,
+    open_part,
+)
 from spikewire.apps.training.costs import NEUROBENCH_BASELINE, neurobench_report
 from spikewire.apps.training.evaluation import Evaluation, evaluate_batch
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
@@ -77,6 +83,7 @@ class EvaluationOptions:
 
 
 EVALUATION = EvaluationOptions()
+FORMATS = FormatOptions()
 
 
 @grouped
@@ -84,6 +91,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file or preset.")],
     dataset: DatasetPath,
     options: EvaluationOptions = EVALUATION,
+    formats: FormatOptions = FORMATS,
     as_json: Json = False,
 ) -> None:
     """Evaluate a model on a data set: accuracy, confusion matrix and NeuroBench costs.
@@ -93,9 +101,10 @@ def evaluate(
     """
     part = options.check()
     load_kernels()
-    network, data = open_model_and_dataset(model, dataset, options.trials)
+    network, data = open_model_and_dataset(model, dataset, formats, options.trials)
     samples = choose(data, part)
     binned = BinnedDataset(data, network.spec, options.show)
+    check_shown(binned, samples)
     from spikewire.qcore import Batch
 
     size = min(options.batch, len(samples))
@@ -143,18 +152,20 @@ def _baseline(
 
 
 def open_model_and_dataset(
-    model: str, dataset: Path, trials: Literal["train", "test"] | None = None
+    model: str,
+    dataset: Path,
+    formats: FormatOptions = FORMATS,
+    trials: Literal["train", "test"] | None = None,
 ) -> tuple[Network, Dataset]:
     """Open a model, and a data set whose labels the model must know."""
     from spikewire.qcore import preset_names
-    from spikewire.sensors import open_dataset
 
     if model in preset_names():
-        data = open_dataset(dataset, part=trials)
+        data = open_part(dataset, trials, formats)
         stderr_console().print(f"note: {model} is untrained, so its answers mean nothing yet")
         return open_network(model, data.classes, 0), data
     network = open_network(model, (), 0)
-    return network, open_dataset(dataset, classes=network.classes, part=trials)
+    return network, open_part(dataset, trials, formats, network.classes)
 
 
 def spread(samples: Sequence[Sample], count: int | None) -> Sequence[Sample]:

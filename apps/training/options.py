@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.options.shared import ShowFor
+from spikewire.apps.cli.output import print_note
 from spikewire.apps.training.trainer import TrainingPlan
 
 if TYPE_CHECKING:
@@ -50,3 +52,21 @@ class TrainingOptions:
     def plan(self, spec: NetworkSpec, seed: int) -> TrainingPlan:
         """Return the plan for a network; options that are None come from its settings."""
         return TrainingPlan.best(spec, self.passes, self.batch, self.shift, seed)
+
+
+def check_learning(model: str, spec: NetworkSpec) -> None:
+    """Refuse a network whose widths let no weight change; an old one is trained with a note.
+
+    Raises
+    ------
+    UsageError
+        If a layer that shall learn cannot.
+    """
+    from spikewire.qcore import learning_fault
+
+    fault = learning_fault(spec)
+    if fault is None:
+        return
+    if spec.version > 1:
+        raise UsageError(f"{model}: {fault.removesuffix('.')}")
+    print_note(fault.removesuffix("."))

@@ -14,20 +14,30 @@ from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.figures import new_figure, plot_curve
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DEFAULT_MODEL, DatasetPath, Json, Trials
+from spikewire.apps.cli.options.shared import (
+    DEFAULT_MODEL,
+    DatasetPath,
+    FormatOptions,
+    Json,
+    Trials,
+)
 from spikewire.apps.cli.output import (
     console,
     print_error,
     print_json,
-    print_note,
     progress_bar,
     stderr_console,
 )
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as resume_file
-from spikewire.apps.training.binned_dataset import BinnedDataset, choose
-from spikewire.apps.training.options import TrainingOptions
+from spikewire.apps.training.binned_dataset import (
+    BinnedDataset,
+    check_shown,
+    choose,
+    open_part,
+)
+from spikewire.apps.training.options import TrainingOptions, check_learning
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
 from spikewire.apps.training.trainer import Progress, Trainer
 
@@ -80,6 +90,7 @@ class ResumeOptions:
 
 TRAINING = TrainOptions()
 RESUME = ResumeOptions()
+FORMATS = FormatOptions()
 
 
 @grouped
@@ -90,6 +101,7 @@ def train(
         str, typer.Option(metavar="PRESET|FILE", help="Preset, or model file to train further.")
     ] = DEFAULT_MODEL,
     training: TrainOptions = TRAINING,
+    formats: FormatOptions = FORMATS,
     resuming: ResumeOptions = RESUME,
     plot: Annotated[
         Path | None,
@@ -107,7 +119,7 @@ def train(
     """
     path = _check_files(out, plot, resuming)
     load_kernels()
-    network, binned, learn, held = _prepare(model, dataset, training)
+    network, binned, learn, held = _prepare(model, dataset, training, formats)
     plan = training.plan(network.spec, training.seed)
     settings = {
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
@@ -172,20 +184,13 @@ def _check_files(out: Path, plot: Path | None, resuming: ResumeOptions) -> Path:
 
 
 def _prepare(
-    model: str, dataset: Path, training: TrainOptions
+    model: str, dataset: Path, training: TrainOptions, formats: FormatOptions
 ) -> tuple[Network, BinnedDataset, tuple[Sample, ...], tuple[Sample, ...]]:
-    from spikewire.qcore import learning_fault
-    from spikewire.sensors import open_dataset
-
-    data = open_dataset(dataset, part=training.trials)
+    data = open_part(dataset, training.trials, formats)
     network = open_network(model, data.classes, training.seed)
-    if (fault := learning_fault(network.spec)) is not None:
-        if network.spec.version > 1:
-            raise UsageError(f"{model}: {fault.removesuffix('.')}")
-        print_note(fault.removesuffix("."))
+    check_learning(model, network.spec)
     binned = BinnedDataset(data, network.spec, training.show)
-    for sample in sorted(data.samples, key=lambda sample: sample.path):
-        binned.events(sample)  # damage is found now, not in the middle of a pass
+    check_shown(binned, data.samples)
     if training.validate:
         return network, binned, choose(data, "train"), choose(data, "validation")
     return network, binned, data.samples, ()

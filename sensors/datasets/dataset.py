@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -61,13 +63,17 @@ class Dataset:
     path
         The folder.
     kind
-        ``"N-MNIST"``, ``"DVS128 Gesture"`` or ``"recordings"``.
+        ``"N-MNIST"``, ``"DVS128 Gesture"``, ``"DVS128 Gesture by Tonic"`` or ``"recordings"``.
     classes
         Names of the classes, in a fixed order: numbers by value, then names by letter.
     samples
         Every labelled stretch, ordered by class, then by file name and time.
     size
         (width, height) of the sensor.
+    columns, unit
+        Columns of its texts and tables, and unit of their times; None where files tell.
+    longest_us
+        Longest time that one recording can last; None for any.
     """
 
     def __init__(
@@ -77,12 +83,17 @@ class Dataset:
         classes: tuple[str, ...],
         samples: tuple[Sample, ...],
         size: tuple[int, int],
+        *,
+        columns: Sequence[str] | None = None,
+        unit: str | None = None,
+        longest_us: int | None = None,
     ) -> None:
         self.path = path
         self.kind = kind
         self.classes = classes
         self.samples = samples
         self.size = size
+        self.columns, self.unit, self.longest_us = columns, unit, longest_us
         self._read: tuple[Path, Events] | None = None
 
     def __len__(self) -> int:
@@ -101,7 +112,7 @@ class Dataset:
             events outside the data set's sensor, or none in this stretch.
         """
         if self._read is None or self._read[0] != sample.path:
-            self._read = (sample.path, _decode(sample.path, self.size))
+            self._read = (sample.path, self._decode(sample.path))
         events = self._read[1]
         begin = int(events["t"][0]) if sample.start_us is None else sample.start_us
         first = int(np.searchsorted(events["t"], begin))
@@ -136,7 +147,7 @@ class Dataset:
         """Names of the subjects, in order; empty where file names do not say."""
         return tuple(sorted({s.subject for s in self.samples if s.subject is not None}))
 
-    def part(self, subjects: Iterable[str]) -> Dataset:
+    def part(self, subjects: Iterable[str]) -> Self:
         """Return the samples of some subjects; classes stay.
 
         Raises
@@ -152,9 +163,9 @@ class Dataset:
                 f"{', '.join(self.subjects()) or 'nobody by name'}."
             )
         samples = tuple(s for s in self.samples if s.subject in wanted)
-        return Dataset(self.path, self.kind, self.classes, samples, self.size)
+        return self._with(self.classes, samples)
 
-    def by_subject(self, held: float = 0.2, *, seed: int = 0) -> tuple[Dataset, Dataset]:
+    def by_subject(self, held: float = 0.2, *, seed: int = 0) -> tuple[Self, Self]:
         """Split into two sets that share no subject, always the same for the same seed.
 
         Parameters
@@ -180,7 +191,7 @@ class Dataset:
         count = min(max(math.ceil(held * len(line)), 1), len(line) - 1)
         return self.part(line[count:]), self.part(line[:count])
 
-    def only(self, classes: Iterable[str]) -> Dataset:
+    def only(self, classes: Iterable[str]) -> Self:
         """Return the part with these classes, in their order.
 
         Raises
@@ -195,11 +206,22 @@ class Dataset:
                     f"{self.path} has no class {name!r}; it has {', '.join(self.classes)}."
                 )
         samples = tuple(s for name in wanted for s in self.samples if s.label == name)
-        return Dataset(self.path, self.kind, wanted, samples, self.size)
+        return self._with(wanted, samples)
 
+    def _with(self, classes: tuple[str, ...], samples: tuple[Sample, ...]) -> Self:
+        changed = copy.copy(self)
+        changed.classes, changed.samples = classes, samples
+        return changed
 
-def _decode(path: Path, size: tuple[int, int]) -> Events:
-    events = open_recording(path, size=size).read()
-    if not len(events):
-        raise SensorError(f"{path} holds no events.")
-    return events
+    def _decode(self, path: Path) -> Events:
+        recording = open_recording(path, size=self.size, columns=self.columns, unit=self.unit)
+        events = recording.read()
+        if not len(events):
+            raise SensorError(f"{path} holds no events.")
+        span = int(events["t"][-1]) - int(events["t"][0])
+        if self.longest_us is not None and span > self.longest_us:
+            raise SensorError(
+                f"{path} would last {span / 1e6:,.0f} s with times in {self.unit}, as "
+                f"{self.kind} has them: tell the unit of its times."
+            )
+        return events

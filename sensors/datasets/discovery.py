@@ -8,16 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from spikewire.sensors.datasets.dvs_gesture import (
+    TONIC_COLUMNS,
+    TONIC_UNIT,
+    gesture_labels,
+    tonic_samples,
+    trials,
+)
+from spikewire.sensors.datasets.gesture_names import GESTURES
 from spikewire.sensors.datasets.layouts import (
     DIGITS,
     NMNIST_SIZE,
-    gesture_labels,
     holds_events,
     in_order,
     part_folder,
     recordings_in,
     sub_folders,
-    trials,
 )
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.recordings.excerpt import Excerpt
@@ -33,10 +39,11 @@ def find_recordings(
 ) -> list[Excerpt]:
     """List every recording in a folder and its sub-folders, with the labels found for it.
 
-    Labels are found as :func:`sensors.open_dataset` finds them: in DVS128 Gesture's own layout; in
-    ``NAME_labels.csv`` or ``NAME.csv`` beside the recording; else a recording in a sub-folder shows
-    that folder's class throughout. Unlike a data set, recordings may lack labels, differ in size,
-    and be damaged: nothing is read of them here but, where formats do not say it, their extent.
+    Labels are found as :func:`sensors.open_dataset` finds them: in the two layouts of DVS128
+    Gesture; in ``NAME_labels.csv`` or ``NAME.csv`` beside the recording; else a recording in a
+    sub-folder shows that folder's class throughout. Unlike a data set, recordings may lack labels,
+    differ in size, and be damaged: nothing is read of them here but, where formats do not say it,
+    their extent.
 
     Parameters
     ----------
@@ -64,6 +71,16 @@ def find_recordings(
         return [
             Excerpt(path, labels=tuple(gesture_labels(path)), size=(128, 128)) for path in listed
         ]
+    arrays = tonic_samples(top, part)
+    if arrays is not None:
+        arrays.sort(key=lambda each: (GESTURES.index(each.label), str(each.path)))
+        return [
+            Excerpt(
+                each.path, label=each.label, size=(128, 128),
+                columns=TONIC_COLUMNS, unit=TONIC_UNIT,
+            )
+            for each in arrays
+        ]  # fmt: skip
     excerpts = list(_walk(part_folder(top, part), None, set()))
     if not excerpts:
         raise SensorError(f"The folder {top} holds no recordings.")

@@ -1,4 +1,4 @@
-"""Layouts of data sets: DVS128 Gesture, N-MNIST, and one's own folders."""
+"""Layouts of data sets: N-MNIST, and one's own folders."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spikewire.sensors.datasets.dataset import Sample
-from spikewire.sensors.datasets.gesture_names import GESTURES
 from spikewire.sensors.errors import SensorError
-from spikewire.sensors.recordings.labels import Label, check_name, read_labels
+from spikewire.sensors.recordings.labels import check_name, read_labels
 from spikewire.sensors.recordings.recording import open_recording
 from spikewire.sensors.recordings.suffixes import RECORDINGS, TEXTS
 
 TRAIN_TRIALS, TEST_TRIALS = "trials_to_train.txt", "trials_to_test.txt"
-DVS_GESTURE = "DVS128 Gesture"
 DIGITS = tuple(str(digit) for digit in range(10))
 NMNIST_SIZE = (34, 34)
 
@@ -33,46 +31,6 @@ def part_folder(folder: Path, part: str | None) -> Path:
         f"{folder} has no part {part!r}: there is neither a folder of that name nor "
         f"{TRAIN_TRIALS} and {TEST_TRIALS}."
     )
-
-
-def gesture_samples(folder: Path, part: str | None) -> list[Sample] | None:
-    """List the samples if the folder is DVS128 Gesture as published."""
-    recordings = trials(folder, part)
-    if recordings is None:
-        return None
-    samples = []
-    for recording in recordings:
-        if not recording.is_file():
-            raise SensorError(f"A list in {folder} names {recording.name}, which is not there.")
-        samples += [
-            Sample(recording, label.name, _subject(recording), label.start_us, label.stop_us)
-            for label in gesture_labels(recording)
-        ]
-    return samples
-
-
-def trials(folder: Path, part: str | None) -> list[Path] | None:
-    """List the recordings that DVS128 Gesture's own lists name; None if the lists are not there."""
-    lists = {"train": folder / TRAIN_TRIALS, "test": folder / TEST_TRIALS}
-    if not all(path.is_file() for path in lists.values()):
-        return None
-    wanted = [lists[part]] if part is not None else list(lists.values())
-    lines = (line for path in wanted for line in path.read_text("utf-8", "replace").splitlines())
-    return [folder / line.strip() for line in lines if line.strip()]
-
-
-def gesture_labels(recording: Path) -> list[Label]:
-    """Read the labels beside a recording of DVS128 Gesture; numbers become names."""
-    table = recording.with_name(f"{recording.stem}_labels.csv")
-    labels = []
-    for label in read_labels(table):
-        number = int(label.name) if label.name.isdecimal() else 0
-        if not 1 <= number <= len(GESTURES):
-            raise SensorError(
-                f"{table}: class {label.name!r}; DVS128 Gesture has 1 to {len(GESTURES)}."
-            )
-        labels.append(Label(GESTURES[number - 1], label.start_us, label.stop_us))
-    return labels
 
 
 def nmnist_samples(folder: Path) -> list[Sample] | None:
@@ -98,7 +56,7 @@ def class_folder_samples(folder: Path) -> list[Sample]:
         recordings = recordings_in(inside)
         if recordings:
             check_name(name, f"In {folder} the name of a class's folder")
-        samples += [Sample(path, name, _subject(path)) for path in recordings]
+        samples += [Sample(path, name, subject_of(path)) for path in recordings]
     return samples
 
 
@@ -114,7 +72,7 @@ def label_file_samples(folder: Path) -> list[Sample]:
                 "class around it."
             )
         used.add(table)
-        subject = _subject(path)
+        subject = subject_of(path)
         for label in read_labels(table):
             samples.append(Sample(path, label.name, subject, label.start_us, label.stop_us))
     for table in sorted(folder.glob("*_labels.csv")):
@@ -146,7 +104,8 @@ def holds_events(path: Path) -> bool:
     return not path.stem.endswith("_labels")
 
 
-def _subject(path: Path) -> str | None:
+def subject_of(path: Path) -> str | None:
+    """Return the subject that a file's name gives: ``user01`` of ``user01_natural.aedat``."""
     match = re.match(r"(?:user|subject)_?\d+", path.name)
     return match[0] if match else None
 
@@ -159,12 +118,14 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=rank))
 
 
-def common_size(paths: Sequence[Path]) -> tuple[int, int]:
+def common_size(
+    paths: Sequence[Path], columns: Sequence[str] | None = None, unit: str | None = None
+) -> tuple[int, int]:
     """Return the one sensor size of all recordings; the largest guess where formats do not say."""
     stated: tuple[tuple[int, int], Path] | None = None
     width = height = 1
     for path in paths:
-        recording = open_recording(path)
+        recording = open_recording(path, columns=columns, unit=unit)
         if recording.size_from == "events":
             width, height = max(width, recording.size[0]), max(height, recording.size[1])
         elif stated is None:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from spikewire.sensors.datasets.dataset import Dataset
+from spikewire.sensors.datasets.dataset import Dataset, Sample
+from spikewire.sensors.datasets.dvs_gesture import (
+    DVS_GESTURE,
+    LONGEST_GESTURE_US,
+    TONIC,
+    TONIC_COLUMNS,
+    TONIC_UNIT,
+    gesture_samples,
+    name_in,
+    tonic_samples,
+)
 from spikewire.sensors.datasets.gesture_names import GESTURES
 from spikewire.sensors.datasets.layouts import (
-    DVS_GESTURE,
     NMNIST_SIZE,
     class_folder_samples,
     common_size,
-    gesture_samples,
     in_order,
     label_file_samples,
     nmnist_samples,
@@ -21,12 +30,18 @@ from spikewire.sensors.datasets.layouts import (
 )
 from spikewire.sensors.errors import SensorError
 
+_NMNIST, _OWN = "N-MNIST", "recordings"
+_SIZES = {DVS_GESTURE: (128, 128), TONIC: (128, 128), _NMNIST: NMNIST_SIZE}
+
 
 def open_dataset(
     path: str | Path,
     *,
     classes: Sequence[str] | None = None,
     part: Literal["train", "test"] | None = None,
+    size: tuple[int, int] | None = None,
+    columns: Sequence[str] | None = None,
+    unit: str | None = None,
 ) -> Dataset:
     """Open a folder of labelled recordings.
 
@@ -34,7 +49,10 @@ def open_dataset(
 
     - DVS128 Gesture as published: ``userNN_LIGHT.aedat`` (AEDAT 3.1) with ``_labels.csv`` beside
       them, and ``trials_to_train.txt`` and ``trials_to_test.txt``, of which ``part`` names one.
-      Its class numbers become the names in ``GESTURES``.
+      Without these lists, users 1 to 23 train, and the others test. Its class numbers become the
+      names in ``GESTURES``.
+    - DVS128 Gesture as Tonic unpacks it: ``ibmGestureTrain/userNN_LIGHT/K.npy`` and
+      ``ibmGestureTest/...``, a table of x, y, p, t per gesture with times in milliseconds.
     - N-MNIST: folders ``0`` to ``9`` of ``.bin`` files, or a folder whose ``Train`` holds them.
       White space around the folders' names is stripped.
     - One's own recordings, of any format that is read: a sub-folder per class whose recordings
@@ -47,10 +65,15 @@ def open_dataset(
     path
         The folder.
     classes
-        The classes that labels may name; None for those that are found.
+        The classes that labels may name, or number as DVS128 Gesture does; None for those that
+        are found.
     part
         Which of a data set's own two parts; of folders named ``train`` and ``test`` (or ``Train``
         and ``Test``), that folder. None for all there is.
+    size
+        (width, height) of the sensor; None for the recordings' own.
+    columns, unit
+        Columns of texts and tables, and unit of their times, as for :func:`open_recording`.
 
     Returns
     -------
@@ -85,35 +108,56 @@ def open_dataset(
     if not folder.is_dir():
         problem = "is a file, not a folder of recordings" if folder.exists() else "does not exist"
         raise SensorError(f"The data set {folder} {problem}.")
-    samples = gesture_samples(folder, part)
-    kind = DVS_GESTURE
-    size: tuple[int, int] = (128, 128)
-    if samples is None:
+    kind, samples = _detect(folder, part)
+    if kind not in (DVS_GESTURE, TONIC):
         folder = part_folder(folder, part)
-        samples = nmnist_samples(folder)
-        kind, size = "N-MNIST", NMNIST_SIZE
-    if samples is None:
-        samples = [*class_folder_samples(folder), *label_file_samples(folder)]
-        kind = "recordings"
     if not samples:
         raise SensorError(
             f"The data set {folder} is empty: it needs folders 0 to 9 of .bin files (N-MNIST), a "
             "folder of recordings per class, or recordings with NAME_labels.csv beside them."
         )
-    if classes is not None:
-        names = tuple(classes)
-    elif kind == DVS_GESTURE:
-        names = GESTURES
-    else:
-        names = in_order({s.label for s in samples})
-    for sample in samples:
+    samples, names = _named(samples, kind, classes)
+    rank = {name: n for n, name in enumerate(names)}
+    samples.sort(key=lambda s: (rank[s.label], s.path.name, str(s.path), s.start_us or 0))
+    if kind == TONIC:
+        columns, unit = columns or TONIC_COLUMNS, unit or TONIC_UNIT
+    if size is None and kind == _OWN:
+        paths = list(dict.fromkeys(sample.path for sample in samples))
+        size = common_size(paths, columns, unit)
+    return Dataset(
+        folder, kind, names, tuple(samples), size or _SIZES[kind], columns=columns, unit=unit,
+        longest_us=LONGEST_GESTURE_US if kind == TONIC else None,
+    )  # fmt: skip
+
+
+def _detect(folder: Path, part: str | None) -> tuple[str, list[Sample]]:
+    """Tell the layout of a folder, and list its samples."""
+    samples = gesture_samples(folder, part)
+    if samples is not None:
+        return DVS_GESTURE, samples
+    samples = tonic_samples(folder, part)
+    if samples is not None:
+        return TONIC, samples
+    folder = part_folder(folder, part)
+    samples = nmnist_samples(folder)
+    if samples is not None:
+        return _NMNIST, samples
+    return _OWN, [*class_folder_samples(folder), *label_file_samples(folder)]
+
+
+def _named(
+    samples: Sequence[Sample], kind: str, classes: Sequence[str] | None
+) -> tuple[list[Sample], tuple[str, ...]]:
+    """Give samples the names of the classes; returns the classes, too."""
+    if classes is None:
+        names = GESTURES if kind in (DVS_GESTURE, TONIC) else in_order({s.label for s in samples})
+        return list(samples), names
+    names = tuple(classes)
+    named = [replace(sample, label=name_in(sample.label, names)) for sample in samples]
+    for sample in named:
         if sample.label not in names:
             raise SensorError(
                 f"{sample.path} is labelled {sample.label!r}, which is none of the classes "
                 f"{', '.join(names)}."
             )
-    rank = {name: n for n, name in enumerate(names)}
-    samples.sort(key=lambda s: (rank[s.label], s.path.name, str(s.path), s.start_us or 0))
-    if kind == "recordings":
-        size = common_size(list(dict.fromkeys(sample.path for sample in samples)))
-    return Dataset(folder, kind, names, tuple(samples), size)
+    return named, names

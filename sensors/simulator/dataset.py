@@ -97,25 +97,46 @@ def simulate_recording(take: SimulatedRecording, folder: Path) -> int:
     The gestures follow each other in the order of their classes, as in the published set. A label
     begins when the hands have arrived.
     """
-    camera = Camera(seed=take.seed, subject=take.subject, conditions=draw_conditions(take))
     labels: list[tuple[str, int, int]] = []
-    span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
-
-    def chunks() -> Iterator[Events]:
-        for number, gesture in enumerate(GESTURES, 1):
-            camera.begin(gesture)
-            start = camera.t + (_CHANGE_US if camera.t else 0)
-            stop = start + span
-            while camera.t < stop:
-                events = camera.see(gesture, min(_STEP_US, stop - camera.t))
-                if len(events):
-                    yield events
-            labels.append((str(number), start, stop))
-
     path = folder / take.name
-    count = write_events(chunks(), path, SENSOR)
+    count = write_events(_show(take, labels), path, SENSOR)
     write_labels(path.with_name(f"{path.stem}_labels.csv"), labels)
     return count
+
+
+def simulate_arrays(take: SimulatedRecording, folder: Path) -> int:
+    """Simulate one recording, and write its gestures as Tonic does; returns the number of events.
+
+    A folder of the recording's name in ``folder`` holds ``0.npy`` to ``10.npy``: tables of
+    x, y, p and t, with times in milliseconds from the start of the label.
+    """
+    labels: list[tuple[str, int, int]] = []
+    events = np.concatenate(list(_show(take, labels)))
+    inside = folder / Path(take.name).stem
+    inside.mkdir(parents=True)
+    count = 0
+    for name, start, stop in labels:
+        first, last = np.searchsorted(events["t"], (start, stop))
+        part = events[first:last]
+        columns = [part["x"], part["y"], part["p"], (part["t"] - start) // 1000]
+        np.save(inside / f"{int(name) - 1}.npy", np.stack(columns, axis=1).astype(np.float64))
+        count += len(part)
+    return count
+
+
+def _show(take: SimulatedRecording, labels: list[tuple[str, int, int]]) -> Iterator[Events]:
+    """Yield the events of a recording, and add its labels."""
+    camera = Camera(seed=take.seed, subject=take.subject, conditions=draw_conditions(take))
+    span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
+    for number, gesture in enumerate(GESTURES, 1):
+        camera.begin(gesture)
+        start = camera.t + (_CHANGE_US if camera.t else 0)
+        stop = start + span
+        while camera.t < stop:
+            events = camera.see(gesture, min(_STEP_US, stop - camera.t))
+            if len(events):
+                yield events
+        labels.append((str(number), start, stop))
 
 
 def write_trials(folder: Path, takes: Sequence[SimulatedRecording], train: int) -> None:

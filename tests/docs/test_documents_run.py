@@ -39,6 +39,7 @@ NOT_RUN = {
     "sudo ": "a test is no administrator",
     "journalctl": "it has no service of the system's",
     "podman ": "there are no containers here; test_deploy.py runs what they start",
+    "spikewire bench dvsgesture": "hours; test_dvsgesture_bench.py runs it small",
     "spikewire sweep DATA --model schaefer2020": "hours; test_sweep.py runs it small",
     "spikewire replay walk.aedat4 --model gestures --interactive":
         "keys need a terminal: test_replay_by_hand.py has one",
@@ -108,6 +109,7 @@ OWN_TEST = {
     "bench core": "test_core_bench.py",
     "bench decide": "test_decide_bench.py",
     "bench decode": "test_decode_bench.py",
+    "bench dvsgesture": "test_dvsgesture_bench.py",
     "bench fewshot": "test_fewshot.py",
     "bench dashboards": "test_dashboards_bench.py",
     "bench gestures": "test_processes.py",

@@ -1,4 +1,4 @@
-"""N-MNIST recordings as dense spike planes, a batch at a time, for the float baseline."""
+"""Recordings as dense spike planes, a batch at a time, for the float baseline."""
 
 from __future__ import annotations
 
@@ -25,13 +25,19 @@ class Recordings:
     Attributes
     ----------
     spikes
-        One int16[n, 4] per recording: tick, polarity, y, x.
+        One int16[n, 4] or int32[n, 4] per recording: tick, polarity, y, x.
     labels
         int64[recordings].
+    plane
+        (polarities, height, width); N-MNIST's by default.
+    ticks
+        Length of each recording.
     """
 
-    spikes: tuple[NDArray[np.int16], ...]
+    spikes: tuple[NDArray[np.int16] | NDArray[np.int32], ...]
     labels: NDArray[np.int64]
+    plane: tuple[int, int, int] = (POLARITIES, HEIGHT, WIDTH)
+    ticks: int = TICKS
 
     def __len__(self) -> int:
         return len(self.spikes)
@@ -44,13 +50,14 @@ class Recordings:
         ``shifts`` moves each chosen recording by its (dx, dy); what leaves the plane is dropped.
         """
         batch = len(chosen)
-        planes = np.zeros((TICKS, POLARITIES, HEIGHT, WIDTH, batch), np.uint8)
+        _, height, width = self.plane
+        planes = np.zeros((self.ticks, *self.plane, batch), np.uint8)
         for place, number in enumerate(chosen):
             tick, p, y, x = self.spikes[number].T
             if shifts is not None:
                 x = x + shifts[place, 0]
                 y = y + shifts[place, 1]
-                inside = (x >= 0) & (x < WIDTH) & (y >= 0) & (y < HEIGHT)
+                inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
                 tick, p, y, x = tick[inside], p[inside], y[inside], x[inside]
             planes[tick, p, y, x, place] = 1
         labels = self.labels[np.asarray(chosen, np.int64)]
@@ -58,7 +65,7 @@ class Recordings:
 
 
 def load(files: Sequence[tuple[Path, int]]) -> Recordings:
-    """Read labelled recordings and bin the first 300 ms into 1 ms ticks."""
+    """Read labelled N-MNIST recordings and bin the first 300 ms into 1 ms ticks."""
     if not files:
         raise CommandError("there are no recordings to load")
     spikes = tuple(_binned(path) for path, _ in files)

@@ -151,11 +151,11 @@ def evaluate(session: Session, data: Recordings, batch: int = 50) -> dict[str, A
 def fit(
     session: Session,
     train: Recordings,
-    validation: Recordings,
+    validation: Recordings | None,
     plan: BaselinePlan,
     after_pass: Callable[[dict[str, Any]], None],
 ) -> list[dict[str, Any]]:
-    """Train for the plan's passes, and evaluate after each.
+    """Train for the plan's passes, and evaluate after each if there is a validation part.
 
     ``after_pass`` gets the record of each pass: its number from 1, the accuracy of every readout on
     the validation part and (while learning) on the training part, activity, and seconds.
@@ -177,7 +177,7 @@ def fit(
         learned = time.perf_counter()
         record = {
             "pass": number + 1,
-            "validation": evaluate(session, validation, plan.batch),
+            "validation": None if validation is None else evaluate(session, validation, plan.batch),
             "training_accuracy": {name: count / len(train) for name, count in correct.items()},
             "train_s": round(learned - began, 2),
             "validate_s": round(time.perf_counter() - learned, 2),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spikewire.apps import commands as cli
+from spikewire.qcore import Network
 from tests.support.bars import bar
 
 
@@ -45,6 +46,29 @@ def test_a_label_file_names_parts(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert truths.count("b") >= 5
     assert truths.count(None) >= 1
     assert summary["judged"] == truths.count("a") + truths.count("b")
+
+
+def test_published_label_numbers_mean_gestures_that_the_network_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = bar(tmp_path / "bar.bin")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("class,startTime_usec,endTime_usec\n1,0,60000\n12,60000,120000\n")
+    words = ["replay", str(path), "--labels", str(labels), "--json"]
+    assert cli.run([*words, "--model", "gestures"]) == 0
+    heard = capsys.readouterr()
+    truths = [result.get("truth") for result in lines(heard.out)]
+    assert truths.count("hand_clapping") >= 3
+    assert "1" not in truths
+    assert "does not know 12," in heard.err
+    # A network that learns adds the unknown one only.
+    model = tmp_path / "more.model"
+    assert cli.run([*words, "--model", "gestures", "--learn", "--save", str(model)]) == 0
+    assert Network.load(model).classes[-2:] == ("other_gestures", "12")
+    # One that knows numbers keeps them.
+    capsys.readouterr()
+    assert cli.run([*words, "--classes", "1,12"]) == 0
+    assert "1" in [result.get("truth") for result in lines(capsys.readouterr().out)]
 
 
 def test_a_damaged_recording_gives_what_it_has(

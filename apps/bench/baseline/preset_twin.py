@@ -1,0 +1,116 @@
+"""The float baseline in the shape of a preset, on the recordings of a binned data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from spikewire.apps.bench.baseline.data import Recordings
+from spikewire.apps.bench.baseline.decolle import Conv, FloatBaseline
+from spikewire.apps.bench.baseline.learning import Rule
+from spikewire.apps.bench.baseline.training import BaselinePlan, Session, evaluate, fit
+from spikewire.apps.cli.errors import CommandError
+from spikewire.apps.training.binned_dataset import BinnedDataset
+from spikewire.apps.training.trainer import TrainingPlan
+
+if TYPE_CHECKING:
+    from spikewire.qcore import NetworkSpec
+    from spikewire.sensors import Sample
+
+RATE, EVERY = 1e-2, 5
+"""Rate of the weights and ticks between two updates, as `spikewire bench twin` has them."""
+
+
+def twin_layers(spec: NetworkSpec) -> list[Conv]:
+    """Return the convolutions of a preset.
+
+    Raises
+    ------
+    CommandError
+        If one of its layers is no convolution that is pooled to spikes.
+    """
+    for number, layer in enumerate(spec.layers, 1):
+        if layer.kind != "conv" or layer.pool_kind != "or":
+            raise CommandError(
+                f"layer {number} of {spec.name} has no twin in floating point, which consists of "
+                "convolutions that are pooled to spikes"
+            )
+    return [
+        Conv(layer.channels, layer.kernel, layer.stride, layer.pad, layer.pool)
+        for layer in spec.layers
+    ]
+
+
+def dense_recordings(
+    binned: BinnedDataset, samples: Sequence[Sample], classes: Sequence[str]
+) -> Recordings:
+    """Collect binned recordings for the float baseline.
+
+    Parameters
+    ----------
+    binned
+        The data set.
+    samples
+        Recordings of it.
+    classes
+        Names of the classes, by number.
+    """
+    spec = binned.spec
+    spikes = []
+    for sample in samples:
+        events = binned.events(sample)
+        p = events.p if spec.polarities > 1 else np.zeros_like(events.p)
+        columns = np.stack([events.tick, p, events.y, events.x], axis=1)
+        spikes.append(np.unique(columns, axis=0).astype(np.int32))
+    labels = np.array([classes.index(sample.label) for sample in samples], np.int64)
+    plane = (spec.polarities, spec.height, spec.width)
+    return Recordings(tuple(spikes), labels, plane, binned.ticks)
+
+
+def train_twin(
+    spec: NetworkSpec,
+    train: Recordings,
+    test: Recordings,
+    classes: int,
+    plan: TrainingPlan,
+    after_pass: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Train the float twin of a network, and evaluate it once, at the end.
+
+    Parameters
+    ----------
+    spec
+        The network.
+    train, test
+        The recordings.
+    classes
+        Number of classes.
+    plan
+        Passes, portions, shifts and seed, as for the network itself.
+    after_pass
+        Called with the record of each pass.
+
+    Returns
+    -------
+    dict
+        ``accuracy`` of the last layer's fixed readout, ``readouts`` with that of each, and
+        ``activity``.
+    """
+    torch.set_flush_denormal(True)
+    layers = twin_layers(spec)
+    shape = (spec.polarities, spec.height, spec.width)
+    with torch.no_grad():
+        rule = Rule(rate=RATE, every=EVERY)
+        session = Session(FloatBaseline(layers, shape, classes, rule, plan.seed))
+        schedule = BaselinePlan(plan.passes, plan.batch, plan.seed, plan.shift, "cosine")
+        fit(session, train, None, schedule, after_pass)
+        reached = evaluate(session, test, plan.batch)
+    readouts = {name: round(share, 4) for name, share in reached["accuracy"].items()}
+    return {
+        "accuracy": readouts[f"layer{len(layers)}"],
+        "readouts": readouts,
+        "activity": reached["activity"],
+    }

@@ -1,0 +1,155 @@
+"""`spikewire bench dvsgesture` on simulated people, in both layouts of the data set."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spikewire.apps import commands as cli
+from spikewire.apps.bench.learning import dvs_gesture
+from spikewire.qcore import Network
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+SMALL = """
+description = "two small layers"
+width = 16
+height = 16
+result_every = 10
+[[layers]]
+kind = "conv"
+channels = 8
+kernel = 5
+stride = 2
+pad = 2
+threshold = 20000
+slope = 9
+reset = "subtract"
+[[layers]]
+kind = "conv"
+channels = 8
+kernel = 3
+pad = 1
+pool = 2
+threshold = 40000
+slope = 12
+[learning]
+burn_in = 50
+[training]
+passes = 1
+batch = 8
+"""
+
+
+@pytest.fixture(scope="module", params=["published", "tonic"])
+def people(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param) / "DvsGesture"
+    words = ["simulate", "--out", str(folder), "--layout", request.param, "--json"]
+    more = ["--subjects", "2", "--train", "1", "--lights", "led", "--for", "0.2s", "--jobs", "1"]
+    assert cli.run([*words, *more]) == 0
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return str(path)
+
+
+def bench(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    assert cli.run(["bench", "dvsgesture", *words, "--json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.slow
+def test_it_trains_on_the_published_part_and_tests_on_the_other(
+    people: Path, small: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = tmp_path / "small.model", tmp_path / "result.json"
+    words = [str(people), "--model", small, "--save", str(model), "--no-twin"]
+    *passes, result = bench(capsys, *words, "--out", str(out))
+    assert [record["pass"] for record in passes] == [1]
+    assert passes[0]["accuracy"] is None  # nothing is looked at before the end
+    data = result["data"]
+    assert data["train"] == {"recordings": 11, "subjects": ["user01"]}
+    assert data["test"] == {"recordings": 11, "subjects": ["user02"]}
+    assert 195 <= data["ticks"] <= 200
+    network = result["network"]
+    assert network["of"] == 11
+    assert np.array(network["confusion"]).sum() == 11
+    assert network["accuracy"] == round(network["right"] / 11, 4)
+    assert network["updates"] > 0
+    assert result["memory"]["bytes"]["total"] > result["memory"]["count"]["bits"] / 8
+    assert result["twin"] is None
+    assert result["without_network"]["recordings"] == 11
+    assert json.loads(out.read_text())["network"] == network
+    # The saved network is only evaluated.
+    assert Network.load(model).updates == network["updates"]
+    [again] = bench(capsys, str(people), "--model", str(model), "--no-twin")
+    assert again["network"] == network
+    assert not again["trained_here"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_TORCH, reason="needs PyTorch: pip install 'spikewire[twin]'")
+def test_the_distance_to_the_float_twin(
+    people: Path, small: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *_, result = bench(capsys, str(people), "--model", small, "--twin")
+    twin = result["twin"]
+    assert set(twin["readouts"]) >= {"layer1", "layer2", "trained2", "votes"}
+    assert twin["accuracy"] == twin["readouts"]["layer2"]
+    distance = 100 * (twin["accuracy"] - result["network"]["accuracy"])
+    assert result["points_under_twin"] == round(distance, 2)
+    assert cli.run(["bench", "dvsgesture", str(people), "--model", small, "--twin"]) == 0
+    told = capsys.readouterr().out
+    assert f"float twin {twin['accuracy']:.4f}: the integer network is" in told
+    assert "bytes as built" in told
+
+
+def test_without_pytorch_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dvs_gesture.importlib.util, "find_spec", lambda name: None)
+    assert cli.run(["bench", "dvsgesture", str(tmp_path), "--twin"]) == 1
+    assert "pip install 'spikewire[twin]'" in capsys.readouterr().err
+    assert cli.run(["bench", "dvsgesture", str(tmp_path)]) == 1  # there is no data set
+    told = capsys.readouterr().err
+    assert "note: the float twin needs PyTorch" in told
+    assert "has no part 'train'" in told
+
+
+def test_people_who_are_in_both_parts_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("ibmGestureTrain", "ibmGestureTest"):
+        folder = tmp_path / part / "user01_led"
+        folder.mkdir(parents=True)
+        np.save(folder / "0.npy", np.array([(1, 2, 1, t) for t in range(300)], float))
+    assert cli.run(["bench", "dvsgesture", str(tmp_path), "--no-twin"]) == 1
+    assert "shows user01 in training and in test" in capsys.readouterr().err
+
+
+def test_milliseconds_taken_for_microseconds_train_nothing_and_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.array([(t % 20, 2 + t % 7, 1, t) for t in range(400)], np.int64)
+    for name in ("left", "right"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(5):
+            np.save(tmp_path / "data" / name / f"{number}.npy", rows)
+    words = ["train", str(tmp_path / "data"), "--columns", "x,y,p,t", "--passes", "1"]
+    words += ["--out", str(tmp_path / "m"), "--json"]
+    assert cli.run(words) == 1
+    told = capsys.readouterr().err
+    assert "1 ms of each recording are shown" in told
+    assert "--unit s, ms, us or ns" in told
+    assert cli.run([*words, "--unit", "s"]) == 1
+    assert "2.0 events on average in the 2000 ms" in capsys.readouterr().err
+    assert cli.run([*words, "--unit", "ms"]) == 0
