@@ -37,7 +37,7 @@ REASONS = (
 """Counters of what was dropped, beside ``kernel_drops`` (datagrams)."""
 
 _OUTSIDE, _STALE, _BACK, _MISSING, _AHEAD, _DAMAGED = range(6)
-LAST, BEGUN, RESTARTED, DOUBTFUL, LATE, HELD, HOLDS, ARRIVED = range(8)
+LAST, BEGUN, RESTARTED, DOUBTFUL, LATE, RAISED, HELD, HOLDS, ARRIVED = range(9)
 _TAKE, _SKIP, _STOP = range(3)
 _VOTERS = 8
 _FIRST_VOTERS = 2  # where nothing came before, and words left over may follow soon
@@ -105,6 +105,7 @@ def _judge_late(words, at, ahead, inside, newest, state, counts):  # type: ignor
     last = state[LAST]
     doubtful = last == newest and last + ahead >= state[DOUBTFUL]
     if doubtful and ahead >= -RAISE_US:
+        state[RAISED] = 1
         return _TAKE
     doubtful |= state[LATE] >= _VOTERS and ahead < -LATE_US
     left_over = _near(words, at, _VOTERS, last, -HALF, 0) >= _near(
@@ -214,8 +215,11 @@ def _look_at_the_tail(events, start, n, newest, elapsed, state):  # type: ignore
         return 0
     usual = (before - events[start].t) // (first - start - 1) if first - start > 1 else 0
     hold = longest > HOLD_US + 2 * max(elapsed, 0)
+    # A last time to which events were raised was wrong, and is not the last good one.
+    good = state[DOUBTFUL] if before == newest and state[RAISED] != 0 else before
     if before != newest or not hold:
-        state[DOUBTFUL] = before if hold or longest > usual else state[LAST]
+        state[DOUBTFUL] = good if hold or longest > usual else state[LAST]
+        state[RAISED] = 0
     if not hold:
         return 0
     state[LAST] = before
@@ -264,10 +268,11 @@ def _take_doubtful(words, width, height, arrived, events, start, state, counts):
 def parse(words, width, height, arrived, events, start, state, counts):  # type: ignore[no-untyped-def]
     """Append one datagram's events to ``events[start:]``; returns the end of all of them.
 
-    If not all were taken, or some are to be held, returns -1 minus the end. ``state`` is int64[8]:
+    If not all were taken, or some are to be held, returns -1 minus the end. ``state`` is int64[9]:
     last time delivered, whether there was any, whether the sender started again in this datagram,
-    since when times are doubtful, late events in a row, how many of the events are to be held,
-    whether any may be, and when the datagram before arrived. ``counts``: as ``REASONS``.
+    since when times are doubtful, late events in a row, whether earlier events got that last time,
+    how many of the events are to be held, whether any may be, and when the datagram before
+    arrived. ``counts``: as ``REASONS``.
     """
     begun, newest, n = state[BEGUN], state[LAST], np.int64(-1)
     elapsed = arrived - state[ARRIVED] if state[HOLDS] != 0 else NEVER

@@ -35,6 +35,7 @@ class ReferenceDecoder:
         self.last: int | None = None
         self.good = 0
         self.late = 0
+        self.raised = False
         self.arrived = 0
 
     def decode(self, datagram: bytes, arrived: int) -> tuple[list[Event], bool]:
@@ -49,6 +50,7 @@ class ReferenceDecoder:
             restarted = True
             self.last = None
             self.late = 0
+            self.raised = False
             drops = Counter({"time_ahead": len(confirmed)})
             confirmed = []
             events = self.read(words, arrived, elapsed, drops)
@@ -157,6 +159,7 @@ class ReferenceDecoder:
         last = self.last
         doubtful = last == first_last and t >= self.good
         if doubtful and ahead >= -RAISE_US:
+            self.raised = True
             return last
         doubtful = doubtful or (self.late >= VOTERS and ahead < -LATE_US)
         if inside and 2 * at >= len(words):
@@ -188,8 +191,10 @@ class ReferenceDecoder:
             return
         usual = (before[first] - times[0]) // (first - 1) if first > 1 else 0
         hold = longest > HOLD_US + 2 * max(elapsed, 0)
+        good = self.good if before[first] == first_last and self.raised else before[first]
         if before[first] != first_last or not hold:
-            self.good = before[first] if hold or longest > usual else times[-1]
+            self.good = good if hold or longest > usual else times[-1]
+            self.raised = False
         if hold:
             self.last = before[first]
             self.held = events[first:]
