@@ -32,6 +32,9 @@ VERDICTS = ("datagrams_empty", "datagrams_refused", "datagrams_partly")
 
 _EMPTY, _REFUSED, _PARTLY = VERDICTS
 
+HELD_S = 0.1
+"""Events that may be wrong are delivered when no others have told so for this long."""
+
 
 def encode_spif(events: Events) -> bytes:
     """Checked events as words with timestamps, 8 bytes an event; times modulo 2**32 us."""

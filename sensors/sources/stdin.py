@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import io
-import itertools
 import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import BinaryIO
 
-import numpy as np
 import trio
 
 from spikewire.sensors.errors import SensorError, SourceError
 from spikewire.sensors.events import Deliver, Events, Packet, Policy, check_events, no_events
 from spikewire.sensors.formats.detect import HEAD, NAMES, Header, detect
 from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
-from spikewire.sensors.sources.spif_kernels import RESTART_US
+from spikewire.sensors.sources.outliers import NEWEST, LoneOutliers, stretches
 
 SUFFIXES: Mapping[str, str] = {"nmnist": ".bin", "aedat1": ".aedat"}
 """Formats that cannot be told by their content, and the name's end that tells them."""
 
 
 _TELLING = 256
+_HELD_S = 1.0
+"""Events that may be wrong wait for so long: by then a clock has caught up with them, unless they
+are so far ahead that a segment begins."""
 
 
 class _Pipe(io.RawIOBase):
@@ -125,6 +127,9 @@ class StdinSource:
         self._found: Header = found
         self._policy: Policy = policy
         self._counts: Counter[str] = Counter()
+        self._outliers = LoneOutliers(self._counts)
+        self._newest = NEWEST
+        self._fault: SensorError | None = None
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -133,58 +138,75 @@ class StdinSource:
 
     async def run(self, deliver: Deliver) -> None:
         """Deliver events until the input ends; a damaged one raises after its last whole event."""
-        chunks = self._chunks()
+        pieces = self._pieces()
         last = segment = 0
-        while True:
-            # An abandoned read ends with the program: nobody else reads standard input.
-            found = await trio.to_thread.run_sync(
-                lambda: next(chunks, None), abandon_on_cancel=True
-            )
-            if found is None:
-                break
-            events, restarted = found
-            segment += restarted
-            if not len(events):
-                continue
-            last = int(events["t"][-1])
-            self._counts["events"] += len(events)
-            self._counts["packets"] += 1
-            await deliver(Packet(events, self.size, last, time.monotonic_ns(), segment))
+        more = True
+        try:
+            while more:
+                if self._outliers.holding and not await self._readable():
+                    stretches = list(self._checked(self._outliers.release()))
+                else:
+                    # An abandoned read ends with the program: nobody else reads standard input.
+                    stretches, more = await trio.to_thread.run_sync(
+                        self._read, pieces, abandon_on_cancel=True
+                    )
+                for events, restarted in stretches:
+                    segment += restarted
+                    if not len(events):
+                        continue
+                    last = int(events["t"][-1])
+                    self._counts["events"] += len(events)
+                    self._counts["packets"] += 1
+                    await deliver(Packet(events, self.size, last, time.monotonic_ns(), segment))
+            if self._fault is not None:
+                raise self._fault
+        finally:
+            self._outliers.drop_held()
         await deliver(Packet(no_events(), self.size, last, time.monotonic_ns(), segment, last=True))
 
-    def _chunks(self) -> Iterator[tuple[Events, bool]]:
-        """Yield checked events, and whether the sender's clock began anew with them."""
-        found, after = self._found, -(2**62)
-        rest = self._head[found.start :]
-        pieces: Iterator[Events]
+    def _pieces(self) -> Iterator[Events]:
+        """Yield unchecked events as they come."""
+        found, rest = self._found, self._head[self._found.start :]
         if found.format == "aedat4":
             whole: BinaryIO = _Whole(self._file, rest)  # type: ignore[assignment]
-            pieces = read_aedat4("Standard input", whole, found, None, self._counts)
-        else:
-            pipe: BinaryIO = _Pipe(self._file, rest)  # type: ignore[assignment]
-            pieces = read_decoded("Standard input", pipe, found, self.size[1], self._counts)
-        for events, restarted in _stretches(pieces):
+            return read_aedat4("Standard input", whole, found, None, self._counts)
+        pipe: BinaryIO = _Pipe(self._file, rest)  # type: ignore[assignment]
+        return read_decoded("Standard input", pipe, found, self.size[1], self._counts)
+
+    async def _readable(self) -> bool:
+        """Wait for more, as long as events are held at most; tells whether it has come."""
+        with trio.move_on_after(_HELD_S):
+            # A file cannot be waited for, and makes nobody wait.
+            with suppress(PermissionError):
+                await trio.lowlevel.wait_readable(self._file)
+            return True
+        return False
+
+    def _read(self, pieces: Iterator[Events]) -> tuple[list[tuple[Events, bool]], bool]:
+        """Read once; returns checked events as :meth:`_checked` does, and whether more may come."""
+        try:
+            events = next(pieces, None)
+        except SensorError as error:
+            self._fault, events = error, None
+        if events is None:
+            return list(self._checked(self._outliers.release())), False
+        if self._policy == "drop":
+            events = self._outliers.take(events, 0)
+        return list(self._checked(events)), True
+
+    def _checked(self, piece: Events) -> Iterator[tuple[Events, bool]]:
+        """Yield checked events, and whether the sender's clock began anew with them."""
+        for events, restarted in stretches(piece, self._newest):
             if restarted:
-                after = -(2**62)
+                self._newest = NEWEST
                 self._counts["time_restarts"] += 1
             try:
                 checked = check_events(
-                    events, self.size, policy=self._policy, counters=self._counts, after=after
-                )
+                    events, self.size, policy=self._policy, counters=self._counts,
+                    after=self._newest,
+                )  # fmt: skip
             except SensorError as error:
                 raise SensorError(f"Standard input: {error}") from None
             if len(checked):
-                after = int(checked["t"][-1])
+                self._newest = int(checked["t"][-1])
             yield checked, restarted
-
-
-def _stretches(pieces: Iterator[Events]) -> Iterator[tuple[Events, bool]]:
-    """Cut where time steps back too far to be disorder; tells which stretches begin there."""
-    before: int | None = None
-    for events in pieces:
-        t = events["t"].astype(np.int64)
-        cuts = [0, *(np.flatnonzero(np.diff(t) < -RESTART_US) + 1).tolist(), len(t)]
-        for first, stop in itertools.pairwise(cuts):
-            if first < stop:
-                yield events[first:stop], before is not None and int(t[first]) < before - RESTART_US
-                before = int(t[stop - 1])

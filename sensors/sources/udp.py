@@ -17,7 +17,7 @@ import trio
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Events, Packet, no_events
 from spikewire.sensors.sources.delivery import deliver_all
-from spikewire.sensors.sources.spif import SpifDecoder
+from spikewire.sensors.sources.spif import HELD_S, SpifDecoder
 
 DEFAULT_PORT = 3333
 
@@ -31,8 +31,6 @@ DATAGRAM = 1 << 16
 BATCH = 256
 """Most datagrams taken per wake-up: bounds the time until the next await."""
 _MOST_UNREAD = 1 << 17
-_HELD_S = 0.1
-"""Events that may be wrong are delivered when no datagram has told so for this long."""
 
 
 class UdpSource:
@@ -111,7 +109,7 @@ class UdpSource:
         segment = 0
         with self._socket, self._counting_the_rest():
             while True:
-                waited = _HELD_S if self._decoder.holding else math.inf
+                waited = HELD_S if self._decoder.holding else math.inf
                 with trio.move_on_after(waited) as silence:
                     await trio.lowlevel.wait_readable(self._socket)
                 now = time.monotonic_ns()

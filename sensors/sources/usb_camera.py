@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 import trio
 
 from spikewire.sensors.errors import SourceError
-from spikewire.sensors.events import EVENT_DTYPE, Deliver, Events, Packet, check_events
+from spikewire.sensors.events import EVENT_DTYPE, Deliver, Events, Packet, check_events, no_events
 from spikewire.sensors.formats.csv_layout import field_name
+from spikewire.sensors.sources.outliers import NEWEST, LoneOutliers, stretches
+from spikewire.sensors.sources.spif import HELD_S
 
 WAIT_S = 0.02
 """Longest time in the driver: so soon a cancelled source ends."""
@@ -57,6 +58,7 @@ class UsbCamera:
     def __init__(self, serial: str | None = None, *, drivers: Any = None) -> None:
         self._drivers = drivers if drivers is not None else load_drivers()
         self._counts: Counter[str] = Counter()
+        self._outliers = LoneOutliers(self._counts)
         try:
             self._device = self._drivers.open(iterator_timeout=WAIT_S, serial=serial)
             properties = self._device.properties()
@@ -83,35 +85,49 @@ class UsbCamera:
 
     async def run(self, deliver: Deliver) -> None:
         """Deliver events until cancelled; raises SourceError if the camera is unplugged."""
-        last = -(2**62)
-        segment = 0
-        device = self._device
+        outliers, newest, segment = self._outliers, NEWEST, 0
+        before = time.monotonic_ns()
+        broken: SourceError | None = None
         try:
-            while True:
-                packet = await trio.to_thread.run_sync(partial(_next, device, self.name))
+            while broken is None:
+                events = no_events()
+                try:
+                    events = await trio.to_thread.run_sync(self._read)
+                except SourceError as error:
+                    broken = error
                 arrived = time.monotonic_ns()
-                raw = None if packet is None else packet.polarity_events
-                if raw is None or not len(raw):
-                    continue
-                lost = getattr(packet, "polarity_events_overflow_indices", None)
-                if lost is not None:
-                    self._counts["usb_overflows"] += len(lost)
-                events = _ours(raw)
-                if int(events["t"][0]) < last - 1_000_000:
-                    segment += 1  # the camera's clock was set back
-                    self._counts["time_restarts"] += 1
-                    last = -(2**62)
-                events = check_events(
-                    events, self.size, policy="drop", counters=self._counts, after=last
-                )
-                if not len(events):
-                    continue
-                last = int(events["t"][-1])
-                self._counts["events"] += len(events)
-                self._counts["packets"] += 1
-                await deliver(Packet(events, self.size, last, arrived, segment))
+                if len(events):
+                    events = outliers.take(events, (arrived - before) // 1000)
+                    before = arrived
+                elif broken is not None or arrived - before >= HELD_S * 1e9:
+                    events = outliers.release()
+                for stretch, restarted in stretches(events, newest):
+                    if restarted:
+                        segment += 1  # the camera's clock was set back
+                        self._counts["time_restarts"] += 1
+                        newest = NEWEST
+                    checked = check_events(
+                        stretch, self.size, policy="drop", counters=self._counts, after=newest
+                    )
+                    if not len(checked):
+                        continue
+                    newest = int(checked["t"][-1])
+                    self._counts["events"] += len(checked)
+                    self._counts["packets"] += 1
+                    await deliver(Packet(checked, self.size, newest, arrived, segment))
+            raise broken
         finally:
-            device.close()
+            outliers.drop_held()
+            self._device.close()
+
+    def _read(self) -> Events:
+        """Wait for the camera's next packet, for a moment at most."""
+        packet = _next(self._device, self.name)
+        raw = None if packet is None else packet.polarity_events
+        lost = getattr(packet, "polarity_events_overflow_indices", None)
+        if lost is not None:
+            self._counts["usb_overflows"] += len(lost)
+        return no_events() if raw is None or not len(raw) else _ours(raw)
 
 
 def _next(device: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -19,7 +20,7 @@ from spikewire.sensors.events import Deliver, Events, Packet
 from spikewire.sensors.sources.delivery import deliver_all
 from spikewire.sensors.sources.nats.address import BrokerError, NatsServer
 from spikewire.sensors.sources.nats.link import NatsLink, need_nats
-from spikewire.sensors.sources.spif import SpifDecoder
+from spikewire.sensors.sources.spif import HELD_S, SpifDecoder
 
 WAITING_BYTES = 1 << 25
 BATCH = 256
@@ -28,6 +29,7 @@ BATCH = 256
 RETRY = Retry(first_s=0.25, most_s=10.0)
 
 _Message = tuple[bytes, Mapping[str, str]]
+_Runs = list[tuple[int, list[Events]]]  # events by segment
 
 
 class MessageQueue:
@@ -87,7 +89,7 @@ class NatsSource:
         self._subject = subject
         self._inbox = MessageQueue()
         self._ready = trio.Event()
-        self._decoder = SpifDecoder(size)
+        self._decoder = SpifDecoder(size, hold=True)
         self._counts: Counter[str] = Counter()
         self._stretch: tuple[str, str] | None = None  # run and segment of the sender
         self._run = ""
@@ -122,13 +124,17 @@ class NatsSource:
             async with background_tasks() as nursery:
                 nursery.start_soon(self._stay_connected)
                 while True:
-                    await self._ready.wait()
+                    with trio.move_on_after(HELD_S if self._decoder.holding else math.inf):
+                        await self._ready.wait()
+                    if not self._ready.is_set():
+                        await deliver_all(self._released(time.monotonic_ns()), deliver)
                     self._ready = trio.Event()
                     while messages := self._inbox.take():
                         now = time.monotonic_ns()
                         packets = self._packets(messages, now, (now - began) // 1000)
                         await deliver_all(packets, deliver)
         finally:
+            self._decoder.drop_held()
             while unread := self._inbox.take():
                 self._counts["unread_messages"] += len(unread)
             await self._link.aclose()
@@ -160,27 +166,39 @@ class NatsSource:
 
     def _packets(self, messages: list[_Message], now: int, arrived_us: int) -> list[Packet]:
         """Decode messages, and join the events of one segment."""
-        runs: list[tuple[int, list[Events]]] = []
+        runs: _Runs = []
         for data, headers in messages:
             self._counts["messages"] += 1
             self._counts["bytes"] += len(data)
-            if not self._in_order(headers):
+            if not self._in_order(headers, runs):
                 continue
             events, restarted = self._decoder.decode(data, arrived_us)
             self._segment += restarted
-            if len(events) == 0:
-                continue
-            self._counts["events"] += len(events)
-            if not runs or runs[-1][0] != self._segment:
-                runs.append((self._segment, []))
-            runs[-1][1].append(events)
+            self._add(events, runs)
+        return self._joined(runs, now)
+
+    def _released(self, now: int) -> list[Packet]:
+        """Return the events that waited for a message, as a packet."""
+        runs: _Runs = []
+        self._add(self._decoder.release(), runs)
+        return self._joined(runs, now)
+
+    def _add(self, events: Events, runs: _Runs) -> None:
+        if len(events) == 0:
+            return
+        self._counts["events"] += len(events)
+        if not runs or runs[-1][0] != self._segment:
+            runs.append((self._segment, []))
+        runs[-1][1].append(events)
+
+    def _joined(self, runs: _Runs, now: int) -> list[Packet]:
         joined = ((segment, np.concatenate(parts)) for segment, parts in runs)
         return [
             Packet(events, self.size, int(events["t"][-1]), now, segment)
             for segment, events in joined
         ]
 
-    def _in_order(self, headers: Mapping[str, str]) -> bool:
+    def _in_order(self, headers: Mapping[str, str], runs: _Runs) -> bool:
         """Take a message's number and segment; says whether it is to be decoded."""
         run, number = headers.get("Spikewire-Run"), headers.get("Spikewire-Seq", "")
         if run is None or not (number.isascii() and number.isdigit()) or len(number) > 18:
@@ -195,7 +213,8 @@ class NatsSource:
         self._run, self._seq = run, seq
         stretch = run, headers.get("Spikewire-Segment", "")
         if self._stretch not in (None, stretch):
-            # Times begin anew, and cannot be compared with those before.
+            # Times begin anew, and cannot be compared with those before: nothing refutes these.
+            self._add(self._decoder.release(), runs)
             self._segment += 1
             self._decoder.restart()
         self._stretch = stretch
