@@ -7,6 +7,7 @@ line, with the environment, folder, files and signals of the caller. Only the lo
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -17,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -155,9 +157,25 @@ def _become(asked: Any, files: list[int]) -> Any:
     return words
 
 
+def _leave(code: Any) -> None:
+    """End the process as Python does, all but the freeing of what was loaded.
+
+    That touches every page that the forks share: it took three times as long as most commands.
+    """
+    assert isinstance(code, int), code
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
     load()
     sys.argv = serve(sys.argv[1])
     from spikewire.apps.main import main
 
-    main()
+    try:
+        main()
+    except SystemExit as left:
+        _leave(left.code)
