@@ -18,10 +18,11 @@ HANGING = """
 import sys, time
 from spikewire.runtime import BlockingClient
 with BlockingClient(port=int(sys.argv[1]), name="hanging") as client:
-    client.request("teach", label="a", lease_s=1.0)
-    while True:
-        time.sleep(0.2)
+    client.request("teach", label="a", lease_s=2.0)
+    for beat in range(36000):
+        time.sleep(0.1)
         client._send({"type": "beat"})
+        print(beat, flush=True)
 """
 PLAIN = """
 import sys, time
@@ -32,8 +33,16 @@ with BlockingClient(port=int(sys.argv[1]), name="plain") as client:
 """
 
 
-def started(*words, **how):
-    return subprocess.Popen([sys.executable, *words], **how)
+def started(*words):
+    return subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
+
+
+def read_beats(teacher, number):
+    """Return when a teacher has sent so many beats."""
+    for line in teacher.stdout:
+        if int(line) >= number:
+            return
+    raise AssertionError("the teacher ended")
 
 
 async def until(condition):
@@ -55,13 +64,14 @@ async def test_a_teacher_that_is_gone_teaches_no_longer(fakes, on_tcp, how, prog
         try:
             await until(lambda: teaching.taught == "a")
             if how == signal.SIGSTOP:
-                await trio.sleep(1.5)  # its beats come
+                # For longer than its lease of 2 s.
+                await trio.to_thread.run_sync(read_beats, teacher, 24)
                 assert teaching.taught == "a"
             teacher.send_signal(how)
             await until(lambda: teaching.taught is None)
         finally:
             teacher.kill()
-            teacher.wait()
+            teacher.communicate()
 
 
 async def test_a_killed_command_teaches_no_longer(fakes, on_tcp):
@@ -74,7 +84,7 @@ async def test_a_killed_command_teaches_no_longer(fakes, on_tcp):
             assert teaching.teacher.told()["client"] == "teach"
         finally:
             teacher.kill()
-            teacher.wait()
+            teacher.communicate()
         await until(lambda: teaching.taught is None)
 
 
@@ -83,7 +93,7 @@ async def teaching_page(service):
     """A page before the command that serves it, which teaches as the page does, with its beats."""
     port = service.addresses[0][1]
     words = ["dashboard", "--connect", f"127.0.0.1:{port}", "--http-port", "0", "--json"]
-    relay = started("-m", "spikewire", *words, stdout=subprocess.PIPE, text=True)
+    relay = started("-m", "spikewire", *words)
     teaching = service.first.network_task.teaching
     try:
         line = await trio.to_thread.run_sync(relay.stdout.readline)
@@ -133,7 +143,7 @@ async def test_a_newer_teacher_is_not_disturbed_by_a_kill(fakes, on_tcp):
             assert teaching.taught == "b"
         finally:
             teacher.kill()
-            teacher.wait()
+            teacher.communicate()
 
 
 def _teach_b_then(port, kill):
