@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 # Processes that run tests. A third of all tests' time is waiting: three keep two cores busy.
 WORKERS ?= 3
 STAMP  := $(VENV)/.installed
+# Where this is set, each of the hundreds of processes that tests start compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types unit kernels boundscheck docs fuzz model release clean
 
@@ -26,8 +28,7 @@ types: $(STAMP)
 
 unit: $(STAMP)
 	tests/system-packages.sh
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --ignore tests/end_to_end
-	$(BIN)/pytest tests/end_to_end
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 # Compiled once here, not by every process that runs tests.
 kernels: $(STAMP)

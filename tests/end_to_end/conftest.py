@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def browser() -> Iterator[Any]:
 
 
 class Commands:
-    """Commands of spikewire that run until the test is over."""
+    """Commands of spikewire that run until they are stopped, the last one first."""
 
     def __init__(self) -> None:
         self.running: list[subprocess.Popen[str]] = []
@@ -53,6 +54,11 @@ class Commands:
         said: dict[str, Any] = json.loads(process.stdout.readline())
         return said
 
+    def dashboard(self, *more: str) -> str:
+        """Start `spikewire dashboard`; returns the page's address."""
+        own = ["--port", "0"] if "--source" in more else []
+        return str(self.start("dashboard", "--http-port", "0", *own, *more)["url"])
+
     def stop(self) -> int:
         """End the last one; returns its exit code."""
         process = self.running.pop()
@@ -61,20 +67,30 @@ class Commands:
         return process.returncode
 
 
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
+@contextmanager
+def commands_running() -> Iterator[Commands]:
+    """Commands that all end well with the block: none computes beside the tests after it."""
     started = Commands()
     yield started
     codes = [started.stop() for _ in list(started.running)]
     assert codes == [0] * len(codes)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def commands() -> Iterator[Commands]:
+    """Commands of one test."""
+    with commands_running() as started:
+        yield started
+
+
+@pytest.fixture
 def dashboard(commands: Commands) -> Callable[..., str]:
     """Starts `spikewire dashboard` with arguments; returns the page's address."""
+    return commands.dashboard
 
-    def start(*more: str) -> str:
-        own = ["--port", "0"] if "--source" in more else []
-        return str(commands.start("dashboard", "--http-port", "0", *own, *more)["url"])
 
-    return start
+@pytest.fixture(scope="module")
+def module_dashboard() -> Iterator[Callable[..., str]]:
+    """Dashboards that several tests of a module look at."""
+    with commands_running() as started:
+        yield started.dashboard

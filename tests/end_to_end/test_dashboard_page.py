@@ -7,88 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.end_to_end.page import DESKTOP, PHONE, hold, looking, moves, recognised, until
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
-
-PATIENCE_MS = 60_000
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 960}}
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 360, "height": 780}, "device_scale_factor": 2, "is_mobile": True,
-    "has_touch": True,
-}  # fmt: skip
-
-
-@contextmanager
-def looking(browser: Any, url: str, **how: Any) -> Iterator[Any]:
-    """A page, on which nothing may go wrong unnoticed."""
-    context = browser.new_context(**(how or DESKTOP))
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    page.on("request", lambda asked: None if _own(asked.url, url) else faults.append(asked.url))
-    page.goto(url)
-    yield page
-    context.close()
-    assert faults == []
-
-
-def _own(asked: str, url: str) -> bool:
-    url = url.partition("/#")[0]
-    return asked.startswith((url, url.replace("http:", "ws:"), "data:"))
-
-
-def pixels(page: Any, canvas: str) -> int:
-    """A number for what a canvas shows."""
-    script = """id => {
-        const canvas = document.getElementById(id);
-        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-        let sum = 0;
-        for (let i = 0; i < data.length; i++) sum = (sum * 31 + data[i]) >>> 0;
-        return sum;
-    }"""
-    return int(page.evaluate(script, canvas))
-
-
-def moves(page: Any, canvas: str) -> None:
-    before = pixels(page, canvas)
-    for _ in range(100):
-        page.wait_for_timeout(100)
-        if pixels(page, canvas) != before:
-            return
-    pytest.fail(f"{canvas} does not move")
-
-
-def recognised(page: Any, name: str) -> Any:
-    return page.wait_for_selector(f'#hero:not(.quiet) #class[data-class="{name}"]')
-
-
-def until(page: Any, place: str, pattern: str) -> None:
-    # Not wait_for_function: the page's policy forbids what that evaluates.
-    for _ in range(PATIENCE_MS // 100):
-        if re.fullmatch(pattern, page.text_content(place)):
-            return
-        page.wait_for_timeout(100)
-    pytest.fail(f"{place} says {page.text_content(place)!r}, not {pattern}")
-
-
-def hold(page: Any, button: Any, milliseconds: int) -> None:
-    box = button.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.wait_for_timeout(milliseconds)
-    page.mouse.up()
 
 
 def test_teach_undo_record_and_replay(
-    browser: Any, dashboard: Callable[..., str], tmp_path: Path
+    browser: Any, commands: Any, dashboard: Callable[..., str], tmp_path: Path
 ) -> None:
     url = dashboard(
         "--source", "sim:?classes=air_guitar&hold=600",
@@ -141,6 +72,7 @@ def test_teach_undo_record_and_replay(
         page.wait_for_timeout(4000)
         page.click("#record")
         page.wait_for_selector("text=/Recorded in .*recorded/")
+    assert commands.stop() == 0
     (file,) = (tmp_path / "recorded").glob("*.aedat4")
     replay(browser, dashboard("--source", f"file:{file}?loop=1"))
 
@@ -175,127 +107,14 @@ def replay(browser: Any, url: str) -> None:
         moves(page, "events")
 
 
-def test_a_lesson_never_stays_on(browser: Any, dashboard: Callable[..., str]) -> None:
-    url = dashboard("--source", "sim:?classes=arm_roll&hold=600")
-    with looking(browser, url) as witness:
-        taught = '#buttons .elsewhere[data-class="arm_roll"]'
-        witness.wait_for_selector('#buttons [data-class="arm_roll"]')
-        with looking(browser, url) as page:
-            button = page.wait_for_selector('#buttons [data-class="arm_roll"]')
-            page.wait_for_selector('#learn[aria-checked="true"]')
-            button.focus()
-            key = button.text_content()[0]
-            for begin, end in (
-                (lambda: page.keyboard.down("Space"), lambda: page.keyboard.up("Space")),
-                (lambda: page.keyboard.down(key), lambda: page.keyboard.up(key)),
-                (lambda: page.keyboard.down("Enter"), lambda: page.focus("#new-name")),
-                (
-                    lambda: page.dispatch_event(
-                        "#buttons .hold[data-class='arm_roll']",
-                        "keydown",
-                        {"key": " "},
-                    ),
-                    lambda: page.evaluate("window.dispatchEvent(new Event('blur'))"),
-                ),
-            ):
-                begin()
-                witness.wait_for_selector(taught)
-                end()
-                witness.wait_for_selector(taught, state="detached")
-            page.keyboard.up("Enter")
-            box = button.bounding_box()
-            page.mouse.move(box["x"] + 20, box["y"] + 20)
-            page.mouse.down()
-            witness.wait_for_selector(taught)
-            # The tab is closed in the middle of it: nobody is left who could say that it is over.
-        witness.wait_for_selector(taught, state="detached")
+@pytest.fixture(scope="module")
+def alone(module_dashboard: Callable[..., str]) -> str:
+    """A dashboard without a service."""
+    return module_dashboard("--connect", "127.0.0.1:1")
 
 
-def test_a_lesson_that_others_end_is_not_shown_on(
-    browser: Any, dashboard: Callable[..., str]
-) -> None:
-    url = dashboard("--source", "sim:?classes=arm_roll&hold=600")
-    mine, theirs = ('[data-class="arm_roll"]', '[data-class="air_guitar"]')
-    with looking(browser, url) as other, looking(browser, url) as page:
-        button = page.wait_for_selector(f"#buttons {mine}")
-        page.wait_for_selector('#learn[aria-checked="true"]')
-        other.wait_for_selector('#learn[aria-checked="true"]')
-        box = button.bounding_box()
-        page.mouse.move(box["x"] + 20, box["y"] + 20)
-        page.mouse.down()
-        # It is held for longer than the server waits for a sign of life.
-        other.wait_for_selector(f"#buttons .elsewhere{mine}")
-        page.wait_for_timeout(4000)
-        assert page.is_visible(f"#buttons .held{mine}")
-        assert other.is_visible(f"#buttons .elsewhere{mine}")
-
-        other.focus(f"#buttons {theirs}")
-        other.keyboard.down("Space")
-        page.wait_for_selector("text=Somebody else teaches air guitar now.")
-        assert page.locator("#buttons .held").count() == 0
-        page.mouse.up()
-        page.wait_for_timeout(500)
-        assert page.is_visible(f"#buttons .elsewhere{theirs}")  # letting go ends nothing of theirs
-        other.keyboard.up("Space")
-        page.wait_for_selector("#buttons .elsewhere", state="detached")
-        other.wait_for_timeout(600)
-        assert other.locator("#buttons .held").count() == 0
-
-        # A page that is held up for seconds is as good as a phone without a network.
-        page.mouse.down()
-        other.wait_for_selector(f"#buttons .elsewhere{mine}")
-        page.evaluate("""setTimeout(() => {
-            const end = performance.now() + 8000;
-            while (performance.now() < end);
-        })""")
-        other.wait_for_selector("#buttons .elsewhere", state="detached", timeout=6000)
-        page.wait_for_selector("text=The lesson of arm roll was ended elsewhere.")
-        assert page.locator("#buttons .held").count() == 0
-        page.mouse.up()
-
-
-def test_teaching_without_holding_anything(browser: Any, dashboard: Callable[..., str]) -> None:
-    url = dashboard("--source", "sim:?classes=arm_roll&hold=600")
-    held = '#buttons .held[data-class="arm_roll"]'
-    with looking(browser, url) as page:
-        page.wait_for_selector('#learn[aria-checked="true"]')
-        button = page.locator('#buttons [data-class="arm_roll"]')
-        key = button.get_attribute("aria-keyshortcuts")
-        page.keyboard.down(key)
-        page.wait_for_selector(held)
-        page.keyboard.up(key)
-        page.click("#keys")
-        page.wait_for_selector('#keys[aria-checked="false"]')
-        page.reload()
-        page.wait_for_selector('#keys[aria-checked="false"]')
-        page.wait_for_selector('#learn[aria-checked="true"]')
-        assert button.get_attribute("aria-keyshortcuts") is None
-        assert button.locator("kbd").is_hidden()
-        page.keyboard.down(key)
-        page.wait_for_timeout(300)
-        assert page.locator(held).count() == 0
-        page.keyboard.up(key)
-        page.click("#keys")
-        assert button.get_attribute("aria-keyshortcuts") == key
-
-        # What a screen reader does: a click of which no pointer and no key knows.
-        button.evaluate("button => button.click()")
-        page.wait_for_selector(held)
-        page.wait_for_timeout(1000)
-        button.evaluate("button => button.click()")
-        page.wait_for_selector(held, state="detached")
-        button.evaluate("button => button.click()")
-        page.wait_for_selector(held)
-        page.wait_for_timeout(3500)
-        assert page.is_visible(held)
-        page.wait_for_selector(held, state="detached", timeout=5000)
-        until(page, "#lesson", r"arm roll · \d+\.\d s.*")
-
-
-def test_what_is_gone_and_what_is_not_known_yet(
-    browser: Any, dashboard: Callable[..., str]
-) -> None:
-    with looking(browser, dashboard("--connect", "127.0.0.1:1")) as page:
+def test_what_is_gone_and_what_is_not_known_yet(browser: Any, alone: str) -> None:
+    with looking(browser, alone) as page:
         page.wait_for_selector('body[data-state="unreachable"]')
         scores = """async () => {
             const { Scores } = await import(`${location.origin}/scores.js`);
@@ -338,9 +157,8 @@ def test_what_is_gone_and_what_is_not_known_yet(
         }
 
 
-def test_the_page_is_never_blank(browser: Any, dashboard: Callable[..., str]) -> None:
-    url = dashboard("--connect", "127.0.0.1:1")
-    with looking(browser, url) as page:
+def test_the_page_is_never_blank(browser: Any, alone: str) -> None:
+    with looking(browser, alone) as page:
         page.wait_for_selector('body[data-state="unreachable"]')
         said = page.text_content("#notice-text")
         assert "Cannot reach a service at 127.0.0.1:1: Connection refused." in said
@@ -404,10 +222,10 @@ def test_it_looks_right(
 
 
 @pytest.fixture(scope="module")
-def shown(dashboard: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def shown(module_dashboard: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("shown"))
     source = "sim:?seed=4&hold=6"
-    return dashboard("--source", source, "--checkpoint", folder, "--record-folder", folder)
+    return module_dashboard("--source", source, "--checkpoint", folder, "--record-folder", folder)
 
 
 def lively(page: Any) -> bool:

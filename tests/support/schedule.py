@@ -13,8 +13,11 @@ DOCUMENT = "tests/docs/test_documents_run.py::test_every_command_of[{}]"
 KERNELS = "tests/unit/qcore/kernels/test_integers.py"
 
 FIRST = (
+    "tests/end_to_end/test_dashboard_page.py",
     KERNELS,
     DOCUMENT.format("docs/tutorial.md"),
+    # The fourth: for the process that had the first. One browser is enough at a time.
+    "tests/end_to_end/test_lessons_page.py",
     "tests/integration/apps/test_subscribers_bench.py",
     "tests/integration/apps/test_sweep.py",
     "tests/integration/apps/test_teachme.py",
@@ -50,12 +53,18 @@ FIRST = (
 )
 """Files, and tests that are groups of their own, by falling duration: from 50 s down to 5 s."""
 
+TOGETHER = ("tests/integration/packaging/",)
+"""Folders that are one group: their files share what takes long to build."""
+
 _PLACE = {name: place for place, name in enumerate(FIRST)}
 
 
 def group_of(nodeid: str) -> str:
-    """Return the group of a test: itself if it is listed, or else its file."""
-    return nodeid if nodeid in _PLACE else nodeid.partition("::")[0]
+    """Return the group of a test: itself if it is listed, its folder, or else its file."""
+    if nodeid in _PLACE:
+        return nodeid
+    folder = next((name for name in TOGETHER if nodeid.startswith(name)), None)
+    return folder or nodeid.partition("::")[0]
 
 
 def arrange(items: list[pytest.Item]) -> None:
