@@ -26,6 +26,7 @@ FIRST = (
     "tests/integration/apps/test_processes.py",
     "tests/integration/apps/test_train.py",
     "tests/integration/apps/test_replay_folder.py",
+    "tests/robustness/test_killed_teacher.py",
     DOCUMENT.format("docs/replay.md"),
     "tests/integration/apps/test_core_bench.py",
     "tests/integration/apps/test_dashboards_bench.py",
