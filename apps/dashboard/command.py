@@ -13,16 +13,14 @@ import trio
 import typer
 
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError, reject_options
-from spikewire.apps.cli.options.address import read_token
 from spikewire.apps.cli.options.groups import given, grouped
 from spikewire.apps.cli.options.shared import EndpointOptions, Json, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import print_json, stderr_console
 from spikewire.apps.cli.ports import free_port, other_port_hint
 from spikewire.apps.cli.signals import hand_back, run_until_interrupted
-from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.dashboard import DASHBOARD_PORT, serve_dashboard
-from spikewire.apps.service.build import build_pipeline
+from spikewire.apps.service.build import build_pipeline, configure, only_pipeline
 from spikewire.apps.service.logs import log_to_stderr
 
 if TYPE_CHECKING:
@@ -175,35 +173,20 @@ def _loopback(host: str) -> bool:
 
 
 def _service(source: SourceOptions, network: NetworkOptions, own: OwnServiceOptions) -> Service:
-    from spikewire.runtime import (
-        DEFAULT_PORT,
-        ONLY,
-        PipelineConfig,
-        Service,
-        SettingsError,
-        load_settings,
-    )
+    from spikewire.runtime import DEFAULT_PORT, ONLY, Service
 
-    flags: dict[str, Any] = {
+    flags = {
         # The last events of the source stay visible.
         "at_end": "stay",
         # Where the usual port is free, other commands find this service without its address.
         "port": free_port(DEFAULT_PORT) if own.port is None else own.port,
         "checkpoint_folder": None if own.checkpoint is None else str(own.checkpoint),
         "record_folder": None if own.record_folder is None else str(own.record_folder),
-        "control_token": read_token(own.control_token),
+        "control_token": own.control_token,
     }
-    flags = {name: value for name, value in flags.items() if value is not None}
-    try:
-        settings = load_settings(None, flags=flags).settings
-    except SettingsError as error:
-        raise UsageError(str(error)) from error
+    settings = configure(None, flags).settings
     assert source.source is not None
-    assert network.model is not None
-    wanted = PipelineConfig(
-        ONLY, source.source, network.model, names(network.classes), tuple(source.filters or ()),
-        network.seed, source.speed, settings, frozenset(), frozenset(given(network)),
-    )  # fmt: skip
+    wanted = only_pipeline(source.source, source, network, settings)
     return Service.from_pipelines(
         {ONLY: build_pipeline(wanted, own.resume, for_files=_FOR_FILES)}, settings
     )

@@ -1,4 +1,4 @@
-"""From the configuration of a pipeline to one that can run."""
+"""From the options of a command to settings, and from these to pipelines that can run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,70 @@ from typing import TYPE_CHECKING, Any
 
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.models import open_network, open_spec
+from spikewire.apps.cli.options.address import read_token
+from spikewire.apps.cli.options.groups import given
+from spikewire.apps.cli.options.shared import DEFAULT_MODEL, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import stderr_console
 from spikewire.apps.cli.sources import open_source_at, source_classes
+from spikewire.apps.cli.units import names
 from spikewire.apps.service.session import SessionWriter
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network, NetworkSpec
-    from spikewire.runtime import CheckpointStore, Pipeline, PipelineConfig, Recorder
+    from spikewire.runtime import (
+        CheckpointStore,
+        Configured,
+        Pipeline,
+        PipelineConfig,
+        Recorder,
+        Settings,
+    )
     from spikewire.sensors import Source
+
+
+def given_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that are not None, with tokens read from their files."""
+    return {
+        name: read_token(value) if name.endswith("_token") else value
+        for name, value in flags.items()
+        if value is not None
+    }
+
+
+def configure(config: Path | None, flags: Mapping[str, Any]) -> Configured:
+    """Load the settings of a file and the environment, overridden by those of options.
+
+    Parameters
+    ----------
+    config
+        The settings file.
+    flags
+        As :func:`given_settings` takes them.
+
+    Raises
+    ------
+    UsageError
+        A setting is wrong.
+    """
+    from spikewire.runtime import SettingsError, load_settings
+
+    try:
+        return load_settings(config, flags=given_settings(flags))
+    except SettingsError as error:
+        raise UsageError(str(error)) from error
+
+
+def only_pipeline(
+    uri: str, source: SourceOptions, network: NetworkOptions, settings: Settings
+) -> PipelineConfig:
+    """Configure the pipeline of a source that is given as an option."""
+    from spikewire.runtime import ONLY, PipelineConfig
+
+    return PipelineConfig(
+        ONLY, uri, network.model or DEFAULT_MODEL, names(network.classes),
+        tuple(source.filters or ()), network.seed, source.speed, settings, frozenset(),
+        frozenset(given(network)),
+    )  # fmt: skip
 
 
 def build_pipelines(

@@ -14,11 +14,9 @@ import trio
 import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError, leaf_errors
-from spikewire.apps.cli.options.address import read_token
 from spikewire.apps.cli.options.groups import given, grouped
 from spikewire.apps.cli.options.shared import (
     DEFAULT_ADDRESS,
-    DEFAULT_MODEL,
     Config,
     Duration,
     Json,
@@ -27,9 +25,13 @@ from spikewire.apps.cli.options.shared import (
 )
 from spikewire.apps.cli.output import print_json
 from spikewire.apps.cli.signals import stop_after
-from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.service.build import build_pipelines
+from spikewire.apps.service.build import (
+    build_pipelines,
+    configure,
+    given_settings,
+    only_pipeline,
+)
 from spikewire.apps.service.logs import Log, log_to_stderr
 from spikewire.apps.service.session import SessionWriter
 from spikewire.apps.service.summary import print_summary
@@ -38,7 +40,7 @@ from spikewire.errors import SpikewireError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from spikewire.runtime import Configured, PipelineConfig, Service, Settings
+    from spikewire.runtime import PipelineConfig, Service, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,12 +221,12 @@ def serve_pipelines(
     if record is not None:
         check_target(record)
     load_kernels()
-    loaded = _configured(config, flags)
+    loaded = configure(config, flags)
     wanted = loaded.pipelines
     if source.source is not None:
         if wanted:
             raise UsageError(f"give --source, or the pipelines in {config}, not both")
-        wanted = (_only_pipeline(source.source, source, network, loaded.settings),)
+        wanted = (only_pipeline(source.source, source, network, loaded.settings),)
     elif not wanted:
         raise UsageError("give --source, or --config with a table [pipelines.NAME]")
     if record is not None and len(wanted) > 1:
@@ -239,28 +241,13 @@ def serve_pipelines(
         return trio.run(_run, service, as_json, log, for_us)
 
 
-def _configured(config: Path | None, flags: Mapping[str, Any]) -> Configured:
-    from spikewire.runtime import SettingsError, load_settings
-
-    try:
-        return load_settings(config, flags=_given(flags))
-    except SettingsError as error:
-        raise UsageError(str(error)) from error
-
-
-def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flags that are given, with tokens read from their files."""
-    given = {name: value for name, value in flags.items() if value is not None}
-    return {n: read_token(v) if n.endswith("_token") else v for n, v in given.items()}
-
-
 def _reload(
     config: Path | None, flags: Mapping[str, Any], began_with: Sequence[PipelineConfig]
 ) -> Settings:
     from spikewire.runtime import ServiceError, load_settings
 
     try:
-        loaded = load_settings(config, flags=_given(flags))
+        loaded = load_settings(config, flags=given_settings(flags))
     except UsageError as error:
         raise ServiceError(f"{error}.") from None
     if config is not None and _tables(loaded.pipelines) != _tables(began_with):
@@ -280,18 +267,6 @@ def _tables(pipelines: Sequence[PipelineConfig]) -> list[Any]:
         )
         for pipeline in pipelines
     ]  # fmt: skip
-
-
-def _only_pipeline(
-    uri: str, source: SourceOptions, network: NetworkOptions, settings: Settings
-) -> PipelineConfig:
-    from spikewire.runtime import ONLY, PipelineConfig
-
-    return PipelineConfig(
-        ONLY, uri, network.model or DEFAULT_MODEL, names(network.classes),
-        tuple(source.filters or ()), network.seed, source.speed, settings, frozenset(),
-        frozenset(given(network)),
-    )  # fmt: skip
 
 
 def check_target(path: Path) -> None:
