@@ -3,17 +3,14 @@
 import contextlib
 import random
 import socket
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 import trio
 
 from spikewire.runtime import BlockingClient, ConnectionLost, ProtocolError, Retry, follow
+from tests.support.endless import end, start
 
-ROOT = Path(__file__).parents[3]
 SOON = {"first_s": 0.01, "most_s": 0.05}
 
 
@@ -43,10 +40,10 @@ class Proxy:
 
     def cut(self):
         ends, self._ends = self._ends, []
-        for end in ends:
+        for one in ends:
             with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -134,49 +131,6 @@ async def test_a_wrong_token_ends_a_blocking_client_at_once(fakes, on_tcp):
                 BlockingClient(port=port, token="wrong", reconnect=Retry(at_start=True))
 
         await trio.to_thread.run_sync(converse, service.addresses[0][1])
-
-
-SERVICE = """
-import importlib.util, sys, trio
-spec = importlib.util.spec_from_file_location("fakes", sys.argv[1])
-fakes = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fakes)
-from spikewire.runtime import Settings, serve
-
-class Endless(fakes.FakeSource):
-    async def run(self, deliver):
-        for n in range(10**9):
-            start = n * 10_000
-            await deliver(fakes.make_packet(range(start, start + 9_999, 1000), start + 9_999))
-            await trio.sleep(0.005)
-
-async def main():
-    async with trio.open_nursery() as nursery:
-        async def run(task_status):
-            settings = Settings(port=int(sys.argv[2]), heartbeat_s=0.2)
-            await serve(Endless(), fakes.FakeNetwork(), settings, task_status=task_status)
-        service = await nursery.start(run)
-        print(service.addresses[0][1], flush=True)
-
-trio.run(main)
-"""
-
-
-def start(port=0):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVICE, str(ROOT / "tests" / "support" / "fakes.py"), str(port)],
-        stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    alarm = threading.Timer(60, process.kill)
-    alarm.daemon = True
-    alarm.start()
-    return process, int(process.stdout.readline())
-
-
-def end(process, how):
-    getattr(process, how)()
-    process.wait()
-    process.stdout.close()
 
 
 @pytest.mark.slow

@@ -3,9 +3,6 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -22,9 +19,7 @@ from spikewire.runtime import (
     connect,
 )
 from spikewire.runtime.protocol.frames import encode
-
-ROOT = Path(__file__).parents[3]
-FAKES = str(ROOT / "tests" / "support" / "fakes.py")
+from tests.support.endless import start
 
 
 async def test_a_blocking_client_teaches_and_watches(fakes, on_tcp):
@@ -154,53 +149,11 @@ async def test_nobody_there_is_one_sentence():
             pass
 
 
-SERVICE = """
-import importlib.util, json, sys, trio
-spec = importlib.util.spec_from_file_location("fakes", sys.argv[1])
-fakes = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fakes)
-from spikewire.runtime import Settings, serve
-
-class Endless(fakes.FakeSource):
-    async def run(self, deliver):
-        for n in range(10**9):
-            start = n * 10_000
-            await deliver(fakes.make_packet(range(start, start + 9_999, 100), start + 9_999))
-            await trio.sleep(0.002)
-
-async def main():
-    async with trio.open_nursery() as nursery:
-        async def run(task_status):
-            settings = Settings(port=0, checkpoint_folder=sys.argv[2])
-            summary = await serve(Endless(), fakes.FakeNetwork(), settings, task_status=task_status)
-            print(json.dumps([summary.tick, summary.events, summary.reason, summary.checkpoint]))
-        service = await nursery.start(run)
-        print(service.addresses[0][1], flush=True)
-
-trio.run(main)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_process_in_order(tmp_path, number):
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            SERVICE,
-            FAKES,
-            str(tmp_path),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    alarm = threading.Timer(60, process.kill)
-    alarm.start()
+    process, port = start(folder=tmp_path)
     try:
-        port = int(process.stdout.readline())
         with BlockingClient(port=port, subscribe=["result"], timeout_s=30) as client:
             results = client.results()
             ticks = [next(results)["tick"] for _ in range(5)]
@@ -209,7 +162,6 @@ def test_a_signal_ends_a_process_in_order(tmp_path, number):
             goodbye = client.goodbye
         out, err = process.communicate()
     finally:
-        alarm.cancel()
         process.kill()
     assert (process.returncode, err) == (0, "")
     tick, events, reason, checkpoint = json.loads(out)
