@@ -47,8 +47,6 @@ class SubscriberQueue:
     ----------
     dropped
         Messages lost to ``drop_oldest`` or to being cut off.
-    superseded
-        Messages replaced by a newer one under ``latest``.
     """
 
     def __init__(
@@ -72,7 +70,6 @@ class SubscriberQueue:
         self._taken = trio.Event()
         self._urgent = trio.Event()
         self.dropped = 0
-        self.superseded = 0
         self.disconnected = False
 
     @property
@@ -112,7 +109,6 @@ class SubscriberQueue:
             order = self._next_order()
             if held.waiting:
                 # The newest takes the place in line of the one that it replaces.
-                self.superseded += len(held.waiting)
                 order = held.waiting[0][0]
             held.waiting.clear()
             held.waiting.append((order, seq, frame))
