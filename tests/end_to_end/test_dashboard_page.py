@@ -31,7 +31,7 @@ def test_teach_undo_record_and_replay(
             moves(page, canvas)
         recognised(page, "air_guitar")
         assert "air guitar" in page.text_content("#truth")
-        until(page, "#p50", r".* (ms|µs)")
+        until(page, "#p50", r".* (s|ms|µs)")
 
         # A name without a button: it has to be typed, then held.
         new = page.locator("#new-hold")
