@@ -24,7 +24,7 @@ BASE = "base"
 TRACE = "trace"
 """Both traces together: the number is P's, Q follows."""
 
-_OF_LEARNING = (TRACE, "q", "p", "activation", "readout", "error")
+_OF_LEARNING = (TRACE, "q", "p", "activation", "readout", "error", "delta")
 _OF_DYNAMICS = ("weight", "refractory")
 _LEAST_Q = 4
 _MOST_WEIGHT = 8

@@ -12,7 +12,7 @@ from pathlib import Path
 from spikewire._names import csv_field, csv_text
 from spikewire.apps.cli.errors import CommandError, UsageError
 
-WIDTHS = ("weight", "store", "q", "p", "refractory", "activation", "readout", "error")
+WIDTHS = ("weight", "store", "q", "p", "refractory", "activation", "readout", "error", "delta")
 
 IDENTITY = ("network", "data", "seed", "passes", "batch", "shift", "show_us", "version")
 """Columns that determine a trial: rows that agree in them and in ``pass`` have the same results,

@@ -101,7 +101,7 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     "stored weights": (
         True, "gradients",
         "int16 holds the store's width (10 bits by default): there is no 10-bit integer.",
-        ("AT_STORE",),
+        ("AT_STORE", "AT_BIAS_STORE"),
     ),
     "collected gradients": (
         True, None,
@@ -135,9 +135,9 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     ),
     "readout matrices": (
         True, "readout matrices",
-        "int8 holds the readout's 6 bits; one matrix per layer serves as readout and as feedback, "
-        "where the paper has two.",
-        ("AT_G",),
+        "int8 holds the readout's 6 bits; unless the feedback is concordant, one matrix per layer "
+        "serves as readout and as feedback, where the paper has two.",
+        ("AT_G", "AT_FEEDBACK"),
     ),
     "activations": (
         True, "activations",
@@ -296,8 +296,9 @@ def _home(column: str) -> str:
 
 _HOMES = {
     "i8": ("AT_INPUT", "AT_WEIGHTS", "AT_FIRED", "AT_ACTIVATION", "AT_OUTPUT", "AT_OUT_ACTIVATION",
-           "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_SLOTS"),
-    "i16": ("AT_DRIVE", "AT_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL", "AT_READ_STORE"),
+           "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_FEEDBACK", "AT_SLOTS"),
+    "i16": ("AT_DRIVE", "AT_STORE", "AT_BIAS_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL",
+            "AT_READ_STORE"),
     "i32": ("AT_U", "AT_V", "AT_R", "AT_TABLE", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_COUNT",
             "AT_MEAN"),
 }  # fmt: skip
@@ -306,6 +307,9 @@ _PLASTIC_ONLY = (
     "AT_ACTIVATION", "AT_OUT_ACTIVATION", "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_STORE", "AT_Q",
     "AT_P", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_MEAN",
 )  # fmt: skip
+_OPTIONAL = ("AT_FEEDBACK", "AT_BIAS_STORE")
+"""Arrays of some ways of learning only: their place is 0 where there are none."""
+
 _OF_THE_NETWORK = ("AT_FEATURE", "AT_NORMAL", "AT_READ_STORE", "AT_SLOTS")
 
 
@@ -320,4 +324,6 @@ def _addresses(network: Network, column: str) -> list[int]:
         addresses = addresses[:1]  # the others are the outputs of the layers before
     if column in _PLASTIC_ONLY:
         addresses = addresses[[layer.plastic for layer in network.spec.layers]]
+    if column in _OPTIONAL:
+        addresses = addresses[addresses > 0]
     return [int(address) for address in addresses]

@@ -30,6 +30,7 @@ from spikewire.qcore.kernels.scatter import (
     scatter_conv,
     scatter_dense,
 )
+from spikewire.qcore.kernels.surrogate import follow_sigmoid
 
 
 @inline
@@ -179,6 +180,9 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     own_spill = spill[:neurons]
     spilled = scatter_spikes(L, i8, drive, spikes, own_spill, n_spikes)
     L[at.LIVE] = step_neurons(L, i8, i32, drive, own_spill, spilled, active)
+    if active != 0 and L[at.SIGMOID_BITS] != 0:
+        flat = i8[L[at.AT_ACTIVATION] : L[at.AT_ACTIVATION] + neurons]
+        follow_sigmoid(flat, L[at.SIGMOID_BITS])
     if L[at.PLASTIC] != 0 and active == 0:
         # Activations are older than the state: it may not rest before they are taken once more.
         L[at.LIVE] = 1

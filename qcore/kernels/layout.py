@@ -85,10 +85,19 @@ from __future__ import annotations
     LEAK_V,  # the layer's decays as powers of two, or -1 where they are not or differ
     ROUNDED,  # 1 if weights are the store rounded to the nearest, 0 if it is rounded down
     STEP_BITS,  # bits of STEP below a sixteenth of a store LSB
-) = range(74)
+    DELTA_CUT,  # bits by which deltas are narrower than 8
+    ERROR_LARGEST,
+    DELTA_LARGEST,  # 1 if errors, deltas are divided by their largest
+    GRADIENT_KIND,  # BY_TENSOR, WITH_MEAN, both added, or 0
+    SIGMOID_BITS,  # bits of activations that follow a sigmoid; 0: linear ones
+    AT_FEEDBACK,  # int8[classes, units]; 0: the readout serves as feedback
+    AT_BIAS_STORE,  # int16[channels]; 0: biases stay as they are, or move by BIAS_STEP
+    BIAS_EXPONENT,  # learned biases are weights times 2 to this power
+) = range(82)
 LAYER_COLUMNS = 96
 
 CONV, DENSE = 0, 1
+BY_TENSOR, WITH_MEAN = 1, 2  # kinds of gradients; 0: by output channel, its mean taken off
 POOL_OR, POOL_SUM = 0, 1
 
 # Registers of the network, int64[REGISTERS].

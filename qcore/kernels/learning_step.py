@@ -20,6 +20,12 @@ from spikewire.qcore.kernels.local_learning import (
 )
 from spikewire.qcore.kernels.neuron import BIAS, RESET_REFRACTORY
 from spikewire.qcore.kernels.pool import route, route_sum
+from spikewire.qcore.kernels.quantiser import (
+    finish_delta,
+    measure_gradient,
+    normalised_delta,
+    normalised_error,
+)
 from spikewire.qcore.kernels.readout import (
     choose_shifts,
     delta_rule,
@@ -45,15 +51,33 @@ def output_delta(L, i8, i32, scratch, label, classes):
     error = scratch[classes : 2 * classes]
     local_readout(G, activation, y)
     mean = i32[L[at.AT_MEAN] : L[at.AT_MEAN] + classes]
-    wrong = local_error(
-        y, mean, label,
-        L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL], L[at.DEAD_ZONE], error,
-    )  # fmt: skip
+    target, shift, rail = L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL]
+    if L[at.ERROR_LARGEST] != 0:
+        wrong = normalised_error(y, mean, label, target, shift, rail, L[at.DEAD_ZONE], error)
+    else:
+        wrong = local_error(y, mean, label, target, shift, rail, L[at.DEAD_ZONE], error)
     if wrong == 0:
         return np.int64(0)
+    if L[at.AT_FEEDBACK] != 0:
+        G = shape2(i8[L[at.AT_FEEDBACK] : L[at.AT_FEEDBACK] + classes * units], classes, units)
     delta = i8[L[at.AT_OUT_DELTA] : L[at.AT_OUT_DELTA] + units]
     sums = scratch[2 * classes :]
-    return local_delta(G, error, activation, delta, sums, L[at.DELTA_SHIFT], L[at.RAIL])
+    delta_rail = (np.int64(128) >> L[at.DELTA_CUT]) - 1
+    if L[at.DELTA_LARGEST] != 0:
+        return normalised_delta(G, error, activation, delta, sums, L[at.RAIL], delta_rail)
+    return local_delta(G, error, activation, delta, sums, L[at.DELTA_SHIFT], L[at.RAIL], delta_rail)
+
+
+@inline
+def weigh_delta(L, i8, delta):
+    """Weigh the neurons' errors by the sigmoid's slope, and divide them by their largest."""
+    if L[at.SIGMOID_BITS] == 0 and L[at.DELTA_LARGEST] == 0:
+        return
+    activation = i8[L[at.AT_ACTIVATION] : L[at.AT_ACTIVATION] + delta.shape[0]]
+    finish_delta(
+        delta, activation, L[at.RAIL], (np.int64(128) >> L[at.DELTA_CUT]) - 1,
+        np.int64(L[at.SIGMOID_BITS] != 0), L[at.DELTA_LARGEST],
+    )  # fmt: skip
 
 
 @inline
@@ -95,6 +119,7 @@ def learn_layer(L, i8, i16, i32, scratch, label, classes):
     delta = shape3(i8[L[at.AT_DELTA] : L[at.AT_DELTA] + neurons], rows, columns, channels)
     if L[at.POOL] > 1:
         route_back(L, i8, delta)
+    weigh_delta(L, i8, i8[L[at.AT_DELTA] : L[at.AT_DELTA] + neurons])
     fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
     g = shape4(
         i32[L[at.AT_GRADIENT] : L[at.AT_GRADIENT] + fan_in * channels],
@@ -117,12 +142,51 @@ def add_local_readout(L, i8, i32, scratch, classes, gain):
     add_readout(scratch[:classes], y, i32[L[at.AT_MEAN] : L[at.AT_MEAN] + classes], gain)
 
 
+@inline
+def measure(L, g, mean, bits):
+    """Find what the layer's gradient is divided by; return 0 if there is none."""
+    kind = L[at.GRADIENT_KIND]
+    if kind == 0:
+        return normalise_gradient(g, mean, bits)
+    centre = np.int64((kind & at.WITH_MEAN) == 0)
+    return measure_gradient(g, mean, bits, centre, np.int64((kind & at.BY_TENSOR) != 0))
+
+
+@inline
+def step_biases(L, i16, gb, table, mean, bits, lanes):
+    """Step the stored biases as weights are stepped, and refresh those in use; clear ``gb``."""
+    channels = gb.shape[0]
+    g = shape2(gb, 1, channels)
+    if measure_gradient(g, mean, bits, np.int64(0), np.int64(1)) == 0:
+        return
+    store = shape2(i16[L[at.AT_BIAS_STORE] : L[at.AT_BIAS_STORE] + channels], 1, channels)
+    used = np.empty((1, channels), np.int8)
+    apply_gradient(
+        g, mean, bits, store, used, lanes,
+        L[at.STEP], L[at.STEP_BITS], L[at.STORE_RAIL], L[at.USED_SHIFT], L[at.ROUNDED],
+    )  # fmt: skip
+    for k in range(channels):
+        table[BIAS, k] = np.int32(np.int32(used[0, k]) << L[at.BIAS_EXPONENT])
+
+
+@inline
+def move_biases(gb, table, by):
+    """Move biases by the sign of their gradients; clear ``gb``."""
+    for k in range(gb.shape[0]):
+        if gb[k] > 0:
+            table[BIAS, k] = np.int32(table[BIAS, k] + by)
+        elif gb[k] < 0:
+            table[BIAS, k] = np.int32(table[BIAS, k] - by)
+        gb[k] = np.int32(0)
+
+
 @kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])")
 def apply_layers(layers, i8, i16, i32, lanes):
-    """Step every plastic layer by its gradient, centred and normalised by channel.
+    """Step every plastic layer by its gradient, normalised and centred as the layer says.
 
-    A channel's largest gradient moves its weight by ``STEP / 2**(4 + STEP_BITS)`` LSBs of the
-    store. Biases move by their sign. Returns how many weights were in reach of an update.
+    The largest gradient, of a channel or of all, moves its weight by
+    ``STEP / 2**(4 + STEP_BITS)`` LSBs of the store. Biases move likewise, or by their sign.
+    Returns how many weights were in reach of an update.
     """
     touched = np.int64(0)
     for n in range(layers.shape[0]):
@@ -135,7 +199,7 @@ def apply_layers(layers, i8, i16, i32, lanes):
         g = shape2(i32[L[at.AT_GRADIENT] : L[at.AT_GRADIENT] + size], fan_in, channels)
         mean = np.empty(channels, np.int32)
         bits = np.empty(channels, np.int32)
-        if normalise_gradient(g, mean, bits) == 0:
+        if measure(L, g, mean, bits) == 0:
             continue
         store = shape2(i16[L[at.AT_STORE] : L[at.AT_STORE] + size], fan_in, channels)
         weights = shape2(i8[L[at.AT_WEIGHTS] : L[at.AT_WEIGHTS] + size], fan_in, channels)
@@ -148,15 +212,13 @@ def apply_layers(layers, i8, i16, i32, lanes):
         table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + 8 * channels], 8, channels)
         gb = i32[L[at.AT_BIAS_GRADIENT] : L[at.AT_BIAS_GRADIENT] + channels]
         by = np.int32(L[at.BIAS_STEP])
-        if by != 0:
+        if by != 0 or L[at.AT_BIAS_STORE] != 0:
             # A layer at rest under the old biases need not be so under the new ones.
             L[at.LIVE] = 1
-        for k in range(channels):
-            if gb[k] > 0:
-                table[BIAS, k] = np.int32(table[BIAS, k] + by)
-            elif gb[k] < 0:
-                table[BIAS, k] = np.int32(table[BIAS, k] - by)
-            gb[k] = np.int32(0)
+        if L[at.AT_BIAS_STORE] != 0:
+            step_biases(L, i16, gb, table, mean, bits, lanes)
+        else:
+            move_biases(gb, table, by)
     return touched
 
 

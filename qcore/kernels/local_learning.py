@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikewire._jit import kernel
+from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels.fixed_point import bit_length, clip, xorshift
 
 
@@ -61,6 +61,17 @@ def add_readout(scores, y, mean, gain):
         scores[k] = np.int32(min(max(total, np.int64(-(1 << 30))), np.int64(1 << 30)))
 
 
+@inline
+def take_gap(y, mean, k, label, target):
+    """Return how far class ``k``'s readout is below its target, and advance its slow mean."""
+    if mean[k] == 0:
+        mean[k] = np.int32(np.int64(y[k]) * 16)
+    aim = np.int64(target) if k == label else -(np.int64(target) >> 3)
+    gap = aim - (np.int64(y[k]) - np.int64(mean[k] >> 4))
+    mean[k] = np.int32(mean[k] + np.int32((np.int64(y[k]) * 16 - np.int64(mean[k])) >> 7))
+    return gap
+
+
 @kernel("int64(int32[::1], int32[::1], int64, int64, int64, int64, int64, int32[::1])")
 def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
     """Compare a readout with its target: ``+target`` for the label, ``-target / 8`` for the others.
@@ -89,11 +100,7 @@ def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
     """
     left = 0
     for k in range(y.shape[0]):
-        if mean[k] == 0:
-            mean[k] = np.int32(np.int64(y[k]) * 16)
-        aim = np.int64(target) if k == label else -(np.int64(target) >> 3)
-        gap = aim - (np.int64(y[k]) - np.int64(mean[k] >> 4))
-        mean[k] = np.int32(mean[k] + np.int32((np.int64(y[k]) * 16 - np.int64(mean[k])) >> 7))
+        gap = take_gap(y, mean, k, label, target)
         value = min(max(gap >> error_shift, -rail), rail)
         if value <= dead_zone and value >= -dead_zone:
             value = 0
@@ -103,14 +110,28 @@ def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
     return left
 
 
-@kernel("int64(int8[:, ::1], int32[::1], int8[::1], int8[::1], int32[::1], int64, int64)")
-def local_delta(G, error, activation, delta, scratch, delta_shift, rail):
-    """Bring the error back through the readout, inside the surrogate's window.
+@inline
+def bring_back(G, error, sums, units):
+    """Sum the errors of all classes at each unit: ``sums[i] = sum_c G[c, i] * error[c]``."""
+    for i in range(units):
+        sums[i] = 0
+    for k in range(error.shape[0]):
+        e = error[k]
+        if e == 0:
+            continue
+        row = G[k]
+        for i in range(units):
+            sums[i] = np.int32(sums[i] + np.int32(e * np.int32(row[i])))
+
+
+@kernel("int64(int8[:, ::1], int32[::1], int8[::1], int8[::1], int32[::1], int64, int64, int64)")
+def local_delta(G, error, activation, delta, scratch, delta_shift, rail, delta_rail):
+    """Bring the error back through the feedback, inside the surrogate's window.
 
     Parameters
     ----------
     G
-        int8[classes, units].
+        int8[classes, units]: the feedback, which is the readout itself or one like it.
     error
         int32[classes].
     activation
@@ -120,7 +141,9 @@ def local_delta(G, error, activation, delta, scratch, delta_shift, rail):
     scratch
         int32[at least units].
     delta_shift
-        Right shift that brings the sum into 8 bits.
+        Right shift that brings the sum into the deltas' bits.
+    rail, delta_rail
+        The largest activation; deltas are clipped to ``[-delta_rail, delta_rail]``.
 
     Returns
     -------
@@ -130,20 +153,13 @@ def local_delta(G, error, activation, delta, scratch, delta_shift, rail):
     units = activation.shape[0]
     shift = np.int32(delta_shift)
     high = np.int32(rail)
-    for i in range(units):
-        scratch[i] = 0
-    for k in range(error.shape[0]):
-        e = error[k]
-        if e == 0:
-            continue
-        row = G[k]
-        for i in range(units):
-            scratch[i] = np.int32(scratch[i] + np.int32(e * np.int32(row[i])))
+    most = np.int32(delta_rail)
+    bring_back(G, error, scratch, units)
     n = np.int64(0)
     for i in range(units):
         a = np.int32(activation[i])
         inside = np.int32(1) if (a > 0 and a < high) else np.int32(0)
-        back = clip(np.int32(scratch[i] >> shift), np.int32(-127), np.int32(127))
+        back = clip(np.int32(scratch[i] >> shift), np.int32(-most), most)
         value = np.int32(back * inside)
         delta[i] = np.int8(value)
         n += np.int64(value != 0)

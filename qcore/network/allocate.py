@@ -11,6 +11,7 @@ import numpy.typing as npt
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
+from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.schedule import WIDEST_STORE, fine_step
 from spikewire.qcore.network.spec import FULL, ROUNDS, LayerSpec, NetworkSpec, Widths
 
@@ -155,6 +156,7 @@ def lay_out(spec: NetworkSpec, classes: int) -> Layout:
         _place_neurons(L, layer, heads)
         if layer.plastic:
             _place_learning(L, layer, classes, heads)
+            _place_options(L, spec.learning, classes, heads)
         _learning(L, layer, spec)
         if layer.read:
             L[at.AT_FEATURES] = features
@@ -224,6 +226,16 @@ def _place_learning(
     L[at.AT_GRADIENT] = heads.i32.take(synapses)
     L[at.AT_BIAS_GRADIENT] = heads.i32.take(layer.channels)
     L[at.AT_MEAN] = heads.i32.take(classes)
+
+
+def _place_options(
+    L: npt.NDArray[np.int64], learn: LearningSpec, classes: int, heads: _Heads
+) -> None:
+    """Place what only some ways of learning need, behind all that every one does."""
+    if learn.feedback == "concordant":
+        L[at.AT_FEEDBACK] = heads.i8.take(classes * _outputs(L))
+    if learn.learn_biases:
+        L[at.AT_BIAS_STORE] = heads.i16.take(int(L[at.CHANNELS]))
 
 
 def _registers(
@@ -313,7 +325,9 @@ def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> 
     L[at.ERROR_SHIFT] = max(0, learn.error_shift + taller - finer)
     L[at.ERROR_RAIL] = 2 ** (widths.error - 1) - 1
     L[at.DEAD_ZONE] = _scaled(learn.dead_zone, finer)
-    L[at.DELTA_SHIFT] = max(0, learn.delta_shift + widths.readout - BASE.readout + finer)
+    coarser = BASE.delta - widths.delta
+    L[at.DELTA_SHIFT] = max(0, learn.delta_shift + widths.readout - BASE.readout + finer + coarser)
+    _ways(L, learn, widths)
     L[at.TRACE_SHIFT] = learn.trace_shift + widths.p - BASE.p
     if spec.version >= ROUNDS:
         L[at.ROUNDED] = 1
@@ -325,6 +339,18 @@ def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> 
     L[at.P_LIFT] = widths.p - widths.q
     L[at.FAST] = 3
     L[at.SLOW] = learn.slow
+
+
+def _ways(L: npt.NDArray[np.int64], learn: LearningSpec, widths: Widths) -> None:
+    """Fill in the ways of learning; all are 0 by default, as in model files without them."""
+    L[at.DELTA_CUT] = BASE.delta - widths.delta
+    L[at.ERROR_LARGEST] = learn.error_scale == "largest"
+    L[at.DELTA_LARGEST] = learn.delta_scale == "largest"
+    L[at.GRADIENT_KIND] = at.BY_TENSOR * (learn.gradient_scale == "tensor")
+    L[at.GRADIENT_KIND] += at.WITH_MEAN * (not learn.centre_gradients)
+    L[at.SIGMOID_BITS] = widths.activation if learn.surrogate == "sigmoid" else 0
+    if learn.learn_biases:
+        L[at.BIAS_EXPONENT] = learn.bias_exponent + BASE.weight - widths.weight
 
 
 def _leak(decay: int | list[int] | tuple[int, ...]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
@@ -10,6 +11,10 @@ from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
 from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.layer_views import LayerView, all_arrays, layer_views
 from spikewire.qcore.network.spec import LayerSpec, NetworkSpec, per_channel
+
+FEEDBACK_STREAM = 1_000_000
+"""Distance between the streams of generators for feedback matrices. Lanes of a stream are those of
+the next one, moved by one: streams far apart share none."""
 
 
 def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
@@ -19,6 +24,8 @@ def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
     for layer, view in zip(spec.layers, layer_views(state), strict=True):
         _draw_weights(view, state, seed)
         _fill_table(view, layer)
+        if layer.plastic and spec.learning.learn_biases:
+            _store_biases(view, state)
     draw_readouts(state, spec, seed, 0)
     return state
 
@@ -26,19 +33,29 @@ def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
 def draw_readouts(state: State, spec: NetworkSpec, seed: int, first: int) -> None:
     """Draw the fixed random readouts of all plastic layers, from class ``first`` on.
 
-    Each class has a generator of its own, so that adding one leaves the others as they were.
+    Each class has a generator of its own, so that adding one leaves the others as they were. Where
+    the feedback is a matrix of its own, it has the readout's signs and other magnitudes.
     """
     rail = 2 ** (spec.widths.readout - 1) - 1
-    lanes = np.zeros(64, np.uint32)
     for layer in layer_views(state):
         if not layer.plastic:
             continue
         G = layer.readout
         for k in range(first, len(G)):
-            fill_lanes(lanes, seed, 1000 + 1000 * layer.index + k)
-            row = np.zeros(G.shape[1], np.int16)
-            fill_uniform(row, lanes, rail)
-            G[k] = row
+            G[k] = _drawn_row(G.shape[1], seed, 1000 + 1000 * layer.index + k, rail)
+            if spec.learning.feedback == "concordant":
+                stream = FEEDBACK_STREAM * (1 + 1000 * layer.index + k)
+                row = _drawn_row(G.shape[1], seed, stream, rail)
+                # Where the readout is zero any sign agrees with it.
+                layer.feedback[k] = np.where(G[k] != 0, np.sign(G[k]) * np.abs(row), row)
+
+
+def _drawn_row(count: int, seed: int, stream: int, rail: int) -> npt.NDArray[np.int16]:
+    lanes = np.zeros(64, np.uint32)
+    fill_lanes(lanes, seed, stream)
+    row = np.zeros(count, np.int16)
+    fill_uniform(row, lanes, rail)
+    return row
 
 
 def grow(old: State, spec: NetworkSpec, seed: int) -> State:
@@ -78,3 +95,13 @@ def _fill_table(view: LayerView, layer: LayerSpec) -> None:
     table[neuron.KEEP_R] = layer.refractory_keep
     kick = table[neuron.THRESHOLD] if layer.reset == "refractory" else layer.refractory_ticks
     table[neuron.KICK_R] = kick
+
+
+def _store_biases(view: LayerView, state: State) -> None:
+    """Store the given biases, as near as learned ones can be."""
+    L = state.layers[view.index]
+    exponent, shift = int(L[at.BIAS_EXPONENT]), int(L[at.USED_SHIFT])
+    most = int(L[at.STORE_RAIL]) >> shift
+    used = np.clip((view.bias + ((1 << exponent) >> 1)) >> exponent, -most, most)
+    view.bias_store[...] = used << shift
+    view.bias[...] = used << exponent

@@ -177,6 +177,18 @@ class LayerView:
         return _view(self._state.i8, self._L[at.AT_G], self._classes(), units)
 
     @property
+    def feedback(self) -> npt.NDArray[np.int8]:
+        """Fixed matrix that brings errors back: int8[classes, units]; the readout by default."""
+        place = self._L[at.AT_FEEDBACK] or self._L[at.AT_G]
+        return _view(self._state.i8, place, self._classes(), int(np.prod(self.units)))
+
+    @property
+    def bias_store(self) -> npt.NDArray[np.int16]:
+        """Stored biases, at full width: int16[c_out]; none if they are not learned."""
+        count = int(self._L[at.CHANNELS]) if self._L[at.AT_BIAS_STORE] else 0
+        return _view(self._state.i16, self._L[at.AT_BIAS_STORE], count)
+
+    @property
     def readout_mean(self) -> npt.NDArray[np.int32]:
         """Slow mean of the local readout, times 16: int32[classes]."""
         return _view(self._state.i32, self._L[at.AT_MEAN], self._classes())
@@ -304,7 +316,7 @@ def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
         yield from (layer.weights, layer.table, layer.spike_counts)
         if layer.plastic:
             yield from (layer.store, layer.gradient, layer.bias_gradient)
-            yield from (layer.readout, layer.readout_mean)
+            yield from (layer.readout, layer.readout_mean, layer.feedback, layer.bias_store)
     yield read_store(state)
     R = state.registers
     packed = -(-int(R[at.FEATURES]) // 8)

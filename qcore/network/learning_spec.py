@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spikewire.qcore.network.spec_checks import within
+from spikewire.qcore.errors import SpecError
+from spikewire.qcore.network.later import later
+from spikewire.qcore.network.spec_checks import one_of, within
+
+BIAS_EXPONENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,11 @@ class LearningSpec:
     Lengths are in ticks, shifts in bits. A layer learns every ``cadence`` ticks, from ``burn_in``
     ticks after a label begins on, and steps its weights after ``apply_every`` gradients. Thresholds
     are adapted every ``period`` ticks with events.
+
+    The last settings choose between this project's rule, the default, and that of Schaefer & Joshi
+    (2020): what errors, deltas and gradients are divided by, whether a gradient's mean is taken
+    off, which matrix brings errors back, the surrogate, and whether biases are learned (then their
+    weights count ``2**bias_exponent`` each in the membrane's unit).
     """
 
     cadence: int = 10
@@ -29,11 +38,31 @@ class LearningSpec:
     bias_step: int = 0
     slow: int = 5
     period: int = 32
+    error_scale: str = later("fixed")
+    delta_scale: str = later("fixed")
+    gradient_scale: str = later("channel")
+    centre_gradients: bool = later(True)
+    feedback: str = later("readout")
+    surrogate: str = later("window")
+    learn_biases: bool = later(False)
+    bias_exponent: int = later(BIAS_EXPONENT)
 
     def check(self) -> None:
         """Refuse impossible values, with a :class:`SpecError`."""
         for name, low, high in _RANGES:
             within(f"learning.{name}", getattr(self, name), low, high)
+        for name, allowed in _CHOICES:
+            one_of(f"learning.{name}", getattr(self, name), allowed)
+        if self.learn_biases and self.bias_step:
+            raise SpecError(
+                f"learning.bias_step is {self.bias_step}, which moves biases by a sign; with "
+                "learn_biases = true they are stepped like weights, and it has to be 0."
+            )
+        if not self.learn_biases and self.bias_exponent != BIAS_EXPONENT:
+            raise SpecError(
+                f"learning.bias_exponent is {self.bias_exponent}, but biases are not learned: "
+                "it needs learn_biases = true."
+            )
 
 
 _RANGES = (
@@ -50,5 +79,16 @@ _RANGES = (
     ("step", 0, 2**20),
     ("last_step", 0, 2**20),
     ("period", 0, 100_000),
+    ("bias_exponent", 0, 15),
 )
 """Settings with the smallest and the largest value allowed."""
+
+_CHOICES = (
+    ("error_scale", ("fixed", "largest")),
+    ("delta_scale", ("fixed", "largest")),
+    ("gradient_scale", ("channel", "tensor")),
+    ("centre_gradients", (False, True)),
+    ("feedback", ("readout", "concordant")),
+    ("surrogate", ("window", "sigmoid")),
+    ("learn_biases", (False, True)),
+)

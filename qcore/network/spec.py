@@ -32,7 +32,8 @@ LONGEST_TEXT = 10_000
 class Widths:
     """Bits per number; the defaults are the base widths of Schaefer & Joshi 2020.
 
-    ``weight`` counts the bits used, ``store`` those kept and learned. ``refractory`` bits hold the
+    ``delta`` counts those of an error that was brought back to its neuron, 6 there. ``weight``
+    counts the bits used, ``store`` those kept and learned. ``refractory`` bits hold the
     refractory trace in parts of one kick; 24 keeps it as a membrane is kept. Settings elsewhere
     (thresholds, slopes, shifts, targets) are given for the base widths and need no change with
     them: a narrower number covers the same range, more coarsely.
@@ -46,6 +47,7 @@ class Widths:
     activation: int = 6
     readout: int = 6
     error: int = 6
+    delta: int = later(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ _RANGES = (
     ("widths.activation", 2, 7),
     ("widths.readout", 2, 8),
     ("widths.error", 2, 8),
+    ("widths.delta", 2, 8),
 )
 """Settings of a network with the smallest and the largest value allowed."""
 

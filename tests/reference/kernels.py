@@ -174,11 +174,13 @@ def local_error(
     return errors, means
 
 
-def delta(G: Any, errors: list[int], activation: list[int], shift: int, rail: int) -> list[int]:
+def delta(
+    G: Any, errors: list[int], activation: list[int], shift: int, rail: int, delta_rail: int = 127
+) -> list[int]:
     out = []
     for i, a in enumerate(activation):
         back = sum(e * int(G[k, i]) for k, e in enumerate(errors)) >> shift
-        out.append(clip(back, -127, 127) if 0 < a < rail else 0)
+        out.append(clip(back, -delta_rail, delta_rail) if 0 < a < rail else 0)
     return out
 
 
@@ -219,21 +221,27 @@ def used_weight(stored: int, width: int, used: int, rounded: bool) -> int:
 
 
 def step_by_gradient(
-    g: Any, store: Any, lanes: list[int], step: int, step_bits: int, low: int, high: int
-) -> list[int]:
-    """Step a 2-D store by its centred gradient, normalised by output channel; return the lanes."""
+    g: Any, store: Any, lanes: list[int], step: int, step_bits: int, low: int, high: int,
+    scale: tuple[list[int], list[int]] | None = None,
+) -> list[int]:  # fmt: skip
+    """Step a 2-D store by its gradient; return the lanes.
+
+    ``scale`` has what is taken off the gradient of each output channel, and the power of two that
+    divides it: by default its mean, and the one above its largest.
+    """
     rows, outputs = g.shape
     lanes = list(lanes)
-    centred = [
-        [int(g[i, k]) - sum(int(v) for v in g[:, k]) // rows for k in range(outputs)]
-        for i in range(rows)
-    ]
+    mean = [sum(int(v) for v in g[:, k]) // rows for k in range(outputs)]
+    centred = [[int(g[i, k]) - mean[k] for k in range(outputs)] for i in range(rows)]
+    powers = [max(abs(row[k]) for row in centred).bit_length() for k in range(outputs)]
+    if scale is not None:
+        mean, powers = scale
     for i in range(rows):
         for k in range(outputs):
-            shift = max(abs(row[k]) for row in centred).bit_length() + 4 + step_bits
+            shift = powers[k] + 4 + step_bits
             spare = max(0, shift - 31)
             lanes[k] = xorshift(lanes[k])
-            value = centred[i][k] * step >> spare
+            value = (int(g[i, k]) - mean[k]) * step >> spare
             moved = (value + lanes[k] % 2 ** (shift - spare)) >> (shift - spare)
             store[i, k] = clip(int(store[i, k]) + moved, low, high)
     return lanes

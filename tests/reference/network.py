@@ -14,6 +14,7 @@ from spikewire.qcore import Network
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
 from tests.reference import kernels as naive
+from tests.reference import paper_learning as paper
 
 
 class NaiveLayer:
@@ -36,23 +37,26 @@ class NaiveLayer:
         self.g = np.zeros(self.weights.shape, int)
         self.gb = np.zeros(shape[2], int)
         self.counts = np.zeros(shape[2], int)
+        self.rule = network.spec.learning
+        self.widths = network.spec.widths
+        self.bias_store = network.layers[n].bias_store.astype(int)
         if self.spec.plastic:
+            self.feedback = network.layers[n].feedback.astype(int)
             self.G = network.layers[n].readout.astype(int)
             self.mean = network.layers[n].readout_mean.tolist()
         self.heard = [0] * len(network.classes)
-        self.widths = network.spec.widths
         self.rounds = network.spec.version >= 2
         most = 2 ** (self.widths.store - 1) - 1
         self.rails = (-most if self.rounds else -most - 1, most)
 
-    def used(self) -> Any:
-        """Cut the weights in use from the store."""
+    def used(self, store: Any) -> Any:
+        """Cut the weights in use from stored ones."""
         widths = self.widths
         one = [
             naive.used_weight(int(w), widths.store, widths.weight, self.rounds)
-            for w in self.store.reshape(-1)
+            for w in store.reshape(-1)
         ]
-        return np.array(one).reshape(self.store.shape)
+        return np.array(one).reshape(store.shape)
 
     def step(self, image: Any) -> Any:
         """Take in one tick's input map; return the output map."""
@@ -76,6 +80,8 @@ class NaiveLayer:
                 self.kind, v, int(self.r[i]), int(t[2]), int(t[4]), int(t[5]),
                 self.L[at.SLOPE], self.L[at.RAIL],
             )  # fmt: skip
+            if self.rule.surrogate == "sigmoid":
+                self.activation[i] = paper.sigmoid(self.activation[i], self.widths.activation)
         return self.pool(fired, sum)
 
     def pool(self, full: Any, add: Any) -> Any:
@@ -107,11 +113,16 @@ class NaiveLayer:
         L = self.L
         pooled = self.pooled_activation()
         y = self.read_out()
-        errors, self.mean = naive.local_error(
+        largest = self.rule.error_scale == "largest"
+        errors, self.mean = (paper.normalised_error if largest else naive.local_error)(
             y, self.mean, label, L[at.LEARN_TARGET], L[at.ERROR_SHIFT], L[at.ERROR_RAIL],
             L[at.DEAD_ZONE],
         )  # fmt: skip
-        d = naive.delta(self.G, errors, pooled.reshape(-1).tolist(), L[at.DELTA_SHIFT], L[at.RAIL])
+        a, rail = pooled.reshape(-1).tolist(), 2 ** (self.widths.delta - 1) - 1
+        if self.rule.delta_scale == "largest":
+            d = paper.normalised_delta(self.feedback, errors, a, L[at.RAIL], rail)
+        else:
+            d = naive.delta(self.feedback, errors, a, L[at.DELTA_SHIFT], L[at.RAIL], rail)
         back = np.array(d).reshape(self.units)
         full = np.zeros(self.u.shape, int)
         size = self.spec.pool
@@ -124,6 +135,23 @@ class NaiveLayer:
                 continue
             dy, dx = np.unravel_index(int(window.argmax()), window.shape)
             full[y0 * size + dy, x0 * size + dx, c] = back[y0, x0, c]
+        self.collect(self.finished(full))
+
+    def finished(self, full: Any) -> Any:
+        """Weigh the neurons' errors by the surrogate's slope, and quantise them again."""
+        sigmoid = self.rule.surrogate == "sigmoid"
+        largest = self.rule.delta_scale == "largest"
+        if not (sigmoid or largest):
+            return full
+        rail = 2 ** (self.widths.delta - 1) - 1
+        a = self.activation.reshape(-1).tolist()
+        d = paper.finished_delta(
+            full.reshape(-1).tolist(), a, self.L[at.RAIL], rail, sigmoid, largest
+        )
+        return np.array(d).reshape(full.shape)
+
+    def collect(self, full: Any) -> None:
+        L = self.L
         self.g += naive.gradient(
             full, self.P, self.g.shape, L[at.STRIDE], L[at.PAD_Y], L[at.TRACE_SHIFT]
         )
@@ -214,14 +242,31 @@ class NaiveNetwork:
             # Rows draw their noise in the order of memory: a kernel's columns from the last.
             g = n.g[:, :, ::-1].reshape(-1, n.g.shape[-1])
             store = n.store[:, :, ::-1].reshape(g.shape)
+            rule = self.spec.learning
+            tensor, centre = rule.gradient_scale == "tensor", rule.centre_gradients
+            scale = None if centre and not tensor else paper.gradient_scale(g, centre, tensor)
             self.lanes = naive.step_by_gradient(
-                g, store, self.lanes, n.L[at.STEP], n.L[at.STEP_BITS], *n.rails
+                g, store, self.lanes, n.L[at.STEP], n.L[at.STEP_BITS], *n.rails, scale
             )
             n.g[:] = 0
             n.store = store.reshape(n.g.shape)[:, :, ::-1].copy()
-            n.weights = n.used()
-            n.table[neuron.BIAS] += np.sign(n.gb) * n.L[at.BIAS_STEP]
+            n.weights = n.used(n.store)
+            self.step_biases(n)
             n.gb[:] = 0
+
+    def step_biases(self, n: NaiveLayer) -> None:
+        rule = self.spec.learning
+        if not rule.learn_biases:
+            n.table[neuron.BIAS] += np.sign(n.gb) * n.L[at.BIAS_STEP]
+        elif n.gb.any():
+            g, store = n.gb[None], n.bias_store[None]
+            self.lanes = naive.step_by_gradient(
+                g, store, self.lanes, n.L[at.STEP], n.L[at.STEP_BITS], *n.rails,
+                paper.gradient_scale(g, False, True),
+            )  # fmt: skip
+            n.table[neuron.BIAS] = n.used(store[0]) * 2 ** (
+                rule.bias_exponent + 8 - n.widths.weight
+            )
 
     def regulate(self) -> None:
         gain = min(

@@ -33,8 +33,9 @@ def test_local_error_and_delta(seed: int, error_shift: int, delta_shift: int, de
     assert mean.tolist() == means
     assert left == int(any(wanted))
     d = np.zeros(units, np.int8)
-    n = local_learning.local_delta(G, e, a, d, np.ones(units, np.int32), delta_shift, 63)
-    assert d.tolist() == naive.delta(G, wanted, a.tolist(), delta_shift, 63)
+    most = int(rng.choice([1, 31, 127]))
+    n = local_learning.local_delta(G, e, a, d, np.ones(units, np.int32), delta_shift, 63, most)
+    assert d.tolist() == naive.delta(G, wanted, a.tolist(), delta_shift, 63, most)
     assert n == np.count_nonzero(d)
 
 

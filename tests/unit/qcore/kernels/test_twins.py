@@ -260,6 +260,6 @@ def test_errors_come_back_clipped_to_eight_bits(sign: int) -> None:
     found = np.zeros(1, np.int8)
     inside = np.array([5], np.int8)
     local_learning.local_delta(
-        G, np.full(8, 127, np.int32), inside, found, np.zeros(1, np.int32), 0, 63
+        G, np.full(8, 127, np.int32), inside, found, np.zeros(1, np.int32), 0, 63, 127
     )
     assert found[0] == sign * 127

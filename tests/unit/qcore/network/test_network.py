@@ -71,7 +71,28 @@ def with_layers(*changes: dict[str, Any]) -> dict[str, Any]:
     return {"layers": [{**a, **b} for a, b in zip(SMALL["layers"], changes, strict=True)]}
 
 
+PAPER: dict[str, Any] = {
+    **SMALL["learning"], "error_scale": "largest", "delta_scale": "largest", "dead_zone": 0,
+    "gradient_scale": "tensor", "centre_gradients": False, "feedback": "concordant",
+    "surrogate": "sigmoid", "learn_biases": True, "bias_step": 0, "bias_exponent": 3,
+}  # fmt: skip
+
 VARIANTS: dict[str, dict[str, Any]] = {
+    "paper's learning": {"learning": PAPER, "widths": {"delta": 6}, "version": 2},
+    "paper's learning, sum-pooling": {
+        "learning": {**PAPER, "cadence": 1, "apply_every": 1, "bias_exponent": 10},
+        "widths": {"delta": 4, "activation": 7, "weight": 5},
+        **with_layers({"pool_kind": "sum", "bias": [0, 9000, -3]}, {}, {"bias": 70}),
+    },
+    "largest errors": {"learning": {**SMALL["learning"], "error_scale": "largest"}},
+    "largest deltas": {
+        "learning": {**SMALL["learning"], "delta_scale": "largest", "centre_gradients": False}
+    },
+    "sigmoid": {
+        "learning": {**SMALL["learning"], "surrogate": "sigmoid", "gradient_scale": "tensor"},
+        "widths": {"delta": 3, "activation": 3},
+    },
+    "own feedback": {"learning": {**SMALL["learning"], "feedback": "concordant"}},
     "base": {},
     "full refractory state": {"widths": {"refractory": 24}},
     "sum-pooling": with_layers(
@@ -115,6 +136,7 @@ def test_the_engine_equals_its_naive_twin(seed: int, variant: str) -> None:
         assert (network.layers[n].table == layer.table).all()
         assert (network.layers[n].membrane == layer.v).all()
         assert (network.layers[n].gradient == layer.g).all()
+        assert (network.layers[n].bias_store == layer.bias_store).all()
     assert (network.read_store() == twin.read).all()
     assert network.state.lanes.tolist() == twin.lanes
 

@@ -64,6 +64,13 @@ def test_a_specification_survives_toml_and_json() -> None:
         (with_layers({"decay_v": []}, {}, {}), r"layers\[0\].decay_v lists 0 values"),
         (with_layers({"threshold": [5, 0]}, {}, {}), r"threshold\[1\] is 0; allowed"),
         (with_layers({"bias": [5, "x"]}, {}, {}), r"bias\[1\] is 'x'; allowed"),
+        ({"widths": {"delta": 9}}, "widths.delta is 9; allowed are whole numbers from 2 to 8"),
+        ({"learning": {"error_scale": "max"}}, "error_scale is 'max'; allowed are 'fixed' and"),
+        ({"learning": {"centre_gradients": 1}}, "centre_gradients is 1; allowed are False and"),
+        ({"learning": {"surrogate": 3}}, "learning.surrogate is 3; allowed are 'window' and"),
+        ({"learning": {"learn_biases": True, "bias_step": 3}}, "bias_step is 3, which moves"),
+        ({"learning": {"bias_exponent": 3}}, "bias_exponent is 3, but biases are not learned"),
+        ({"learning": {"learn_biases": True, "bias_exponent": 16}}, "whole numbers from 0 to 15"),
         (with_layers({"decay_u": 1.5}, {}, {}), r"layers\[0\].decay_u is 1.5; allowed"),
     ],
 )
