@@ -306,9 +306,8 @@ def apply_gradient(
         0 to 12.
     """
     high, low = np.int32(rail), np.int32(rounded - 1 - rail)
-    used, half = np.int32(used_shift), np.int32(rounded << used_shift >> 1)
+    used, half = np.int32(used_shift), np.int32(1 << used_shift >> 1)
     most = np.int32(rail >> used_shift)
-    least = np.int32(rounded - 1 - (rail >> used_shift))
     outputs = g.shape[1]
     spare = np.empty(outputs, np.int64)
     shift = np.empty(outputs, np.int64)
@@ -326,6 +325,8 @@ def apply_gradient(
             moved = np.int32(np.int64(value + noise) >> shift[k])
             after = clip(np.int32(moved + np.int32(store[i, k])), low, high)
             store[i, k] = np.int16(after)
-            near = np.int32(np.int32(after + half) >> used)
-            weights[i, k] = np.int8(clip(near, least, most))
+            weight = np.int32(after >> used)
+            if rounded != 0:  # the compiler makes two loops of it
+                weight = clip(np.int32(np.int32(after + half) >> used), -most, most)
+            weights[i, k] = np.int8(weight)
             g[i, k] = np.int32(0)
