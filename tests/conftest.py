@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,14 @@ for ignorable, default in ((signal.SIGINT, signal.default_int_handler), (signal.
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
         arrange(items)
+
+
+@pytest.fixture(autouse=True)
+def _denormal_floats() -> Iterator[None]:
+    """Undo what benches of the float network set for their whole process."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from spikewire.apps.commands import run
+from tests.support.patience import patience
 
 
 @pytest.mark.slow
@@ -22,12 +23,12 @@ def test_latency_is_measured_and_everything_is_accounted_for(
     assert 90 <= load["results"] <= 110
     assert load["updates"] > 0
     # From an event's sending to its result elsewhere: not before it was sent, and not for ever.
-    assert 0 < load["age_us"]["p50"] < 1_000_000
+    assert 0 < load["age_us"]["p50"] < patience(1) * 1e6
     assert load["inside_us"]["p50"] <= load["age_us"]["p50"]
     for part in (load, overload):
         assert part["datagrams_accounted_for"]
         assert part["events_accounted_for"]
         assert part["results_lost"] == 0
     assert overload["computed"] + sum(overload["dropped"].values()) >= overload["received_events"]
-    assert overload["age_us"]["max"] < 2_000_000
+    assert overload["age_us"]["max"] < patience(2) * 1e6
     assert report["replay"]["events_per_s"] > 100_000

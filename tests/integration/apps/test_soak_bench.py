@@ -18,7 +18,8 @@ def test_a_short_soak(tmp_path):
     report = json.loads(done.stdout)
     assert report["sent_events"] == pytest.approx(180_000, rel=0.05)
     assert report["computed"] + sum(report["drops"].values()) > 0.9 * report["sent_events"]
-    assert report["results"] > 300
+    # 35 for a second of events: a busy machine drops events, and the results with them.
+    assert report["results"] > 35 * report["computed"] / 20_000
     assert report["clients"]["subscribers"] > 0
     assert set(report["clients"]) <= {"subscribers", "askers", "vandals", "BrokenResourceError"}
     # The first passers-by were there already when it was looked at before.

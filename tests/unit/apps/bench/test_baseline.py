@@ -81,8 +81,8 @@ def test_the_gradient_is_autograds(
     gate = torch.sigmoid(u.detach())
     slope = (u.detach().abs() <= 0.5).float() if surrogate == "boxcar" else gate * (1 - gate)
     active = torch.sigmoid(u) if graded else _Spike.apply(u, slope)
-    assert layer._kept is not None
-    flat = (active * layer._kept.permute(3, 0, 1, 2)).reshape(batch, -1)
+    assert layer._dropout_mask is not None
+    flat = (active * layer._dropout_mask.permute(3, 0, 1, 2)).reshape(batch, -1)
     again = flat @ layer.readout.t()
     if loss == "cross_entropy":
         total = torch.nn.functional.cross_entropy(again, target.argmax(0), reduction="sum")
