@@ -25,8 +25,8 @@ def decay(value, keep):
     magnitude = np.int32(np.int32(value ^ sign) - sign)
     high = np.int32(np.int32(magnitude >> 12) * keep)
     low = np.int32(np.int32(np.int32(magnitude & 4095) * keep) >> 12)
-    kept = np.int32(high + low)
-    return np.int32(np.int32(kept ^ sign) - sign)
+    decayed = np.int32(high + low)
+    return np.int32(np.int32(decayed ^ sign) - sign)
 
 
 @inline

@@ -247,12 +247,12 @@ def recall(slots, seen, f, lanes):
     lanes[0] = xorshift(lanes[0])
     at = np.int64(lanes[0]) % min(seen[label], slots.shape[1])
     row = slots[label, at]
-    kept = np.int64(0)
+    ones = np.int64(0)
     for i in range(f.shape[0]):
         bit = np.int32(np.int32(row[i >> 3]) >> np.int32(i & 7)) & np.int32(1)
         f[i] = np.int16(bit)
-        kept += np.int64(bit)
-    height = np.int16(square_root((np.int64(1) << (2 * LENGTH_BITS)) // max(kept, np.int64(1))))
+        ones += np.int64(bit)
+    height = np.int16(square_root((np.int64(1) << (2 * LENGTH_BITS)) // max(ones, np.int64(1))))
     for i in range(f.shape[0]):
         if f[i] != 0:
             f[i] = height

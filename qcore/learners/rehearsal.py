@@ -149,7 +149,7 @@ class RehearsalMemory:
             If there is not a place for each class.
         """
         old = self._slots()
-        kept = np.minimum(self._seen, old.shape[1])
+        stored = np.minimum(self._seen, old.shape[1])
         self._seen = np.pad(self._seen, (0, 1))
         room = self._limit - self._lanes.nbytes - self._seen.nbytes
         classes = len(self._seen)
@@ -157,7 +157,7 @@ class RehearsalMemory:
         if places == 0:
             raise ValueError(f"{self._limit} bytes hold no vector for each of {classes} classes.")
         rows = old.reshape(-1, self._wide)
-        for k, count in enumerate(kept):
+        for k, count in enumerate(stored):
             stay = min(int(count), places)
             # Rows only move towards the front, in order: none is overwritten before it has moved.
             for row in range(stay):

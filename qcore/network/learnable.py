@@ -16,7 +16,7 @@ def learning_fault(spec: NetworkSpec) -> str | None:
         The network.
     """
     table = lay_out(spec, 1).layers
-    said = ""
+    fault = ""
     for n, layer in enumerate(spec.layers):
         if not layer.plastic:
             continue
@@ -26,8 +26,8 @@ def learning_fault(spec: NetworkSpec) -> str | None:
         high = highest_trace(L, count)
         if high >> max(L[at.TRACE_SHIFT], 0) and L[at.ERROR_RAIL] > L[at.DEAD_ZONE]:
             return None
-        said = said or _sentence(spec, L, n, high)
-    return said or None
+        fault = fault or _sentence(spec, L, n, high)
+    return fault or None
 
 
 def highest_trace(L: list[int], count: int) -> int:

@@ -112,8 +112,8 @@ def _json(text: bytes | str) -> Any:
 def _metadata(header: dict[str, Any]) -> dict[str, Any]:
     about = header.get("__metadata__")
     text = about.get(FORMAT) if isinstance(about, dict) else None
-    told = _json(text) if isinstance(text, str) else None
-    return told if isinstance(told, dict) else {}
+    found = _json(text) if isinstance(text, str) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _description(about: dict[str, Any], where: str) -> tuple[NetworkSpec, tuple[str, ...], int]:
@@ -146,16 +146,16 @@ def _layout(spec: NetworkSpec, classes: int, where: str) -> Layout:
 def _check_shapes(header: dict[str, Any], layout: Layout, where: str) -> None:
     """Compare the arrays with the specification, before anything is allocated."""
     for name in _PARTS:
-        told = header.get(name)
-        if not isinstance(told, dict):
+        entry = header.get(name)
+        if not isinstance(entry, dict):
             raise ModelError(f"{where} lacks the array {name!r}.")
-        held = str(told.get("dtype"))
+        held = str(entry.get("dtype"))
         held, wanted = _NUMPY.get(held, held), np.dtype(DTYPES[name]).name
         if held != wanted:
             raise ModelError(f"{where}: {name!r} holds {held:.40}, not {wanted}.")
-        if told.get("shape") != list(layout.shape(name)):
+        if entry.get("shape") != list(layout.shape(name)):
             raise ModelError(
-                f"{where}: {name!r} has shape {told.get('shape')!r:.80}, but its network needs "
+                f"{where}: {name!r} has shape {entry.get('shape')!r:.80}, but its network needs "
                 f"{list(layout.shape(name))}."
             )
 

@@ -273,10 +273,10 @@ class Network:
             )
 
     def _places_of(self, probe: SpikeProbe) -> npt.NDArray[np.int64]:
-        kept, layers = self._probed, self.state.layers
-        if kept is None or kept[0] is not probe or kept[1] is not layers:
-            kept = self._probed = probe, layers, probe.places(layers)
-        return kept[2]
+        cached, layers = self._probed, self.state.layers
+        if cached is None or cached[0] is not probe or cached[1] is not layers:
+            cached = self._probed = probe, layers, probe.places(layers)
+        return cached[2]
 
     def run(
         self,

@@ -31,5 +31,6 @@ def step_after(spec: NetworkSpec, done: int, total: int) -> int:
 def shift_after(spec: NetworkSpec, done: int, total: int) -> int:
     """Return the readout's shift after ``done`` of ``total`` portions; the first one after all."""
     read = spec.readout
-    way = (read.last_shift - read.shift) * (done % max(total, 1)) * 2 + total
-    return read.shift + way // max(2 * total, 1)
+    # Doubled, so that the quotient is rounded.
+    doubled = (read.last_shift - read.shift) * (done % max(total, 1)) * 2 + total
+    return read.shift + doubled // max(2 * total, 1)
