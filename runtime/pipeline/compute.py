@@ -1,4 +1,4 @@
-"""Computation in a worker thread: events are binned, and ticks advanced."""
+"""Computation in a worker thread: events are binned, and ticks advanced, in batches."""
 
 from __future__ import annotations
 
@@ -11,6 +11,36 @@ from spikewire.qcore import SpikeProbe, bin_events
 from spikewire.runtime.interfaces import NetworkLike
 from spikewire.runtime.pipeline.preview import Picture, Raster
 from spikewire.runtime.pipeline.segment import Segment, TickRange
+
+_TARGET_NS = 4_000_000
+_EVENTS_PER_TICK = 256
+_MOST_TICKS = 4096
+
+
+class BatchSizer:
+    """Bounds of the next batch: a few milliseconds of computing, found by measuring.
+
+    So requests never wait long for a tick boundary.
+
+    Attributes
+    ----------
+    ticks, events
+        Most ticks and events of the next batch.
+    """
+
+    def __init__(self) -> None:
+        self.ticks = 4
+
+    @property
+    def events(self) -> int:
+        return self.ticks * _EVENTS_PER_TICK
+
+    def measured(self, took_ns: int, full: bool) -> None:
+        """Adapt to what the last batch took; ``full`` says that it was cut by the bounds."""
+        if took_ns > 2 * _TARGET_NS:
+            self.ticks = max(1, self.ticks // 2)
+        elif full and took_ns < _TARGET_NS // 2:
+            self.ticks = min(_MOST_TICKS, self.ticks * 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ import trio
 
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import InThread, NetworkLike, PacketLike
-from spikewire.runtime.pipeline.batch_size import BatchSizer
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
-from spikewire.runtime.pipeline.compute import Computed, compute_piece
+from spikewire.runtime.pipeline.compute import BatchSizer, Computed, compute_piece
 from spikewire.runtime.pipeline.counters import Counters
 from spikewire.runtime.pipeline.input_queue import InputQueue
 from spikewire.runtime.pipeline.preview import Previews

@@ -212,3 +212,28 @@ def packets(file: BinaryIO, start: int, stop: int | None) -> Iterator[tuple[int,
             raise DamageError(f"a packet of {size:,} bytes of which {len(payload):,} are there", at)
         yield at, stream, payload
         at += 8 + size
+
+
+def lz4_frame_end(file: BinaryIO, at: int, length: int) -> int:
+    """Find the end of an LZ4 frame without unpacking it: follow its blocks from its magic number.
+
+    Returns
+    -------
+    int
+        The byte behind the frame, or -1 if it is cut before ``length``.
+    """
+    file.seek(at + 4)
+    flags = file.read(1)
+    if not flags:
+        return -1
+    flag = flags[0]
+    at += 4 + 2 + (8 if flag & 0x08 else 0) + (4 if flag & 0x01 else 0) + 1
+    while at + 4 <= length:
+        file.seek(at)
+        block = int(struct.unpack("<I", file.read(4))[0])
+        at += 4
+        if block == 0:
+            at += 4 if flag & 0x04 else 0
+            return at if at <= length else -1
+        at += (block & 0x7FFFFFFF) + (4 if flag & 0x10 else 0)
+    return -1

@@ -14,7 +14,6 @@ from spikewire.sensors.errors import DecodeError
 from spikewire.sensors.events import Events
 from spikewire.sensors.formats import aedat4
 from spikewire.sensors.formats.detect import Header
-from spikewire.sensors.formats.lz4_frame import frame_end
 
 CHUNK = 1 << 17
 """Bytes read at once: 32 events may lie in 8 bytes of EVT 2.1, so 14 MiB of events at most."""
@@ -134,7 +133,7 @@ def _whole_table(file: BinaryIO, at: int, length: int) -> bool:
     if len(head) < 8:
         return False
     if head[:4] == b"\x04\x22\x4d\x18":
-        return frame_end(file, at, length) == length
+        return aedat4.lz4_frame_end(file, at, length) == length
     if head[:4] == b"\x28\xb5\x2f\xfd":
         file.seek(at)
         with suppress(aedat4.DamageError):
