@@ -71,7 +71,7 @@ class GridOptions:
     ] = True
     draw: Annotated[
         bool,
-        typer.Option("--draw", help="Compute nothing; draw known results, of the latest version."),
+        typer.Option("--draw", help="Train nothing; draw known results, of any version."),
     ] = False
 
     def points(self) -> tuple[list[GridPoint], list[str]]:
@@ -140,8 +140,6 @@ def sweep(
     )
     out.mkdir(exist_ok=True)
     with ResultsCsv(out / "sweep.csv") as results:
-        if grid.draw:
-            plan = plan.of_latest_version(results)
         start = plan.reuse(results)
         if as_json:
             print_json(start | {"left_out": left_out})
@@ -156,7 +154,7 @@ def sweep(
         except KeyboardInterrupt:
             print_error(f"interrupted; the same command goes on from {results.path}")
             raise typer.Exit(FAILED) from None
-        curves = plan.curves(results)
+        curves = plan.curves(results, any_version=grid.draw)
     if not curves:
         raise CommandError(f"{results.path} has no results of these networks to draw")
     png = out / "sweep.png"

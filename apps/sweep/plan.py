@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,12 +69,35 @@ class SweepPlan:
         """Return all trials, the most telling first."""
         return telling_first(self.grid, self.seeds)
 
-    def of_latest_version(self, results: ResultsCsv) -> SweepPlan:
-        """Return the plan of the program whose results were written last."""
-        rows = list(results.trials.values())
-        if not rows:
-            return self
-        return replace(self, common={**self.common, "version": rows[-1][0]["version"]})
+    def curves(self, results: ResultsCsv, *, any_version: bool = False) -> list[Curve]:
+        """Return the known curves of each model, its base first.
+
+        Parameters
+        ----------
+        results
+            The file of results.
+        any_version
+            Whether results of other versions of the program count too, the last one written of
+            each trial.
+        """
+        find = results.latest if any_version else results.trial
+        curves: dict[tuple[str, str], Curve] = {}
+        for point in self.grid:
+            named = (point.model, point.name, point.value)
+            trials = [find(named, self.key(point, seed)) for seed in self.seeds]
+            last = [rows[-1] for rows in trials if rows is not None]
+            if not last:
+                continue
+            reached = CurvePoint(
+                point.value,
+                int(last[0]["bits"]),
+                int(last[0]["bits_32"]),
+                tuple(float(row["accuracy"]) for row in last),
+                tuple(tuple(_shares(row["local"])) for row in last),
+            )
+            empty = Curve(point.model, point.name, [])
+            curves.setdefault((point.model, point.name), empty).points.append(reached)
+        return list(curves.values())
 
     def title(self) -> str:
         """Return a title for the figure."""
@@ -157,7 +180,7 @@ class SweepPlan:
                 self._add(results, other, seed, rows)
 
     def _add(self, results: ResultsCsv, point: GridPoint, seed: int, rows: Sequence[Row]) -> None:
-        if (point.model, point.name, point.value, self.key(point, seed)) not in results.trials:
+        if results.trial((point.model, point.name, point.value), self.key(point, seed)) is None:
             named = {"preset": point.model, "setting": point.name, "value": point.value}
             results.add([[row | named for row in rows]])
 
@@ -188,25 +211,6 @@ class SweepPlan:
             rows = [{**self.labels, **widths, **named, **measured}]
             results.add([rows])
         return float(rows[-1]["accuracy"])
-
-    def curves(self, results: ResultsCsv) -> list[Curve]:
-        """Return the known curves of each model, its base first."""
-        curves: dict[tuple[str, str], Curve] = {}
-        for point in self.grid:
-            keys = ((point.model, point.name, point.value, self.key(point, n)) for n in self.seeds)
-            last = [results.trials[key][-1] for key in keys if key in results.trials]
-            if not last:
-                continue
-            reached = CurvePoint(
-                point.value,
-                int(last[0]["bits"]),
-                int(last[0]["bits_32"]),
-                tuple(float(row["accuracy"]) for row in last),
-                tuple(tuple(_shares(row["local"])) for row in last),
-            )
-            empty = Curve(point.model, point.name, [])
-            curves.setdefault((point.model, point.name), empty).points.append(reached)
-        return list(curves.values())
 
 
 def make_plan(

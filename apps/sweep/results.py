@@ -25,6 +25,8 @@ COLUMNS = (
 
 Row = dict[str, str]
 Key = tuple[str, ...]
+Name = tuple[str, str, str]
+"""Base, varied width and its bits: the name of a grid point."""
 
 
 def key_of(row: Mapping[str, str]) -> Key:
@@ -59,7 +61,7 @@ class ResultsCsv:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(f"another sweep is writing {path}") from None
-            self.trials: dict[tuple[str, str, str, Key], list[Row]] = {}
+            self.trials: dict[tuple[Name, Key], list[Row]] = {}
             self._load()
         except BaseException:
             os.close(self._file)
@@ -71,9 +73,23 @@ class ResultsCsv:
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
 
+    def trial(self, name: Name, key: Key) -> list[Row] | None:
+        """Return the rows of a trial of one grid point; None if it was not computed."""
+        return self.trials.get((name, key))
+
+    def latest(self, name: Name, key: Key) -> list[Row] | None:
+        """Return a grid point's rows of a trial, of whichever version was written last."""
+        place = IDENTITY.index("version")
+        wanted = (*key[:place], *key[place + 1 :])
+        found = None
+        for (other, trial), rows in self.trials.items():
+            if other == name and (*trial[:place], *trial[place + 1 :]) == wanted:
+                found = rows
+        return found
+
     def find(self, key: Key) -> list[Row] | None:
         """Return the rows of a trial, of any grid point; None if it was not computed."""
-        return next((rows for (*_, trial), rows in self.trials.items() if trial == key), None)
+        return next((rows for (_, trial), rows in self.trials.items() if trial == key), None)
 
     def add(self, trials: Sequence[Sequence[Row]]) -> None:
         """Append whole trials and sync them to the disk."""
@@ -85,9 +101,9 @@ class ResultsCsv:
         self._write(text.getvalue())
 
     def _remember(self, rows: list[Row]) -> None:
-        named = (rows[0][name] for name in ("preset", "setting", "value"))
-        model, setting, value = named
-        self.trials[model, setting, value, key_of(rows[0])] = rows
+        name = (rows[0]["preset"], rows[0]["setting"], rows[0]["value"])
+        self.trials.pop((name, key_of(rows[0])), None)  # the last one written comes last
+        self.trials[name, key_of(rows[0])] = rows
 
     def _write(self, text: str) -> None:
         data = text.encode()
