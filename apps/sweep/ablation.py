@@ -19,6 +19,7 @@ PARTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "learning": {"step": 0, "last_step": 0, "bias_step": 0},
         "readout": {"local_gain": 0},
     },
+    "centring": {"learning": {"centre_gradients": False}},
     "regulation": {"learning": {"period": 0}},
     "gain": {"readout": {"local_gain": 0}},
     "shifts": {"training": {"shift": 0}},

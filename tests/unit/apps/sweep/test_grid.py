@@ -122,15 +122,18 @@ def test_frozen_networks_vary_what_decides_their_spikes() -> None:
 
 def test_parts_are_left_out_one_by_one() -> None:
     spec = load_preset("nmnist")
-    given = read_without(["gain,regulation", "learning"])
+    given = read_without(["gain,regulation", "learning,centring"])
     found, _ = grid.expand_all({"nmnist": spec}, Variation({}, given))
     assert [str(one) for one in found] == [
         "base", "without=gain", "without=regulation", "without=learning",
+        "without=centring",
     ]  # fmt: skip
-    gain, regulation, learning = (one.spec for one in found[1:])
+    gain, regulation, learning, centring = (one.spec for one in found[1:])
     assert (spec.readout.local_gain, gain.readout.local_gain) == (4, 0)
     assert (spec.learning.period, regulation.learning.period) == (1, 0)
     assert (learning.learning.step, learning.readout.local_gain) == (0, 0)
+    assert spec.learning.centre_gradients
+    assert not centring.learning.centre_gradients
     with pytest.raises(UsageError, match="--without gain: tiny has none"):
         grid.expand_all({"tiny": base()}, Variation({}, ["gain"]))
     for part in PARTS:
