@@ -53,6 +53,12 @@ if TYPE_CHECKING:
         simulate_recording,
         write_trials,
     )
+    from spikewire.sensors.simulator.distort import (
+        DISTORTIONS,
+        Distortion,
+        distort,
+        draw_distortion,
+    )
     from spikewire.sensors.sources.aestream_camera import AestreamCamera
     from spikewire.sensors.sources.files import FileSource
     from spikewire.sensors.sources.nats.address import (
@@ -88,9 +94,11 @@ _HOME = {
     "Chain": "filters.base",
     "Conditions": "simulator.camera",
     "DEFAULT_JUMP_S": "units",
+    "DISTORTIONS": "simulator.distort",
     "Dataset": "datasets.dataset",
     "DecodeError": "errors",
     "Deliver": "events",
+    "Distortion": "simulator.distort",
     "EVENT_DTYPE": "events",
     "EXTRA_GESTURES": "datasets.gesture_names",
     "Events": "events",
@@ -126,7 +134,9 @@ _HOME = {
     "check_events": "events",
     "check_subject": "sources.nats.address",
     "describe_recording": "recordings.describe",
+    "distort": "simulator.distort",
     "draw_conditions": "simulator.dataset",
+    "draw_distortion": "simulator.distort",
     "encode_spif": "sources.spif",
     "find_recordings": "datasets.discovery",
     "make_chain": "filters.parse",
@@ -158,6 +168,7 @@ _HOME = {
 
 __all__ = [
     "DEFAULT_JUMP_S",
+    "DISTORTIONS",
     "EVENT_DTYPE",
     "EXTRA_GESTURES",
     "GESTURES",
@@ -172,6 +183,7 @@ __all__ = [
     "Dataset",
     "DecodeError",
     "Deliver",
+    "Distortion",
     "Events",
     "Excerpt",
     "FileSource",
@@ -203,7 +215,9 @@ __all__ = [
     "check_events",
     "check_subject",
     "describe_recording",
+    "distort",
     "draw_conditions",
+    "draw_distortion",
     "encode_spif",
     "find_recordings",
     "make_chain",

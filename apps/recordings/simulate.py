@@ -47,6 +47,12 @@ def simulate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of people, motions and noise.")] = 0,
+    varied: Annotated[
+        bool,
+        typer.Option(
+            "--varied", help="Vary how and where people make each gesture, class by class."
+        ),
+    ] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of processes (default: one per core).")
     ] = None,
@@ -78,7 +84,7 @@ def simulate(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out}: there is something already")
     try:
-        takes = plan_set(subjects, lights=names(lights), seconds=seconds, seed=seed)
+        takes = plan_set(subjects, lights=names(lights), seconds=seconds, seed=seed, varied=varied)
     except SensorError as error:
         raise UsageError(str(error)) from error
     out.mkdir(parents=True, exist_ok=True)

@@ -188,3 +188,28 @@ class BinnedDataset:
             y[inside].astype(np.uint16),
             binned.p[inside],
         )
+
+    def distorted(
+        self, sample: Sample, seed: Sequence[int], dx: int = 0, dy: int = 0
+    ) -> BinnedEvents:
+        """Bin a recording, shift it, and distort it as another sensor would.
+
+        Parameters
+        ----------
+        sample
+            The recording.
+        seed
+            Numbers that the sensor and its losses are drawn from.
+        dx, dy
+            Shift in pixels of the plane.
+        """
+        from spikewire.qcore import BinnedEvents
+        from spikewire.sensors import distort, draw_distortion
+
+        binned = self.shifted(sample, dx, dy)
+        rng = np.random.default_rng([*seed, 0xD157])
+        fields = distort(
+            (binned.tick, binned.x, binned.y, binned.p), draw_distortion(rng), rng,
+            size=(self.spec.width, self.spec.height), span=self.ticks, unit_us=self.spec.tick_us,
+        )  # fmt: skip
+        return BinnedEvents(*fields)

@@ -26,6 +26,7 @@ from spikewire.apps.training.binned_dataset import (
 )
 from spikewire.apps.training.costs import NEUROBENCH_BASELINE, neurobench_report
 from spikewire.apps.training.evaluation import Evaluation, evaluate_batch
+from spikewire.apps.training.options import Distort
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class EvaluationOptions:
             help="Recordings to count operations on, evenly spread (default: all; 0: none).",
         ),
     ] = None
+
+    distort: Distort = None
 
     baseline: Annotated[
         bool,
@@ -108,12 +111,15 @@ def evaluate(
     from spikewire.qcore import Batch
 
     size = min(options.batch, len(samples))
-    evaluation = evaluate_batch(Batch(network, size), binned, samples)
+    evaluation = evaluate_batch(
+        Batch(network, size), binned, samples, distort=options.distort is not None
+    )
     costs = neurobench_report(network, binned, spread(samples, options.count_on))
     report = {
         "model": model,
         "dataset": str(dataset),
         "part": part,
+        "distort": options.distort,
         "recordings": evaluation.total,
         "ticks": binned.ticks,
         "tick_us": network.spec.tick_us,
@@ -190,7 +196,8 @@ def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
     out.print(table)
     out.print(
         f"accuracy {report['accuracy']:.4f}: {report['right']} of {report['recordings']} right "
-        f"({report['part']} part, {report['ticks']} ticks of {report['tick_us']} us each)"
+        f"({report['part']} part{', distorted' if report['distort'] else ''}, "
+        f"{report['ticks']} ticks of {report['tick_us']} us each)"
     )
     active = ", ".join(f"{share:.2%}" for share in report["activity"])
     out.print(f"active units per tick, by layer: {active}")

@@ -86,6 +86,8 @@ def evaluate_batch(
     binned: BinnedDataset,
     samples: Sequence[Sample],
     keep: Callable[[BatchResult], None] = lambda output: None,
+    *,
+    distort: bool = False,
 ) -> Evaluation:
     """Evaluate a network on recordings, without learning.
 
@@ -99,6 +101,8 @@ def evaluate_batch(
         Recordings of it.
     keep
         Called with the output of each portion, in order.
+    distort
+        Whether every recording is distorted as another sensor would, always in the same way.
 
     Returns
     -------
@@ -112,7 +116,11 @@ def evaluate_batch(
     spikes = np.zeros(len(network.spec.layers), np.int64)
     for first in range(0, len(samples), batch.size):
         portion = samples[first : first + batch.size]
-        output = batch.show([binned.events(sample) for sample in portion], None, binned.ticks)
+        events = [
+            binned.distorted(sample, (first + n, 0xE7A1)) if distort else binned.events(sample)
+            for n, sample in enumerate(portion)
+        ]
+        output = batch.show(events, None, binned.ticks)
         truth = np.array([network.classes.index(sample.label) for sample in portion])
         np.add.at(confusion, (truth, predictions(output)), 1)
         local += [int((winners(scores) == truth).sum()) for scores in output.local]

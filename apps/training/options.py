@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     from spikewire.qcore import NetworkSpec
 
 
+def _distortion(text: str) -> str:
+    from spikewire.sensors import DISTORTIONS
+
+    if text not in DISTORTIONS:
+        raise typer.BadParameter(f"{text} is no kind of distortion; there is sensor")
+    return text
+
+
+Distort = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        parser=_distortion,
+        help="Distort recordings as other sensors would (sensor): fewer events, noise, hot pixels.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
     """Length of a training, and how it presents recordings.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,8 +37,15 @@ from spikewire.apps.training.binned_dataset import (
     choose,
     open_part,
 )
-from spikewire.apps.training.options import TrainingOptions, check_learning
+from spikewire.apps.training.options import Distort, TrainingOptions, check_learning
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
+from spikewire.apps.training.through_time.train import (
+    LayerPass,
+    LayerPlan,
+    check_layers,
+    learn_layers,
+    require_torch,
+)
 from spikewire.apps.training.trainer import Progress, Trainer
 
 if TYPE_CHECKING:
@@ -64,6 +71,27 @@ class TrainOptions(TrainingOptions):
         ),
     ] = True
     trials: Trials = None
+    distort: Distort = None
+    through_time: Annotated[
+        bool,
+        typer.Option(
+            "--through-time",
+            help="First learn the layers through time, in float (needs spikewire\\[twin]).",
+        ),
+    ] = False
+    layer_passes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, help="Passes of --through-time (default: for 20,000 excerpts)."
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Refuse options that do not fit together, and a missing PyTorch."""
+        if self.through_time:
+            require_torch()
+        elif self.layer_passes is not None:
+            raise UsageError("--layer-passes belongs to --through-time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,18 +145,22 @@ def train(
     training that is interrupted or killed is resumed with --resume. The result is the same file,
     byte for byte.
     """
+    training.check()
     path = _check_files(out, plot, resuming)
     load_kernels()
     network, binned, learn, held = _prepare(model, dataset, training, formats)
-    plan = training.plan(network.spec, training.seed)
+    plan = replace(training.plan(network.spec, training.seed), distort=training.distort)
     settings = {
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
         "network": network.spec.digest(),
         "data": resume_file.data_digest(learn, held),
         **asdict(plan), "ticks": binned.ticks,
     }  # fmt: skip
+    if training.through_time:
+        check_layers(network.spec)
+        settings["layer_passes"] = LayerPlan.best(training.layer_passes, learn, plan).passes
     progress = Progress()
-    if resuming.resume and path.exists():
+    if begun := resuming.resume and path.exists():
         progress, network = resume_file.load(path, settings)
     trainer = Trainer(network, binned, learn, held, plan)
     start = {"type": "start", **settings, "learn": len(learn), "validate": len(held)}
@@ -137,6 +169,10 @@ def train(
         print_json(start)
     else:
         _introduce(trainer, progress)
+    if training.through_time and not begun:
+        network = _learn_layers(trainer, settings, as_json=as_json)
+        trainer = replace(trainer, network=network)
+        resume_file.save(path, settings, progress, network)
     try:
         _run(trainer, progress, path, settings, resuming.pause_s, as_json=as_json)
     except KeyboardInterrupt:
@@ -194,6 +230,27 @@ def _prepare(
     if training.validate:
         return network, binned, choose(data, "train"), choose(data, "validation")
     return network, binned, data.samples, ()
+
+
+def _learn_layers(trainer: Trainer, settings: dict[str, Any], *, as_json: bool) -> Network:
+    """Learn the layers through time; the readout of the returned network is untrained."""
+
+    def after_pass(result: LayerPass) -> None:
+        if as_json:
+            print_json({"type": "layers", **asdict(result)})
+            return
+        active = " ".join(f"{share:.1%}" for share in result.activity)
+        console().print(
+            f"layers, pass {result.number}: loss {result.loss:.3f}, excerpts right "
+            f"{result.accuracy:.3f}, active per tick {active}"
+        )
+
+    layer_plan = LayerPlan(settings["layer_passes"], trainer.plan)
+    try:
+        return learn_layers(trainer.network, trainer.binned, trainer.learn, layer_plan, after_pass)
+    except KeyboardInterrupt:
+        print_error("interrupted while the layers learned; nothing is kept")
+        raise typer.Exit(FAILED) from None
 
 
 def _file_digest(path: Path) -> str:

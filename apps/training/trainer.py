@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spikewire.apps.training.binned_dataset import BinnedDataset
 from spikewire.apps.training.evaluation import activity, evaluate_batch
 from spikewire.apps.training.split import epoch_order, epoch_shifts
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Batch, Network, NetworkSpec
+    from spikewire.qcore import Batch, BinnedEvents, Network, NetworkSpec
     from spikewire.sensors import Sample
 
 
@@ -36,12 +39,15 @@ class TrainingPlan:
         Seed of the order and of the shifts.
     shift
         Largest random shift of a recording, in pixels.
+    distort
+        Kind of distortion of every other recording of a portion; None for none.
     """
 
     passes: int
     batch: int = 50
     seed: int = 0
     shift: int = 0
+    distort: str | None = None
 
     @classmethod
     def best(
@@ -154,17 +160,10 @@ class Trainer:
         net.schedule(1, 1)
 
     def _portion(self, batch: Batch, number: int, portion: int) -> list[int]:
-        plan, count = self.plan, len(self.learn)
-        chosen = epoch_order(plan.seed, number, count)
+        plan = self.plan
+        chosen = epoch_order(plan.seed, number, len(self.learn))
         chosen = chosen[portion * plan.batch : (portion + 1) * plan.batch]
-        if plan.shift:
-            shifts = epoch_shifts(plan.seed, number, count, plan.shift)[chosen]
-            events = [
-                self.binned.shifted(self.learn[n], int(dx), int(dy))
-                for n, (dx, dy) in zip(chosen, shifts, strict=True)
-            ]
-        else:
-            events = [self.binned.events(self.learn[n]) for n in chosen]
+        events = presented(self.binned, self.learn, plan, number, chosen)
         net = self.network
         labels = [net.classes.index(self.learn[n].label) for n in chosen]
         net.schedule(number * self.portions + portion, plan.passes * self.portions)
@@ -189,3 +188,38 @@ class Trainer:
             "learn_s": round(progress.seconds, 2),
             "validate_s": round(time.perf_counter() - began, 2),
         }
+
+
+def presented(
+    binned: BinnedDataset,
+    learn: Sequence[Sample],
+    plan: TrainingPlan,
+    number: int,
+    chosen: Sequence[int] | NDArray[np.int64],
+) -> list[BinnedEvents]:
+    """Bin the recordings of a portion, each shifted and distorted as its pass draws it.
+
+    Parameters
+    ----------
+    binned, learn
+        The data set, and the recordings to learn.
+    plan
+        The plan.
+    number
+        Number of the pass.
+    chosen
+        The portion's recordings, by their place in ``learn``. Those at odd places of the portion
+        are distorted, the others stay plain.
+    """
+    shifts = np.zeros((len(learn), 2), np.int64)
+    if plan.shift:
+        shifts = epoch_shifts(plan.seed, number, len(learn), plan.shift)
+    events = []
+    for place, n in enumerate(chosen):
+        dx, dy = (int(step) for step in shifts[n])
+        if plan.distort is not None and place % 2:
+            seed = (plan.seed, number, int(n))
+            events.append(binned.distorted(learn[n], seed, dx, dy))
+        else:
+            events.append(binned.shifted(learn[n], dx, dy))
+    return events

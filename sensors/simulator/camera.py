@@ -17,6 +17,7 @@ from spikewire.sensors.simulator.gestures import KNOTS, Floats, Path, path, rest
 from spikewire.sensors.simulator.pixels import PixelModel, Pixels
 from spikewire.sensors.simulator.render import draw_textures, draw_wall, paint, shift
 from spikewire.sensors.simulator.subject import Subject
+from spikewire.sensors.simulator.variety import vary_place
 
 SENSOR = (128, 128)
 FRAME_US = 1_000
@@ -83,6 +84,8 @@ class Camera:
         The number of the person who gestures.
     conditions
         The sensor's quality, the background, the lamp.
+    varied
+        Whether the person stands elsewhere, or makes some gestures in another way, as people do.
 
     Attributes
     ----------
@@ -91,10 +94,18 @@ class Camera:
     """
 
     def __init__(
-        self, *, seed: int = 0, subject: int = 1, conditions: Conditions | None = None
+        self,
+        *,
+        seed: int = 0,
+        subject: int = 1,
+        conditions: Conditions | None = None,
+        varied: bool = False,
     ) -> None:
         self.conditions = conditions or Conditions()
         self.subject = Subject.number(subject)
+        self._varied = varied
+        if varied:
+            self.subject = vary_place(self.subject)
         rng = np.random.default_rng([seed, 0xCA3E])
         self._acts = np.random.default_rng([seed, subject, 0xAC7])
         clothes = np.random.default_rng([subject, 0xC107])
@@ -205,7 +216,7 @@ class Camera:
             self._path = Path(np.repeat(rest()[:, None, :], KNOTS, 1), 1.0, 0.0)
             self._path.table[:, :, :3] *= self.subject.size
         else:
-            self._path = path(gesture, self.subject, self._acts)
+            self._path = path(gesture, self.subject, self._acts, self._varied)
 
 
 def check_gesture(gesture: str) -> None:

@@ -40,6 +40,8 @@ class SimulatedRecording:
         How long each gesture is labelled.
     seed
         Draws the room, the sensor, and how each showing turns out.
+    varied
+        Whether people vary as `spikewire.sensors.simulator.variety` says.
     """
 
     user: int
@@ -47,6 +49,7 @@ class SimulatedRecording:
     light: str
     seconds: float
     seed: int
+    varied: bool = False
 
     @property
     def name(self) -> str:
@@ -55,7 +58,12 @@ class SimulatedRecording:
 
 
 def plan_set(
-    subjects: int = 29, *, lights: Sequence[str] = LIGHTS, seconds: float = 6.0, seed: int = 0
+    subjects: int = 29,
+    *,
+    lights: Sequence[str] = LIGHTS,
+    seconds: float = 6.0,
+    seed: int = 0,
+    varied: bool = False,
 ) -> list[SimulatedRecording]:
     """List the recordings of a set.
 
@@ -74,7 +82,9 @@ def plan_set(
         if light not in LIGHTS:
             raise SensorError(f"light is {light!r}; allowed are {', '.join(LIGHTS)}.")
     return [
-        SimulatedRecording(user, 10_000 * (seed + 1) + user, light, seconds, 1000 * seed + number)
+        SimulatedRecording(
+            user, 10_000 * (seed + 1) + user, light, seconds, 1000 * seed + number, varied
+        )
         for user in range(1, subjects + 1)
         for number, light in enumerate(lights)
     ]
@@ -126,7 +136,12 @@ def simulate_arrays(take: SimulatedRecording, folder: Path) -> int:
 
 def _show(take: SimulatedRecording, labels: list[tuple[str, int, int]]) -> Iterator[Events]:
     """Yield the events of a recording, and add its labels."""
-    camera = Camera(seed=take.seed, subject=take.subject, conditions=draw_conditions(take))
+    camera = Camera(
+        seed=take.seed,
+        subject=take.subject,
+        conditions=draw_conditions(take),
+        varied=take.varied,
+    )
     span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
     for number, gesture in enumerate(GESTURES, 1):
         camera.begin(gesture)

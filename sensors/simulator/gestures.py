@@ -16,6 +16,7 @@ import numpy as np
 
 from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
 from spikewire.sensors.simulator.subject import Subject
+from spikewire.sensors.simulator.variety import vary_path
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 RIGHT, LEFT = 0, 1  # rows of a path; the image side of each is -1 and +1
@@ -56,11 +57,12 @@ def rest() -> Floats:
     return out
 
 
-def path(gesture: str, subject: Subject, rng: np.random.Generator) -> Path:
+def path(gesture: str, subject: Subject, rng: np.random.Generator, varied: bool = False) -> Path:
     """Draw one showing of a gesture by a subject.
 
     How a person makes a gesture is a habit, drawn from the person alone; ``rng`` draws how far,
-    how fast and in what place it turns out this time.
+    how fast and in what place it turns out this time. A ``varied`` person also makes some
+    gestures in another way, as `spikewire.sensors.simulator.variety` says.
     """
     number = (*GESTURES, *EXTRA_GESTURES).index(gesture)
     habit = np.random.default_rng([subject.id, number, 0xAB17])
@@ -69,6 +71,8 @@ def path(gesture: str, subject: Subject, rng: np.random.Generator) -> Path:
     turn = 2 * math.pi * np.arange(KNOTS) / KNOTS
     lag = 2 * math.pi * (subject.lag + rng.uniform(-0.015, 0.015))
     hertz = _DRAW[gesture](table, turn, lag, reach, subject, habit)
+    if varied:
+        vary_path(table, gesture, number, subject)
     size = table[:, :, :3].std(1).max(1)
     # No hand runs to and fro on one line: a part of the movement, out of step, rounds the path.
     # Nor does anybody repeat a gesture in quite the same place.

@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from spikewire.apps import commands as cli
+from spikewire.apps.training.binned_dataset import BinnedDataset
+from spikewire.apps.training.trainer import TrainingPlan, presented
 from spikewire.qcore import Network, load_preset
 from spikewire.sensors import open_dataset
 from tests.support.patience import patience
@@ -256,3 +259,37 @@ def test_widths_that_cannot_learn_are_said_or_refused(
     assert f"note: {says}" in capsys.readouterr().err.replace("\n", " ")
     preset.write_text("version = 2\n" + text)
     assert says in refused(capsys, 2, *given)
+
+
+@pytest.mark.slow
+def test_distortion_is_drawn_from_the_seed_and_kept_over_a_resume(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, one, two = (tmp_path / name for name in ("plain", "one", "two"))
+    train(capsys, *words(digits, plain, "--passes", "1"))
+    told = train(capsys, *words(digits, one, "--passes", "1", "--distort", "sensor"))
+    train(capsys, *words(digits, two, "--passes", "1", "--distort", "sensor"))
+    assert told[0]["distort"] == "sensor"
+    assert one.read_bytes() == two.read_bytes()
+    assert one.read_bytes() != plain.read_bytes()
+    reports = []
+    for more in ((), ("--distort", "sensor"), ("--distort", "sensor")):
+        assert cli.run(["evaluate", str(one), str(digits), *SHOW, *more, "--json"]) == 0
+        reports.append(json.loads(capsys.readouterr().out))
+    assert reports[1] == reports[2]
+    assert reports[0]["activity"] != reports[1]["activity"]
+    assert reports[1]["distort"] == "sensor"
+    assert cli.run(words(digits, plain, "--distort", "fog")) == 2
+    assert "fog is no kind of distortion" in capsys.readouterr().err
+
+
+def test_half_of_each_portion_stays_plain(digits: Path) -> None:
+    data = open_dataset(digits)
+    binned = BinnedDataset(data, load_preset("edge"), 160_000)
+    plan = TrainingPlan(1, 8, seed=4, distort="sensor")
+    shown = presented(binned, data.samples, plan, 0, range(8))
+    changed = [
+        len(a) != len(b) or not np.array_equal(a.x, b.x)
+        for a, b in zip(shown, (binned.events(s) for s in data.samples[:8]), strict=True)
+    ]
+    assert changed == [False, True] * 4
