@@ -12,6 +12,7 @@ from tests.support.patience import patience
 from tests.support.wire import HELLO
 from tests.unit.runtime.server.test_leases import SlowShelf
 
+pytestmark = pytest.mark.timeout(patience(30))
 LEASE_S = 1.0
 
 

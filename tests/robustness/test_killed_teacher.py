@@ -14,6 +14,7 @@ from spikewire.runtime import BlockingClient
 from tests.support.patience import patience
 from tests.unit.apps.dashboard.browser import OPEN, opened
 
+pytestmark = pytest.mark.timeout(patience(30))
 HANGING = """
 import sys, time
 from spikewire.runtime import BlockingClient

@@ -20,6 +20,7 @@ from tests.support.patience import patience
 DTYPE = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
 SIZE = (64, 48)
 RESULT_EVERY = 10
+FOR_EVER_S = 1e7
 
 
 @dataclass
@@ -247,7 +248,9 @@ def running() -> Callable[..., AbstractAsyncContextManager[Running]]:
                 )
 
             await nursery.start(serve)
-            yield run
+            # On a mock clock a block that waits for ever fails at once: there is an end to jump to.
+            with trio.fail_after(FOR_EVER_S):
+                yield run
             service.stop()
 
     return run

@@ -6,10 +6,14 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from spikewire.qcore import Network
+from spikewire.sensors import EVENT_DTYPE
 from tests.support.patience import patience
 
 pytestmark = pytest.mark.slow
@@ -71,3 +75,37 @@ def test_a_signal_ends_it_in_between(tmp_path: Path, sent: signal.Signals) -> No
             running.kill()
     assert running.returncode == 0
     assert json.loads(out.splitlines()[-1])["reason"] == "stopped"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once_and_the_last_whole_state_is_saved(
+    tmp_path: Path, sent: signal.Signals
+) -> None:
+    events = np.zeros(2_000_000, EVENT_DTYPE)
+    events["t"] = 500 * np.arange(len(events))
+    events["x"], events["y"] = np.arange(len(events)) % 128, np.arange(len(events)) % 100
+    np.save(tmp_path / "long.npy", events)
+    config, saved = tmp_path / "config.toml", tmp_path / "saved"
+    config.write_text("[service]\nqueue_events = 10000000\nqueue_packets = 100000\ndrain_s = 600\n")
+    words = ("run", "--source", f"file:{tmp_path}/long.npy?speed=max&loop=1", "--model", "gestures")
+    words += ("--config", str(config), "--checkpoint", str(saved), "--port", "0", "--json")
+    with subprocess.Popen(command(*words), stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            assert json.loads(running.stdout.readline())["type"] == "listening"
+            time.sleep(2)  # it reads much faster than it computes
+            running.send_signal(sent)
+            with pytest.raises(subprocess.TimeoutExpired):
+                running.wait(timeout=1)  # it computes what it has received
+            began = time.monotonic()
+            running.send_signal(sent)
+            out, _ = running.communicate(timeout=LIMIT_S)
+            took = time.monotonic() - began
+        finally:
+            running.kill()
+    summary = json.loads(out.splitlines()[-1])
+    assert running.returncode == 0
+    assert took < patience(5)
+    assert summary["reason"] == "stopped"
+    assert summary["drops"]["not_computed"] > 0
+    assert Network.load(Path(summary["checkpoint"])).tick == summary["tick"] > 0

@@ -9,7 +9,11 @@ import trio.testing
 from spikewire.runtime.net.liveness import waiting_s
 from spikewire.runtime.protocol.frames import encode
 from spikewire.runtime.server import reader
+from tests.support.patience import patience
 from tests.support.wire import HELLO
+
+# A lease that does not end would be waited for: that is a failure of seconds.
+pytestmark = pytest.mark.timeout(patience(15))
 
 
 def teaching(run):
