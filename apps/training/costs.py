@@ -27,7 +27,8 @@ def memory_report(network: Network) -> dict[str, Any]:
     -------
     dict
         ``count`` in bits at the network's widths and at 32, ``paper`` the same as Schaefer &
-        Joshi 2020 count it (None for other networks), ``bytes`` as built, ``arrays`` one by one.
+        Joshi 2020 count it (None for other networks), ``bytes`` as built and how much less they are
+        than the count at 32 bits and than the same arrays in 32 bits, ``arrays`` one by one.
     """
     from spikewire.qcore import bytes_by_kind, paper_bits, paper_code_bits
 
@@ -37,6 +38,7 @@ def memory_report(network: Network) -> dict[str, Any]:
     paper = paper_code_bits(network)
     learning = sum(kind.size for kind in arrays if kind.learning)
     total = sum(kind.size for kind in arrays)
+    full = sum(kind.size_32 for kind in arrays)
     return {
         "classes": len(network.classes),
         "count": _count(count),
@@ -45,6 +47,10 @@ def memory_report(network: Network) -> dict[str, Any]:
             "infer": total - learning,
             "learn": learning,
             "total": total,
+            "count_32": count.bits_32 // 8,
+            "saving_percent": _saving(total, count.bits_32 // 8),
+            "arrays_32": full,
+            "arrays_saving_percent": _saving(total, full),
             "neurobench_baseline": NEUROBENCH_BASELINE,
         },
         "arrays": [
@@ -60,6 +66,10 @@ def memory_report(network: Network) -> dict[str, Any]:
             for kind in arrays
         ],
     }
+
+
+def _saving(size: int, full: int) -> float:
+    return round(100 * (1 - size / full), 2)
 
 
 def _count(count: BitCount) -> dict[str, Any]:

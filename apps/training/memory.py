@@ -78,11 +78,22 @@ def _print(model: str, report: dict[str, Any]) -> None:
     out.print()
     sizes = report["bytes"]
     out.print(
+        f"{sizes['total']:,} bytes as built: {_less(sizes['saving_percent'])} than the "
+        f"{sizes['count_32']:,} of the count at 32 bits per number, and "
+        f"{_less(sizes['arrays_saving_percent'])} than the {sizes['arrays_32']:,} of these same "
+        "arrays at 32 bits.",
+        soft_wrap=True,
+    )
+    out.print(
         f"{sizes['total']:,} bytes: {sizes['infer']:,} to infer, {sizes['learn']:,} more to learn. "
         f"NeuroBench's baseline for DVS128 Gesture infers in {NEUROBENCH_BASELINE:,} bytes "
         f"({format_bytes(NEUROBENCH_BASELINE)}) and does not learn.",
         soft_wrap=True,
     )
+
+
+def _less(percent: float) -> str:
+    return f"{percent} % less" if percent >= 0 else f"{-percent} % more"
 
 
 def _count_line(count: dict[str, Any]) -> str:

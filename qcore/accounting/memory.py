@@ -90,6 +90,11 @@ class ByteItem:
     paper_item: str | None
     reason: str
 
+    @property
+    def size_32(self) -> int:
+        """Bytes if elements of fewer bits had 32 each."""
+        return self.size * 4 // min(np.dtype(self.dtype).itemsize, 4)
+
 
 # Per kind: needed for learning only, line of the count, why it differs; then its columns.
 KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
@@ -273,10 +278,13 @@ def bytes_by_kind(network: Network) -> tuple[ByteItem, ...]:
         if size
     ]
     order = list(KINDS)
-    work = sum(array.nbytes for array in network.scratch)
+    work = dict.fromkeys(("int16", "int32"), 0)
+    for array in network.scratch:
+        work[str(array.dtype)] += array.nbytes
     if network.spec.readout.slots:
         # What is recalled, and its scores.
-        work += 2 * int(state.registers[at.FEATURES]) + 4 * len(network.classes)
+        work["int16"] += 2 * int(state.registers[at.FEATURES])
+        work["int32"] += 4 * len(network.classes)
     listed.sort(key=lambda arrays: order.index(arrays.name))
     listed += [
         ByteItem("tables and counters", "int64",
@@ -284,8 +292,10 @@ def bytes_by_kind(network: Network) -> tuple[ByteItem, ...]:
                  "where every array lies, the settings, and the counters."),
         ByteItem("generators", "uint32", state.lanes.nbytes, True,
                  None, "the random generators' states."),
-        ByteItem("work space", "int16, int32", work, False,
-                 None, "spike lists and sums of one tick; not part of a model file."),
+        ByteItem("work space", "int16", work["int16"], False,
+                 None, "spike lists of one tick; not part of a model file."),
+        ByteItem("work space", "int32", work["int32"], False,
+                 None, "sums of one tick; not part of a model file."),
     ]  # fmt: skip
     return tuple(listed)
 

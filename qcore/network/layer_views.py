@@ -331,10 +331,20 @@ def scratch_arrays(
     largest = max(
         int(np.prod(shape)) for layer in layers for shape in (layer.inputs, layer.neurons)
     )
+    # A map that is pooled to spikes has one per place at most; one that is pooled to counts is
+    # listed by its neurons' spikes.
+    listed = max(
+        int(np.prod(shape))
+        for layer, L in zip(layers, state.layers, strict=True)
+        for shape in (
+            layer.inputs,
+            layer.neurons if L[at.POOL_KIND] == at.POOL_SUM else layer.units,
+        )
+    )
     units = max((int(np.prod(layer.units)) for layer in layers if layer.plastic), default=0)
     classes = int(state.registers[at.CLASSES])
     return (
-        np.zeros((largest, 3), np.int16),
+        np.zeros((listed, 3), np.int16),
         np.zeros(largest, np.int32),
         np.zeros(2 * classes + units, np.int32),
     )

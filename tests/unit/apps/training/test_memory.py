@@ -45,9 +45,24 @@ def test_every_byte_of_every_preset_has_a_reason(
     state = network.state
     held = sum(part.nbytes for part in (state.i8, state.i16, state.i32, state.lanes))
     held += state.registers.nbytes + state.layers.nbytes
-    work = next(kind["bytes"] for kind in arrays if kind["kind"] == "work space")
+    work = sum(kind["bytes"] for kind in arrays if kind["kind"] == "work space")
+    assert work >= sum(array.nbytes for array in network.scratch)
     assert sizes["total"] == held + work
     assert (report["paper"] is not None) == (preset == "schaefer2020")
+
+
+def test_bytes_are_compared_with_32_bits(capsys: pytest.CaptureFixture[str]) -> None:
+    report = told(capsys, "schaefer2020")
+    sizes, width = report["bytes"], {"int8": 1, "int16": 2, "int32": 4, "uint32": 4, "int64": 4}
+    assert sizes["count_32"] == report["count"]["bits_32"] // 8
+    assert sizes["saving_percent"] == round(100 * (1 - sizes["total"] / sizes["count_32"]), 2)
+    full = sum(kind["bytes"] // width[kind["dtype"]] * 4 for kind in report["arrays"])
+    assert sizes["arrays_32"] == full
+    assert sizes["arrays_saving_percent"] == round(100 * (1 - sizes["total"] / full), 2)
+    assert cli.run(["memory", "schaefer2020"]) == 0
+    out = capsys.readouterr().out
+    assert f"{sizes['saving_percent']} % less than the 13,912,072 of the count at 32 bits" in out
+    assert f"{full:,} of these same arrays at 32 bits" in out
 
 
 def test_classes_cost_what_they_add(capsys: pytest.CaptureFixture[str]) -> None:
