@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikewire.apps.training import ridge
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 from spikewire.apps.training.ridge import baseline_line, count_features, fit_ridge, ridge_baseline
 from spikewire.qcore import BinnedEvents, LayerSpec, NetworkSpec, load_preset
@@ -35,9 +36,9 @@ def test_either_system_solves_the_same_regression(n: int) -> None:
     y = rng.normal(size=(n, 2)) + 1
     weights, offset = fit_ridge(x, y, 0.2)
     centred = x - x.mean(0, dtype=np.float64)
-    ridge = 0.2 * (centred**2).sum(1).mean()
+    strength = 0.2 * (centred**2).sum(1).mean()
     expected = np.linalg.solve(
-        centred.T @ centred + ridge * np.eye(12), centred.T @ (y - y.mean(0))
+        centred.T @ centred + strength * np.eye(12), centred.T @ (y - y.mean(0))
     )
     assert np.allclose(weights, expected)
     assert np.allclose(x.mean(0) @ weights + offset, y.mean(0))
@@ -49,13 +50,18 @@ def test_recordings_without_spread_are_no_error() -> None:
     assert offset.tolist() == [0.75, 0.25]
 
 
-def test_invented_digits(digits: Path) -> None:
+def test_invented_digits(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = open_dataset(digits)
     binned = BinnedDataset(data, NetworkSpec("plane", (LayerSpec("conv", 8),)), 80_000)
     found = ridge_baseline(binned, choose(data, "train"), choose(data, "validation"), data.classes)
     assert (found.total, found.accuracy) == (10, 1.0)
     assert found.record()["bits_32"] == 32 * 10 * (3 * 2 * 32 * 32 + 1)
-    assert baseline_line(found.record()).endswith("in 3 slices of time): 1.0000")
+    line = baseline_line(found.record())
+    assert line.endswith("in 3 slices of time, fitted on 40 recordings): 1.0000")
+    monkeypatch.setattr(ridge, "MOST", 20)
+    found = ridge_baseline(binned, choose(data, "train"), choose(data, "validation"), data.classes)
+    assert found.fitted_on == found.record()["fitted_on"] == 20
+    assert found.accuracy >= 0.7
 
 
 @pytest.mark.data
