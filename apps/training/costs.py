@@ -28,7 +28,8 @@ def memory_report(network: Network) -> dict[str, Any]:
     dict
         ``count`` in bits at the network's widths and at 32, ``paper`` the same as Schaefer &
         Joshi 2020 count it (None for other networks), ``bytes`` as built and how much less they are
-        than the count at 32 bits and than the same arrays in 32 bits, ``arrays`` one by one.
+        than the count at 32 bits and than the same arrays in 32 bits, ``arrays`` one by one,
+        ``options`` in use.
     """
     from spikewire.qcore import bytes_by_kind, paper_bits, paper_code_bits
 
@@ -41,6 +42,7 @@ def memory_report(network: Network) -> dict[str, Any]:
     full = sum(kind.size_32 for kind in arrays)
     return {
         "classes": len(network.classes),
+        "options": network.spec.options(),
         "count": _count(count),
         "paper": None if paper is None else _count(paper),
         "bytes": {

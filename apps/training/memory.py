@@ -51,6 +51,9 @@ def memory(
 
 def _print(model: str, report: dict[str, Any]) -> None:
     out = console()
+    if report["options"]:
+        out.print(f"Options of {model}: {', '.join(report['options'])}.", soft_wrap=True)
+        out.print()
     table = Table("counted", "numbers", "width", "bits", title=f"{model}: by the paper's count")
     for column in table.columns[1:]:
         column.justify = "right"

@@ -33,9 +33,11 @@ def later_choices(settings: Any, where: str = "") -> Iterator[str]:
         value = getattr(settings, field.name)
         if _LATER in field.metadata and value != field.default:
             yield f"{where}{field.name}={value!r}"
-        for n, part in enumerate(value if isinstance(value, tuple) else (value,)):
+        several = isinstance(value, tuple)
+        for n, part in enumerate(value if several else (value,)):
             if dataclasses.is_dataclass(part):
-                yield from later_choices(part, f"{where}{field.name}[{n}].")
+                place = f"{field.name}[{n}]" if several else field.name
+                yield from later_choices(part, f"{where}{place}.")
 
 
 def _plain(value: Any) -> Any:

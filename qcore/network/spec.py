@@ -173,9 +173,16 @@ class NetworkSpec:
         """
         return to_plain(self)
 
+    def options(self) -> list[str]:
+        """Name the options in use, such as ``learning.surrogate='sigmoid'``.
+
+        Options are the settings that came after the first model files.
+        """
+        return list(later_choices(self))
+
     def digest(self) -> str:
         """Digest all settings: 16 hexadecimal digits."""
-        text = repr(self) + "".join(later_choices(self))
+        text = repr(self) + "".join(self.options())
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def check(self) -> None:

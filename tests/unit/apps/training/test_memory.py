@@ -111,3 +111,16 @@ def test_edge_with_eleven_classes_learns_within_the_baseline_that_only_infers(
     counted = told(capsys, "edge", "--class-count", "11", "--limit", "304828")["bytes"]
     assert counted["learn"] > 0
     assert counted["total"] <= counted["neurobench_baseline"] == 304828
+
+
+def test_options_in_use_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "edge")["options"] == []
+    preset = tmp_path / "own.toml"
+    preset.write_text(
+        '[[layers]]\nkind = "conv"\nchannels = 2\n[learning]\nsurrogate = "sigmoid"\n'
+        'feedback = "concordant"\n[widths]\ndelta = 6\n'
+    )
+    options = ["learning.feedback='concordant'", "learning.surrogate='sigmoid'", "widths.delta=6"]
+    assert told(capsys, str(preset))["options"] == options
+    assert cli.run(["memory", str(preset)]) == 0
+    assert f"Options of {preset}: {', '.join(options)}." in capsys.readouterr().out
