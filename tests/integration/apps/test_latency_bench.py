@@ -31,4 +31,4 @@ def test_latency_is_measured_and_everything_is_accounted_for(
         assert part["results_lost"] == 0
     assert overload["computed"] + sum(overload["dropped"].values()) >= overload["received_events"]
     assert overload["age_us"]["max"] < patience(2) * 1e6
-    assert report["replay"]["events_per_s"] > 100_000
+    assert report["replay"]["events_per_s"] * patience(1) > 100_000
