@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from spikewire._whole_file import write_whole
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.models import open_network
@@ -128,7 +129,7 @@ def dvsgesture(
         report["points_under_twin"] = round(distance, 2)
     report["ended"] = now()
     if out is not None:
-        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_whole(out, json.dumps(report, indent=1) + "\n")
     if as_json:
         print_json({"type": "result", **report})
     else:

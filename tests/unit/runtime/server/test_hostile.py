@@ -13,7 +13,7 @@ from spikewire.runtime import ProtocolError, connect
 from spikewire.runtime.protocol.frames import Framer, decode
 from spikewire.runtime.protocol.messages import TOPICS, ClientMessage, decode_message, matching
 from tests.robustness import hostile_kinds, hostile_peers
-from tests.support.patience import until
+from tests.support.patience import patience, until
 
 
 def tasks(task=None):
@@ -26,7 +26,10 @@ def tasks(task=None):
 async def test_every_attempt_gets_its_error_and_leaves_nothing(fakes, on_tcp, tmp_path):
     source = fakes.Source()
     path = str(tmp_path / "s")
-    limits = {**hostile_kinds.LIMITS, "unix_path": path, "stats_every_s": 0.05}
+    limits = {
+        **hostile_kinds.LIMITS,
+        "hello_s": patience(1.5), "unix_path": path, "stats_every_s": 0.05,
+    }  # fmt: skip
     async with on_tcp(source, fakes.Network(), **limits) as service:
         port = service.addresses[0][1]
         async with connect(port=port, subscribe=["result"]) as healthy, connect(port=port) as boss:
