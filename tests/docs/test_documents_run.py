@@ -40,6 +40,8 @@ NOT_RUN = {
     "journalctl": "it has no service of the system's",
     "podman ": "there are no containers here; test_deploy.py runs what they start",
     "spikewire bench dvsgesture": "hours; test_dvsgesture_bench.py runs it small",
+    "spikewire train DATA --model edge10 --through-time":
+        "minutes, and PyTorch; test_through_time.py runs it small",
     "spikewire sweep DATA --model schaefer2020": "hours; test_sweep.py runs it small",
     "spikewire replay walk.aedat4 --model gestures --interactive":
         "keys need a terminal: test_replay_by_hand.py has one",

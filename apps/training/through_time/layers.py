@@ -93,7 +93,10 @@ class SpikingLayer(torch.nn.Module):
     def forward(self, spikes: Tensor) -> Tensor:
         """Return the spikes of all ticks, [tick, sample, channel, y, x], for those of the input."""
         ticks, samples = spikes.shape[:2]
-        drive = F.conv2d(spikes.flatten(0, 1), self.rounded(), None, self.stride, self.pad)
+        # With the channels innermost, convolutions of so few of them take half the time.
+        planes = spikes.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        weight = self.rounded().contiguous(memory_format=torch.channels_last)
+        drive = F.conv2d(planes, weight, None, self.stride, self.pad)
         fired: Tensor = _Fire.apply(drive.unflatten(0, (ticks, samples)), self.keep)
         return fired
 
