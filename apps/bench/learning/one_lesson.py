@@ -20,9 +20,9 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from spikewire.apps.bench.learning.answers import ask
+from spikewire.apps.bench.learning.answers import Answers, ask
 from spikewire.apps.bench.learning.live_lesson import live_lesson
-from spikewire.apps.bench.learning.people import BEFORE_MS, CLIP_MS, Person
+from spikewire.apps.bench.learning.people import BEFORE_MS, CLIP_MS, Person, in_ticks
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.shared import Json, length_s
@@ -125,7 +125,7 @@ class _Bench:
         with Progress(console=note, transient=True, disable=quiet or not note.is_terminal) as bar:
             task = bar.add_task("teaching", total=1 + len(gestures) * (1 + self.people))
             old = [p.clip(g, 1, self.network.spec) for p in strangers for g in self._known]
-            before = ask(self.network, old, CLIP_MS).named(self._truth)
+            before = self._ask(self.network, old).named(self._truth)
             bar.advance(task)
             for gesture in gestures:
                 unlike = [p.clip(gesture, 1, self.network.spec) for p in strangers]
@@ -144,10 +144,13 @@ class _Bench:
     def _truth(self) -> Any:
         return np.tile(np.arange(len(self._known)), self.others)
 
+    def _ask(self, network: Network, clips: Sequence[BinnedEvents]) -> Answers:
+        return ask(network, clips, in_ticks(CLIP_MS, network.spec))
+
     def _own(self, network: Network, person: Person) -> tuple[float, float]:
         """Return shares of a person's known gestures: correct, and taken for the new gesture."""
         clips = [person.clip(g, 0, network.spec) for g in self._known]
-        answers = ask(network, clips, CLIP_MS)
+        answers = self._ask(network, clips)
         return answers.named(np.arange(len(clips))), float((answers.clips >= len(clips)).mean())
 
     def _lesson(
@@ -162,9 +165,9 @@ class _Bench:
         taught = teach(self.network, gesture, person, seconds)
         new = len(self._known)
         spec = self.network.spec
-        own = ask(taught, [person.clip(gesture, n, spec) for n in range(1, _OWN + 1)], CLIP_MS)
-        strange = ask(taught, unlike, CLIP_MS)
-        known = ask(taught, old, CLIP_MS)
+        own = self._ask(taught, [person.clip(gesture, n, spec) for n in range(1, _OWN + 1)])
+        strange = self._ask(taught, unlike)
+        known = self._ask(taught, old)
         after = known.named(self._truth)
         own_before, _ = self._own(self.network, person)
         own_after, own_false = self._own(taught, person)
@@ -195,10 +198,12 @@ def teach(network: Network, gesture: str, person: Person, seconds: float) -> Net
     taught = Network.from_bytes(network.to_bytes())
     before = taught.classes[person.number % len(taught.classes)]
     lesson = person.lesson(before, gesture, seconds, taught.spec)
-    first, rest = lesson.before(BEFORE_MS)
-    taught.advance(first, BEFORE_MS, learn=True)
+    start = in_ticks(BEFORE_MS, taught.spec)
+    first, rest = lesson.before(start)
+    taught.advance(first, start, learn=True)
     label = taught.add_class(gesture)
-    taught.advance(rest, BEFORE_MS + round(1000 * seconds), label=label, learn=True)
+    stop = in_ticks(BEFORE_MS + round(1000 * seconds), taught.spec)
+    taught.advance(rest, stop, label=label, learn=True)
     return taught
 
 

@@ -20,6 +20,11 @@ _TRAINED_BELOW = 20_000
 _ROOMS = ("natural", "fluorescent", "led")
 
 
+def in_ticks(ms: int, spec: NetworkSpec) -> int:
+    """Return how many of a network's ticks begin within some milliseconds."""
+    return -(-1000 * ms // spec.tick_us)
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Simulated person, by number; each clip has a room of its own.

@@ -14,6 +14,7 @@ from spikewire.apps.bench.learning.live_lesson import Rounds, live_lesson
 from spikewire.apps.bench.learning.one_lesson import summary, teach
 from spikewire.apps.bench.learning.people import BEFORE_MS, Person
 from spikewire.apps.cli.models import open_network
+from spikewire.qcore import Network, load_preset
 from spikewire.qcore.kernels import layout as at
 from spikewire.sensors import EXTRA_GESTURES
 
@@ -62,9 +63,10 @@ def test_a_lesson_is_told_apart_from_what_went_before() -> None:
     network = open_network("gestures", (), 0)
     taught = teach(network, "push", Person(7, 1), 0.3)
     assert taught.classes == (*network.classes, "push")
-    assert taught.tick == BEFORE_MS + 300
-    # Every 5 ms from 100 ms after the label on.
-    assert taught.state.registers[at.REGISTERS + 11] == 40
+    assert taught.tick == (BEFORE_MS + 300) * 1000 // network.tick_us
+    # Every 5 ms (in ticks of 10 ms every tick) from 100 ms after the label on.
+    lessons = 200_000 // (network.spec.readout.every * network.tick_us)
+    assert taught.state.registers[at.REGISTERS + 11] == lessons
     assert not network.tick
 
 
@@ -94,3 +96,10 @@ def test_gestures_that_it_knows_cannot_be_taught(capsys: pytest.CaptureFixture[s
     told = capsys.readouterr()
     assert told.out == ""
     assert f"arm_roll is none of {EXTRA_GESTURES[0]}" in told.err
+
+
+def test_a_lesson_lasts_as_long_in_longer_ticks() -> None:
+    network = Network.build(load_preset("edge10"), ("arm_roll", "air_drums"))
+    taught = teach(network, "push", Person(7, 1), 0.3)
+    assert taught.tick == 130
+    assert taught.state.registers[at.REGISTERS + 2] == 20
