@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.schedule import FIRST, group_of
+from tests.support.schedule import FIRST, TOGETHER, group_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,6 +17,14 @@ def test_the_tests_that_begin_first_exist() -> None:
 
 
 def test_a_test_that_is_not_listed_belongs_to_its_file() -> None:
-    assert group_of(FIRST[1]) == FIRST[1]
-    file = FIRST[1].partition("::")[0]
+    listed = next(name for name in FIRST if "[" in name)
+    assert group_of(listed) == listed
+    file = listed.partition("::")[0]
     assert group_of(f"{file}::test_every_command_of[docs/none.md]") == file
+
+
+def test_files_that_share_what_they_build_belong_together() -> None:
+    for folder in TOGETHER:
+        files = sorted((ROOT / folder).glob("test_*.py"))
+        assert len(files) > 1
+        assert {group_of(f"{folder}{path.name}::test_a") for path in files} == {folder}
