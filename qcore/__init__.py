@@ -30,6 +30,7 @@ from spikewire.qcore.network.catalogue import (
     shipped_model,
     shipped_names,
 )
+from spikewire.qcore.network.layer_spec import LayerSpec
 from spikewire.qcore.network.layer_views import LayerView
 from spikewire.qcore.network.learnable import learning_fault
 from spikewire.qcore.network.learning_spec import LearningSpec
@@ -37,7 +38,6 @@ from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.results import RunResult, Steps
 from spikewire.qcore.network.snapshot import Snapshot
 from spikewire.qcore.network.spec import (
-    LayerSpec,
     NetworkSpec,
     ReadoutSpec,
     TrainingSpec,

@@ -24,6 +24,7 @@ BASE = "base"
 TRACE = "trace"
 """Both traces together: the number is P's, Q follows."""
 
+_OF_TRACES = (TRACE, "q", "p")
 _OF_LEARNING = (TRACE, "q", "p", "activation", "readout", "error", "delta")
 _OF_DYNAMICS = ("weight", "refractory")
 _LEAST_Q = 4
@@ -223,7 +224,8 @@ def expand_grid(
 
 def no_effect(base: NetworkSpec, name: str) -> str | None:
     """Tell why a width has no effect in this network; None if it has."""
-    if name in _OF_LEARNING and not any(layer.plastic for layer in base.layers):
+    driving = name in _OF_TRACES and any(layer.traced for layer in base.layers)
+    if name in _OF_LEARNING and not driving and not any(one.plastic for one in base.layers):
         return f"no layer of {base.name} is plastic, so these bits decide nothing"
     if name == "refractory" and not any(one.reset == "refractory" for one in base.layers):
         return f"no layer of {base.name} has the reset 'refractory', so these bits decide nothing"

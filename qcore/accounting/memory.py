@@ -115,10 +115,16 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
         ("AT_GRADIENT", "AT_BIAS_GRADIENT"),
     ),
     "trace Q": (
-        True, "Q", "int16 holds the trace's width (10 bits by default).", ("AT_Q",),
+        True, "Q",
+        "int16 holds the trace's width (10 bits by default). Only learning reads it, unless traces "
+        "drive the neurons.",
+        ("AT_Q",),
     ),
     "trace P": (
-        True, "P", "int16 holds the trace's width (12 bits by default).", ("AT_P",),
+        True, "P",
+        "int16 holds the trace's width (12 bits by default). Only learning reads it, unless traces "
+        "drive the neurons.",
+        ("AT_P",),
     ),
     "refractory trace": (
         False, "R",
@@ -128,8 +134,9 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     ),
     "membrane": (
         False, "U",
-        "24 bits in int32 for every neuron before pooling; the paper counts the 6 bits that its "
-        "membrane is quantised to, for every unit after pooling.",
+        "24 bits in int32 (on traces the sum with the weights, 32 bits) for "
+        "every neuron before pooling; the paper counts the 6 bits that its membrane is quantised "
+        "to, for every unit after pooling.",
         ("AT_V",),
     ),
     "current": (
@@ -221,12 +228,13 @@ def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount
         totals["weights"] += synapses
         totals["R"] += outputs
         totals["U"] += outputs
+        if layer.plastic or layer.traced:
+            inputs = int(np.prod(view.inputs))
+            totals["P"] += inputs
+            totals["Q"] += inputs
         if not layer.plastic:
             continue
-        inputs = int(np.prod(view.inputs))
         totals["gradients"] += synapses
-        totals["P"] += inputs
-        totals["Q"] += inputs
         totals["readout matrices"] += 2 * outputs * classes
         totals["activations"] += outputs
         totals["readout values"] += classes
@@ -272,8 +280,16 @@ def bytes_by_kind(network: Network) -> tuple[ByteItem, ...]:
         for start, stop in itertools.pairwise(edges):
             key = kinds[start], str(parts[home].dtype)
             sizes[key] = sizes.get(key, 0) + (stop - start) * parts[home].itemsize
+    driving = ("trace Q", "trace P") if any(one.traced for one in network.spec.layers) else ()
     listed = [
-        ByteItem(name, dtype, size, KINDS[name][0], KINDS[name][1], KINDS[name][2])
+        ByteItem(
+            name,
+            dtype,
+            size,
+            KINDS[name][0] and name not in driving,
+            KINDS[name][1],
+            KINDS[name][2],
+        )
         for (name, dtype), size in sizes.items()
         if size
     ]
@@ -314,9 +330,11 @@ _HOMES = {
 }  # fmt: skip
 
 _PLASTIC_ONLY = (
-    "AT_ACTIVATION", "AT_OUT_ACTIVATION", "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_STORE", "AT_Q",
-    "AT_P", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_MEAN",
+    "AT_ACTIVATION", "AT_OUT_ACTIVATION", "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_STORE",
+    "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_MEAN",
 )  # fmt: skip
+_ON_CURRENTS_ONLY = ("AT_U", "AT_DRIVE")
+_OF_TRACES = ("AT_Q", "AT_P")
 _OPTIONAL = ("AT_FEEDBACK", "AT_BIAS_STORE")
 """Arrays of some ways of learning only: their place is 0 where there are none."""
 
@@ -336,4 +354,8 @@ def _addresses(network: Network, column: str) -> list[int]:
         addresses = addresses[[layer.plastic for layer in network.spec.layers]]
     if column in _OPTIONAL:
         addresses = addresses[addresses > 0]
+    if column in _OF_TRACES:
+        addresses = addresses[[layer.plastic or layer.traced for layer in network.spec.layers]]
+    if column in _ON_CURRENTS_ONLY:
+        addresses = addresses[[not layer.traced for layer in network.spec.layers]]
     return [int(address) for address in addresses]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents
+from spikewire.qcore.network.layer_views import LayerView
 from spikewire.qcore.network.network import Network
 
 
@@ -34,13 +35,13 @@ class OperationCounts:
     membrane_updates
         int64[layers]: membranes that changed, tick by tick.
     effective
-        int64[layers + 1]: operations at non-zero synapses by non-zero inputs; the trained readout
+        int64[layers + 1]: operations at non-zero synapses by non-zero inputs; the readout
         last.
     dense
         int64[layers + 1]: operations if all inputs and weights were not zero.
     binary
-        bool[layers + 1]: whether a layer's inputs are spikes (accumulates) or counts and features
-        (multiply-accumulates).
+        bool[layers + 1]: whether a layer's inputs are spikes (accumulates) or counts, traces and
+        features (multiply-accumulates).
     """
 
     recordings: int
@@ -71,14 +72,13 @@ def count_operations(
     layers = len(copy.layers)
     plane = np.zeros((copy.spec.height, copy.spec.width, copy.spec.polarities), np.int64)
     sent = [plane.copy(), *(np.zeros(layer.units, np.int64) for layer in copy.layers)]
+    held = [np.zeros(layer.inputs, np.int64) for layer in copy.layers]
     fired = np.zeros(layers, np.int64)
     changed = np.zeros(layers, np.int64)
-    readout = np.count_nonzero(_readout_weights(copy), axis=0)
+    readout = np.count_nonzero(_answering_weights(copy), axis=0)
     read = 0
     before = [layer.membrane.copy() for layer in copy.layers]
     registers = copy.state.registers
-    start = int(registers[at.AT_NORMAL])
-    normalised = copy.state.i16[start : start + readout.size]
     for sample in samples:
         copy.reset_state()
         registers[at.TICK] = registers[at.CHANGED] = 0
@@ -102,14 +102,17 @@ def count_operations(
                 firing[n] = np.count_nonzero(copy.layers[n].fired)
                 changed[n] += np.count_nonzero(copy.layers[n].membrane != before[n])
                 sent[n + 1] += copy.layers[n].spikes != 0
+                held[n] += copy.layers[n].traces[1] != 0 if copy.layers[n].traced else 0
             fired += firing
             if len(steps.tick):
-                read += int(readout[normalised != 0].sum())
+                read += _read_operations(copy, readout)
     total_ticks = len(samples) * ticks
+    traced = [layer.traced for layer in copy.layers]
+    # What meets the weights of a layer on traces is the traces.
+    sent = [held[n] if traced[n] else sent[n] for n in range(layers)]
     results = len(samples) * -(-ticks // copy.spec.result_every)
     effective = [int((sent[n] * _reach(copy, n, sparse=True)).sum()) for n in range(layers)]
     dense = [int(_reach(copy, n, sparse=False).sum()) * total_ticks for n in range(layers)]
-    pools = [(layer.pool > 1 and layer.pool_kind == "sum") for layer in copy.spec.layers]
     return OperationCounts(
         recordings=len(samples),
         ticks=ticks,
@@ -118,7 +121,16 @@ def count_operations(
         membrane_updates=changed,
         effective=np.array([*effective, read], np.int64),
         dense=np.array([*dense, results * readout.size * len(copy.classes)], np.int64),
-        binary=np.array([True, *(not summed for summed in pools[:-1]), False]),
+        binary=_binary_inputs(copy),
+    )
+
+
+def _binary_inputs(network: Network) -> npt.NDArray[np.bool_]:
+    """Tell which layers take spikes, not counts or traces; the trained readout last."""
+    layers = network.spec.layers
+    spikes = [True, *(layer.pool == 1 or layer.pool_kind == "or" for layer in layers[:-1])]
+    return np.array(
+        [*(one and not layer.traced for one, layer in zip(spikes, layers, strict=True)), False]
     )
 
 
@@ -144,12 +156,32 @@ def _reach(network: Network, n: int, *, sparse: bool) -> npt.NDArray[np.int64]:
     return reach
 
 
+def _read_operations(network: Network, weights: npt.NDArray[np.int64]) -> int:
+    """Count the operations of the scores that were computed last."""
+    if (layer := _answering_layer(network)) is not None:
+        return int(weights[layer.pooled_activation.reshape(-1) != 0].sum())
+    start = int(network.state.registers[at.AT_NORMAL])
+    normalised = network.state.i16[start : start + weights.size]
+    return int(weights[normalised != 0].sum())
+
+
+def _answering_layer(network: Network) -> LayerView | None:
+    """Return the layer whose local readout scores, None if the trained readout does."""
+    answering = np.flatnonzero(network.state.layers[:, at.ANSWERS])
+    return network.layers[int(answering[0])] if answering.size else None
+
+
+def _answering_weights(network: Network) -> npt.NDArray[Any]:
+    layer = _answering_layer(network)
+    return _readout_weights(network) if layer is None else layer.readout
+
+
 def _readout_weights(network: Network) -> npt.NDArray[np.int16]:
     return network.read_store() >> 8
 
 
 def connection_sparsity(network: Network) -> float:
-    """Share of weights that are zero, over all layers and the trained readout."""
+    """Share of weights that are zero, over all layers and the readout that answers."""
     parts: list[npt.NDArray[Any]] = [layer.weights for layer in network.layers]
-    parts.append(_readout_weights(network))
+    parts.append(_answering_weights(network))
     return sum(int((part == 0).sum()) for part in parts) / sum(part.size for part in parts)

@@ -23,6 +23,11 @@ from spikewire.qcore.kernels.learning_step import (
 )
 from spikewire.qcore.kernels.reshape import shape3
 from spikewire.qcore.kernels.trace import advance_features, advance_traces
+from spikewire.qcore.kernels.traced_layer import (
+    follow_input_map,
+    mark_stale,
+    step_traced_layer,
+)
 
 
 @inline
@@ -37,7 +42,7 @@ def begin_call(state, label, learn):
     R[at.LEARNING] = learn
     for n in range(layers.shape[0]):
         L = layers[n]
-        if L[at.PLASTIC] == 0:
+        if L[at.PLASTIC] == 0 or L[at.DYNAMICS] == at.TRACES:
             continue
         inputs = L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS]
         for i in range(inputs):
@@ -133,13 +138,23 @@ def step_layers(state, scratch, image, n_input, now, learn):
     n_spikes = n_input
     for n in range(layers.shape[0]):
         L = layers[n]
-        if learn != 0 and (n_spikes > 0 or L[at.TRACE_LIVE] != 0) and L[at.PLASTIC] != 0:
+        moved = np.int64(0)
+        traced = L[at.DYNAMICS] == at.TRACES
+        if traced:
+            moved = follow_input_map(L, i8, i16, spill, n_spikes)
+        elif learn != 0 and (n_spikes > 0 or L[at.TRACE_LIVE] != 0) and L[at.PLASTIC] != 0:
             advance_layer_traces(L, i8, i16)
         if n == 0:
             for k in range(n_input):
                 image[spikes[k, 1], spikes[k, 2], spikes[k, 0]] = np.int8(0)
-        active = np.int64(L[at.PLASTIC] != 0 and now % R[at.CADENCE] == 0)
-        n_spikes = step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active)
+        scored = L[at.ANSWERS] != 0 and now % R[at.RESULT_EVERY] == 0
+        active = np.int64(scored or (L[at.PLASTIC] != 0 and now % R[at.CADENCE] == 0))
+        if traced:
+            n_spikes = step_traced_layer(L, i8, i16, i32, spikes, spill, n_spikes, active, moved)
+        else:
+            n_spikes = step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active)
+        R[at.CHANGED] |= L[at.NEWS]
+        L[at.NEWS] = 0
         if learn != 0 and R[at.PERIOD] > 0:
             counts = i32[L[at.AT_COUNT] : L[at.AT_COUNT] + L[at.CHANNELS]]
             count_channels(spikes, n_spikes, counts)
@@ -175,6 +190,7 @@ def learn_tick(state, scratch, label, now):
         if R[at.APPLY_EVERY] > 0 and R[at.PENDING] >= R[at.APPLY_EVERY]:
             R[at.PENDING] = 0
             apply_layers(layers, i8, i16, i32, lanes)
+            mark_stale(layers, 1)
     if R[at.CHANGED] != 0 and now % R[at.READ_EVERY] == 0:
         read_features(R, i8, i16, sums[:classes], lanes, label)
 
@@ -188,10 +204,13 @@ def write_row(state, scratch, results, row, now):
     classes = R[at.CLASSES]
     R[at.CHANGED] = 0
     read_features(R, i8, i16, sums[:classes], lanes, np.int64(-1))
-    if R[at.LOCAL_GAIN] > 0:
-        for n in range(layers.shape[0]):
-            if layers[n, at.PLASTIC] != 0:
-                add_local_readout(layers[n], i8, i32, sums, classes, R[at.LOCAL_GAIN])
+    for n in range(layers.shape[0]):
+        L = layers[n]
+        if L[at.ANSWERS] != 0:
+            sums[:classes] = 0
+            add_local_readout(L, i8, i32, sums, classes, np.int64(1))
+        elif R[at.LOCAL_GAIN] > 0 and L[at.PLASTIC] != 0:
+            add_local_readout(L, i8, i32, sums, classes, R[at.LOCAL_GAIN])
     out_tick[row] = now
     for k in range(classes):
         out_scores[row, k] = sums[k]
@@ -255,6 +274,8 @@ def advance(state, scratch, events, until, label, learn, results, probe):
     rows = np.int64(0)
     now = R[at.TICK]
     begin_call(state, label, learn)
+    # Weights may have been set since the call before.
+    mark_stale(layers, 1)
     image = input_map(state)
     probe_from = until - probe[1].shape[1]
     while now < until:
@@ -275,5 +296,6 @@ def advance(state, scratch, events, until, label, learn, results, probe):
             record_probe(state, probe, now - probe_from)
         now += 1
         R[at.TICKS_RUN] += 1
+    mark_stale(layers, 0)
     R[at.TICK] = now
     return rows

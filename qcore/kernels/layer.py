@@ -21,6 +21,7 @@ from spikewire.qcore.kernels.neuron import (
     step_coarse,
 )
 from spikewire.qcore.kernels.pool import pool_max, pool_mean, pool_or, pool_sum
+from spikewire.qcore.kernels.refractory import fire_lingering
 from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
 from spikewire.qcore.kernels.scatter import (
     SPIKES_PER_FLUSH,
@@ -88,6 +89,8 @@ def integrate_drive(L, drive, spill, u, v, table, spilled):
 def fire(L, v, r, table, fired):
     """Fire and reset by the layer's own rule; return 1 if anything changed."""
     if L[at.RESET] == RESET_REFRACTORY:
+        if L[at.R_NEAREST] != 0:
+            return fire_lingering(v, r, table, fired, L[at.COARSE_BITS])
         if L[at.COARSE_BITS] > 0:
             return fire_coarse(v, r, table, fired, L[at.COARSE_BITS])
         return fire_refractory(v, r, table, fired)
@@ -110,7 +113,7 @@ def step_neurons(L, i8, i32, drive, spill, spilled, active):
     table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + size], PARAMETERS, channels)
     fired = shape2(i8[L[at.AT_FIRED] : L[at.AT_FIRED] + neurons], places, channels)
     coarse = L[at.RESET] == RESET_REFRACTORY and L[at.COARSE_BITS] > 0
-    if coarse and spilled == 0 and active == 0:
+    if coarse and L[at.R_NEAREST] == 0 and spilled == 0 and active == 0:
         return step_coarse(
             shape2(drive, places, channels), shape2(u, places, channels), v_2d,
             r, table, fired, L[at.EXPONENT], L[at.COARSE_BITS],
@@ -146,6 +149,35 @@ def pool_maps(L, i8, fired, output, active):
             pool_max(full, reduced, L[at.POOL])
 
 
+@inline
+def collect_spikes(L, i8, spikes, neurons, active):
+    """Pool and list the spikes of a layer that was computed; return how many there are."""
+    rows, columns, channels = L[at.ROWS], L[at.COLUMNS], L[at.CHANNELS]
+    outputs = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * channels
+    if active != 0 and L[at.SIGMOID_BITS] != 0:
+        flat = i8[L[at.AT_ACTIVATION] : L[at.AT_ACTIVATION] + neurons]
+        follow_sigmoid(flat, L[at.SIGMOID_BITS])
+    L[at.NEURON_UPDATES] += neurons
+    fired = shape3(i8[L[at.AT_FIRED] : L[at.AT_FIRED] + neurons], rows, columns, channels)
+    output_flat = i8[L[at.AT_OUTPUT] : L[at.AT_OUTPUT] + outputs]
+    output = shape3(output_flat, L[at.OUT_ROWS], L[at.OUT_COLUMNS], channels)
+    if L[at.POOL] > 1:
+        pool_maps(L, i8, fired, output, active)
+    if L[at.POOL_KIND] == at.POOL_SUM:
+        n_out = gather_counts(output, spikes)
+    else:
+        n_out = gather(output, spikes)
+    L[at.SPIKES] += n_out
+    if n_out > 0:
+        # A neuron can fire at a fixed point of its state: such a layer is not at rest.
+        L[at.LIVE] = 1
+    L[at.NEWS] = L[at.LIVE] & L[at.ANSWERS]
+    if L[at.PLASTIC] != 0 and active == 0:
+        # Activations are older than the state: it may not rest before they are taken once more.
+        L[at.LIVE] = 1
+    return n_out
+
+
 @kernel(
     "int64(int64[::1], int8[::1], int16[::1], int32[::1], int16[:, ::1], int32[::1], int64, int64)"
 )
@@ -173,31 +205,10 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     """
     rows, columns, channels = L[at.ROWS], L[at.COLUMNS], L[at.CHANNELS]
     neurons = rows * columns * channels
-    outputs = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * channels
     if n_spikes == 0 and L[at.LIVE] == 0:
         return np.int64(0)
     drive = i16[L[at.AT_DRIVE] : L[at.AT_DRIVE] + neurons]
     own_spill = spill[:neurons]
     spilled = scatter_spikes(L, i8, drive, spikes, own_spill, n_spikes)
     L[at.LIVE] = step_neurons(L, i8, i32, drive, own_spill, spilled, active)
-    if active != 0 and L[at.SIGMOID_BITS] != 0:
-        flat = i8[L[at.AT_ACTIVATION] : L[at.AT_ACTIVATION] + neurons]
-        follow_sigmoid(flat, L[at.SIGMOID_BITS])
-    if L[at.PLASTIC] != 0 and active == 0:
-        # Activations are older than the state: it may not rest before they are taken once more.
-        L[at.LIVE] = 1
-    L[at.NEURON_UPDATES] += neurons
-    fired = shape3(i8[L[at.AT_FIRED] : L[at.AT_FIRED] + neurons], rows, columns, channels)
-    output_flat = i8[L[at.AT_OUTPUT] : L[at.AT_OUTPUT] + outputs]
-    output = shape3(output_flat, L[at.OUT_ROWS], L[at.OUT_COLUMNS], channels)
-    if L[at.POOL] > 1:
-        pool_maps(L, i8, fired, output, active)
-    if L[at.POOL_KIND] == at.POOL_SUM:
-        n_out = gather_counts(output, spikes)
-    else:
-        n_out = gather(output, spikes)
-    L[at.SPIKES] += n_out
-    if n_out > 0:
-        # A neuron can fire at a fixed point of its state: such a layer is not at rest.
-        L[at.LIVE] = 1
-    return n_out
+    return collect_spikes(L, i8, spikes, neurons, active)

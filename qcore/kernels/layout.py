@@ -93,10 +93,21 @@ from __future__ import annotations
     AT_FEEDBACK,  # int8[classes, units]; 0: the readout serves as feedback
     AT_BIAS_STORE,  # int16[channels]; 0: biases stay as they are, or move by BIAS_STEP
     BIAS_EXPONENT,  # learned biases are weights times 2 to this power
-) = range(82)
+    ANSWERS,  # 1 if the network's scores are its local readout
+    NEWS,  # 1 inside a tick in which the state of a layer that answers has changed
+    R_NEAREST,  # 1 if the refractory trace is rounded to the nearest, 0 if down
+    OWN_KICK,  # 1 if a spike's part of the refractory trace is not the threshold
+    DYNAMICS,  # CURRENTS or TRACES; what follows is for TRACES only
+    DECAY_Q,
+    DECAY_P,
+    P_RAIL,
+    SUM_LIFT,  # left shift from the sums of traces times weights to the neuron's unit
+    STALE,  # 1 inside a call, until the sums were computed anew
+) = range(92)
 LAYER_COLUMNS = 96
 
 CONV, DENSE = 0, 1
+CURRENTS, TRACES = 0, 1
 BY_TENSOR, WITH_MEAN = 1, 2  # kinds of gradients; 0: by output channel, its mean taken off
 POOL_OR, POOL_SUM = 0, 1
 

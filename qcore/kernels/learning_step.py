@@ -212,8 +212,9 @@ def apply_layers(layers, i8, i16, i32, lanes):
         table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + 8 * channels], 8, channels)
         gb = i32[L[at.AT_BIAS_GRADIENT] : L[at.AT_BIAS_GRADIENT] + channels]
         by = np.int32(L[at.BIAS_STEP])
-        if by != 0 or L[at.AT_BIAS_STORE] != 0:
-            # A layer at rest under the old biases need not be so under the new ones.
+        if by != 0 or L[at.AT_BIAS_STORE] != 0 or L[at.DYNAMICS] == at.TRACES:
+            # A layer at rest under the old biases, or old weights of traces that are not zero, need
+            # not be so under the new ones.
             L[at.LIVE] = 1
         if L[at.AT_BIAS_STORE] != 0:
             step_biases(L, i16, gb, table, mean, bits, lanes)
@@ -243,9 +244,10 @@ def regulate_layers(R, layers, i32, slowest):
             chances *= L[at.POOL] * L[at.POOL]
         # Activations hang on thresholds: even a layer at rest has to be computed anew.
         L[at.LIVE] = 1
+        follows = L[at.RESET] == RESET_REFRACTORY and L[at.OWN_KICK] == 0
         adapt_thresholds(
             i32[L[at.AT_COUNT] : L[at.AT_COUNT] + channels], table, chances,
-            L[at.RATE_LOW], L[at.RATE_HIGH], gain_shift, np.int64(L[at.RESET] == RESET_REFRACTORY),
+            L[at.RATE_LOW], L[at.RATE_HIGH], gain_shift, np.int64(follows),
         )  # fmt: skip
     R[at.PERIODS] += 1
     R[at.PERIOD_TICKS] = 0

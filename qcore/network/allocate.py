@@ -11,9 +11,10 @@ import numpy.typing as npt
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
+from spikewire.qcore.network.layer_spec import FULL, LayerSpec
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.schedule import WIDEST_STORE, fine_step
-from spikewire.qcore.network.spec import FULL, ROUNDS, LayerSpec, NetworkSpec, Widths
+from spikewire.qcore.network.spec import ROUNDS, NetworkSpec, Widths
 
 RESETS = {
     "zero": neuron.RESET_ZERO,
@@ -163,7 +164,9 @@ def lay_out(spec: NetworkSpec, classes: int) -> Layout:
             features += _outputs(L)
         input_at = int(L[at.AT_OUTPUT])
         rows, columns, channels = int(L[at.OUT_ROWS]), int(L[at.OUT_COLUMNS]), layer.channels
-    if features == 0:
+    if spec.readout.answer == "local":
+        layers[max(n for n, layer in enumerate(spec.layers) if layer.plastic), at.ANSWERS] = 1
+    if features == 0 and spec.readout.answer == "trained":
         raise SpecError("No layer has read = true: the readout would have nothing to read.")
     registers = _registers(spec, classes, features, heads)
     layers[:, at.AT_FEATURES] += registers[at.AT_FEATURE]
@@ -200,11 +203,24 @@ def _place_neurons(L: npt.NDArray[np.int64], layer: LayerSpec, heads: _Heads) ->
     L[at.AT_WEIGHTS] = heads.i8.take(_synapses(L))
     L[at.AT_FIRED] = heads.i8.take(neurons)
     L[at.AT_OUTPUT] = heads.i8.take(_outputs(L)) if layer.pool > 1 else L[at.AT_FIRED]
-    L[at.AT_DRIVE] = heads.i16.take(neurons)
-    for column in (at.AT_U, at.AT_V, at.AT_R):
-        L[column] = heads.i32.take(neurons)
+    if layer.traced:
+        _place_traces(L, heads)
+        # There is one sum per neuron, which stands for current and membrane.
+        L[at.AT_U] = L[at.AT_V] = heads.i32.take(neurons)
+        L[at.AT_R] = heads.i32.take(neurons)
+    else:
+        L[at.AT_DRIVE] = heads.i16.take(neurons)
+        for column in (at.AT_U, at.AT_V, at.AT_R):
+            L[column] = heads.i32.take(neurons)
     L[at.AT_TABLE] = heads.i32.take(neuron.PARAMETERS * layer.channels)
     L[at.AT_COUNT] = heads.i32.take(layer.channels)
+
+
+def _place_traces(L: npt.NDArray[np.int64], heads: _Heads) -> None:
+    """Place the traces of a layer's input map."""
+    inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+    L[at.AT_Q] = heads.i16.take(inputs)
+    L[at.AT_P] = heads.i16.take(inputs)
 
 
 def _place_learning(
@@ -212,7 +228,6 @@ def _place_learning(
 ) -> None:
     """Place the arrays of a layer that can learn. Model files keep them in this order."""
     neurons, outputs, synapses = _neurons(L), _outputs(L), _synapses(L)
-    inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
     L[at.AT_ACTIVATION] = heads.i8.take(neurons)
     L[at.AT_DELTA] = heads.i8.take(neurons)
     L[at.AT_OUT_ACTIVATION], L[at.AT_OUT_DELTA] = L[at.AT_ACTIVATION], L[at.AT_DELTA]
@@ -221,8 +236,8 @@ def _place_learning(
         L[at.AT_OUT_DELTA] = heads.i8.take(outputs)
     L[at.AT_G] = heads.i8.take(classes * outputs)
     L[at.AT_STORE] = heads.i16.take(synapses)
-    L[at.AT_Q] = heads.i16.take(inputs)
-    L[at.AT_P] = heads.i16.take(inputs)
+    if not layer.traced:
+        _place_traces(L, heads)
     L[at.AT_GRADIENT] = heads.i32.take(synapses)
     L[at.AT_BIAS_GRADIENT] = heads.i32.take(layer.channels)
     L[at.AT_MEAN] = heads.i32.take(classes)
@@ -339,6 +354,21 @@ def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> 
     L[at.P_LIFT] = widths.p - widths.q
     L[at.FAST] = 3
     L[at.SLOW] = learn.slow
+    L[at.R_NEAREST] = layer.refractory_rounding == "nearest"
+    L[at.OWN_KICK] = layer.refractory_kick > 0
+    if layer.traced:
+        _dynamics(L, layer, widths)
+
+
+def _dynamics(L: npt.NDArray[np.int64], layer: LayerSpec, widths: Widths) -> None:
+    """Fill in the settings of a layer on traces: its traces' own decays, kick and range."""
+    L[at.DYNAMICS] = at.TRACES
+    L[at.DECAY_Q], L[at.DECAY_P] = layer.decay_u, layer.decay_v
+    L[at.KICK] = min(int(L[at.DECAY_Q]) << (widths.q + layer.trace_gain), 2**29)
+    L[at.P_RAIL] = 2**widths.p - 1
+    # By default a sum's unit is the neuron's, at the base widths.
+    narrower = BASE.weight - widths.weight + BASE.p - widths.p
+    L[at.SUM_LIFT] = layer.exponent - 4 + narrower
 
 
 def _ways(L: npt.NDArray[np.int64], learn: LearningSpec, widths: Widths) -> None:

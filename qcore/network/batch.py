@@ -133,10 +133,14 @@ class Batch:
                 L[at.AT_OUT_ACTIVATION] = L[at.AT_ACTIVATION]
                 if L[at.POOL] > 1:
                     L[at.AT_OUT_ACTIVATION] = take(0, outputs)
+            traced = bool(L[at.DYNAMICS] == at.TRACES)
+            if L[at.PLASTIC] != 0 or traced:
                 for column in (at.AT_Q, at.AT_P):
                     L[column] = take(1, inputs)
-            for column in _OWN_I32:
+            for column in _OWN_I32[traced:]:
                 L[column] = take(2, neurons)
+            if traced:
+                L[at.AT_U] = L[at.AT_V]
             L[at.AT_FEATURES] += shift
             if input_at >= 0:
                 L[at.AT_INPUT] = input_at

@@ -9,8 +9,9 @@ from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
 from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
 from spikewire.qcore.network.allocate import State, allocate
+from spikewire.qcore.network.layer_spec import LayerSpec, per_channel
 from spikewire.qcore.network.layer_views import LayerView, all_arrays, layer_views
-from spikewire.qcore.network.spec import LayerSpec, NetworkSpec, per_channel
+from spikewire.qcore.network.spec import NetworkSpec
 
 FEEDBACK_STREAM = 1_000_000
 """Distance between the streams of generators for feedback matrices. Lanes of a stream are those of
@@ -88,13 +89,17 @@ def _draw_weights(layer: LayerView, state: State, seed: int) -> None:
 
 def _fill_table(view: LayerView, layer: LayerSpec) -> None:
     table = view.table
-    table[neuron.KEEP_U] = 4096 - per_channel(layer.decay_u, layer.channels)
-    table[neuron.KEEP_V] = 4096 - per_channel(layer.decay_v, layer.channels)
+    if layer.traced:
+        # Decays are those of the inputs' traces, in the layer table.
+        table[neuron.KEEP_U] = table[neuron.KEEP_V] = 0
+    else:
+        table[neuron.KEEP_U] = 4096 - per_channel(layer.decay_u, layer.channels)
+        table[neuron.KEEP_V] = 4096 - per_channel(layer.decay_v, layer.channels)
     table[neuron.THRESHOLD] = per_channel(layer.threshold, layer.channels)
     table[neuron.BIAS] = per_channel(layer.bias, layer.channels)
     table[neuron.KEEP_R] = layer.refractory_keep
     kick = table[neuron.THRESHOLD] if layer.reset == "refractory" else layer.refractory_ticks
-    table[neuron.KICK_R] = kick
+    table[neuron.KICK_R] = layer.refractory_kick or kick
 
 
 def _store_biases(view: LayerView, state: State) -> None:

@@ -91,6 +91,11 @@ class LayerView:
         return bool(self._L[at.PLASTIC])
 
     @property
+    def traced(self) -> bool:
+        """Whether traces of the inputs drive the neurons, instead of currents of their own."""
+        return bool(self._L[at.DYNAMICS] == at.TRACES)
+
+    @property
     def weights(self) -> npt.NDArray[np.int8]:
         """Weights in use: int8[c_in, kernel rows, kernel columns, c_out]."""
         return self._taps(self._state.i8, at.AT_WEIGHTS)
@@ -157,6 +162,9 @@ class LayerView:
                 f"{values.max()}."
             )
         self.weights[...] = values
+        if self.traced:
+            # Traces at rest above zero drive neurons, too.
+            self._L[at.LIVE] = 1
         if self.plastic:
             self.store[...] = values.astype(np.int64) << shift
 
@@ -218,12 +226,15 @@ class LayerView:
 
     @property
     def current(self) -> npt.NDArray[np.int32]:
-        """Synaptic currents: int32[rows, columns, channels], 24 bits."""
+        """Synaptic currents: int32[rows, columns, channels], 24 bits; on traces the membranes."""
         return self._per_neuron(at.AT_U)
 
     @property
     def membrane(self) -> npt.NDArray[np.int32]:
-        """Membrane potentials: int32[rows, columns, channels], 24 bits."""
+        """Membrane potentials: int32[rows, columns, channels], 24 bits.
+
+        Of a layer on traces, their sums with the weights, before bias and refractory trace.
+        """
         return self._per_neuron(at.AT_V)
 
     @property
@@ -295,8 +306,10 @@ def dynamic_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
     """View the arrays of the moment: membranes, outputs, traces, features; not what is learned."""
     for layer in layer_views(state):
         yield from (layer.current, layer.membrane, layer.refractory, layer.fired, layer.spikes)
+        if layer.plastic or layer.traced:
+            yield from layer.traces
         if layer.plastic:
-            yield from (*layer.traces, layer.activation, layer.pooled_activation)
+            yield from (layer.activation, layer.pooled_activation)
     yield from (features(state), _normalised_features(state))
 
 

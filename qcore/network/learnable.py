@@ -35,12 +35,28 @@ def highest_trace(L: list[int], count: int) -> int:
 
     No other input takes it higher: both steps of a trace keep the order of their arguments.
     """
+    if L[at.DYNAMICS] == at.TRACES:
+        return _highest_driving(L, count)
     q = p = 0
     while True:
         q_next = min(q - -(-q >> L[at.FAST]) + L[at.KICK] * count, L[at.Q_RAIL])
         lift = L[at.P_LIFT]
         gap = (q_next << lift if lift >= 0 else q_next >> -lift) - p
         p_next = p + (gap >> L[at.SLOW])
+        if (q_next, p_next) == (q, p):
+            return p
+        q, p = q_next, p_next
+
+
+def _highest_driving(L: list[int], count: int) -> int:
+    """Compute the same of a trace that drives neurons, whose decays are the layer's own."""
+    q = p = 0
+    more_q, more_p = max(L[at.P_LIFT], 0), max(-L[at.P_LIFT], 0)
+    while True:
+        kept = (4096 - L[at.DECAY_P]) * (p << more_p) + L[at.DECAY_P] * (q << more_q)
+        p_next = min((kept + (2048 << more_p)) >> (12 + more_p), L[at.P_RAIL])
+        kept = (4096 - L[at.DECAY_Q]) * q + L[at.KICK] * count
+        q_next = min((kept + 2048) >> 12, L[at.Q_RAIL])
         if (q_next, p_next) == (q, p):
             return p
         q, p = q_next, p_next

@@ -50,6 +50,8 @@ def restore(snapshot: Snapshot, present: State) -> State:
     for column in _COLUMNS_KEPT:
         state.layers[:, column] = present.layers[:, column]
     state.registers[at.LABEL] = -1
+    # Traces at rest above zero need not be so under other weights.
+    state.layers[state.layers[:, at.DYNAMICS] == at.TRACES, at.LIVE] = 1
     for new, old in zip(dynamic_arrays(state), dynamic_arrays(present), strict=True):
         new[...] = old
     return state

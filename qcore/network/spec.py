@@ -10,16 +10,11 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.network.later import later, later_choices, to_plain
+from spikewire.qcore.network.layer_spec import FULL, LayerSpec
 from spikewire.qcore.network.learning_spec import LearningSpec
-from spikewire.qcore.network.spec_checks import PerChannel, each_within, one_of, within
-
-FULL = 24
-"""As ``widths.refractory``: the refractory trace has the membrane's own width and unit."""
+from spikewire.qcore.network.spec_checks import one_of, within
 
 ROUNDS = 2
 """First ``version`` whose weights are rounded, and whose steps do not depend on widths."""
@@ -51,41 +46,13 @@ class Widths:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerSpec:
-    """One layer of integrate-and-fire neurons, with the synapses that feed it.
-
-    Decays (in 1/4096 per tick), thresholds and biases are one value, or a list that is cycled over
-    the channels. ``pool_kind`` "or" pools to spikes, "sum" to counts of spikes.
-    """
-
-    kind: str
-    channels: int
-    kernel: int = 3
-    stride: int = 1
-    pad: int = 0
-    pool: int = 1
-    pool_kind: str = "or"
-    decay_u: PerChannel = 512
-    decay_v: PerChannel = 128
-    reset: str = "refractory"
-    threshold: PerChannel = 1 << 16
-    bias: PerChannel = 0
-    refractory_keep: int = 2662
-    refractory_ticks: int = 1
-    exponent: int = 4
-    slope: int = 12
-    activity: int = 30
-    plastic: bool = True
-    read: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class ReadoutSpec:
     """The trained readout and its rehearsal memory.
 
     ``shift`` goes evenly to ``last_shift`` over a training (0: it stays). ``local_gain`` times each
     plastic layer's local readout, minus its running mean, is added to the scores (0: scores are
-    those of the trained readout alone).
+    those of the trained readout alone). With ``answer`` "local" the scores are the last plastic
+    layer's local readout, minus its running mean, and the trained readout may read no layer.
     """
 
     every: int = 10
@@ -98,6 +65,7 @@ class ReadoutSpec:
     replays: int = 0
     last_shift: int = 0
     local_gain: int = 0
+    answer: str = later("trained")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +168,8 @@ class NetworkSpec:
             section, _, field = name.rpartition(".")
             within(name, getattr(getattr(self, section) if section else self, field), low, high)
         for n, layer in enumerate(self.layers):
-            _check_layer(layer, f"layers[{n}].")
+            layer.check(f"layers[{n}].", self.widths.refractory)
+        self._check_answer()
         widths = self.widths
         within("widths.store", widths.store, widths.weight, 16)
         if widths.refractory != FULL:
@@ -209,17 +178,17 @@ class NetworkSpec:
             for name in ("step", "last_step"):
                 within(f"learning.{name}", getattr(self.learning, name), 0, 2**14)
 
-
-def _check_layer(layer: LayerSpec, where: str) -> None:
-    for name, allowed in _CHOICES:
-        one_of(where + name, getattr(layer, name), allowed)
-    for name, low, high in _LAYER_RANGES:
-        within(where + name, getattr(layer, name), low, high)
-    within(where + "pad", layer.pad, 0, layer.kernel - 1)
-    # The counts of a sum-pooled map have 8 bits: 11 * 11 = 121.
-    within(where + "pool", layer.pool, 1, 11 if layer.pool_kind == "sum" else 16)
-    for name, low, high in _CHANNEL_RANGES:
-        each_within(where + name, getattr(layer, name), low, high, layer.channels)
+    def _check_answer(self) -> None:
+        one_of("readout.answer", self.readout.answer, ("trained", "local"))
+        if self.readout.answer == "trained":
+            return
+        if not any(layer.plastic for layer in self.layers):
+            raise SpecError("readout.answer 'local' needs a layer with plastic = true.")
+        if self.readout.local_gain:
+            raise SpecError(
+                f"readout.local_gain is {self.readout.local_gain}, but with readout.answer 'local' "
+                "nothing is added to a local readout: it has to be 0."
+            )
 
 
 _RANGES = (
@@ -251,38 +220,6 @@ _RANGES = (
     ("widths.delta", 2, 8),
 )
 """Settings of a network with the smallest and the largest value allowed."""
-
-_CHOICES = (
-    ("kind", ("conv", "dense")),
-    ("reset", ("zero", "subtract", "refractory")),
-    ("pool_kind", ("or", "sum")),
-    ("plastic", (False, True)),
-    ("read", (False, True)),
-)
-
-_LAYER_RANGES = (
-    ("channels", 1, 4096),
-    ("kernel", 1, 64),
-    ("stride", 1, 16),
-    ("refractory_keep", 0, 4095),
-    ("refractory_ticks", 0, 1000),
-    ("activity", 1, 500),
-    ("exponent", 0, 14),
-    ("slope", 0, 20),
-)
-
-# One value, or one per channel.
-_CHANNEL_RANGES = (
-    ("decay_u", 0, 4096),
-    ("decay_v", 0, 4096),
-    ("threshold", 1, 2**23 - 2),
-    ("bias", -(2**23) + 1, 2**23 - 1),
-)
-
-
-def per_channel(value: PerChannel, channels: int) -> npt.NDArray[np.int32]:
-    """Spread a setting over a layer's channels, cycling through it: int32[channels]."""
-    return np.resize(np.array(value, np.int32), channels)
 
 
 def _hashable(data: Any) -> Any:

@@ -13,11 +13,12 @@ import numpy as np
 from spikewire.qcore import Network
 from spikewire.qcore.kernels import layout as at
 from tests.reference.network import NaiveNetwork
+from tests.reference.traced import TracedLayer
 
 
 class NaiveBatch:
     def __init__(self, network: Network, size: int) -> None:
-        self.all = [NaiveNetwork(network) for _ in range(size)]
+        self.all = [NaiveNetwork(network, TracedLayer) for _ in range(size)]
         first = self.all[0]
         self.regulates = bool(first.R[at.PERIOD])
         for one in self.all:

@@ -92,7 +92,8 @@ def fire(
 ) -> tuple[int, int, int, int]:
     """Return membrane, refractory value, spike and activation after one tick.
 
-    ``kind`` "coarse3" has a refractory trace of 3 bits.
+    ``kind`` "coarse3" has a refractory trace of 3 bits, "lingering3" one that is rounded to the
+    nearest.
     """
     middle = (rail + 1) // 2
     if kind.startswith("coarse"):
@@ -100,6 +101,11 @@ def fire(
         over = v - r * kick // one - threshold
         spike = int(over > 0)
         r = min(decay(r, keep_r) + one * spike, 2 * one - 1)
+    elif kind.startswith("lingering"):
+        one = 2 ** (int(kind[9:]) - 1)
+        over = v - r * kick // one - threshold
+        spike = int(over > 0)
+        r = min((2 * r * keep_r + 4096) // 8192 + one * spike, 2 * one - 1)
     elif kind == "refractory":
         over = v - r - threshold
         spike = int(over > 0)

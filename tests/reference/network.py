@@ -29,7 +29,8 @@ class NaiveLayer:
         self.activation = np.zeros(shape, int)
         bits = network.spec.widths.refractory
         coarse = self.spec.reset == "refractory" and bits < 24
-        self.kind = f"coarse{bits}" if coarse else self.spec.reset
+        coarsely = "coarse" if self.spec.refractory_rounding == "down" else "lingering"
+        self.kind = f"{coarsely}{bits}" if coarse else self.spec.reset
         self.inputs = (self.L[at.IN_ROWS], self.L[at.IN_COLUMNS], self.L[at.IN_CHANNELS])
         self.Q, self.P = np.zeros(self.inputs, int), np.zeros(self.inputs, int)
         self.units = network.layers[n].units
@@ -171,9 +172,14 @@ def remembered(network: Network, k: int, seen: int) -> list[list[int]]:
 
 
 class NaiveNetwork:
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, traced: type[NaiveLayer] = NaiveLayer) -> None:
         self.spec = network.spec
-        self.layers = [NaiveLayer(network, n) for n in range(len(self.spec.layers))]
+        self.layers = [
+            (traced if layer.traced else NaiveLayer)(network, n)
+            for n, layer in enumerate(self.spec.layers)
+        ]
+        plastic = [n for n in self.layers if n.spec.plastic]
+        self.answering = plastic[-1] if self.spec.readout.answer == "local" else None
         self.classes = len(network.classes)
         self.R = [int(v) for v in network.state.registers[: at.REGISTERS]]
         self.lanes = [int(v) for v in network.state.lanes]
@@ -285,7 +291,7 @@ class NaiveNetwork:
                 elif rate < n.L[at.RATE_LOW]:
                     now = max(now - step, 64)
                 n.table[neuron.THRESHOLD, k] = now
-                if n.spec.reset == "refractory":
+                if n.spec.reset == "refractory" and not n.spec.refractory_kick:
                     n.table[neuron.KICK_R, k] = now
             n.counts[:] = 0
         self.periods += 1
@@ -302,7 +308,8 @@ class NaiveNetwork:
         if learn != self.learning:
             self.learning = learn
             for n in self.layers:
-                n.Q[:] = n.P[:] = 0
+                if not n.spec.traced:
+                    n.Q[:] = n.P[:] = 0
         for now in range(self.tick, until):
             image = np.zeros(self.layers[0].inputs, int)
             for t, x, y, p in events:
@@ -312,13 +319,21 @@ class NaiveNetwork:
             self.dirty |= some
             still: list[bool] = []
             for n in self.layers:
+                before = [a.copy() for a in (n.Q, n.P, n.u, n.v, n.r)]
                 if learn and n.spec.plastic:
-                    before = n.Q.copy(), n.P.copy()
                     n.trace(image)
-                    still.append(bool((before[0] != n.Q).any() or (before[1] != n.P).any()))
-                else:
-                    still.append(False)
                 image = n.step(image)
+                after = (n.Q, n.P, n.u, n.v, n.r)
+                changed = [bool((a != b).any()) for a, b in zip(before, after, strict=True)]
+                if n.spec.traced:
+                    # A layer learns from traces that rest above zero, too.
+                    still.append(
+                        n.spec.plastic and (any(changed[:2]) or bool(n.Q.any() or n.P.any()))
+                    )
+                else:
+                    still.append(any(changed[:2]))
+                if n is self.answering:
+                    self.dirty |= any(changed[0 if n.spec.traced else 2 :]) or bool(image.any())
                 if learn and R[at.PERIOD]:
                     n.counts += image.sum((0, 1))
                 if n.spec.read:
@@ -344,13 +359,17 @@ class NaiveNetwork:
                         self.apply()
                 if self.dirty and now % R[at.READ_EVERY] == 0:
                     self.teach_readout(label)
-            if now % R[at.CADENCE] == 0:
-                for n in self.layers:
-                    if n.spec.plastic:
-                        n.heard = n.read_out()
+            for n in self.layers:
+                scored = n is self.answering and now % R[at.RESULT_EVERY] == 0
+                if n.spec.plastic and (scored or now % R[at.CADENCE] == 0):
+                    n.heard = n.read_out()
             if now % R[at.RESULT_EVERY] == 0 and self.dirty:
                 self.dirty = False
                 scores = self.scores(self.features())
+                if self.answering is not None:
+                    scores = naive.add_readout(
+                        [0] * self.classes, self.answering.heard, self.answering.mean, 1
+                    )
                 for n in self.layers:
                     if n.spec.plastic and R[at.LOCAL_GAIN]:
                         scores = naive.add_readout(scores, n.heard, n.mean, R[at.LOCAL_GAIN])

@@ -28,7 +28,8 @@ RAIL = 2**23 - 1
 WHOLE_NETWORK = "test_the_engine_equals_its_naive_twin"
 """Runs the engine, and all it reaches, against a twin of the whole network."""
 
-STEPS = {f"spikewire.qcore.kernels.{name}" for name in ("engine", "layer", "learning_step")}
+STEPS = {f"spikewire.qcore.kernels.{name}"
+         for name in ("engine", "layer", "learning_step", "traced_layer")}  # fmt: skip
 """Modules whose kernels only string others together: their twin is the naive network."""
 
 

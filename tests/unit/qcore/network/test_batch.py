@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from spikewire.qcore import Batch, BinnedEvents, Network
 from spikewire.qcore.kernels import layout as at
 from tests.reference.batch import NaiveBatch
-from tests.unit.qcore.network.test_network import SMALL, VARIANTS, build, draw, tuples
+from tests.unit.qcore.network.test_network import build, draw, tuples
+from tests.unit.qcore.network.variants import SMALL, VARIANTS
 
 SIDE: dict[str, Any] = {"learning": {**SMALL["learning"], "burn_in": 6}}
 

@@ -10,7 +10,8 @@ import pytest
 from spikewire.qcore import BinnedEvents, learning_fault
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.learnable import highest_trace
-from tests.unit.qcore.network.test_network import SMALL, build, with_layers
+from tests.unit.qcore.network.test_network import build
+from tests.unit.qcore.network.variants import SMALL, with_layers
 
 TRACES = [(4, 4), (4, 5), (4, 6), (5, 5), (6, 6), (8, 5), (10, 5), (10, 6), (10, 12), (15, 15)]
 

@@ -9,7 +9,8 @@ import pytest
 
 from spikewire.qcore import Network, bytes_by_kind
 from spikewire.qcore.kernels import layout as at
-from tests.unit.qcore.network.test_network import PAPER, SMALL, build, draw, with_layers
+from tests.unit.qcore.network.test_network import build, draw
+from tests.unit.qcore.network.variants import PAPER, SMALL, with_layers
 
 WAYS: dict[str, dict[str, Any]] = {
     "error_scale": {"error_scale": "largest"},

@@ -11,7 +11,8 @@ from spikewire.qcore import ModelError, Network, NetworkSpec, SpecError, load_pr
 from spikewire.qcore.kernels import layout as at
 from tests.reference import kernels as naive
 from tests.unit.qcore.network.old_model import OLD_MODEL
-from tests.unit.qcore.network.test_network import SMALL, build, draw
+from tests.unit.qcore.network.test_network import build, draw
+from tests.unit.qcore.network.variants import SMALL
 
 
 def learned(ticks: int = 300, **changes: Any) -> Network:

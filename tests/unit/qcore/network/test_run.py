@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from spikewire.qcore import BinnedEvents, ModelError, Network, RunResult
 from tests.reference.network import NaiveNetwork
-from tests.unit.qcore.network.test_network import VARIANTS, build
+from tests.reference.traced import TracedLayer
+from tests.unit.qcore.network.test_network import build
+from tests.unit.qcore.network.variants import VARIANTS
 
 SIZE = (16, 21)  # twice and three times the small network's plane
 DTYPE = np.dtype([("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
@@ -41,7 +43,7 @@ def same(a: RunResult, b: RunResult) -> bool:
 @settings(max_examples=12, deadline=None)
 def test_a_run_equals_the_naive_network(seed: int, variant: str, learn: bool) -> None:
     network = build(seed, **VARIANTS[variant])
-    twin = NaiveNetwork(network)
+    twin = NaiveNetwork(network, TracedLayer)
     label = "b" if learn else None
     first = 0
     for part in range(2):

@@ -8,7 +8,8 @@ import pytest
 from spikewire.qcore import Network
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.layer_views import dynamic_arrays
-from tests.unit.qcore.network.test_network import VARIANTS, build, draw
+from tests.unit.qcore.network.test_network import build, draw
+from tests.unit.qcore.network.variants import VARIANTS
 
 
 def show(network: Network, ticks: int, label: int, rng: np.random.Generator) -> None:

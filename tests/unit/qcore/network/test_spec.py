@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from spikewire.qcore import Network, NetworkSpec, SpecError, load_preset
-from tests.unit.qcore.network.test_network import build, with_layers
+from tests.unit.qcore.network.test_network import build
+from tests.unit.qcore.network.variants import with_layers
 
 
 def test_a_specification_survives_toml_and_json() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore import BinnedEvents, Network, SpikeProbe
-from tests.unit.qcore.network.test_network import VARIANTS, build, draw, same
+from tests.unit.qcore.network.test_network import build, draw, same
+from tests.unit.qcore.network.variants import VARIANTS
 
 
 def everyone(network: Network) -> list[np.ndarray]:
