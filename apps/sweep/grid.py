@@ -167,14 +167,15 @@ def expand_all(
         points += expand_grid(model, base, bits, grid=variation.grid)
         for part in variation.without:
             smaller = leave_out(base, part)
-            if smaller == base:
-                reason = f"--without {part}: {base.name} has none"
-                reasons.setdefault(f"without {part}", []).append(reason)
-            else:
+            reason = _no_ablation(base, smaller)
+            if reason is None:
                 points.append(GridPoint(model, WITHOUT, part, smaller))
+            else:
+                reasons.setdefault(f"without {part}", []).append(f"--without {part}: {reason}")
         if variation.frozen:
             still = freeze(base)
-            bits = {name: several for name, several in bits.items() if name in _OF_DYNAMICS}
+            deciding = (*_OF_DYNAMICS, *(_OF_TRACES if _driven_by_traces(base) else ()))
+            bits = {name: several for name, several in bits.items() if name in deciding}
             points += expand_grid(f"{model} frozen", still, bits, grid=variation.grid)
     for given in reasons.values():
         if len(given) == len(bases):
@@ -229,6 +230,23 @@ def no_effect(base: NetworkSpec, name: str) -> str | None:
         return f"no layer of {base.name} is plastic, so these bits decide nothing"
     if name == "refractory" and not any(one.reset == "refractory" for one in base.layers):
         return f"no layer of {base.name} has the reset 'refractory', so these bits decide nothing"
+    return None
+
+
+def _driven_by_traces(base: NetworkSpec) -> bool:
+    return any(layer.traced for layer in base.layers)
+
+
+def _no_ablation(base: NetworkSpec, smaller: NetworkSpec) -> str | None:
+    """Tell why a part cannot be left out of a network; None if it can."""
+    from spikewire.qcore import SpecError
+
+    if smaller == base:
+        return f"{base.name} has none"
+    try:
+        smaller.check()
+    except SpecError as error:
+        return f"{base.name} would be impossible: {str(error).removesuffix('.')}"
     return None
 
 

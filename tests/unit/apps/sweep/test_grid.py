@@ -120,6 +120,12 @@ def test_frozen_networks_vary_what_decides_their_spikes() -> None:
     assert freeze(base()).widths == base().widths
 
 
+def test_frozen_networks_that_traces_drive_vary_these_too() -> None:
+    varied = grid.read_vary(["p=8", "q=7", "error=2"])
+    found, _ = grid.expand_all({"paper": load_preset("paper")}, Variation(varied, frozen=True))
+    assert [str(one) for one in found if one.model == "paper frozen"] == ["base", "p=8", "q=7"]
+
+
 def test_parts_are_left_out_one_by_one() -> None:
     spec = load_preset("nmnist")
     given = read_without(["gain,regulation", "learning,centring"])
@@ -136,6 +142,11 @@ def test_parts_are_left_out_one_by_one() -> None:
     assert not centring.learning.centre_gradients
     with pytest.raises(UsageError, match="--without gain: tiny has none"):
         grid.expand_all({"tiny": base()}, Variation({}, ["gain"]))
+    still = NetworkSpec("still", (LayerSpec("conv", 8, reset="zero", plastic=False),))
+    with pytest.raises(
+        UsageError, match=r"--without readout: still would be impossible: .*plastic"
+    ):
+        grid.expand_all({"still": still}, Variation({}, ["readout"]))
     for part in PARTS:
         assert leave_out(spec, part) != spec
         leave_out(spec, part).check()
