@@ -150,7 +150,7 @@ def sweep(
             with sigterm_as_interrupt():
                 if missing:
                     retries = _compute(plan, missing, results, cluster, as_json)
-                no_network = plan.add_baseline(results, data)
+                no_network = plan.add_baseline(results, data, any_version=grid.draw)
         except KeyboardInterrupt:
             print_error(f"interrupted; the same command goes on from {results.path}")
             raise typer.Exit(FAILED) from None

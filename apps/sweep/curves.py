@@ -83,22 +83,22 @@ class Curve:
 
 def table(curves: Sequence[Curve]) -> Table:
     """Lay out all networks with their memory and accuracy."""
-    laid = Table(
-        "network", "setting", "bits each", "bits of memory", "accuracy", "95 %", "lowest",
-        "highest", "seeds", "own readouts",
-    )  # fmt: skip
+    laid = Table("network", "setting", "10^6 bits", "accuracy", "range", "seeds", "own readouts")
     for column in laid.columns[2:]:
         column.justify = "right"
     for curve in curves:
         for point in curve.points:
-            margin, own = point.margin, point.local_means()
+            margin = "" if point.margin is None else f" \N{PLUS-MINUS SIGN}{point.margin:.3f}"
+            own = point.local_means()
             laid.add_row(
-                curve.model, curve.name, point.value, f"{point.bits:,}", f"{point.mean:.4f}",
-                "" if margin is None else f"\N{PLUS-MINUS SIGN}{margin:.4f}",
-                f"{min(point.accuracies):.4f}", f"{max(point.accuracies):.4f}",
+                curve.model,
+                f"{curve.name}={point.value}" if point.value else curve.name,
+                f"{point.bits / 1e6:.3f}",
+                f"{point.mean:.4f}{margin}",
+                f"{min(point.accuracies):.3f}-{max(point.accuracies):.3f}",
                 str(len(point.accuracies)),
                 " ".join("-" if share is None else f"{share:.3f}" for share in own),
-            )  # fmt: skip
+            )
     return laid
 
 

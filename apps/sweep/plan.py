@@ -80,11 +80,13 @@ class SweepPlan:
             Whether results of other versions of the program count too, the last one written of
             each trial.
         """
-        find = results.latest if any_version else results.trial
         curves: dict[tuple[str, str], Curve] = {}
         for point in self.grid:
             named = (point.model, point.name, point.value)
-            trials = [find(named, self.key(point, seed)) for seed in self.seeds]
+            keys = [self.key(point, seed) for seed in self.seeds]
+            trials = [
+                results.latest(key) if any_version else results.trial(named, key) for key in keys
+            ]
             last = [rows[-1] for rows in trials if rows is not None]
             if not last:
                 continue
@@ -184,8 +186,20 @@ class SweepPlan:
             named = {"preset": point.model, "setting": point.name, "value": point.value}
             results.add([[row | named for row in rows]])
 
-    def add_baseline(self, results: ResultsCsv, opened: Dataset) -> float:
-        """Return the accuracy without a network, computed and written if it is not known."""
+    def add_baseline(
+        self, results: ResultsCsv, opened: Dataset, *, any_version: bool = False
+    ) -> float:
+        """Return the accuracy without a network, computed and written if it is not known.
+
+        Parameters
+        ----------
+        results
+            The file of results.
+        opened
+            The recordings.
+        any_version
+            Whether a result of another version of the program counts too.
+        """
         from spikewire.apps.sweep.trial import trial_data
         from spikewire.apps.training.binned_dataset import BinnedDataset
         from spikewire.apps.training.ridge import ridge_baseline
@@ -198,6 +212,8 @@ class SweepPlan:
             "network": f"{first.spec.width}x{first.spec.height}",
         }  # fmt: skip
         rows = results.find(key_of(named))
+        if rows is None and any_version:
+            rows = results.latest(key_of(named))
         if rows is None:
             learn, validate, _ = trial_data(opened, self.recordings)
             binned = BinnedDataset(opened, first.spec, self.shared(first)["show_us"])

@@ -76,26 +76,30 @@ def plot_sweep(found: Sequence[Curve], no_network: float, title: str, path: Path
         {curve.model: curve.points[0] for curve in found if curve.name == BASE}, no_network,
     )  # fmt: skip
     names = list(dict.fromkeys(curve.name for curve in curves))
-    columns = min(max(len(names), 1), _COLUMNS)
-    kinds = 2 if panels.layers else 1
-    rows = max(-(-len(names) // columns), 1) * kinds
-    figure = new_figure(3.4 * columns + 0.6, 2.9 * rows + 1)
+    kinds = (_draw_answers, _draw_local) if panels.layers else (_draw_answers,)
+    # Panels of one width lie below each other, or side by side where there is room.
+    beside = len(names) * len(kinds) <= _COLUMNS
+    columns = max(len(names) * len(kinds), 1) if beside else _COLUMNS
+    rows = 1 if beside else -(-len(names) // columns) * len(kinds)
+    figure = new_figure(max(3.4 * columns + 0.6, 6), 2.9 * rows + 1)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in grid.flat:
         axes.set_visible(False)
     for n, name in enumerate(names):
         block, column = divmod(n, columns)
-        _draw_answers(grid[kinds * block][column], panels, name)
-        if kinds == 2:
-            _draw_local(grid[kinds * block + 1][column], panels, name)
+        for kind, draw in enumerate(kinds):
+            if beside:
+                draw(grid[0][n * len(kinds) + kind], panels, name)
+            else:
+                draw(grid[block * len(kinds) + kind][column], panels, name)
     for line in grid:
         line[0].set(ylabel="accuracy (validation)", ylim=(0, 1.03))
-    figure.suptitle(title)
-    _add_legend(figure, panels)
+    figure.suptitle(title, fontsize=10)
+    _add_legend(figure, panels, 2 * columns if columns > 1 else 2)
     figure.savefig(path, format="png", dpi=100)
 
 
-def _add_legend(figure: Figure, panels: _Panels) -> None:
+def _add_legend(figure: Figure, panels: _Panels, columns: int) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=c, marker="o", ms=4, label=m)
@@ -107,7 +111,7 @@ def _add_legend(figure: Figure, panels: _Panels) -> None:
                label=f"own readout of layer {n + 1}")
         for n in panels.layers
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def _dress(axes: Axes, panels: _Panels, name: str, kind: str) -> None:

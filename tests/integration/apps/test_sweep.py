@@ -103,7 +103,8 @@ def test_the_document_uses_what_there_is() -> None:
     from typer.testing import CliRunner
 
     text = (Path(__file__).parents[3] / "docs" / "sweep.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"--[a-z]+", text))
+    of_sweep = re.sub(r"(?m)^spikewire simulate .*", "", text)
+    named = set(re.findall(r"--[a-z]+", of_sweep))
     help_text = CliRunner().invoke(cli.app, ["sweep", "--help"], env={"COLUMNS": "200"}).output
     assert {"--vary", "--out"} <= named
     assert all(option in help_text for option in named), named
@@ -190,11 +191,13 @@ def test_several_networks_frozen_and_without_parts(
     path = tiny.parent / "out" / "sweep.csv"
     path.write_bytes(path.read_bytes().replace(start["version"].encode(), b"0.1.0+01234567"))
     (tiny.parent / "out" / "sweep.png").unlink()
+    written = path.read_bytes()
     told_again = told(capsys, [*arguments, "--draw"])
     assert told_again[-1]["computed"] == 0
     assert told_again[-1]["bases"] == done["bases"]
     assert told_again[-1]["settings"] == done["settings"]
     assert (tiny.parent / "out" / "sweep.png").is_file()
+    assert path.read_bytes() == written
 
 
 def test_nothing_to_draw(tiny: Path, digits: Path, capsys: pytest.CaptureFixture[str]) -> None:

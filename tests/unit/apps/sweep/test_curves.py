@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from spikewire.apps.sweep.curves import Curve, CurvePoint, report
+from spikewire.apps.sweep.curves import Curve, CurvePoint, report, table
 from spikewire.apps.sweep.plot import plot_sweep
 
 
@@ -30,6 +32,18 @@ def test_means_and_intervals() -> None:
     assert curves()[1].points[1].margin is None
     assert curves()[2].points[1].local_means() == [None, 0]
     assert curves()[3].points[0].local_means() == []
+
+
+def test_the_table_has_a_row_per_network() -> None:
+    console = Console(width=120, file=io.StringIO())
+    console.print(table(curves()))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    [row] = [line for line in lines if "weight=8" in line]
+    assert "0.9000 \N{PLUS-MINUS SIGN}0.248" in row
+    assert "0.800-1.000" in row
+    assert "- 0.450" in row
+    assert len(lines) == 4 + 6
 
 
 def test_a_report_names_networks_and_seeds() -> None:

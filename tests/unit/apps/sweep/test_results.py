@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spikewire.apps.cli.errors import CommandError, UsageError
-from spikewire.apps.sweep.results import COLUMNS, ResultsCsv
+from spikewire.apps.sweep.results import COLUMNS, ResultsCsv, key_of
 
 
 def _row(number: int, **more: str) -> dict[str, str]:
@@ -32,6 +32,19 @@ def test_a_torn_file_keeps_its_whole_trials(tmp_path: Path) -> None:
             for missing in (first, second)[len(kept) :]:
                 results.add([missing])
         assert path.read_bytes() == whole, length
+
+
+def test_the_latest_of_all_versions(tmp_path: Path) -> None:
+    with ResultsCsv(tmp_path / "sweep.csv") as results:
+        for version, accuracy in (("a", "0.1"), ("b", "0.2"), ("a", "0.3")):
+            rows = [_row(n, version=version, accuracy=accuracy) for n in (1, 2, 3)]
+            results.add([rows])
+        other = key_of(_row(1, version="c"))
+        assert results.find(other) is None
+        found = results.latest(other)
+        assert found is not None
+        assert found[-1]["accuracy"] == "0.3"
+        assert results.latest(key_of(_row(1, seed="5"))) is None
 
 
 def test_files_that_are_no_results(tmp_path: Path) -> None:
