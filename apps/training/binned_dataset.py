@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.cli.options.shared import FormatOptions
@@ -131,6 +132,9 @@ def check_shown(binned: BinnedDataset, samples: Sequence[Sample]) -> None:
 class BinnedDataset:
     """Recordings of one data set, binned for one network's plane and ticks, and cached.
 
+    A cached event takes 4 bytes (8 on planes of millions of pixels), where a binned one has 13: a
+    whole training part of DVS128 Gesture stays in memory.
+
     Parameters
     ----------
     dataset
@@ -146,7 +150,7 @@ class BinnedDataset:
         self.spec = spec
         span_us = dataset.shown_us() if show_us is None else show_us
         self.ticks = max(-(-span_us // spec.tick_us), 1)
-        self._cache: dict[Sample, BinnedEvents] = {}
+        self._cache: dict[Sample, NDArray[np.unsignedinteger[Any]]] = {}
 
     def events(self, sample: Sample) -> BinnedEvents:
         """Bin a recording to the network's ticks and pixels.
@@ -157,8 +161,27 @@ class BinnedDataset:
             If the recording is damaged or empty; the message names it.
         """
         if sample not in self._cache:
-            self._cache[sample] = self._bin(sample)
-        return self._cache[sample]
+            self._cache[sample] = self._packed(self._bin(sample))
+        return self._unpacked(self._cache[sample])
+
+    def _packed(self, events: BinnedEvents) -> NDArray[np.unsignedinteger[Any]]:
+        """Pack each event's tick, row, column and polarity into one number."""
+        width, height = self.spec.width, self.spec.height
+        place = (events.tick * height + events.y) * width + events.x
+        wide = 2 * self.ticks * height * width > 2**32
+        return (2 * place + events.p).astype(np.uint64 if wide else np.uint32)
+
+    def _unpacked(self, packed: NDArray[np.unsignedinteger[Any]]) -> BinnedEvents:
+        from spikewire.qcore import BinnedEvents
+
+        place, x = np.divmod(packed >> 1, self.spec.width)
+        tick, y = np.divmod(place, self.spec.height)
+        return BinnedEvents(
+            tick.astype(np.int64),
+            x.astype(np.uint16),
+            y.astype(np.uint16),
+            (packed & 1).astype(np.uint8),
+        )
 
     def _bin(self, sample: Sample) -> BinnedEvents:
         from spikewire.qcore import bin_events
