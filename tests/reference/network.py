@@ -46,6 +46,7 @@ class NaiveLayer:
             self.G = network.layers[n].readout.astype(int)
             self.mean = network.layers[n].readout_mean.tolist()
         self.heard = [0] * len(network.classes)
+        self.moved = False
         self.rounds = network.spec.version >= 2
         most = 2 ** (self.widths.store - 1) - 1
         self.rails = (-most if self.rounds else -most - 1, most)
@@ -71,8 +72,10 @@ class NaiveLayer:
             spikes, self.weights, self.u.shape, self.L[at.STRIDE], (self.L[at.PAD_Y],) * 2
         )
         fired = np.zeros(self.u.shape, int)
+        self.moved = False
         for i, total in totals.items():
             t = self.table[:, i[2]]
+            before = int(self.u[i]), int(self.v[i]), int(self.r[i])
             self.u[i], v = naive.integrate(
                 int(self.u[i]), int(self.v[i]), total, int(t[0]), int(t[1]), int(t[3]),
                 self.L[at.EXPONENT],
@@ -81,6 +84,8 @@ class NaiveLayer:
                 self.kind, v, int(self.r[i]), int(t[2]), int(t[4]), int(t[5]),
                 self.L[at.SLOPE], self.L[at.RAIL],
             )  # fmt: skip
+            # A membrane that is reset to where it was has moved in between.
+            self.moved |= before != (self.u[i], v, self.r[i]) or v != self.v[i]
             if self.rule.surrogate == "sigmoid":
                 self.activation[i] = paper.sigmoid(self.activation[i], self.widths.activation)
         return self.pool(fired, sum)
@@ -319,13 +324,14 @@ class NaiveNetwork:
             self.dirty |= some
             still: list[bool] = []
             for n in self.layers:
-                before = [a.copy() for a in (n.Q, n.P, n.u, n.v, n.r)]
+                before = [a.copy() for a in (n.Q, n.P, n.r)]
                 if learn and n.spec.plastic:
                     n.trace(image)
                 image = n.step(image)
-                after = (n.Q, n.P, n.u, n.v, n.r)
+                after = (n.Q, n.P, n.r)
                 changed = [bool((a != b).any()) for a, b in zip(before, after, strict=True)]
                 if n.spec.traced:
+                    n.moved = any(changed)
                     # A layer learns from traces that rest above zero, too.
                     still.append(
                         n.spec.plastic and (any(changed[:2]) or bool(n.Q.any() or n.P.any()))
@@ -333,7 +339,7 @@ class NaiveNetwork:
                 else:
                     still.append(any(changed[:2]))
                 if n is self.answering:
-                    self.dirty |= any(changed[0 if n.spec.traced else 2 :]) or bool(image.any())
+                    self.dirty |= n.moved or bool(image.any())
                 if learn and R[at.PERIOD]:
                     n.counts += image.sum((0, 1))
                 if n.spec.read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -178,3 +179,41 @@ def test_a_rounded_trace_stops_sixteen_steps_above_zero(bits: int, lasting: int)
             np.zeros(1, np.int8), Q, P, change, 614, 614 << 10, 123, bits - 10, 1023, 2**bits - 1, 0
         )
     assert (told, P[0]) == (2, lasting)
+
+
+def followed(spikes: Any, q: int, p: int) -> Any:
+    """Run traces over spikes [ticks, inputs]; return P in parts of its range, every tenth tick."""
+    n = spikes.shape[1]
+    Q, P, change = np.zeros(n, np.int16), np.zeros(n, np.int16), np.zeros(n, np.int32)
+    seen = []
+    for tick, fired in enumerate(spikes):
+        traced.follow_inputs(
+            np.ascontiguousarray(fired), Q, P, change, 614, 614 << q, 123, p - q, 2**q - 1,
+            2**p - 1, 0,
+        )  # fmt: skip
+        if tick % 10 == 9 and tick > 50:
+            seen.append(P / 2**p)
+    return np.array(seen)
+
+
+def test_what_traces_tell_of_digits_falls_below_ten_bits(data_dir: Path) -> None:
+    """As in docs/sweep.md: correlation with traces of 15 bits, on digits scaled to 32 x 32."""
+    from spikewire.sensors import open_recording
+
+    kept: dict[int, list[float]] = {bits: [] for bits in (6, 8, 10, 12)}
+    for path in sorted((data_dir / "nmnist" / "Train").glob("*/*.bin"))[::50]:
+        events = np.concatenate(list(open_recording(path).chunks()))
+        tick = (events["t"] - events["t"][0]) // 1000
+        spikes = np.zeros((310, 32, 32, 2), np.int8)
+        on = tick < 310
+        x, y = (events[name][on].astype(int) * 32 // 34 for name in "xy")
+        spikes[tick[on], y, x, events["p"][on].astype(int)] = 1
+        flat = spikes.reshape(310, -1)
+        fine = followed(flat, 15, 15).ravel()
+        for bits, found in kept.items():
+            found.append(float(np.corrcoef(followed(flat, bits - 2, bits).ravel(), fine)[0, 1]))
+    means = [float(np.mean(found)) for found in kept.values()]
+    print({bits: round(mean, 3) for bits, mean in zip(kept, means, strict=True)})
+    assert means == sorted(means)
+    assert means[0] < 0.75 < 0.9 < means[2]
+    assert means[3] > 0.98

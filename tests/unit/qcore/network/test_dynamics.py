@@ -139,7 +139,7 @@ def test_the_ledger_counts_what_a_layer_on_traces_has() -> None:
     total = sum(array.nbytes for array in traces.state.arrays())
     work = sum(array.nbytes for array in traces.scratch)
     extra = 2 * int(traces.state.registers[at.FEATURES]) + 4 * len(traces.classes)
-    assert sum(item.size for item in kinds.values()) == total + work + extra
+    assert sum(item.size for item in bytes_by_kind(traces)) == total + work + extra
     counts = {item.name: item.numbers for item in paper_bits(frozen).items}
     inputs = sum(int(np.prod(layer.inputs)) for layer in frozen.layers)
     assert counts["P"] == counts["Q"] == inputs

@@ -101,6 +101,5 @@ VARIANTS: dict[str, dict[str, Any]] = {
         **with_layers({}, {}, {"dynamics": "traces", "reset": "refractory", "plastic": False}),
         "readout": {**SMALL["readout"], "answer": "local", "local_gain": 0},
         "widths": {"refractory": 24, "p": 14},
-        "result_every": 5,
     },
 }  # fmt: skip
