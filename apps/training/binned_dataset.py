@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikewire.apps.cli.errors import CommandError
-from spikewire.apps.cli.options.shared import FormatOptions
 from spikewire.apps.training.split import split
 
 if TYPE_CHECKING:
+    from spikewire.apps.cli.options.shared import FormatOptions
     from spikewire.qcore import BinnedEvents, NetworkSpec
     from spikewire.sensors import Dataset, Sample
 

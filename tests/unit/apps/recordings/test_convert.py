@@ -81,7 +81,7 @@ def test_simulate_writes_a_set_that_is_trained_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "set"
-    command = ["simulate", "--out", str(out), "--subjects", "2", "--for", "100ms"]
+    command = ["simulate", "--out", str(out), "--subjects", "2", "--for", "150ms"]
     command += ["--lights", "natural", "--jobs", "2", "--json"]
     assert run(command) == 0
     summary = json.loads(capsys.readouterr().out)

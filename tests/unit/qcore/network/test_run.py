@@ -45,7 +45,7 @@ def test_a_run_equals_the_naive_network(seed: int, variant: str, learn: bool) ->
     network = build(seed, **VARIANTS[variant])
     twin = NaiveNetwork(network, TracedLayer)
     label = "b" if learn else None
-    first = 0
+    first, every = 0, network.spec.result_every
     for part in range(2):
         events = drawn(seed + part, span_us=25_000)
         result = network.run(
@@ -58,7 +58,7 @@ def test_a_run_equals_the_naive_network(seed: int, variant: str, learn: bool) ->
             (first + (int(t) - start) // 1000, int(x) * 8 // SIZE[0], int(y) * 7 // SIZE[1], int(p))
             for t, x, y, p in events.tolist()
         ]
-        end = -(-binned[-1][0] // 4) * 4 + 1
+        end = -(-binned[-1][0] // every) * every + 1
         rows, membranes = [], []
         for tick in range(first, end):
             now = [event for event in binned if event[0] == tick]
@@ -69,7 +69,7 @@ def test_a_run_equals_the_naive_network(seed: int, variant: str, learn: bool) ->
         assert np.array_equal(result.membranes[1], membranes)
         assert result.spikes[0].shape == (end - first, network.layers[0].spikes.size)
         # The next run begins at the next result tick; until then the network goes on unlabelled.
-        first = -(-end // 4) * 4
+        first = -(-end // every) * every
         twin.advance([], first, -1, learn)
 
 
