@@ -145,7 +145,8 @@ def finish_delta(delta, activation, rail, delta_rail, sigmoid, largest):
         for i in range(n):
             a = np.int64(activation[i])
             top = max(top, abs(np.int64(delta[i])) * (a * (rail - a) if sigmoid != 0 else 1))
-        if top == 0:
+        if top == 0:  # no delta, or the slope is zero at each: their activations are at a rail
+            delta[:] = 0
             return
         power = nearest_power(top)
         scale = delta_rail + 1

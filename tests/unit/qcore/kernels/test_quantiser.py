@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore.kernels import local_learning, quantiser, surrogate
@@ -63,6 +63,7 @@ def test_normalised_delta(seed: int, bits: int, activation_bits: int) -> None:
 
 
 @given(SEEDS, st.integers(2, 8), st.integers(2, 7), st.sampled_from([(0, 1), (1, 0), (1, 1)]))
+@example(622, 2, 2, (1, 1))  # every delta's activation is at a rail, where the slope is 0
 @FEW
 def test_finish_delta(seed: int, bits: int, activation_bits: int, ways: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)
