@@ -11,24 +11,46 @@ from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
 from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.layer_spec import LayerSpec, per_channel
 from spikewire.qcore.network.layer_views import LayerView, all_arrays, layer_views
-from spikewire.qcore.network.spec import NetworkSpec
+from spikewire.qcore.network.spec import ROUNDS, NetworkSpec
 
 FEEDBACK_STREAM = 1_000_000
-"""Distance between the streams of generators for feedback matrices. Lanes of a stream are those of
-the next one, moved by one: streams far apart share none."""
+"""Distance between the streams of generators for feedback matrices."""
 
 
 def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
     """Allocate an untrained network's state: random weights and readouts from ``seed``."""
     state = allocate(spec, classes)
-    fill_lanes(state.lanes, seed, 0)
+    fill_lanes(state.lanes, seed, stream_of(spec, 0))
     for layer, view in zip(spec.layers, layer_views(state), strict=True):
-        _draw_weights(view, state, seed)
+        _draw_weights(view, state, seed, stream_of(spec, 1 + view.index))
         _fill_table(view, layer)
         if layer.plastic and spec.learning.learn_biases:
             _store_biases(view, state)
     draw_readouts(state, spec, seed, 0)
     return state
+
+
+def stream_of(spec: NetworkSpec, number: int) -> int:
+    """Return the generators' stream for a number that stands for one purpose.
+
+    Neighbouring streams share all lanes but one, moved by one, with seed 0, and some of them with
+    other even seeds. In a network of version 1 and seed 0 the readout of a class is that of the
+    class before, moved by one neuron. Version 2 takes streams far apart: the number goes through
+    the finaliser of splitmix64 (Steele et al. 2014).
+
+    Parameters
+    ----------
+    spec
+        The network.
+    number
+        At least 0.
+    """
+    if spec.version < ROUNDS:
+        return number
+    z = number + 0x9E3779B97F4A7C15
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & 2**64 - 1
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & 2**64 - 1
+    return (z ^ z >> 31) >> 1
 
 
 def draw_readouts(state: State, spec: NetworkSpec, seed: int, first: int) -> None:
@@ -43,9 +65,10 @@ def draw_readouts(state: State, spec: NetworkSpec, seed: int, first: int) -> Non
             continue
         G = layer.readout
         for k in range(first, len(G)):
-            G[k] = _drawn_row(G.shape[1], seed, 1000 + 1000 * layer.index + k, rail)
+            stream = stream_of(spec, 1000 + 1000 * layer.index + k)
+            G[k] = _drawn_row(G.shape[1], seed, stream, rail)
             if spec.learning.feedback == "concordant":
-                stream = FEEDBACK_STREAM * (1 + 1000 * layer.index + k)
+                stream = stream_of(spec, FEEDBACK_STREAM * (1 + 1000 * layer.index + k))
                 row = _drawn_row(G.shape[1], seed, stream, rail)
                 # Where the readout is zero any sign agrees with it.
                 layer.feedback[k] = np.where(G[k] != 0, np.sign(G[k]) * np.abs(row), row)
@@ -75,10 +98,10 @@ def grow(old: State, spec: NetworkSpec, seed: int) -> State:
     return state
 
 
-def _draw_weights(layer: LayerView, state: State, seed: int) -> None:
+def _draw_weights(layer: LayerView, state: State, seed: int, stream: int) -> None:
     L = state.layers[layer.index]
     lanes = np.zeros(64, np.uint32)
-    fill_lanes(lanes, seed, 1 + layer.index)
+    fill_lanes(lanes, seed, stream)
     drawn = np.zeros(layer.weights.size, np.int16)
     fill_uniform(drawn, lanes, int(L[at.STORE_RAIL]))
     store = drawn.reshape(layer.weights.shape)
