@@ -72,9 +72,17 @@ def until(page: Any, place: str, pattern: str) -> None:
     pytest.fail(f"{place} says {page.text_content(place)!r}, not {pattern}")
 
 
-def hold(page: Any, button: Any, milliseconds: int) -> None:
+def hold(page: Any, button: Any, updates: int) -> None:
+    """Hold a button until the page tells of a lesson of so many updates: an idle second is 500.
+
+    Seconds say little on a busy machine, where the service leaves most events out.
+    """
     box = button.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
-    page.wait_for_timeout(milliseconds)
+    for _ in range(PATIENCE_MS // 100):
+        told = re.search(r"([0-9\s]+) updates", page.text_content("#lesson").partition(" s")[2])
+        if told and int(re.sub(r"\s", "", told[1])) >= updates:
+            break
+        page.wait_for_timeout(100)
     page.mouse.up()
