@@ -21,7 +21,6 @@ from spikewire.qcore.kernels.neuron import (
     step_coarse,
 )
 from spikewire.qcore.kernels.pool import pool_max, pool_mean, pool_or, pool_sum
-from spikewire.qcore.kernels.refractory import fire_lingering
 from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
 from spikewire.qcore.kernels.scatter import (
     SPIKES_PER_FLUSH,
@@ -89,10 +88,8 @@ def integrate_drive(L, drive, spill, u, v, table, spilled):
 def fire(L, v, r, table, fired):
     """Fire and reset by the layer's own rule; return 1 if anything changed."""
     if L[at.RESET] == RESET_REFRACTORY:
-        if L[at.R_NEAREST] != 0:
-            return fire_lingering(v, r, table, fired, L[at.COARSE_BITS])
         if L[at.COARSE_BITS] > 0:
-            return fire_coarse(v, r, table, fired, L[at.COARSE_BITS])
+            return fire_coarse(v, r, table, fired, L[at.COARSE_BITS], L[at.R_NEAREST])
         return fire_refractory(v, r, table, fired)
     if L[at.RESET] == RESET_SUBTRACT:
         return fire_subtract(v, r, table, fired)

@@ -16,7 +16,6 @@ from spikewire.qcore.kernels.local_learning import (
     local_delta,
     local_error,
     local_readout,
-    normalise_gradient,
 )
 from spikewire.qcore.kernels.neuron import BIAS, RESET_REFRACTORY
 from spikewire.qcore.kernels.pool import route, route_sum
@@ -146,8 +145,6 @@ def add_local_readout(L, i8, i32, scratch, classes, gain):
 def measure(L, g, mean, bits):
     """Find what the layer's gradient is divided by; return 0 if there is none."""
     kind = L[at.GRADIENT_KIND]
-    if kind == 0:
-        return normalise_gradient(g, mean, bits)
     centre = np.int64((kind & at.WITH_MEAN) == 0)
     return measure_gradient(g, mean, bits, centre, np.int64((kind & at.BY_TENSOR) != 0))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.qcore.kernels.fixed_point import bit_length, clip, xorshift
+from spikewire.qcore.kernels.fixed_point import clip, xorshift
 
 
 @kernel("void(int8[:, ::1], int8[::1], int32[::1])")
@@ -227,43 +227,6 @@ def bias_gradient(delta, g):
                 g[k] = np.int32(g[k] + np.int32(delta[oy, ox, k]))
 
 
-@kernel("int64(int32[:, ::1], int32[::1], int32[::1])")
-def normalise_gradient(g, mean, bits):
-    """Find each output channel's mean gradient, and the size of what is left without it.
-
-    Parameters
-    ----------
-    g
-        int32[rows, outputs], each inside ``[-2**30, 2**30]``.
-    mean
-        int32[outputs], overwritten: ``floor(sum(g[:, k]) / rows)``.
-    bits
-        int32[outputs], overwritten: bit length of the largest ``|g[:, k] - mean[k]|``.
-
-    Returns
-    -------
-    int
-        0 if there is no gradient at all.
-    """
-    rows, outputs = g.shape
-    total = np.zeros(outputs, np.int64)
-    largest = np.zeros(outputs, np.int32)
-    some = np.int32(0)
-    for i in range(rows):
-        for k in range(outputs):
-            total[k] += np.int64(g[i, k])
-            some |= g[i, k]
-    for k in range(outputs):
-        mean[k] = np.int32(total[k] // np.int64(rows))
-    for i in range(rows):
-        for k in range(outputs):
-            value = np.int32(g[i, k] - mean[k])
-            largest[k] = max(largest[k], np.int32(abs(value)))
-    for k in range(outputs):
-        bits[k] = np.int32(bit_length(np.int64(largest[k])))
-    return np.int64(some != 0)
-
-
 @kernel(
     "void(int32[:, ::1], int32[::1], int32[::1], int16[:, ::1], int8[:, ::1], uint32[::1],"
     " int64, int64, int64, int64, int64)"
@@ -292,7 +255,7 @@ def apply_gradient(
     g
         int32[rows, outputs]: gradient, with the sign of the wanted change; cleared.
     mean, bits
-        int32[outputs], from :func:`normalise_gradient`.
+        int32[outputs], from :func:`~.quantiser.measure_gradient`.
     store
         int16[rows, outputs], clipped to ``[-rail, rail]``, or to ``[-rail - 1, rail]`` if
         ``rounded`` is 0.

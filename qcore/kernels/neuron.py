@@ -204,14 +204,14 @@ def _coarse_spike(v, r, threshold, kick, fraction):
 
 
 @inline
-def _coarse_trace(r, keep, spike, one, most):
+def _coarse_trace(r, keep, half, spike, one, most):
     """Decay a coarse refractory trace, and add a spike's part to it."""
-    left = np.int32(np.int32(r * keep) >> np.int32(12))
+    left = np.int32(np.int32(np.int32(r * keep) + half) >> np.int32(12))
     return min(np.int32(left + np.int32(spike * one)), most)
 
 
-@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int64)")
-def fire_coarse(v, r, table, fired, bits):
+@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int64, int64)")
+def fire_coarse(v, r, table, fired, bits, nearest):
     """Fire with a refractory trace of few bits, which counts in parts of its kick.
 
     ``r`` is a whole number of ``bits`` bits in units of ``kick / 2**(bits - 1)``::
@@ -219,9 +219,11 @@ def fire_coarse(v, r, table, fired, bits):
         U = v - (r * kick >> (bits - 1));  spike when U > threshold
         r <- min(tz(r * keep) + 2**(bits - 1) * spike, 2**bits - 1)
 
-    With the paper's 2 bits a spike takes off its whole kick in the next tick, half of it in the one
-    after, then none (``keep`` being 0.65). At most 8 bits: then ``r * kick`` fits 32. Otherwise
-    as :func:`fire_refractory`.
+    With 2 bits and a ``keep`` of 0.65 a spike takes off its whole kick in the next tick, half of it
+    in the one after, then none. At most 8 bits: then ``r * kick`` fits 32. Where ``nearest`` is 1
+    the decayed trace is rounded to the nearest, halves up, as the paper's is: it stays where the
+    decay of a tick is less than half a step, and half of that kick is taken off from then on.
+    Otherwise as :func:`fire_refractory`.
 
     Returns
     -------
@@ -232,6 +234,7 @@ def fire_coarse(v, r, table, fired, bits):
     fraction = np.int32(bits - 1)
     one = np.int32(1 << (bits - 1))
     most = np.int32((1 << bits) - 1)
+    half = np.int32(2048) if nearest != 0 else np.int32(0)
     places, channels = v.shape
     threshold = table[THRESHOLD]
     keep = table[KEEP_R]
@@ -240,7 +243,7 @@ def fire_coarse(v, r, table, fired, bits):
         for c in range(channels):
             spike = _coarse_spike(v[i, c], r[i, c], threshold[c], kick[c], fraction)
             fired[i, c] = np.int8(spike)
-            r_next = _coarse_trace(r[i, c], keep[c], spike, one, most)
+            r_next = _coarse_trace(r[i, c], keep[c], half, spike, one, most)
             changed |= np.int32(r_next ^ r[i, c])
             r[i, c] = r_next
     return np.int64(changed != 0)
@@ -278,7 +281,7 @@ def step_coarse(drive, u, v, r, table, fired, exponent, bits):
             u_next = saturate(np.int32(decay(u[i, c], keep_u[c]) + total))
             v_next = saturate(np.int32(np.int32(decay(v[i, c], keep_v[c]) + u_next) + bias[c]))
             spike = _coarse_spike(v_next, r[i, c], threshold[c], kick[c], fraction)
-            r_next = _coarse_trace(r[i, c], keep[c], spike, one, most)
+            r_next = _coarse_trace(r[i, c], keep[c], np.int32(0), spike, one, most)
             moved = np.int32(np.int32(u_next ^ u[i, c]) | np.int32(v_next ^ v[i, c]))
             changed |= np.int32(moved | np.int32(r_next ^ r[i, c]))
             u[i, c] = u_next

@@ -163,21 +163,21 @@ def finish_delta(delta, activation, rail, delta_rail, sigmoid, largest):
 
 @kernel("int64(int32[:, ::1], int32[::1], int32[::1], int64, int64)")
 def measure_gradient(g, mean, bits, centre, tensor):
-    """Find what a gradient is divided by, in the ways that ``normalise_gradient`` does not know.
+    """Find what each output's gradient is divided by, and its mean.
 
     Parameters
     ----------
     g
         int32[rows, outputs], each inside ``[-2**30, 2**30]``.
     mean
-        int32[outputs], overwritten: each output's mean, rounded down, or zero.
+        int32[outputs], overwritten: ``floor(sum(g[:, k]) / rows)``, or zero.
     bits
         int32[outputs], overwritten: the power of two to divide by.
     centre
         1 if the outputs' means are taken off.
     tensor
-        1 for one power of two, the nearest to the largest of all; 0 for one per output, the next
-        one above its largest.
+        1 for one power of two, the nearest to the largest ``|g[:, k] - mean[k]|`` of all; 0 for
+        one per output, the next one above its largest.
 
     Returns
     -------

@@ -138,7 +138,6 @@ def test_a_step_reaches_inference_and_learning() -> None:
     assert {
         "step_layer", "scatter_conv", "scatter_dense", "integrate",
         "step_traced_layer", "follow_inputs", "add_changes", "fire_traced", "activate_traced",
-        "fire_lingering",
         "integrate_evenly", "fire_refractory",
         "fire_coarse", "step_coarse", "fire_subtract", "fire_zero", "activate",
         "pool_or", "pool_max", "pool_sum", "gather",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import local_learning
+from spikewire.qcore.kernels import local_learning, quantiser
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -97,7 +97,7 @@ def test_apply_gradient(
     want = store.astype(int)
     states = naive.step_by_gradient(g.astype(int), want, states, step, step_bits, low, rail)
     mean, bits = np.zeros(outputs, np.int32), np.zeros(outputs, np.int32)
-    some = local_learning.normalise_gradient(g, mean, bits)
+    some = quantiser.measure_gradient(g, mean, bits, 1, 0)
     assert some == g.any()
     for k in range(outputs):
         column = [int(v) for v in g[:, k]]
@@ -122,7 +122,7 @@ def test_stochastic_rounding_is_unbiased_for_both_signs(sign: int, step: int) ->
     store = np.zeros((2 * n, 1), np.int16)
     lanes = np.array([12345], np.uint32)
     mean, bits = np.zeros(1, np.int32), np.zeros(1, np.int32)
-    assert local_learning.normalise_gradient(g, mean, bits)
+    assert quantiser.measure_gradient(g, mean, bits, 1, 0)
     weights = np.zeros(store.shape, np.int8)
     local_learning.apply_gradient(g, mean, bits, store, weights, lanes, step, 0, 32767, 8, 0)
     expected = sign * 100 * step / 2 ** (7 + 4)

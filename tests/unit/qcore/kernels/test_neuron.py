@@ -71,7 +71,7 @@ def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int)
         kind, neuron.RESET_REFRACTORY
     )
     neuron.activate(v, r, table, a, slope, 63, reset, bits)
-    also = FIRE[kind](v, r, table, s, *([bits] if bits else []))
+    also = FIRE[kind](v, r, table, s, *([bits, 0] if bits else []))
     found = [(int(u[i]), int(v[i]), int(r[i]), int(s[i]), int(a[i])) for i in np.ndindex(shape)]
     assert found == wanted
     assert not drive.any()

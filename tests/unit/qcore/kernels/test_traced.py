@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore.kernels import neuron as rows
-from spikewire.qcore.kernels import refractory, traced
+from spikewire.qcore.kernels import traced
 from tests.reference import kernels as naive
 from tests.reference import traced as twin
 
@@ -145,7 +145,7 @@ def test_a_rounded_refractory_trace(seed: int, bits: int) -> None:
     table[rows.THRESHOLD], table[rows.KICK_R] = 400, rng.integers(0, 2000, 4)
     table[rows.KEEP_R] = rng.choice([0, 2662, 4095], 4)
     fired, before = np.zeros((5, 4), np.int8), r.copy()
-    changed = refractory.fire_lingering(v, r, table, fired, bits)
+    changed = rows.fire_coarse(v, r, table, fired, bits, 1)
     for i, c in np.ndindex(5, 4):
         _, wanted, spike, _ = naive.fire(
             f"lingering{bits}", int(v[i, c]), int(before[i, c]), 400,

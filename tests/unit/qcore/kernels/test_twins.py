@@ -190,7 +190,7 @@ def test_the_refractory_trace_stops_at_its_rails() -> None:
         table[neuron_kernels.THRESHOLD] = -3 * RAIL
         table[neuron_kernels.KICK_R] = RAIL - 1
         for _ in range(4):
-            neuron_kernels.fire_coarse(v, r, table, fired, bits)
+            neuron_kernels.fire_coarse(v, r, table, fired, bits, 0)
             assert fired[0, 0] == 1
         assert r[0, 0] == 2**bits - 1
         # The largest trace times the largest kick stays inside 32 bits.
@@ -211,7 +211,7 @@ def test_a_coarse_refractory_trace_halves_its_kick_and_then_lets_go(bits: int) -
     v[:] = 1001
     taken = []
     for _ in range(12):
-        neuron_kernels.fire_coarse(v, r, table, fired, bits)
+        neuron_kernels.fire_coarse(v, r, table, fired, bits, 0)
         taken.append(int(r[0, 0]) * 1000 // 2 ** (bits - 1))
         v[:] = 0
     assert taken[0] == 1000
