@@ -1,24 +1,10 @@
-"""TLS contexts of services and clients, and the send buffer of a connection."""
+"""TLS contexts of services and clients."""
 
 from __future__ import annotations
 
-import socket
 import ssl
 
-import trio
-
 from spikewire.runtime.errors import ServiceError
-
-SEND_BYTES = 1 << 17
-"""Room in the kernel for what a peer has not read: what waits there is out of the policies' reach.
-Left alone it grows to megabytes, half a minute of results."""
-
-
-def limit_sending(stream: trio.abc.Stream) -> None:
-    """Hold the kernel's buffer of a connection small."""
-    under = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
-    if isinstance(under, trio.SocketStream):
-        under.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
 
 
 def server_context(cert: str | None, key: str | None) -> ssl.SSLContext | None:

@@ -9,9 +9,9 @@ from typing import Any
 from spikewire.runtime.interfaces import NetworkLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.input_queue import PendingRequest
-from spikewire.runtime.pipeline.lease import EndLease, Lease, Teacher
+from spikewire.runtime.pipeline.lease import EndLease, Lease
 from spikewire.runtime.pipeline.recording import RecordingControl
-from spikewire.runtime.pipeline.teaching import Teaching
+from spikewire.runtime.pipeline.teaching import Teacher, Teaching
 from spikewire.runtime.protocol.messages import (
     Checkpoint,
     Learn,

@@ -133,7 +133,7 @@ class StatsPublisher:
             "classes": list(teaching.classes),
             "labels": pipeline.settings.labels,
             "label": teaching.taught,
-            "teacher": None if teaching.teacher is None else teaching.teacher.told(),
+            "teacher": None if teaching.teacher is None else teaching.teacher.facts(),
             "learn": teaching.learning,
             "recording": task.recordings.path,
             "recording_error": task.recordings.error,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,12 +13,39 @@ from spikewire.qcore import ModelError
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import InThread, NetworkLike
 from spikewire.runtime.pipeline.counters import Counters
-from spikewire.runtime.pipeline.lease import Lease, Teacher
+from spikewire.runtime.pipeline.lease import Lease
 from spikewire.runtime.pipeline.lessons import Lessons
 from spikewire.runtime.protocol.messages import error_reply
 from spikewire.runtime.settings.settings import Settings
 
 log = logging.getLogger("spikewire.runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """Origin of the label that is taught, and the end of its lesson.
+
+    Attributes
+    ----------
+    lease
+        Lease that the lesson ends with; None without a connection.
+    lasting
+        Whether the lesson goes on after the end of the connection.
+    lease_s
+        Silence of the connection, in seconds, that ends the lesson; None: only its end does.
+    """
+
+    lease: Lease | None = None
+    lasting: bool = False
+    lease_s: float | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return the fields of the status topic."""
+        return {
+            "client": "" if self.lease is None else self.lease.client,
+            "lasting": self.lasting or self.lease is None,
+            "lease_s": None if self.lasting else self.lease_s,
+        }
 
 
 class Teaching:
@@ -34,7 +62,7 @@ class Teaching:
     edited
         Called when the network was changed otherwise than by computing.
     changed
-        Called after every change that the status topic tells of.
+        Called after every change of what the status topic reports.
 
     Attributes
     ----------

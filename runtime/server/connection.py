@@ -15,6 +15,7 @@ import trio
 from spikewire.runtime.broker.broker import RETAINED
 from spikewire.runtime.broker.subscriber_queue import SubscriberQueue
 from spikewire.runtime.errors import ProtocolError
+from spikewire.runtime.net.peer_socket import end_sending
 from spikewire.runtime.pipeline.lease import Lease
 from spikewire.runtime.pipeline.pipeline import PIPELINE, Pipeline
 from spikewire.runtime.protocol.frames import encode
@@ -33,7 +34,7 @@ from spikewire.runtime.protocol.messages import (
     matching,
 )
 from spikewire.runtime.server.admission import Admission, Allowed
-from spikewire.runtime.server.farewell import LINGER_S, end_sending, error_frame, no_place
+from spikewire.runtime.server.farewell import LINGER_S, error_frame, no_place
 from spikewire.runtime.server.reader import MessageReader
 from spikewire.runtime.server.refusals import RefusalLog
 from spikewire.runtime.settings.settings import Settings

@@ -1,10 +1,11 @@
-"""Last words to a peer: the error that ends its connection, and the end of sending."""
+"""Last words to a peer: the error that ends its connection."""
 
 from __future__ import annotations
 
 import trio
 
 from spikewire.runtime.errors import ProtocolError
+from spikewire.runtime.net.peer_socket import end_sending
 from spikewire.runtime.protocol.frames import encode
 from spikewire.runtime.settings.settings import Settings
 
@@ -12,15 +13,6 @@ LINGER_S = 0.5
 """Time for which a peer is read after an error, so that closing does not destroy the error on its
 way: TCP resets a connection that is closed with unread input."""
 _CHUNK = 4096
-
-
-async def end_sending(stream: trio.abc.Stream) -> None:
-    """Tell the peer that nothing more comes, where the stream can say so and go on reading.
-
-    TLS cannot: its peer sees the end when the connection closes.
-    """
-    if isinstance(stream, trio.abc.HalfCloseableStream):
-        await stream.send_eof()
 
 
 def no_place(settings: Settings) -> ProtocolError:

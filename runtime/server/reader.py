@@ -9,7 +9,7 @@ from collections.abc import Callable
 import trio
 
 from spikewire.runtime.errors import ProtocolError
-from spikewire.runtime.net.liveness import unacknowledged_s
+from spikewire.runtime.net.peer_socket import unacknowledged_s
 from spikewire.runtime.protocol.frames import HEADER_BYTES, Framer
 from spikewire.runtime.protocol.messages import Beat, ClientMessage, decode_message
 from spikewire.runtime.server.admission import HELLO_BYTES

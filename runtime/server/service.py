@@ -14,9 +14,9 @@ import trio
 
 from spikewire.runtime.errors import ServiceError
 from spikewire.runtime.interfaces import InThread, NetworkLike, Recorder, SourceLike
+from spikewire.runtime.net import peer_socket
 from spikewire.runtime.net.listener import PatientListener
-from spikewire.runtime.net.liveness import probe_when_idle
-from spikewire.runtime.net.tls import limit_sending, reload_certificate, server_context
+from spikewire.runtime.net.tls import reload_certificate, server_context
 from spikewire.runtime.net.unix_socket import open_unix
 from spikewire.runtime.pipeline.checkpoint_writer import hold_folders
 from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline
@@ -204,8 +204,7 @@ class Service:
             self._refusing -= 1
             return
         try:
-            limit_sending(stream)
-            probe_when_idle(stream)
+            peer_socket.prepare(stream)
             await Connection(stream, self).run()
         except Exception:
             # A fault of ours in one conversation must not end the others.

@@ -82,7 +82,7 @@ async def test_a_killed_command_teaches_no_longer(fakes, on_tcp):
         teacher = started("-m", "spikewire", "teach", "a", "--for", "60min", "-c", address)
         try:
             await until(lambda: teaching.taught == "a")
-            assert teaching.teacher.told()["client"] == "teach"
+            assert teaching.teacher.facts()["client"] == "teach"
         finally:
             teacher.kill()
             teacher.communicate()
@@ -104,7 +104,7 @@ async def teaching_page(service):
         for message in (hello, teach):
             await page.say(msgpack.packb(message))
         await until(lambda: teaching.taught == "a")
-        assert teaching.teacher.told() == {"client": "dashboard", "lasting": False, "lease_s": 3}
+        assert teaching.teacher.facts() == {"client": "dashboard", "lasting": False, "lease_s": 3}
         yield relay, page, teaching
     finally:
         while OPEN:

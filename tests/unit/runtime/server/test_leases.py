@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from spikewire.runtime.net.liveness import waiting_s
+from spikewire.runtime.net.peer_socket import waiting_s
 from spikewire.runtime.protocol.frames import encode
 from spikewire.runtime.server import reader
 from tests.support.patience import patience
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(patience(15))
 
 def teaching(run):
     task = run.service.first.network_task.teaching
-    return task.taught, None if task.teacher is None else task.teacher.told()
+    return task.taught, None if task.teacher is None else task.teacher.facts()
 
 
 async def silent_teacher(run, **more):
