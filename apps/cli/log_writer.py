@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from collections import deque
 from typing import TextIO
+
+from spikewire._whole_file import write_all
 
 MOST_LINES = 1000
 """Texts that wait while nobody reads; further ones are dropped, and counted."""
@@ -98,9 +99,8 @@ class LogWriter:
                 self._stream.flush()
                 return
             # Past the stream and its lock, which a thread that waits would hold for ever.
-            rest = memoryview(text.encode(self._stream.encoding or "utf-8", "backslashreplace"))
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            data = text.encode(self._stream.encoding or "utf-8", "backslashreplace")
+            write_all(self._descriptor, data)
         except (OSError, ValueError):
             # The reader is gone: there is nowhere to say so.
             return

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 
 from spikewire._names import escape_controls, without_controls
+
+_Report = TypeVar("_Report", bound=Mapping[str, Any])
 
 
 class PlainConsole(Console):
@@ -44,6 +46,14 @@ def stderr_console() -> Console:
 def print_json(record: Mapping[str, Any]) -> None:
     """Print a JSON object on one line, and flush it for readers at the end of a pipe."""
     print(json_line(record), flush=True)
+
+
+def output_report(report: _Report, as_text: Callable[[_Report], None], *, as_json: bool) -> None:
+    """Print a report as JSON, or as text by the function that writes it for people."""
+    if as_json:
+        print_json(report)
+    else:
+        as_text(report)
 
 
 def json_line(record: Mapping[str, Any]) -> str:

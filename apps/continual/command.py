@@ -14,7 +14,7 @@ from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.models import is_known
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import DatasetPath, Json, ShowFor
-from spikewire.apps.cli.output import console, print_json, progress_bar
+from spikewire.apps.cli.output import console, output_report, print_json, progress_bar
 from spikewire.apps.cli.units import byte_count, names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.continual.strategies import JOINT, STRATEGIES, StrategySettings
@@ -145,10 +145,7 @@ def continual(
         from spikewire.apps.continual.plot import plot_continual
 
         plot_continual(report, runs, plan.tasks, f"{dataset.name}: {named}, frozen", plot)
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     raise typer.Exit(DONE)
 
 

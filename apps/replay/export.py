@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from spikewire._names import csv_field
+from spikewire._whole_file import write_all
 from spikewire.apps.cli.errors import CommandError, UsageError
 from spikewire.apps.cli.output import json_line
 
@@ -38,9 +39,7 @@ class _LineFile:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
 
     def _line(self, text: str) -> None:
-        data = text.encode()
-        while data:
-            data = data[os.write(self._file, data) :]
+        write_all(self._file, text.encode())
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spikewire._names import csv_field, csv_text
+from spikewire._whole_file import write_all
 from spikewire.apps.cli.errors import CommandError, UsageError
 
 WIDTHS = ("weight", "store", "q", "p", "refractory", "activation", "readout", "error", "delta")
@@ -106,9 +107,7 @@ class ResultsCsv:
         self.trials[name, key_of(rows[0])] = rows
 
     def _write(self, text: str) -> None:
-        data = text.encode()
-        while data:
-            data = data[os.write(self._file, data) :]
+        write_all(self._file, text.encode())
         os.fsync(self._file)
 
     def _load(self) -> None:

@@ -62,6 +62,19 @@ def write_whole(path: Path, content: str | bytes) -> None:
         file.write(data)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes to a descriptor, however few of them it takes in one call.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
 def _sync(folder: Path) -> None:
     """Let the file's new name outlast a power failure, where the system can."""
     try:

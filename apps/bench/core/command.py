@@ -19,7 +19,7 @@ from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import Json
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -112,10 +112,7 @@ def core(
         write_whole(out, json.dumps(report, indent=1) + "\n")
     if plot is not None:
         draw(report, plot)
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     raise typer.Exit(DONE)
 
 

@@ -21,7 +21,7 @@ from spikewire.apps.bench.decision.streams import Result
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
 from spikewire.apps.cli.options.shared import Json
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules
 
@@ -93,10 +93,7 @@ def decide(
         },
         "clips": [_clip(path) for path in recordings],
     }  # fmt: skip
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     if plot is not None:
         _draw(report, plot)
     raise typer.Exit(DONE)

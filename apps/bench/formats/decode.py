@@ -25,7 +25,7 @@ from spikewire.apps.bench.formats.encode import RECORDINGS
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options.shared import Json
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -101,10 +101,7 @@ def decode(
         "filters": filters,
         "met": all(row["met"] for row in rows) and all(row["met"] for row in filters),
     }  # fmt: skip
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     raise typer.Exit(DONE)
 
 

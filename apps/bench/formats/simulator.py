@@ -17,7 +17,7 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options.shared import Json
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
@@ -93,10 +93,7 @@ def simulator(
     }  # fmt: skip
     if plot is not None:
         _draw(report, plot)
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     raise typer.Exit(DONE)
 
 

@@ -29,7 +29,7 @@ from spikewire.apps.bench.learning.gestures_plan import (
 )
 from spikewire.apps.bench.load.child_process import Child, child
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 
 # Generous: the first start on a machine compiles every kernel.
 _LIMIT_S = 900.0
@@ -57,10 +57,7 @@ def gestures(
     plan = lessons(rounds, shuffle=shuffle_labels, seed=seed)
     report = trio.run(_bench, directory, plan, model, seed, as_json)
     report = {"bench": "gestures", "rounds": rounds, "shuffled_labels": shuffle_labels, **report}
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     raise typer.Exit(DONE if report["right"] == report["of"] else FAILED)
 
 

@@ -23,7 +23,7 @@ from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.options.shared import Json, length_s
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
@@ -64,10 +64,7 @@ def dashboards(
     alone, opened = report["age_us"]["alone"], report["age_us"]["open"]
     report["p99_ratio"] = round(opened["p99"] / alone["p99"], 3)
     report["p50_ratio"] = round(opened["p50"] / alone["p50"], 3)
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     raise typer.Exit(DONE)
 
 

@@ -24,7 +24,7 @@ from spikewire.apps.bench.load.percentiles import percentiles
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.options.shared import Json, length_s
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
@@ -63,10 +63,7 @@ def latency(
         "p99_us": report["load"]["age_us"]["p99"] < TARGETS["p99_us"],
         "replay_events_per_s": report["replay"]["events_per_s"] >= TARGETS["replay_events_per_s"],
     }
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     raise typer.Exit(DONE)
 
 

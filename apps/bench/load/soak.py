@@ -23,7 +23,7 @@ from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
 from spikewire.apps.cli.options.shared import Json, length_s
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
@@ -60,10 +60,7 @@ def soak(
         "bench": "soak", "machine": machine(), "minutes": minutes, "rate": rate, **figures,
         "targets": TARGETS,
     }  # fmt: skip
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     if plot is not None:
         _plot(report, plot)
     raise typer.Exit(DONE)

@@ -19,7 +19,7 @@ from spikewire.apps.bench.load.child_process import child, resident, udp_service
 from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.options.shared import Json, length_s
-from spikewire.apps.cli.output import console, print_json, stderr_console
+from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 
@@ -57,10 +57,7 @@ def subscribers(
         "lost_by_deaf": lost, "counted_by_service": crowd["dropped"],
         "counted_exactly": lost == crowd["dropped"],
     }  # fmt: skip
-    if as_json:
-        print_json(report)
-    else:
-        _print(report)
+    output_report(report, _print, as_json=as_json)
     raise typer.Exit(DONE)
 
 
