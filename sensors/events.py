@@ -123,7 +123,7 @@ class Source(Protocol):
         """Deliver packets until the stream is over; raises SensorError if it breaks."""
 
 
-@kernel(numba.boolean(READ_ONLY_EVENTS, numba.int64, numba.int64, numba.int64))
+@kernel(numba.boolean(READ_ONLY_EVENTS, numba.int64, numba.int64, numba.int64), live=True)
 def _all_right(events, width, height, after):  # type: ignore[no-untyped-def]
     wrong = np.uint8(0)
     last = after

@@ -44,7 +44,8 @@ class BinnedEvents:
 
 @kernel(
     "void(int64[::1], uint16[::1], uint16[::1], int64, int64, int64, int64[::1], int64[::1],"
-    " int64[::1], uint16[::1], uint16[::1])"
+    " int64[::1], uint16[::1], uint16[::1])",
+    live=True,
 )
 def _bin(t, x, y, origin_us, origin_tick, tick_us, to_x, to_y, tick, out_x, out_y):
     for i in range(t.shape[0]):

@@ -233,7 +233,8 @@ def record_probe(state, probe, row):
     "int64(Tuple((int64[::1], int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])),"
     " Tuple((int16[:, ::1], int32[::1], int32[::1])),"
     " Tuple((int64[::1], uint16[::1], uint16[::1], uint8[::1])), int64, int64, int64,"
-    " Tuple((int64[::1], int32[:, ::1], int64[:, ::1])), Tuple((int64[:, ::1], int8[:, :, ::1])))"
+    " Tuple((int64[::1], int32[:, ::1], int64[:, ::1])), Tuple((int64[:, ::1], int8[:, :, ::1])))",
+    live=True,
 )
 def advance(state, scratch, events, until, label, learn, results, probe):
     """Compute ticks up to ``until`` (exclusive), with all their events.

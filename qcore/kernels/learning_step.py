@@ -177,7 +177,7 @@ def move_biases(gb, table, by):
         gb[k] = np.int32(0)
 
 
-@kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])")
+@kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])", live=True)
 def apply_layers(layers, i8, i16, i32, lanes):
     """Step every plastic layer by its gradient, normalised and centred as the layer says.
 

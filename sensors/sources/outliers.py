@@ -29,7 +29,7 @@ def _between(t, at, low, high):  # type: ignore[no-untyped-def]
     return count
 
 
-@kernel(numba.int64(INT64_ARRAY, numba.int64, numba.uint8[::1]))
+@kernel(numba.int64(INT64_ARRAY, numba.int64, numba.uint8[::1]), live=True)
 def judge(t, newest, verdicts):  # type: ignore[no-untyped-def]
     """Judge each event: taken, ahead of most of those that follow, or far behind them.
 

@@ -2,12 +2,14 @@
 
 Kernels carry written signatures, so they are compiled once per machine, when their package is first
 imported, and cached; they release the GIL, so that the event loop stays responsive while they run.
-The registry lets a test read the machine code of each one.
+A cached kernel is loaded when it is first called: most are only called by other kernels, which hold
+their code already. The registry lets a test read the machine code of each one.
 """
 
 from __future__ import annotations
 
 import os
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,13 +17,38 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 
 from spikewire._digest import source_digest
 
 Kernel = Callable[..., Any]
 """A compiled function. Its types are those of its signature, which Numba enforces at every call."""
 
-KERNELS: dict[str, dict[str, Any]] = {"qcore": {}, "sensors": {}}
+_UNLOADED: dict[Any, Any] = {}
+"""Signatures of the kernels whose code is in the cache only."""
+
+
+def load(compiled: Any) -> None:
+    """Load a kernel's code from the cache, where that is left to do."""
+    with global_compiler_lock:
+        if compiled not in _UNLOADED:
+            return
+        compiled.compile(_UNLOADED[compiled])
+        compiled.disable_compile()
+        # Last: until now, calls from other threads come here and wait for the lock.
+        del _UNLOADED[compiled], compiled._compile_for_args, compiled.get_call_template
+
+
+class Kernels(UserDict[str, Any]):
+    """Kernels by name; one that is taken out is loaded."""
+
+    def __getitem__(self, name: str) -> Any:
+        compiled = super().__getitem__(name)
+        load(compiled)
+        return compiled
+
+
+KERNELS: dict[str, Kernels] = {"qcore": Kernels(), "sensors": Kernels()}
 """The compiled kernels of each package, by ``module.function``."""
 
 _CONFIG: Any = numba.config
@@ -61,19 +88,56 @@ def _cache_in(folder: Path) -> Iterator[None]:
         _CONFIG.CACHE_DIR = before
 
 
-def kernel(signature: Any) -> Callable[[Kernel], Kernel]:
-    """Compile a function for ``signature``: cached, without the GIL, listed in ``KERNELS``."""
+def kernel(signature: Any, *, live: bool = False) -> Callable[[Kernel], Kernel]:
+    """Compile a function for ``signature``: cached, without the GIL, listed in ``KERNELS``.
+
+    Parameters
+    ----------
+    signature
+        Types of the result and the arguments.
+    live
+        Load the code at once, even from the cache: the first call must not wait for it.
+    """
 
     def compile_now(function: Kernel) -> Kernel:
         # spikewire.qcore.kernels.trace belongs to the package qcore.
         package = function.__module__.split(".")[1]
         with _cache_in(_folder(package)):
-            compiled = numba.njit(signature, cache=True, nogil=True, error_model="numpy")(function)
+            compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        if compiled is not function:  # Numba is not switched off
+            _load_later(compiled, signature)
+            if live or not _is_cached(compiled, signature):
+                load(compiled)
         KERNELS[package][f"{function.__module__}.{function.__name__}"] = compiled
         result: Kernel = compiled
         return result
 
     return compile_now
+
+
+def _load_later(compiled: Any, signature: Any) -> None:
+    """Load a kernel when Python calls it, or when a kernel that calls it is compiled."""
+    call_template = compiled.get_call_template
+
+    def callee(*_arguments: Any, **_named: Any) -> Any:
+        load(compiled)
+        return compiled  # for Numba to call: it knows the signature now
+
+    def type_call(arguments: Any, named: Any) -> Any:
+        load(compiled)
+        return call_template(arguments, named)
+
+    _UNLOADED[compiled] = signature
+    compiled._compile_for_args = callee
+    compiled.get_call_template = type_call
+
+
+def _is_cached(compiled: Any, signature: Any) -> bool:
+    """Tell whether the cache holds a kernel as its file is now."""
+    cache = compiled._cache
+    # The codegen belongs to the key: it names the processor.
+    key = cache._index_key(signature, compiled.targetctx.codegen())
+    return key in cache._cache_file._load_index()
 
 
 def inline(function: Kernel) -> Kernel:
