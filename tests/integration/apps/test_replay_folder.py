@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,8 @@ from tests.support.bars import bar, cut
 SEED = ["--seed", "3"]
 
 
-@pytest.fixture
-def walks(tmp_path: Path) -> Path:
-    """Two classes of two recordings each, one of which is damaged."""
-    folder = tmp_path / "walks"
+def make_walks(folder: Path) -> Path:
+    """Make two classes of two recordings each, one of which is damaged."""
     bar(folder / "left" / "1.bin", step=-1)
     cut(bar(folder / "left" / "2.bin", step=-2))
     bar(folder / "right" / "1.bin")
@@ -33,20 +33,30 @@ def walks(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def taught(walks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """A network that has learned from the folder."""
-    path = tmp_path / "taught.model"
-    assert cli.run(["replay", str(walks), "--learn", *SEED, "--save", str(path), "--json"]) == 1
-    heard = capsys.readouterr()
-    summary = json.loads(heard.out.splitlines()[-1])
+def walks(tmp_path: Path) -> Path:
+    """Recordings of one test, which may change them."""
+    return make_walks(tmp_path / "walks")
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A network that has learned from such recordings; no test changes it."""
+    folder = tmp_path_factory.mktemp("taught")
+    walks, path = make_walks(folder / "walks"), folder / "taught.model"
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = cli.run(["replay", str(walks), "--learn", *SEED, "--save", str(path), "--json"])
+    assert code == 1
+    summary = json.loads(out.getvalue().splitlines()[-1])
     # The damage costs its recording only; what was learned of the others is kept.
     assert summary["updates"] > 0
     assert [Path(one["file"]).parts[-2:] for one in summary["recordings"]] == [
         ("left", "1.bin"), ("left", "2.bin"), ("right", "1.bin"), ("right", "2.bin"),
     ]  # fmt: skip
     assert all(one["results"] >= 12 for one in summary["recordings"])
-    assert "left/2.bin is damaged at byte 5,995" in heard.err
+    assert "left/2.bin is damaged at byte 5,995" in err.getvalue()
     assert Network.load(path).updates == summary["updates"]
+    path.chmod(0o444)
     return str(path)
 
 
