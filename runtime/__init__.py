@@ -7,8 +7,9 @@ broker publishes the classes over protocol 1 (docs/protocol.md). :func:`serve` r
 A name is loaded when it is first used: a program that is only a client compiles no kernels.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spikewire._lazy import lazy_names
 
 if TYPE_CHECKING:
     from spikewire.runtime.bridge.base import BridgeOptions
@@ -132,15 +133,4 @@ __all__ = [
     "serve",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

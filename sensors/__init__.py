@@ -6,8 +6,9 @@
 A name is loaded when it is first used: units and errors load neither NumPy nor Numba.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spikewire._lazy import lazy_names
 
 if TYPE_CHECKING:
     from spikewire.sensors.datasets.dataset import Dataset, Sample
@@ -246,21 +247,10 @@ __all__ = [
     "write_trials",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 
 def load_all() -> None:
     """Load every name of this package, which compiles its kernels where that is still to do."""
     for name in __all__:
         __getattr__(name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -101,13 +101,18 @@ def _hand(
         table[hand, :, column] = value
 
 
+def _both(a: Floats, lag: float) -> tuple[tuple[int, Floats], tuple[int, Floats]]:
+    """Return both hands with their angles; the left hand lags behind."""
+    return (RIGHT, a), (LEFT, a + lag)
+
+
 def _clap(
     t: Floats, a: Floats, lag: float, reach: float, s: Subject, habit: np.random.Generator
 ) -> float:
     height, front = habit.uniform(0.14, 0.3), habit.uniform(0.26, 0.36)
     rising = habit.uniform(0.0, 0.06)
-    for hand in (RIGHT, LEFT):
-        apart = (0.5 + 0.5 * np.cos(a + (lag if hand == LEFT else 0.0))) ** 0.8
+    for hand, angle in _both(a, lag):
+        apart = (0.5 + 0.5 * np.cos(angle)) ** 0.8
         _hand(
             t, hand, (0.035 + 0.19 * reach * apart, height - rising * apart, front),
             bend=(0.6, -0.8 + 0.3 * apart, 0.4), palm=(-1.0, 0.0, 0.35),
@@ -251,8 +256,8 @@ def _jack(
 ) -> float:
     low, high = habit.uniform(0.15, 0.35), habit.uniform(2.5, 2.95)
     far, front = habit.uniform(0.47, 0.52), habit.uniform(0.0, 0.1)
-    for hand in (RIGHT, LEFT):
-        lifted = 0.5 - 0.5 * np.cos(a + (lag if hand == LEFT else 0.0))
+    for hand, angle in _both(a, lag):
+        lifted = 0.5 - 0.5 * np.cos(angle)
         # From hanging down, stretched out to the sides, to above the head.
         raised = low + (high - low) * np.minimum(1.0, (0.3 + 0.7 * reach) * lifted)
         x, y = np.sin(raised), np.cos(raised)
@@ -286,8 +291,8 @@ def _push(
     t: Floats, a: Floats, lag: float, reach: float, s: Subject, habit: np.random.Generator
 ) -> float:
     apart, height = habit.uniform(0.1, 0.2), habit.uniform(0.06, 0.2)
-    for hand in (RIGHT, LEFT):
-        out = (0.5 - 0.5 * np.cos(a + (lag if hand == LEFT else 0.0))) ** 1.3
+    for hand, angle in _both(a, lag):
+        out = (0.5 - 0.5 * np.cos(angle)) ** 1.3
         _hand(
             t, hand, (apart + 0.05 * out, height - 0.1 * reach * out, 0.12 + 0.36 * reach * out),
             bend=(0.0, -0.9, 0.0), palm=(0.0, 0.0, 1.0), spread=0.3, closed=0.0, elbow=0.8,
@@ -301,8 +306,7 @@ def _swim(
     """Draw a breaststroke: from the chest to the front, apart, and back."""
     height = habit.uniform(0.08, 0.2)
     wide, deep = habit.uniform(0.15, 0.22) * reach, habit.uniform(0.1, 0.15) * reach
-    for hand in (RIGHT, LEFT):
-        angle = a + (lag if hand == LEFT else 0.0)
+    for hand, angle in _both(a, lag):
         _hand(
             t, hand,
             (0.06 + wide * (1 - np.cos(angle)), height + 0.09 * reach * np.sin(angle),
@@ -319,8 +323,8 @@ def _cross(
     """Draw both arms swung across each other before the chest, and out again."""
     height, front = habit.uniform(-0.02, 0.16), habit.uniform(0.24, 0.32)
     inside, drop = habit.uniform(0.1, 0.16), habit.uniform(-0.08, 0.08)
-    for hand in (RIGHT, LEFT):
-        out = 0.5 + 0.5 * np.cos(a + (lag if hand == LEFT else 0.0))
+    for hand, angle in _both(a, lag):
+        out = 0.5 + 0.5 * np.cos(angle)
         _hand(
             t, hand,
             (-inside + (inside + 0.42) * reach * out, height + drop * out + 0.02 * SIDE[hand],
