@@ -13,7 +13,7 @@ import numpy as np
 from spikewire.sensors.errors import DecodeError
 from spikewire.sensors.events import Events
 from spikewire.sensors.formats import aedat4
-from spikewire.sensors.formats.detect import Header
+from spikewire.sensors.formats.header import Header
 
 CHUNK = 1 << 17
 """Bytes read at once: 32 events may lie in 8 bytes of EVT 2.1, so 14 MiB of events at most."""

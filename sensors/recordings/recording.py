@@ -22,7 +22,8 @@ from spikewire.sensors.events import (
 )
 from spikewire.sensors.formats.aestream_reader import load
 from spikewire.sensors.formats.csv_layout import check_unit, parse_columns
-from spikewire.sensors.formats.detect import NAMES, detect_file
+from spikewire.sensors.formats.detect import detect_file
+from spikewire.sensors.formats.header import NAMES
 from spikewire.sensors.formats.numpy_arrays import read_numpy
 from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
 

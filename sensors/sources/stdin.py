@@ -15,7 +15,8 @@ import trio
 
 from spikewire.sensors.errors import SensorError, SourceError
 from spikewire.sensors.events import Deliver, Events, Packet, Policy, check_events, no_events
-from spikewire.sensors.formats.detect import HEAD, NAMES, Header, detect
+from spikewire.sensors.formats.detect import detect
+from spikewire.sensors.formats.header import HEAD, NAMES, Header
 from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
 from spikewire.sensors.sources.outliers import NEWEST, LoneOutliers, stretches
 

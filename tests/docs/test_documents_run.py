@@ -288,6 +288,7 @@ def test_the_invented_decoder_of_the_document(
 ) -> None:
     from spikewire.apps.commands import run as spikewire
     from spikewire.sensors.formats import detect as detection
+    from spikewire.sensors.formats import header
 
     text = (ROOT / "docs" / "decoder.md").read_text(encoding="utf-8")
     code = dict(re.findall(r"<!-- code: (\w+) -->\n```python\n(.*?)```", text, re.DOTALL))
@@ -301,7 +302,7 @@ def test_the_invented_decoder_of_the_document(
         return space["recognised"](head) or was(name, suffix, head, **more)
 
     monkeypatch.setattr(detection, "detect", detect)
-    monkeypatch.setitem(detection.NAMES, "dvx1", space["NAMES"]["dvx1"])
+    monkeypatch.setitem(header.NAMES, "dvx1", space["NAMES"]["dvx1"])
     events = [(0, 1, 2, 1), (5, 33, 0, 0), (5, 7, 30, 1), (700, 0, 33, 0), (60_000, 12, 13, 1)]
     path = tmp_path / "walk.dvx"
     path.write_bytes(space["dvx1"](events))
