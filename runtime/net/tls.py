@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable, Callable
+
+import trio
 
 from spikewire.runtime.errors import ServiceError
 
@@ -25,6 +28,22 @@ def server_context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
         reason = error.strerror or str(error)
         raise ServiceError(f"The certificate {cert} with {key} cannot be used: {reason}.") from None
     return context
+
+
+async def over_tls(
+    bare: trio.SocketStream,
+    context: ssl.SSLContext,
+    converse: Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]],
+) -> None:
+    """Hold the service's side of a conversation over TLS, and free its TLS state at the end."""
+    stream = trio.SSLStream(bare, context, server_side=True, https_compatible=True)
+    try:
+        await converse(stream)
+    finally:
+        await trio.aclose_forcefully(bare)
+        # trio's stream refers to itself. The collector would free it much later: it does not know
+        # that OpenSSL's state and buffers weigh 50 kB.
+        vars(stream).clear()
 
 
 def reload_certificate(context: ssl.SSLContext | None, cert: str | None, key: str | None) -> None:

@@ -120,6 +120,9 @@ class Connection:
             if self._with is not None:
                 self._with.broker.detach(self._queue)
             self._end_lease()
+            # Both refer back to this connection. The collector would free the circle much later:
+            # it does not know how much TLS states and buffers weigh.
+            del self._reader, self._queue
             await trio.aclose_forcefully(self._stream)
 
     def _end_lease(self) -> None:
@@ -133,7 +136,6 @@ class Connection:
     # -- reading ---------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        fault: ProtocolError | None = None
         self._reading = True
         try:
             pipeline = await self._handshake()
@@ -141,21 +143,18 @@ class Connection:
             while (message := await self._reader.read()) is not None:
                 await self._respond(message, pipeline)
         except ProtocolError as error:
-            fault = error
+            # Kept in a local, it would hold this frame, which holds it.
+            self._service.refusals.tell(
+                logging.INFO, "%s broke the protocol: %s", self._name, error
+            )
+            self._queue.finish(error_frame(error))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self._note_handshake(error)
         finally:
             self._reading = False
-        if fault is not None:
-            self._service.refusals.tell(
-                logging.INFO, "%s broke the protocol: %s", self._name, fault
-            )
-            self._queue.finish(error_frame(fault))
-            self._hurry_writer()
-        else:
-            # The peer reads no more, or cannot ask any more: what waits is sent, then it ends.
-            self._queue.finish()
-            self._hurry_writer()
+        # If the peer reads no more, or cannot ask any more: what waits is sent, then it ends.
+        self._queue.finish()
+        self._hurry_writer()
 
     def _note_handshake(self, error: BaseException) -> None:
         """Count a peer that speaks no TLS here, or does not like the certificate."""

@@ -86,7 +86,11 @@ class MessageReader:
         if self._ahead:
             return self._ahead.popleft()
         if self._fault is not None:
-            raise self._fault
+            fault, self._fault = self._fault, None
+            try:
+                raise fault
+            finally:
+                del fault  # it holds this frame
         # Beats that came during a request wait in the kernel: the time begins anew.
         self._heard = trio.current_time()
         return None if self._ended else await self._next()
@@ -105,7 +109,7 @@ class MessageReader:
             else:
                 return
         except (ProtocolError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self._fault = error
+            self._fault = error.with_traceback(None)
         left.cancel()
 
     async def _next(self) -> ClientMessage | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,7 +17,7 @@ from spikewire.runtime.errors import ServiceError
 from spikewire.runtime.interfaces import InThread, NetworkLike, Recorder, SourceLike
 from spikewire.runtime.net import peer_socket
 from spikewire.runtime.net.listener import PatientListener
-from spikewire.runtime.net.tls import reload_certificate, server_context
+from spikewire.runtime.net.tls import over_tls, reload_certificate, server_context
 from spikewire.runtime.net.unix_socket import open_unix
 from spikewire.runtime.pipeline.checkpoint_writer import hold_folders
 from spikewire.runtime.pipeline.pipeline import ONLY, Pipeline
@@ -302,7 +303,7 @@ class Service:
 
     async def _open_listeners(self) -> list[trio.abc.Listener[Any]]:
         host, port = self.settings.host, self.settings.port
-        context = self._context = server_context(self.settings.tls_cert, self.settings.tls_key)
+        self._context = server_context(self.settings.tls_cert, self.settings.tls_key)
         try:
             plain = await trio.open_tcp_listeners(port, host=host)
         except OSError as error:
@@ -313,8 +314,6 @@ class Service:
             for name in (listener.socket.getsockname() for listener in plain)
         )
         listeners: list[trio.abc.Listener[Any]] = [PatientListener(one) for one in plain]
-        if context is not None:
-            listeners = [trio.SSLListener(one, context, https_compatible=True) for one in listeners]
         if self.settings.unix_path is not None:
             try:
                 listeners.append(await open_unix(self.settings.unix_path))
@@ -331,7 +330,14 @@ class Service:
         connections: trio.Nursery,
     ) -> None:
         with doors:
-            await trio.serve_listeners(self.converse, listeners, handler_nursery=connections)
+            await trio.serve_listeners(self._receive, listeners, handler_nursery=connections)
+
+    async def _receive(self, stream: trio.SocketStream) -> None:
+        # A Unix socket does not leave the machine: no TLS there.
+        if self._context is not None and stream.socket.family in (socket.AF_INET, socket.AF_INET6):
+            await over_tls(stream, self._context, self.converse)
+        else:
+            await self.converse(stream)
 
     async def _obey_signals(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
