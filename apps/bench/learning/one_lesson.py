@@ -147,9 +147,8 @@ class _Bench:
     def _ask(self, network: Network, clips: Sequence[BinnedEvents]) -> Answers:
         return ask(network, clips, in_ticks(CLIP_MS, network.spec))
 
-    def _own(self, network: Network, person: Person) -> tuple[float, float]:
+    def _own(self, network: Network, clips: Sequence[BinnedEvents]) -> tuple[float, float]:
         """Return shares of a person's known gestures: correct, and taken for the new gesture."""
-        clips = [person.clip(g, 0, network.spec) for g in self._known]
         answers = self._ask(network, clips)
         return answers.named(np.arange(len(clips))), float((answers.clips >= len(clips)).mean())
 
@@ -169,8 +168,9 @@ class _Bench:
         strange = self._ask(taught, unlike)
         known = self._ask(taught, old)
         after = known.named(self._truth)
-        own_before, _ = self._own(self.network, person)
-        own_after, own_false = self._own(taught, person)
+        mine = [person.clip(g, 0, spec) for g in self._known]
+        own_before, _ = self._own(self.network, mine)
+        own_after, own_false = self._own(taught, mine)
         figures = {
             "recall": own.named(new),
             "recall_by_result": own.named_by_result(new),
