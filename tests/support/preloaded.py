@@ -87,12 +87,15 @@ class Preloaded:
 def load() -> None:
     """Import all of spikewire but its entry points, and with it what it needs."""
     import spikewire
+    from spikewire._jit import KERNELS
 
     for module in pkgutil.walk_packages(spikewire.__path__, "spikewire."):
         # Extras may be missing. The entry points are for the forks to import.
         if module.name not in ("spikewire.__main__", "spikewire.apps.main"):
             with suppress(ImportError):
                 importlib.import_module(module.name)
+    for kernels in KERNELS.values():
+        list(kernels.values())  # taken out, each is loaded: once, and not in every fork
     gc.collect()
     gc.freeze()
 
