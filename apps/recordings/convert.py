@@ -14,8 +14,8 @@ from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import (
     Drop,
     Filters,
-    FormatOptions,
     Json,
+    RecordingOptions,
     Start,
     Stop,
 )
@@ -26,7 +26,7 @@ from spikewire.apps.cli.warmup import patience
 if TYPE_CHECKING:
     from spikewire.sensors import Chain, Events, Recording, Times, WrittenRecording
 
-_FORMAT = FormatOptions()
+_FORMAT = RecordingOptions()
 
 
 @grouped
@@ -35,7 +35,7 @@ def convert(
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="File to be written; its suffix names the format.")
     ],
-    format: FormatOptions = _FORMAT,
+    format: RecordingOptions = _FORMAT,
     filters: Filters = None,
     start: Start = None,
     stop: Stop = None,
@@ -65,13 +65,7 @@ def convert(
         raise UsageError("--rebase changes the times, and --keep-times keeps them: give one")
     if stop is not None and stop <= (start or 0):
         raise UsageError("--stop must lie after --start")
-    recording = open_recording(
-        source,
-        size=format.sensor_size(),
-        columns=format.columns,
-        unit=format.unit,
-        policy="drop" if drop else "raise",
-    )
+    recording = open_recording(source, policy="drop" if drop else "raise", **format.settings())
     try:
         chain = make_chain(filters or (), recording.size)
     except SensorError as error:

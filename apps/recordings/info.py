@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, describe
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import FormatOptions, Json
+from spikewire.apps.cli.options.shared import Json, RecordingOptions
 from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.units import format_bytes, format_rate, format_us
 from spikewire.apps.cli.warmup import patience
@@ -18,26 +18,17 @@ from spikewire.apps.cli.warmup import patience
 if TYPE_CHECKING:
     from spikewire.sensors import RecordingInfo
 
-_FORMAT = FormatOptions()
+_FORMAT = RecordingOptions()
 
 
 @grouped
 def info(
     files: Annotated[list[Path], typer.Argument(help="Recordings to describe.")],
-    format: FormatOptions = _FORMAT,
-    reader: Annotated[
-        Literal["spikewire", "aestream", "faery"],
-        typer.Option(help="Decoder; the other libraries are for comparison."),
-    ] = "spikewire",
+    format: RecordingOptions = _FORMAT,
     as_json: Json = False,
 ) -> None:
     """Describe recordings: format, sensor size, events, times and damage."""
-    how = {
-        "size": format.sensor_size(),
-        "columns": format.columns,
-        "unit": format.unit,
-        "reader": reader,
-    }
+    how = format.settings()
     codes = [_one(path, how, as_json, first=number == 0) for number, path in enumerate(files)]
     raise typer.Exit(max(codes))
 

@@ -11,7 +11,7 @@ import typer
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, leaf_errors
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DEFAULT_MODEL, FormatOptions, Json, NetworkOptions
+from spikewire.apps.cli.options.shared import DEFAULT_MODEL, Json, NetworkOptions, RecordingOptions
 from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import names
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from spikewire.qcore import Network
 
 NETWORK = NetworkOptions(model=None)
-INPUTS, FORMATS = InputOptions(), FormatOptions()
+INPUTS, FORMATS = InputOptions(), RecordingOptions()
 PLAYBACK, OUTPUT, CLUSTER = PlaybackOptions(), OutputOptions(), ClusterOptions()
 
 
@@ -46,7 +46,7 @@ def replay(
     ] = None,
     network: NetworkOptions = NETWORK,
     inputs: InputOptions = INPUTS,
-    formats: FormatOptions = FORMATS,
+    formats: RecordingOptions = FORMATS,
     playback: PlaybackOptions = PLAYBACK,
     output: OutputOptions = OUTPUT,
     cluster: ClusterOptions = CLUSTER,

@@ -101,7 +101,8 @@ def from_paths(
     part
         Part of a data set.
     formats
-        ``size``, ``columns`` and ``unit``; None where the file states them.
+        ``size``, ``columns``, ``unit``, ``convention`` and ``reader``; None where the file states
+        them.
 
     Raises
     ------

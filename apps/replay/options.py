@@ -13,8 +13,8 @@ from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.options.shared import (
     Drop,
     Filters,
-    FormatOptions,
     NetworkOptions,
+    RecordingOptions,
     Start,
     Stop,
     Trials,
@@ -107,7 +107,7 @@ class ReplayOptions:
     files: tuple[Path, ...]
     network: NetworkOptions
     inputs: InputOptions
-    formats: FormatOptions
+    formats: RecordingOptions
     playback: PlaybackOptions
     output: OutputOptions
     cluster: ClusterOptions
@@ -217,6 +217,8 @@ class ReplayOptions:
             "size": self.formats.sensor_size(),
             "columns": None if columns is None else parse_columns(columns),
             "unit": self.formats.unit,
+            "convention": self.formats.convention,
+            "reader": self.formats.reader,
         }
 
     def independent(self, recordings: ReplayInputs) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numba
 import numpy as np
@@ -11,6 +12,9 @@ import numpy as np
 from spikewire._jit import inline, kernel
 from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events
 from spikewire.sensors.formats.decoder import BYTE_ARRAY, Bytes
+
+Convention = Literal["jaer", "document"]
+"""Meaning of addresses: as jAER, libcaer and v2e write them, or as the format's document says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +24,18 @@ class Chip:
     Attributes
     ----------
     size
-        (width, height).
+        (width, height); None where it is told by the addresses.
     not_dvs
         Bits that are set where a record is no DVS event: a frame's sample, motion, a trigger.
     x, x_bits, y, y_bits, p
         Lowest bits and widths of column, row and polarity.
     mirrored
         Columns count from the right.
+    inverted
+        The polarity bit is 1 where the light got weaker.
     """
 
-    size: tuple[int, int]
+    size: tuple[int, int] | None
     not_dvs: int
     x: int
     x_bits: int
@@ -37,14 +43,26 @@ class Chip:
     y_bits: int
     p: int
     mirrored: bool
+    inverted: bool
+
+    def under(self, convention: Convention) -> Chip:
+        """Return the chip as the convention reads it."""
+        if convention == "jaer":
+            return self
+        return replace(self, mirrored=self.inverted, inverted=False)
 
 
-DVS128 = Chip((128, 128), 0x8000, 1, 7, 8, 7, 0, True)
+DVS128 = Chip((128, 128), 0x80008000, 1, 7, 8, 7, 0, mirrored=True, inverted=True)
+"""Both bits 15 and 31 mark a trigger."""
 
 
-def davis(size: tuple[int, int]) -> Chip:
+def davis(size: tuple[int, int] | None) -> Chip:
     """Return a chip of the DAVIS family: bit 31 frame sample or motion, bit 10 trigger."""
-    return Chip(size, 0x80000400, 12, 10, 22, 9, 11, False)
+    return Chip(size, 0x80000400, 12, 10, 22, 9, 11, mirrored=True, inverted=False)
+
+
+DAVIS_SIZES = ((240, 180), (346, 260), (640, 480))
+"""Sizes of the DAVIS chips that have been sold, to choose from where a file names none."""
 
 
 CHIPS: Mapping[str, tuple[int, int]] = {
@@ -88,6 +106,7 @@ def _little32(data, at):  # type: ignore[no-untyped-def]
 def _aedat2(data, events, state, layout):  # type: ignore[no-untyped-def]
     address_bytes, not_dvs, x_at, x_mask = layout[0], layout[1], layout[2], layout[3]
     y_at, y_mask, p_at, mirror, top = layout[4], layout[5], layout[6], layout[7], layout[8]
+    inverted = layout[9]
     before, high = state[0], state[1]
     step = address_bytes + 4
     n = 0
@@ -108,8 +127,9 @@ def _aedat2(data, events, state, layout):  # type: ignore[no-untyped-def]
         events[n].t = t + high
         events[n].x = mirror - x if mirror > 0 else x
         # A row above the sensor wraps to one far below it, which the check counts.
-        events[n].y = top - ((address >> y_at) & y_mask)
-        events[n].p = (address >> p_at) & 1
+        y = (address >> y_at) & y_mask
+        events[n].y = top - y if top > 0 else y
+        events[n].p = ((address >> p_at) & 1) ^ inverted
         n += 1
     state[0], state[1] = before, high
     return n
@@ -119,29 +139,38 @@ class Aedat2:
     """Decode AEDAT 1.0 and 2.0: big-endian records of an address and 32-bit microseconds.
 
     Source: iniVation's documentation of AEDAT 1.0 and 2.0. Addresses have 16 bits in version 1.0,
-    32 in 2.0; what they mean is the chip's. The origin is moved to the upper left. Times that wrap
-    at 2**32 are unwrapped. Records that are no DVS events are left out.
+    32 in 2.0; what they mean is the chip's. The origin is moved to the upper left, unless the size
+    is (0, 0): then places are those of the addresses. Times that wrap at 2**32 are unwrapped.
+    Records that are no DVS events are left out.
+
+    The document and the programs that write the format disagree (:data:`Convention`). jAER's
+    extractors, libcaer and v2e count the columns of DAVIS chips from the right, and take the
+    DVS128's polarity bit for OFF.
     """
 
     fault: str | None = None
 
-    def __init__(self, chip: Chip, address_bytes: int) -> None:
+    def __init__(self, chip: Chip, address_bytes: int, size: tuple[int, int]) -> None:
         self.unit = f"an event's {address_bytes + 4} bytes"
         self._step = address_bytes + 4
         self._state = np.zeros(4, np.int64)
-        width, height = chip.size
+        width, height = size
+        self._triggers = (2, 3) if chip.p == 0 else (2,)
         self._layout = np.array(
             [
                 address_bytes, chip.not_dvs, chip.x, (1 << chip.x_bits) - 1, chip.y,
                 (1 << chip.y_bits) - 1, chip.p, width - 1 if chip.mirrored else 0, height - 1,
+                chip.inverted,
             ],
             np.int64,
         )  # fmt: skip
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """Records of triggers, and of frames and motion (bit 31 of the address)."""
-        return {"trigger": int(self._state[2]), "frame_or_motion": int(self._state[3])}
+        """Records of triggers, and of frames and motion (bit 31 of a DAVIS' address)."""
+        triggers = sum(int(self._state[at]) for at in self._triggers)
+        others = int(self._state[2:4].sum()) - triggers
+        return {"trigger": triggers, "frame_or_motion": others}
 
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole records."""

@@ -18,6 +18,7 @@ from spikewire.sensors.formats.aedat import (
     Aedat2,
     Aedat3,
     Chip,
+    Convention,
     aedat1_address_bytes,
     davis,
 )
@@ -29,7 +30,13 @@ from spikewire.sensors.formats.numpy_arrays import NPY, ZIP
 from spikewire.sensors.formats.prophesee_header import detect_prophesee
 
 
-def detect_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) -> Header:
+def detect_file(
+    path: Path,
+    *,
+    columns: Sequence[str] | None,
+    unit: str | None,
+    convention: Convention = "jaer",
+) -> Header:
     """Detect a recording's format by its content, and read its header.
 
     Raises
@@ -44,7 +51,9 @@ def detect_file(path: Path, *, columns: Sequence[str] | None, unit: str | None) 
             head = file.read(HEAD)
     except OSError as error:
         raise SensorError(f"{path} cannot be read: {error.strerror}.") from None
-    return detect(str(path), path.suffix.lower(), head, columns=columns, unit=unit)
+    return detect(
+        str(path), path.suffix.lower(), head, columns=columns, unit=unit, convention=convention
+    )
 
 
 def detect(
@@ -54,6 +63,7 @@ def detect(
     *,
     columns: Sequence[str] | None = None,
     unit: str | None = None,
+    convention: Convention = "jaer",
 ) -> Header:
     """Detect a format by a recording's first bytes, and read its header.
 
@@ -67,6 +77,8 @@ def detect(
         Its first ``HEAD`` bytes, or all of it.
     columns, unit
         A text's columns and unit of time, where the caller knows them.
+    convention
+        Meaning of the addresses of AEDAT 1.0 and 2.0.
 
     Raises
     ------
@@ -78,7 +90,7 @@ def detect(
     if head.startswith(aedat4.MAGIC):
         return _detect_aedat4(head)
     if head.startswith(b"#!AER-DAT"):
-        return _with_origin(_detect_aedat(name, head), head)
+        return _with_origin(_detect_aedat(name, head, convention), head)
     if head.startswith(b"Event Stream"):
         return _detect_es(name, head)
     if head.startswith(NPY):
@@ -96,7 +108,7 @@ def detect(
         note = f"columns {names}{known}; times in {layout.unit}"
         return Header("csv", None, layout.header, lambda _: Csv(layout), note=note)
     if suffix in (".aedat", ".dat") or (head.startswith(b"#") and suffix == ""):
-        return _detect_aedat(name, head)
+        return _detect_aedat(name, head, convention)
     raise SensorError(
         f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
         "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY and NPZ."
@@ -160,7 +172,7 @@ def _chip_size(lines: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
     return None
 
 
-def _detect_aedat(name: str, head: bytes) -> Header:
+def _detect_aedat(name: str, head: bytes, convention: Convention) -> Header:
     lines, start, whole = _hash_lines(head)
     version = next((line[9:].strip() for line in lines if line.startswith("#!AER-DAT")), "1.0")
     kind = {"1.0": "aedat1", "2.0": "aedat2", "3.0": "aedat3", "3.1": "aedat3"}.get(version)
@@ -184,9 +196,10 @@ def _detect_aedat(name: str, head: bytes) -> Header:
         chip = DVS128
     else:
         chip = davis(known[1])
+    read = chip.under(convention)
     return Header(
-        kind, chip.size, start, lambda _: Aedat2(chip, width), note=note
-    )  # fmt: skip
+        kind, chip.size, start, lambda size: Aedat2(read, width, chip.size or size), note=note
+    )
 
 
 def _guess_chip(body: np.ndarray[tuple[int], np.dtype[np.uint8]], width: int) -> tuple[Chip, str]:
@@ -194,7 +207,7 @@ def _guess_chip(body: np.ndarray[tuple[int], np.dtype[np.uint8]], width: int) ->
     step = width + 4
     rows = body[: len(body) // step * step].reshape(-1, step)
     if width == 4 and len(rows) and (rows[:, :2] > 0).any(1).mean() > 0.5:
-        return davis(CHIPS["davis240"]), "chip DAVIS240, by its addresses"
+        return davis(None), "a chip of the DAVIS family, by its addresses"
     return DVS128, "chip DVS128, by its addresses"
 
 
@@ -212,7 +225,7 @@ def _detect_aedat3(
         return Header("aedat3", None, start, damage="the header is cut short")
     size = known[1] if known is not None else None
     low = version == "3.0"
-    return Header("aedat3", size, start, lambda height: Aedat3(height if low else 0))
+    return Header("aedat3", size, start, lambda size: Aedat3(size[1] if low else 0))
 
 
 def _detect_es(name: str, head: bytes) -> Header:
@@ -229,4 +242,4 @@ def _detect_es(name: str, head: bytes) -> Header:
     width, height = struct.unpack_from("<HH", head, 16)
     if not width or not height:
         return Header("es", None, 16, damage=f"a sensor of {width}x{height}")
-    return Header("es", (width, height), 20, lambda height: EventStream(height))
+    return Header("es", (width, height), 20, lambda size: EventStream(size[1]))

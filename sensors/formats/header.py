@@ -43,8 +43,8 @@ class Header:
     start
         The byte at which events begin.
     decoder
-        Makes a decoder of what follows from the sensor's height; None for AEDAT 4.0 and NumPy,
-        which are read by packets and rows.
+        Makes a decoder of what follows from the sensor's size, (0, 0) where that is still to be
+        found; None for AEDAT 4.0 and NumPy, which are read by packets and rows.
     damage
         Fault of the header, at ``start``, or None.
     note
@@ -59,7 +59,7 @@ class Header:
     format: str
     size: tuple[int, int] | None
     start: int
-    decoder: Callable[[int], Decoder] | None = None
+    decoder: Callable[[tuple[int, int]], Decoder] | None = None
     damage: str | None = None
     note: str = ""
     compression: int = 0

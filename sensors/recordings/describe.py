@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from spikewire.sensors.errors import DecodeError
+from spikewire.sensors.formats.aedat import Convention
 from spikewire.sensors.recordings.recording import Reader, open_recording
 
 
@@ -48,6 +49,7 @@ def describe_recording(
     columns: str | Sequence[str] | None = None,
     unit: str | None = None,
     reader: Reader = "spikewire",
+    convention: Convention = "jaer",
 ) -> RecordingInfo:
     """Read a recording through and return facts about it.
 
@@ -59,8 +61,9 @@ def describe_recording(
         If there is no such file, or its format is not read.
     """
     recording = open_recording(
-        path, size=size, policy="drop", columns=columns, unit=unit, reader=reader
-    )
+        path, size=size, policy="drop", columns=columns, unit=unit, reader=reader,
+        convention=convention,
+    )  # fmt: skip
     events = on = 0
     first: int | None = None
     last: int | None = None

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spikewire.sensors.events import Policy
+from spikewire.sensors.formats.aedat import Convention
 from spikewire.sensors.recordings.labels import Label, check_name
-from spikewire.sensors.recordings.recording import Recording, open_recording
+from spikewire.sensors.recordings.recording import Reader, Recording, open_recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Excerpt:
         Labels in the recording's own time.
     label
         One label for everything the labels leave open.
-    size, columns, unit
+    size, columns, unit, convention, reader
         As for :func:`sensors.open_recording`.
     end_us
         Until when it lasts (the recording's own time), if that is longer than its events.
@@ -45,6 +46,8 @@ class Excerpt:
     columns: Sequence[str] | None = None
     unit: str | None = None
     end_us: int | None = None
+    convention: Convention = "jaer"
+    reader: Reader = "spikewire"
 
     def __post_init__(self) -> None:
         if self.label is not None:
@@ -53,5 +56,6 @@ class Excerpt:
     def open(self, policy: Policy) -> Recording:
         """Open the recording."""
         return open_recording(
-            self.path, policy=policy, size=self.size, columns=self.columns, unit=self.unit
-        )
+            self.path, policy=policy, size=self.size, columns=self.columns, unit=self.unit,
+            convention=self.convention, reader=self.reader,
+        )  # fmt: skip

@@ -23,7 +23,7 @@ def read_decoded(
     path: Path | str,
     file: BinaryIO,
     found: Header,
-    height: int,
+    size: tuple[int, int],
     left_out: Counter[str] | None = None,
 ) -> Iterator[Events]:
     """Yield unchecked events of a format that has a decoder, from a file or a pipe.
@@ -36,8 +36,8 @@ def read_decoded(
         Read from where it stands, which is ``found.start``.
     found
         What its header says.
-    height
-        Rows of the sensor, for formats whose origin is lower left.
+    size
+        (width, height) of the sensor, for formats that count from another corner.
     left_out
         Takes the counts of events that are declared unusable.
 
@@ -47,7 +47,7 @@ def read_decoded(
         After the events before the damage.
     """
     assert found.decoder is not None
-    decoder = found.decoder(height)
+    decoder = found.decoder(size)
     at = found.start
     rest = b""
     try:

@@ -20,6 +20,7 @@ from spikewire.sensors.events import (
     check_events,
     no_events,
 )
+from spikewire.sensors.formats.aedat import DAVIS_SIZES, Convention
 from spikewire.sensors.formats.aestream_reader import load
 from spikewire.sensors.formats.csv_layout import check_unit, parse_columns
 from spikewire.sensors.formats.detect import detect_file
@@ -61,10 +62,15 @@ class Recording:
         columns: Sequence[str] | None = None,
         unit: str | None = None,
         reader: Reader = "spikewire",
+        convention: Convention = "jaer",
     ) -> None:
         if reader not in get_args(Reader):
             raise SensorError(
                 f"reader is {reader!r}; allowed are {', '.join(map(str, get_args(Reader)))}."
+            )
+        if convention not in get_args(Convention):
+            raise SensorError(
+                f"convention is {convention!r}; allowed are {', '.join(get_args(Convention))}."
             )
         self.path = path
         self.policy: Policy = policy
@@ -73,7 +79,7 @@ class Recording:
         self.left_out: Counter[str] = Counter()
         self.damage: DecodeError | None = None
         self._columns, self._unit = columns, unit if unit is None else check_unit(unit)
-        self._header = detect_file(path, columns=columns, unit=unit)
+        self._header = detect_file(path, columns=columns, unit=unit, convention=convention)
         self.format, self.note = NAMES[self._header.format], self._header.note
         if size is not None:
             self.size, self.size_from = size, "caller"
@@ -87,10 +93,10 @@ class Recording:
         return f"<Recording {str(self.path)!r}: {self.format}, {width}x{height}>"
 
     def _infer(self) -> tuple[int, int]:
-        """Take the events' own extent; of N-MNIST the smallest usual square that holds them."""
+        """Take the extent of the events; of N-MNIST and DAVIS the smallest usual one."""
         width = height = 1
         with suppress(SensorError):
-            for events in self._own(0):
+            for events in self._own((0, 0)):
                 if len(events):
                     width = max(width, int(events["x"].max()) + 1)
                     height = max(height, int(events["y"].max()) + 1)
@@ -98,6 +104,9 @@ class Recording:
         if self._header.format == "nmnist":
             side = next(s for s in (34, 128, 256) if max(width, height) <= s)
             return side, side
+        if self._header.format in ("aedat1", "aedat2"):
+            held = (s for s in DAVIS_SIZES if width <= s[0] and height <= s[1])
+            return next(held, DAVIS_SIZES[-1])
         # No sensor is larger, whatever one damaged event says.
         return min(width, 32768), min(height, 32768)
 
@@ -186,9 +195,9 @@ class Recording:
         elif self.reader == "faery":
             yield from self._faery()
         else:
-            yield from self._own(self.size[1])
+            yield from self._own(self.size)
 
-    def _own(self, height: int) -> Iterator[Events]:
+    def _own(self, size: tuple[int, int]) -> Iterator[Events]:
         found = self._header
         if found.damage is not None:
             raise DecodeError(self.path, f"{found.damage}.", found.start)
@@ -202,7 +211,7 @@ class Recording:
                     length = os.fstat(file.fileno()).st_size
                     yield from read_aedat4(self.path, file, found, length, self.left_out)
                 else:
-                    yield from read_decoded(self.path, file, found, height, self.left_out)
+                    yield from read_decoded(self.path, file, found, size, self.left_out)
         except OSError as error:
             raise SensorError(f"{self.path} cannot be read: {error.strerror}.") from None
 
@@ -231,6 +240,7 @@ def open_recording(
     columns: str | Sequence[str] | None = None,
     unit: str | None = None,
     reader: Reader = "spikewire",
+    convention: Convention = "jaer",
 ) -> Recording:
     """Open a recording of any format that is read.
 
@@ -252,6 +262,9 @@ def open_recording(
         seconds for fractions and microseconds for whole numbers.
     reader
         Decoding library: this package, or another one to compare with.
+    convention
+        Meaning of the addresses of AEDAT 1.0 and 2.0: ``"jaer"``, as jAER, libcaer and v2e write
+        them, or ``"document"``, as the format's document says.
 
     Returns
     -------
@@ -276,5 +289,6 @@ def open_recording(
     if isinstance(columns, str):
         columns = parse_columns(columns)
     return Recording(
-        Path(path), size=size, policy=policy, columns=columns, unit=unit, reader=reader
-    )
+        Path(path), size=size, policy=policy, columns=columns, unit=unit, reader=reader,
+        convention=convention,
+    )  # fmt: skip

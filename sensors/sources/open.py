@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qsl, unquote
 
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Source
+from spikewire.sensors.formats.aedat import Convention
 from spikewire.sensors.formats.csv_layout import parse_columns
 from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import read_labels
@@ -54,6 +55,13 @@ def _columns(name: str, text: str) -> tuple[str, ...]:
     return parse_columns(text)
 
 
+def _convention(name: str, text: str) -> Convention:
+    for known in get_args(Convention):
+        if text == known:
+            return known  # type: ignore[no-any-return]
+    raise SourceError(f"{name} is {text!r}; allowed are {', '.join(get_args(Convention))}.")
+
+
 def _text(name: str, text: str) -> str:
     return text
 
@@ -62,7 +70,7 @@ _ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
     "file": {
         "start": _time, "stop": _time, "speed": read_speed, "loop": _flag,
         "labels": _text, "label": _text, "columns": _columns, "unit": _text, "size": _size,
-        "drop": _flag, "wait": _flag,
+        "drop": _flag, "wait": _flag, "convention": _convention,
     },
     "shelf": {},
     "udp": {"size": _size, "public": _flag},
@@ -155,7 +163,8 @@ def _file(place: str, settings: dict[str, Any]) -> FileSource:
     if stop is not None and stop <= start:
         raise SourceError(f"An excerpt from {start} to {stop} us holds nothing.")
     known = read_labels(labels) if labels is not None else ()
-    how = {name: settings.get(name) for name in ("label", "size", "columns", "unit")}
+    wanted = ("label", "size", "columns", "unit", "convention")
+    how = {name: settings[name] for name in wanted if name in settings}
     excerpts = [Excerpt(path, start, stop, known, **how) for path in paths]
     return FileSource(
         excerpts, speed=settings.get("speed"), loop=bool(settings.get("loop", False)),

@@ -172,7 +172,7 @@ class StdinSource:
             whole: BinaryIO = _Whole(self._file, rest)  # type: ignore[assignment]
             return read_aedat4("Standard input", whole, found, None, self._counts)
         pipe: BinaryIO = _Pipe(self._file, rest)  # type: ignore[assignment]
-        return read_decoded("Standard input", pipe, found, self.size[1], self._counts)
+        return read_decoded("Standard input", pipe, found, self.size, self._counts)
 
     async def _readable(self) -> bool:
         """Wait for more, as long as events are held at most; tells whether it has come."""

@@ -119,26 +119,33 @@ def es(events: Sequence[Event], size: tuple[int, int] = (320, 240)) -> bytes:
     return bytes(out)
 
 
+def dvs128_address(x: int, y: int, p: int) -> int:
+    """Columns from the right, rows from below; jAER's extractor takes the bit 1 for OFF."""
+    return (127 - y) << 8 | (127 - x) << 1 | 1 - p
+
+
 def aedat1(events: Sequence[Event]) -> bytes:
-    """No version line; 16-bit addresses of the DVS128, mirrored and from below, big-endian."""
+    """No version line; 16-bit addresses of the DVS128, big-endian."""
     return b"# made by hand\r\n" + b"".join(
-        struct.pack(">HI", (127 - y) << 8 | (127 - x) << 1 | p, t) for t, x, y, p in events
+        struct.pack(">HI", dvs128_address(x, y, p), t) for t, x, y, p in events
     )
 
 
 def aedat2(events: Sequence[Event]) -> bytes:
     """DVS128: the same addresses in 32 bits."""
     return b"#!AER-DAT2.0\r\n# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n" + b"".join(
-        struct.pack(">II", (127 - y) << 8 | (127 - x) << 1 | p, t & 0xFFFFFFFF)
-        for t, x, y, p in events
+        struct.pack(">II", dvs128_address(x, y, p), t & 0xFFFFFFFF) for t, x, y, p in events
     )
 
 
 def aedat2_davis(events: Sequence[Event]) -> bytes:
-    """DAVIS240: y in bits 22..30, x in 12..21, polarity in 11; between them a frame's sample."""
+    """DAVIS240: y in bits 22..30, x in 12..21, polarity in 11; between them a frame's sample.
+
+    jAER counts columns from the right, and rows from below.
+    """
     out = bytearray(b"#!AER-DAT2.0\r\n# AEChip: eu.seebetter.ini.chips.davis.DAVIS240C\r\n")
     for t, x, y, p in events:
-        out += struct.pack(">II", (179 - y) << 22 | x << 12 | p << 11, t)
+        out += struct.pack(">II", (179 - y) << 22 | (239 - x) << 12 | p << 11, t)
         out += struct.pack(">II", 1 << 31 | 3 << 22 | 4 << 12 | 77, t)
     return bytes(out)
 

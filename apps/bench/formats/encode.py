@@ -62,7 +62,7 @@ def _evt21(events: Events, path: Path) -> None:
 
 def _aedat2(events: Events, path: Path, version: int) -> None:
     t, x, y, p = columns(events)
-    address = (127 - y) << 8 | (127 - x) << 1 | p
+    address = (127 - y) << 8 | (127 - x) << 1 | 1 - p
     if version == 1:
         rows = np.zeros(len(t), [("address", ">u2"), ("t", ">u4")])
         head = b"# made to be timed\r\n"

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -280,3 +280,33 @@ class FormatOptions:
             The size is not understood.
         """
         return None if self.size is None else sensor_size(self.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingOptions(FormatOptions):
+    """Properties of recordings, and the way to read them."""
+
+    convention: Annotated[
+        Literal["jaer", "document"],
+        typer.Option(
+            "--convention",
+            help="Meaning of AEDAT 1.0 and 2.0 addresses: as jAER writes, or as its document says.",
+        ),
+    ] = "jaer"
+    reader: Annotated[
+        Literal["spikewire", "aestream", "faery"],
+        typer.Option("--reader", help="Decoder; the other libraries are for comparison."),
+    ] = "spikewire"
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments of `sensors.open_recording`.
+
+        Raises
+        ------
+        typer.BadParameter
+            The size is not understood.
+        """
+        return {
+            "size": self.sensor_size(), "columns": self.columns, "unit": self.unit,
+            "convention": self.convention, "reader": self.reader,
+        }  # fmt: skip

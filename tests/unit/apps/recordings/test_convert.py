@@ -248,6 +248,6 @@ def test_left_out_events_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(["convert", str(source), str(target), "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["events"], summary["dropped"]) == (2, {"trigger": 1, "frame_or_motion": 2})
-    assert events(target) == [(10, 5, 253, 1), (13, 5, 253, 1)]
+    assert events(target) == [(10, 340, 253, 1), (13, 340, 253, 1)]
     assert run(["info", str(source)]) == 0
     assert "trigger 1, frame_or_motion 2" in capsys.readouterr().out
