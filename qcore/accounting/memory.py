@@ -105,13 +105,16 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     ),
     "stored weights": (
         True, "gradients",
-        "int16 holds the store's width (10 bits by default): there is no 10-bit integer.",
-        ("AT_STORE", "AT_BIAS_STORE"),
+        "int16 holds the store's width (10 bits by default): there is no 10-bit integer. Layers "
+        "that keep their gradients as errors and traces store in int8 what the weights in use "
+        "leave.",
+        ("AT_STORE", "AT_REST", "AT_BIAS_STORE"),
     ),
     "collected gradients": (
         True, None,
         "int32 sums over ticks and recordings before a step is taken; the paper's count has no "
-        "such sum, because it steps after every tick.",
+        "such sum, because it steps after every tick. Layers that step after few gradients keep "
+        "these as errors and traces, and have sums of biases only.",
         ("AT_GRADIENT", "AT_BIAS_GRADIENT"),
     ),
     "trace Q": (
@@ -159,8 +162,15 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     "local errors": (
         True, None,
         "int8 per neuron, before and after pooling: the error brought back through the readout, "
-        "which the paper's count leaves out.",
+        "which the paper's count leaves out; before pooling for each gradient that is kept until "
+        "the next step.",
         ("AT_DELTA", "AT_OUT_DELTA"),
+    ),
+    "kept traces": (
+        True, None,
+        "int8 per input for each gradient that is kept until the next step; with the local errors "
+        "they stand for a sum per synapse.",
+        ("AT_PAIR_TRACES",),
     ),
     "spike maps": (
         False, None,
@@ -322,7 +332,8 @@ def _home(column: str) -> str:
 
 _HOMES = {
     "i8": ("AT_INPUT", "AT_WEIGHTS", "AT_FIRED", "AT_ACTIVATION", "AT_OUTPUT", "AT_OUT_ACTIVATION",
-           "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_FEEDBACK", "AT_SLOTS"),
+           "AT_DELTA", "AT_OUT_DELTA", "AT_PAIR_TRACES", "AT_REST", "AT_G", "AT_FEEDBACK",
+           "AT_SLOTS"),
     "i16": ("AT_DRIVE", "AT_STORE", "AT_BIAS_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL",
             "AT_READ_STORE"),
     "i32": ("AT_U", "AT_V", "AT_R", "AT_TABLE", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_COUNT",
@@ -335,7 +346,7 @@ _PLASTIC_ONLY = (
 )  # fmt: skip
 _ON_CURRENTS_ONLY = ("AT_U", "AT_DRIVE")
 _OF_TRACES = ("AT_Q", "AT_P")
-_OPTIONAL = ("AT_FEEDBACK", "AT_BIAS_STORE")
+_OPTIONAL = ("AT_FEEDBACK", "AT_BIAS_STORE", "AT_PAIR_TRACES", "AT_REST")
 """Arrays of some ways of learning only: their place is 0 where there are none."""
 
 _OF_THE_NETWORK = ("AT_FEATURE", "AT_NORMAL", "AT_READ_STORE", "AT_SLOTS")
@@ -358,4 +369,6 @@ def _addresses(network: Network, column: str) -> list[int]:
         addresses = addresses[[layer.plastic or layer.traced for layer in network.spec.layers]]
     if column in _ON_CURRENTS_ONLY:
         addresses = addresses[[not layer.traced for layer in network.spec.layers]]
+    if column in ("AT_GRADIENT", "AT_STORE"):
+        addresses = addresses[addresses >= 0]
     return [int(address) for address in addresses]

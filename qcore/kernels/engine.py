@@ -175,7 +175,7 @@ def regulate(state):
 def learn_tick(state, scratch, label, now):
     """Learn from the label: plastic layers at their cadence, the readout at its own."""
     R, layers, i8, i16, i32, lanes = state
-    _, _, sums = scratch
+    _, work, sums = scratch
     classes = R[at.CLASSES]
     if now - R[at.LABEL_SINCE] < R[at.BURN_IN]:
         return
@@ -189,7 +189,7 @@ def learn_tick(state, scratch, label, now):
         R[at.PENDING] += some
         if R[at.APPLY_EVERY] > 0 and R[at.PENDING] >= R[at.APPLY_EVERY]:
             R[at.PENDING] = 0
-            apply_layers(layers, i8, i16, i32, lanes)
+            apply_layers(layers, i8, i16, i32, lanes, work)
             mark_stale(layers, 1)
     if R[at.CHANGED] != 0 and now % R[at.READ_EVERY] == 0:
         read_features(R, i8, i16, sums[:classes], lanes, label)

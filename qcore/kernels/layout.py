@@ -37,14 +37,14 @@ from __future__ import annotations
     AT_OUT_DELTA,  # int8: after pooling
     AT_G,  # int8[classes, units]
     AT_DRIVE,  # int16
-    AT_STORE,  # int16
+    AT_STORE,  # int16; -1 where the rest alone is kept
     AT_Q,
     AT_P,  # int16: traces of the input map
     AT_U,
     AT_V,
     AT_R,  # int32
     AT_TABLE,  # int32[8, channels]
-    AT_GRADIENT,  # int32
+    AT_GRADIENT,  # int32; -1 where gradients are kept as pairs
     AT_BIAS_GRADIENT,  # int32[channels]
     AT_COUNT,  # int32[channels]: output spikes since thresholds were last adapted
     AT_MEAN,  # int32[classes]: slow mean of the local readout, times 16
@@ -103,7 +103,10 @@ from __future__ import annotations
     P_RAIL,
     SUM_LIFT,  # left shift from the sums of traces times weights to the neuron's unit
     STALE,  # 1 inside a call, until the sums were computed anew
-) = range(92)
+    PAIRS,  # gradients kept as pairs since the last step
+    AT_REST,  # int8: the store less the weights in use, in place of AT_STORE; or 0
+    AT_PAIR_TRACES,  # int8[most pairs, inputs]: their traces; their errors are at AT_DELTA
+) = range(95)
 LAYER_COLUMNS = 96
 
 CONV, DENSE = 0, 1
@@ -148,7 +151,8 @@ POOL_OR, POOL_SUM = 0, 1
     LEARN_LAYERS,  # 1 if layers may learn, 0 if only the readout does
     LOCAL_GAIN,
     BATCHED,  # 1 where recordings are shown side by side; 0 in a network and its file
-) = range(35)
+    COMPACT,  # 1 if some layer keeps gradients as pairs, and rests of its store; 0 in older files
+) = range(36)
 REGISTERS = 40
 
 STATE_COLUMNS = frozenset(
@@ -162,6 +166,7 @@ STATE_COLUMNS = frozenset(
         NEURON_UPDATES,
         UPDATES,
         STEP,
+        PAIRS,
     }
 )
 """Columns that change while a network runs; the others follow from its specification."""

@@ -18,6 +18,7 @@ from spikewire.qcore.kernels.local_learning import (
     local_readout,
 )
 from spikewire.qcore.kernels.neuron import BIAS, RESET_REFRACTORY
+from spikewire.qcore.kernels.pairs import keep_traces, step_by_pairs
 from spikewire.qcore.kernels.pool import route, route_sum
 from spikewire.qcore.kernels.quantiser import (
     finish_delta,
@@ -34,6 +35,7 @@ from spikewire.qcore.kernels.readout import (
     remember,
 )
 from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
+from spikewire.qcore.kernels.rests import step_weights
 
 SLOWEST = 12
 """Thresholds of a network that runs live follow, in the end, by 1/4096 in 32 active ticks: by a
@@ -59,7 +61,10 @@ def output_delta(L, i8, i32, scratch, label, classes):
         return np.int64(0)
     if L[at.AT_FEEDBACK] != 0:
         G = shape2(i8[L[at.AT_FEEDBACK] : L[at.AT_FEEDBACK] + classes * units], classes, units)
-    delta = i8[L[at.AT_OUT_DELTA] : L[at.AT_OUT_DELTA] + units]
+    delta_at = L[at.AT_OUT_DELTA]
+    if L[at.POOL] == 1:
+        delta_at += L[at.PAIRS] * units
+    delta = i8[delta_at : delta_at + units]
     sums = scratch[2 * classes :]
     delta_rail = (np.int64(128) >> L[at.DELTA_CUT]) - 1
     if L[at.DELTA_LARGEST] != 0:
@@ -115,20 +120,26 @@ def learn_layer(L, i8, i16, i32, scratch, label, classes):
     neurons = rows * columns * channels
     if output_delta(L, i8, i32, scratch, label, classes) == 0:
         return
-    delta = shape3(i8[L[at.AT_DELTA] : L[at.AT_DELTA] + neurons], rows, columns, channels)
+    delta_at = L[at.AT_DELTA] + L[at.PAIRS] * neurons
+    delta = shape3(i8[delta_at : delta_at + neurons], rows, columns, channels)
     if L[at.POOL] > 1:
         route_back(L, i8, delta)
-    weigh_delta(L, i8, i8[L[at.AT_DELTA] : L[at.AT_DELTA] + neurons])
+    weigh_delta(L, i8, i8[delta_at : delta_at + neurons])
+    bias_gradient(delta, i32[L[at.AT_BIAS_GRADIENT] : L[at.AT_BIAS_GRADIENT] + channels])
+    inputs = L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS]
+    traces = i16[L[at.AT_P] : L[at.AT_P] + inputs]
+    if L[at.AT_GRADIENT] < 0:
+        traces_at = L[at.AT_PAIR_TRACES] + L[at.PAIRS] * inputs
+        keep_traces(traces, i8[traces_at : traces_at + inputs], L[at.TRACE_SHIFT])
+        L[at.PAIRS] += 1
+        return
     fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
     g = shape4(
         i32[L[at.AT_GRADIENT] : L[at.AT_GRADIENT] + fan_in * channels],
         L[at.IN_CHANNELS], L[at.KERNEL_Y], L[at.KERNEL_X], channels,
     )  # fmt: skip
-    inputs = L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS]
-    traces = i16[L[at.AT_P] : L[at.AT_P] + inputs]
     P = shape3(traces, L[at.IN_ROWS], L[at.IN_COLUMNS], L[at.IN_CHANNELS])
     conv_gradient(delta, P, g, L[at.STRIDE], L[at.PAD_Y], L[at.PAD_X], L[at.TRACE_SHIFT])
-    bias_gradient(delta, i32[L[at.AT_BIAS_GRADIENT] : L[at.AT_BIAS_GRADIENT] + channels])
 
 
 @kernel("void(int64[::1], int8[::1], int32[::1], int32[::1], int64, int64)")
@@ -159,7 +170,7 @@ def step_biases(L, i16, gb, table, mean, bits, lanes):
     store = shape2(i16[L[at.AT_BIAS_STORE] : L[at.AT_BIAS_STORE] + channels], 1, channels)
     used = np.empty((1, channels), np.int8)
     apply_gradient(
-        g, mean, bits, store, used, lanes,
+        g, mean, bits, store, used, lanes, np.int64(0),
         L[at.STEP], L[at.STEP_BITS], L[at.STORE_RAIL], L[at.USED_SHIFT], L[at.ROUNDED],
     )  # fmt: skip
     for k in range(channels):
@@ -177,13 +188,29 @@ def move_biases(gb, table, by):
         gb[k] = np.int32(0)
 
 
-@kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])", live=True)
-def apply_layers(layers, i8, i16, i32, lanes):
+@inline
+def step_by_sums(L, i8, i16, i32, lanes, mean, bits):
+    """Step a layer's weights by its summed gradient; return 0 if there is none."""
+    channels = L[at.CHANNELS]
+    fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
+    size = fan_in * channels
+    g = shape2(i32[L[at.AT_GRADIENT] : L[at.AT_GRADIENT] + size], fan_in, channels)
+    if measure(L, g, mean, bits) == 0:
+        return np.int64(0)
+    step_weights(L, i8, i16, g, mean, bits, lanes, np.int64(0))
+    return np.int64(1)
+
+
+@kernel(
+    "int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1], int32[::1])", live=True
+)
+def apply_layers(layers, i8, i16, i32, lanes, work):
     """Step every plastic layer by its gradient, normalised and centred as the layer says.
 
     The largest gradient, of a channel or of all, moves its weight by
     ``STEP / 2**(4 + STEP_BITS)`` LSBs of the store. Biases move likewise, or by their sign.
-    Returns how many weights were in reach of an update.
+    Returns how many weights were in reach of an update. ``work`` is zeroed scratch, as
+    :func:`step_by_pairs` needs it.
     """
     touched = np.int64(0)
     for n in range(layers.shape[0]):
@@ -193,17 +220,13 @@ def apply_layers(layers, i8, i16, i32, lanes):
         channels = L[at.CHANNELS]
         fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
         size = fan_in * channels
-        g = shape2(i32[L[at.AT_GRADIENT] : L[at.AT_GRADIENT] + size], fan_in, channels)
         mean = np.empty(channels, np.int32)
         bits = np.empty(channels, np.int32)
-        if measure(L, g, mean, bits) == 0:
+        if L[at.AT_GRADIENT] < 0:
+            if step_by_pairs(L, i8, i16, work, lanes) == 0:
+                continue
+        elif step_by_sums(L, i8, i16, i32, lanes, mean, bits) == 0:
             continue
-        store = shape2(i16[L[at.AT_STORE] : L[at.AT_STORE] + size], fan_in, channels)
-        weights = shape2(i8[L[at.AT_WEIGHTS] : L[at.AT_WEIGHTS] + size], fan_in, channels)
-        apply_gradient(
-            g, mean, bits, store, weights, lanes,
-            L[at.STEP], L[at.STEP_BITS], L[at.STORE_RAIL], L[at.USED_SHIFT], L[at.ROUNDED],
-        )  # fmt: skip
         L[at.UPDATES] += size
         touched += size
         table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + 8 * channels], 8, channels)

@@ -227,12 +227,24 @@ def bias_gradient(delta, g):
                 g[k] = np.int32(g[k] + np.int32(delta[oy, ox, k]))
 
 
+@inline
+def noise_bits(bits, step_bits, spare, shift, mask):
+    """Split the division by ``2**(bits + 4 + step_bits)`` into a part before the noise and after.
+
+    The noise has 32 bits: bits below it cannot decide a rounding.
+    """
+    for k in range(bits.shape[0]):
+        spare[k] = max(np.int64(0), np.int64(bits[k]) + 4 + step_bits - 31)
+        shift[k] = np.int64(bits[k]) + 4 + step_bits - spare[k]
+        mask[k] = np.uint32((np.int64(1) << shift[k]) - 1)
+
+
 @kernel(
     "void(int32[:, ::1], int32[::1], int32[::1], int16[:, ::1], int8[:, ::1], uint32[::1],"
-    " int64, int64, int64, int64, int64)"
+    " int64, int64, int64, int64, int64, int64)"
 )
 def apply_gradient(
-    g, mean, bits, store, weights, lanes, step, step_bits, rail, used_shift, rounded
+    g, mean, bits, store, weights, lanes, first, step, step_bits, rail, used_shift, rounded
 ):
     """Step the stored weights by the centred, normalised gradient, and clear it.
 
@@ -254,13 +266,15 @@ def apply_gradient(
     ----------
     g
         int32[rows, outputs]: gradient, with the sign of the wanted change; cleared.
+    first
+        Column of store, weights and lanes that ``g`` begins with.
     mean, bits
         int32[outputs], from :func:`~.quantiser.measure_gradient`.
     store
-        int16[rows, outputs], clipped to ``[-rail, rail]``, or to ``[-rail - 1, rail]`` if
+        int16[rows, outputs or more], clipped to ``[-rail, rail]``, or to ``[-rail - 1, rail]`` if
         ``rounded`` is 0.
     weights
-        int8[rows, outputs], refreshed.
+        int8[rows, outputs or more], refreshed.
     lanes
         uint32[at least outputs]: one xorshift lane per output channel, advanced once per row.
     step
@@ -275,21 +289,20 @@ def apply_gradient(
     spare = np.empty(outputs, np.int64)
     shift = np.empty(outputs, np.int64)
     mask = np.empty(outputs, np.uint32)
-    for k in range(outputs):
-        # The noise has 32 bits: bits below it cannot decide a rounding.
-        spare[k] = max(np.int64(0), np.int64(bits[k]) + 4 + step_bits - 31)
-        shift[k] = np.int64(bits[k]) + 4 + step_bits - spare[k]
-        mask[k] = np.uint32((np.int64(1) << shift[k]) - 1)
+    noise_bits(bits, step_bits, spare, shift, mask)
+    lane = lanes[first : first + outputs]
     for i in range(g.shape[0]):
+        row = store[i, first : first + outputs]
+        used_row = weights[i, first : first + outputs]
         for k in range(outputs):
-            lanes[k] = xorshift(lanes[k])
+            lane[k] = xorshift(lane[k])
             value = np.int64(np.int32(g[i, k] - mean[k])) * step >> spare[k]
-            noise = np.int64(np.uint32(lanes[k] & mask[k]))
+            noise = np.int64(np.uint32(lane[k] & mask[k]))
             moved = np.int32(np.int64(value + noise) >> shift[k])
-            after = clip(np.int32(moved + np.int32(store[i, k])), low, high)
-            store[i, k] = np.int16(after)
+            after = clip(np.int32(moved + np.int32(row[k])), low, high)
+            row[k] = np.int16(after)
             weight = np.int32(after >> used)
             if rounded != 0:  # the compiler makes two loops of it
                 weight = clip(np.int32(np.int32(after + half) >> used), -most, most)
-            weights[i, k] = np.int8(weight)
+            used_row[k] = np.int8(weight)
             g[i, k] = np.int32(0)

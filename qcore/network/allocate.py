@@ -109,15 +109,17 @@ class Layout:
         return shape
 
 
-def allocate(spec: NetworkSpec, classes: int) -> State:
+def allocate(spec: NetworkSpec, classes: int, *, compact: bool = True) -> State:
     """Allocate the zeroed state of a network with that many classes, and fill its tables.
+
+    ``compact`` is as for :func:`lay_out`.
 
     Raises
     ------
     SpecError
         As for :func:`lay_out`.
     """
-    layout = lay_out(spec, classes)
+    layout = lay_out(spec, classes, compact=compact)
     state = State(
         registers=layout.registers,
         layers=layout.layers,
@@ -127,7 +129,7 @@ def allocate(spec: NetworkSpec, classes: int) -> State:
     return state
 
 
-def lay_out(spec: NetworkSpec, classes: int) -> Layout:
+def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
     """Lay a network's arrays out, without allocating them.
 
     Parameters
@@ -136,6 +138,10 @@ def lay_out(spec: NetworkSpec, classes: int) -> Layout:
         The network's specification.
     classes
         Number of classes.
+    compact
+        Whether layers keep gradients as pairs of errors and traces where that takes less memory
+        than sums, and of their stored weights what those in use leave. The results are the same.
+        Model files of earlier versions are not compact.
 
     Raises
     ------
@@ -146,6 +152,7 @@ def lay_out(spec: NetworkSpec, classes: int) -> Layout:
     layers = np.zeros((len(spec.layers), at.LAYER_COLUMNS), np.int64)
     heads = _Heads()
     features = 0
+    compacted = False
     rows, columns, channels = spec.height, spec.width, spec.polarities
     input_at = heads.i8.take(rows * columns * channels)
     for n, layer in enumerate(spec.layers):
@@ -154,11 +161,13 @@ def lay_out(spec: NetworkSpec, classes: int) -> Layout:
         L[at.AT_INPUT] = input_at
         # The first tick is computed even without events: biases and activations are not zero.
         L[at.LIVE] = 1
+        _learning(L, layer, spec)
         _place_neurons(L, layer, heads)
         if layer.plastic:
-            _place_learning(L, layer, classes, heads)
+            kept = _pairs(L, spec) if compact else 0
+            _place_learning(L, layer, classes, heads, kept)
+            compacted |= kept > 0
             _place_options(L, spec.learning, classes, heads)
-        _learning(L, layer, spec)
         if layer.read:
             L[at.AT_FEATURES] = features
             features += _outputs(L)
@@ -169,6 +178,7 @@ def lay_out(spec: NetworkSpec, classes: int) -> Layout:
     if features == 0 and spec.readout.answer == "trained":
         raise SpecError("No layer has read = true: the readout would have nothing to read.")
     registers = _registers(spec, classes, features, heads)
+    registers[at.COMPACT] = compacted
     layers[:, at.AT_FEATURES] += registers[at.AT_FEATURE]
     lengths = {
         "i8": heads.i8.used,
@@ -224,23 +234,46 @@ def _place_traces(L: npt.NDArray[np.int64], heads: _Heads) -> None:
 
 
 def _place_learning(
-    L: npt.NDArray[np.int64], layer: LayerSpec, classes: int, heads: _Heads
+    L: npt.NDArray[np.int64], layer: LayerSpec, classes: int, heads: _Heads, pairs: int
 ) -> None:
-    """Place the arrays of a layer that can learn. Model files keep them in this order."""
+    """Place the arrays of a layer that can learn. Model files keep them in this order.
+
+    ``pairs`` is how many gradients it keeps as pairs; 0 for a sum per synapse.
+    """
     neurons, outputs, synapses = _neurons(L), _outputs(L), _synapses(L)
     L[at.AT_ACTIVATION] = heads.i8.take(neurons)
-    L[at.AT_DELTA] = heads.i8.take(neurons)
+    L[at.AT_DELTA] = heads.i8.take(max(pairs, 1) * neurons)
     L[at.AT_OUT_ACTIVATION], L[at.AT_OUT_DELTA] = L[at.AT_ACTIVATION], L[at.AT_DELTA]
     if layer.pool > 1:
         L[at.AT_OUT_ACTIVATION] = heads.i8.take(outputs)
         L[at.AT_OUT_DELTA] = heads.i8.take(outputs)
     L[at.AT_G] = heads.i8.take(classes * outputs)
-    L[at.AT_STORE] = heads.i16.take(synapses)
+    if pairs and L[at.USED_SHIFT] <= 7:
+        L[at.AT_REST], L[at.AT_STORE] = heads.i8.take(synapses), -1
+    else:
+        L[at.AT_STORE] = heads.i16.take(synapses)
     if not layer.traced:
         _place_traces(L, heads)
-    L[at.AT_GRADIENT] = heads.i32.take(synapses)
+    if pairs:
+        inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+        L[at.AT_PAIR_TRACES] = heads.i8.take(pairs * inputs)
+        L[at.AT_GRADIENT] = -1
+    else:
+        L[at.AT_GRADIENT] = heads.i32.take(synapses)
     L[at.AT_BIAS_GRADIENT] = heads.i32.take(layer.channels)
     L[at.AT_MEAN] = heads.i32.take(classes)
+
+
+def _pairs(L: npt.NDArray[np.int64], spec: NetworkSpec) -> int:
+    """Return how many gradients a layer keeps as pairs; 0 where sums are needed, or smaller."""
+    learn, widths = spec.learning, spec.widths
+    shift = learn.trace_shift + widths.p - BASE.p
+    # Kept traces have 7 bits. Gradients of a whole layer are measured before any is applied.
+    if shift < 0 or widths.p - shift > 7 or learn.gradient_scale == "tensor":
+        return 0
+    inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
+    size = (learn.apply_every - 1) * _neurons(L) + learn.apply_every * inputs
+    return learn.apply_every if 0 < size < 4 * _synapses(L) and learn.apply_every > 0 else 0
 
 
 def _place_options(

@@ -19,6 +19,7 @@ from spikewire.qcore.kernels.binning import BinnedEvents
 from spikewire.qcore.kernels.engine import advance
 from spikewire.qcore.kernels.learning_step import apply_layers, regulate_layers
 from spikewire.qcore.kernels.local_learning import local_readout
+from spikewire.qcore.kernels.pairs import sum_layer
 from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.results import allocate_rows
@@ -94,6 +95,8 @@ class Batch:
         shared = (len(old.i8), len(old.i16), len(old.i32))
         ends = list(shared)
         self._layers = np.repeat(old.layers[None], self.size, 0)
+        self._layers[:, :, at.PAIRS] = 0
+        self._share_sums(ends)
         self._registers = np.repeat(old.registers[None], self.size, 0)
         for b in range(self.size):
             self._place(b, ends)
@@ -108,6 +111,29 @@ class Batch:
             i8=i8[: shared[0]], i16=i16[: shared[1]], i32=i32[: shared[2]], lanes=old.lanes,
         )  # fmt: skip
         net.replace(net.classes, self._state)
+
+    def _share_sums(self, ends: list[int]) -> None:
+        """Place sums of all recordings' gradients, for layers that keep their own as pairs.
+
+        Errors have a place beside, so that pairs stay until they are added.
+        """
+        for n, L in enumerate(self.network.state.layers):
+            if L[at.AT_GRADIENT] >= 0:
+                continue
+            synapses = int(L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
+            self._layers[:, n, at.AT_GRADIENT] = ends[2]
+            ends[2] += -(-synapses // 16) * 16
+            self._layers[:, n, at.AT_DELTA] = ends[0]
+            if L[at.POOL] == 1:
+                self._layers[:, n, at.AT_OUT_DELTA] = ends[0]
+            ends[0] += -(-int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS]) // 64) * 64
+
+    def _take_pairs(self) -> None:
+        """Add what the network has kept as pairs to the recordings' sums."""
+        for n, L in enumerate(self.network.state.layers):
+            if L[at.PAIRS] > 0:
+                sum_layer(L, self._flat[0], self._flat[2][self._layers[0, n, at.AT_GRADIENT] :])
+                L[at.PAIRS] = 0
 
     def _place(self, b: int, ends: list[int]) -> None:
         """Point recording ``b``'s tables at places of its own."""
@@ -273,7 +299,12 @@ class Batch:
         net, R = self.network, self.network.state.registers
         if self._registers[:count, at.PENDING].any():
             self._registers[:, at.PENDING] = 0
-            apply_layers(net.state.layers, *self._flat, net.state.lanes)
+            self._take_pairs()
+            layers = net.state.layers
+            own = layers[:, at.AT_GRADIENT].copy()
+            layers[:, at.AT_GRADIENT] = self._layers[0, :, at.AT_GRADIENT]
+            apply_layers(layers, *self._flat, net.state.lanes, net.scratch[1])
+            layers[:, at.AT_GRADIENT] = own
         ticks = int(self._registers[:count, at.PERIOD_TICKS].sum())
         if ticks:
             self._registers[:, at.PERIOD_TICKS] = 0

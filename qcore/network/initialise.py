@@ -85,7 +85,7 @@ def _drawn_row(count: int, seed: int, stream: int, rail: int) -> npt.NDArray[np.
 def grow(old: State, spec: NetworkSpec, seed: int) -> State:
     """Copy a network's state, with room for one class more, whose readout is zero."""
     known = int(old.registers[at.CLASSES])
-    state = allocate(spec, known + 1)
+    state = allocate(spec, known + 1, compact=bool(old.registers[at.COMPACT]))
     state.lanes[...] = old.lanes
     for column in at.STATE_COLUMNS:
         state.layers[:, column] = old.layers[:, column]
@@ -107,7 +107,7 @@ def _draw_weights(layer: LayerView, state: State, seed: int, stream: int) -> Non
     store = drawn.reshape(layer.weights.shape)
     layer.weights[...] = layer.quantise(store)
     if layer.plastic:
-        layer.store[...] = store
+        layer.set_store(store)
 
 
 def _fill_table(view: LayerView, layer: LayerSpec) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
+from spikewire.qcore.kernels.pairs import sum_layer
 from spikewire.qcore.network.allocate import State
 
 Shape = tuple[int, int, int]
@@ -104,11 +105,40 @@ class LayerView:
     def store(self) -> npt.NDArray[np.int16]:
         """Stored weights, at full width: int16[c_in, kernel rows, kernel columns, c_out].
 
-        A layer that cannot learn stores only its weights in use: this is a copy of them then.
+        This is a copy where a layer cannot learn and stores its weights in use only, and where it
+        stores what these leave (:attr:`rest`). :meth:`set_store` changes them.
         """
+        used = self.weights.astype(np.int16) << np.int16(self._L[at.USED_SHIFT])
         if not self.plastic:
-            return self.weights.astype(np.int16) << np.int16(self._L[at.USED_SHIFT])
+            return used
+        if self._L[at.AT_REST]:
+            return used + self.rest
         return self._taps(self._state.i16, at.AT_STORE)
+
+    @property
+    def rest(self) -> npt.NDArray[np.int8]:
+        """Rest of the stored weights that those in use leave: int8, of the same shape.
+
+        There is none, of size 0, where stored weights are kept themselves.
+        """
+        if not self._L[at.AT_REST]:
+            return np.zeros(0, np.int8)
+        return self._taps(self._state.i8, at.AT_REST)
+
+    def set_store(self, values: npt.NDArray[np.integer[Any]] | int) -> None:
+        """Set stored weights of a layer that can learn, and the weights in use with them.
+
+        Parameters
+        ----------
+        values
+            Integers inside the store's range, of the weights' shape or one for all.
+        """
+        store = np.broadcast_to(np.asarray(values, np.int32), self._synapses())
+        self.weights[...] = self.quantise(store)
+        if self._L[at.AT_REST]:
+            self.rest[...] = store - (self.weights.astype(np.int32) << int(self._L[at.USED_SHIFT]))
+        elif self.plastic:
+            self._taps(self._state.i16, at.AT_STORE)[...] = store
 
     def quantise(self, store: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int8]:
         """Return the weights that are used for stored ones: int8, of the same shape.
@@ -129,7 +159,7 @@ class LayerView:
         version 1.
         """
         if self.plastic and self._L[at.ROUNDED]:
-            self.weights[...] = self.quantise(self.store)
+            self.set_store(self.store)
 
     def set_weights(self, weights: npt.NDArray[np.integer[Any]]) -> None:
         """Set the weights in use, and the stored ones with them.
@@ -166,12 +196,30 @@ class LayerView:
             # Traces at rest above zero drive neurons, too.
             self._L[at.LIVE] = 1
         if self.plastic:
-            self.store[...] = values.astype(np.int64) << shift
+            self.set_store(values.astype(np.int32) << shift)
 
     @property
     def gradient(self) -> npt.NDArray[np.int32]:
-        """Collected gradient: int32[c_in, kernel rows, kernel columns, c_out]."""
-        return self._taps(self._state.i32, at.AT_GRADIENT)
+        """Collected gradient: int32[c_in, kernel rows, kernel columns, c_out].
+
+        Where gradients are kept as pairs of errors and traces this is a copy, their sum.
+        """
+        if self._L[at.AT_GRADIENT] >= 0:
+            return self._taps(self._state.i32, at.AT_GRADIENT)
+        g = np.zeros(int(np.prod(self._synapses())), np.int32)
+        sum_layer(self._L, self._state.i8, g)
+        return g.reshape(self._synapses())[:, :, ::-1]
+
+    def gradient_arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """View the arrays that hold the gradient: sums, or errors and traces of each pair."""
+        if self._L[at.AT_GRADIENT] >= 0:
+            return (self.gradient,)
+        errors = self._pairs(at.AT_DELTA, self.neurons)
+        return errors, self._pairs(at.AT_PAIR_TRACES, self.inputs)
+
+    def _pairs(self, column: int, shape: Shape) -> npt.NDArray[np.int8]:
+        """View the errors or traces of the pairs that are kept: int8[pairs, rows, columns, c]."""
+        return _view(self._state.i8, self._L[column], int(self._L[at.PAIRS]), *shape)
 
     @property
     def bias_gradient(self) -> npt.NDArray[np.int32]:
@@ -328,36 +376,10 @@ def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
     for layer in layer_views(state):
         yield from (layer.weights, layer.table, layer.spike_counts)
         if layer.plastic:
-            yield from (layer.store, layer.gradient, layer.bias_gradient)
+            yield layer.rest if state.layers[layer.index, at.AT_REST] else layer.store
+            yield from (*layer.gradient_arrays(), layer.bias_gradient)
             yield from (layer.readout, layer.readout_mean, layer.feedback, layer.bias_store)
     yield read_store(state)
     R = state.registers
     packed = -(-int(R[at.FEATURES]) // 8)
     yield _view(state.i8, R[at.AT_SLOTS], int(R[at.CLASSES]), int(R[at.SLOTS]), packed)
-
-
-def scratch_arrays(
-    state: State,
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Allocate the engine's scratch: spikes of a map, spilled drive of a layer, and sums."""
-    layers = layer_views(state)
-    largest = max(
-        int(np.prod(shape)) for layer in layers for shape in (layer.inputs, layer.neurons)
-    )
-    # A map that is pooled to spikes has one per place at most; one that is pooled to counts is
-    # listed by its neurons' spikes.
-    listed = max(
-        int(np.prod(shape))
-        for layer, L in zip(layers, state.layers, strict=True)
-        for shape in (
-            layer.inputs,
-            layer.neurons if L[at.POOL_KIND] == at.POOL_SUM else layer.units,
-        )
-    )
-    units = max((int(np.prod(layer.units)) for layer in layers if layer.plastic), default=0)
-    classes = int(state.registers[at.CLASSES])
-    return (
-        np.zeros((listed, 3), np.int16),
-        np.zeros(largest, np.int32),
-        np.zeros(2 * classes + units, np.int32),
-    )

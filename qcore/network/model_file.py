@@ -25,6 +25,8 @@ MOST_HEADER_BYTES = 1024 * 1024
 
 FORMAT = "spikewire-model"
 VERSION = 4
+COMPACT = "compact"
+"""How a file says that its layers are laid out compactly; without it they are not."""
 
 _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
 _NUMPY = {
@@ -47,6 +49,7 @@ def to_bytes(state: State, spec: NetworkSpec, classes: Sequence[str], seed: int)
             "spec": spec.to_dict(),
             "classes": list(classes),
             "seed": seed,
+            **({"layout": COMPACT} if state.registers[at.COMPACT] else {}),
         },
         sort_keys=True,
     )
@@ -72,7 +75,7 @@ def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], i
             f"version {VERSION}."
         )
     spec, classes, seed = _description(about, where)
-    layout = _layout(spec, len(classes), where)
+    layout = _layout(spec, len(classes), about.get("layout") == COMPACT, where)
     _check_shapes(header, layout, where)
     try:
         arrays = safetensors.numpy.load(data)
@@ -135,9 +138,9 @@ def _description(about: dict[str, Any], where: str) -> tuple[NetworkSpec, tuple[
         raise ModelError(f"{where} has an unreadable description: {text}.") from None
 
 
-def _layout(spec: NetworkSpec, classes: int, where: str) -> Layout:
+def _layout(spec: NetworkSpec, classes: int, compact: bool, where: str) -> Layout:
     try:
-        return lay_out(spec, classes)
+        return lay_out(spec, classes, compact=compact)
     except (ValueError, OverflowError) as error:
         text = str(error).removesuffix(".")
         raise ModelError(f"{where} describes a network that cannot be: {text}.") from None
@@ -180,8 +183,19 @@ def _check_tables(state: State, fresh: Layout, where: str) -> None:
         raise ModelError(f"{where} is damaged: its readout's shift is out of range.")
     if (state.layers[:, at.STEP] < 0).any() or (state.layers[:, at.STEP] > 2**20).any():
         raise ModelError(f"{where} is damaged: its learning step is out of range.")
+    _check_pairs(state, fresh, where)
     if (state.lanes == 0).any():
         raise ModelError(f"{where} is damaged: a random generator stands at zero.")
+
+
+def _check_pairs(state: State, fresh: Layout, where: str) -> None:
+    """Refuse numbers of kept gradients that would lead beyond their room."""
+    pairs, pending = state.layers[:, at.PAIRS], int(state.registers[at.PENDING])
+    room = np.where(fresh.layers[:, at.AT_GRADIENT] < 0, pending, 0)
+    every = int(fresh.registers[at.APPLY_EVERY])
+    outside = fresh.registers[at.COMPACT] and not 0 <= pending < every
+    if outside or (pairs < 0).any() or (pairs > room).any():
+        raise ModelError(f"{where} is damaged: its gradients are more than it has room for.")
 
 
 def write_whole(path: Path, data: bytes) -> None:

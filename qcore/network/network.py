@@ -25,12 +25,12 @@ from spikewire.qcore.network.layer_views import (
     is_at_rest,
     layer_views,
     read_store,
-    scratch_arrays,
 )
 from spikewire.qcore.network.model_file import check_classes, from_bytes, to_bytes, write_whole
 from spikewire.qcore.network.results import RunResult, Steps, allocate_rows
 from spikewire.qcore.network.run import Recorder, event_columns
 from spikewire.qcore.network.schedule import shift_after, step_after
+from spikewire.qcore.network.scratch import scratch_arrays
 from spikewire.qcore.network.snapshot import Snapshot, restore
 from spikewire.qcore.network.spec import NetworkSpec
 from spikewire.qcore.network.spike_probe import SpikeProbe, no_probe
@@ -203,8 +203,9 @@ class Network:
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Scratch arrays of the engine, which hold nothing between calls.
 
-        Spikes of one map, int16[most of a map, 3]; spilled drive, int32[largest layer]; and sums,
-        int32[2 * classes + most output units of a layer that learns].
+        Spikes of one map, int16[most of a map, 3]; spilled drive of the largest layer, or gradients
+        of some of its channels, int32, zeroed; and sums, int32[2 * classes + most output units of a
+        layer that learns].
         """
         return self._scratch
 
@@ -362,7 +363,7 @@ class Network:
     def apply(self) -> int:
         """Step all plastic layers by their collected gradients; returns weights in reach."""
         a = self.state
-        return int(apply_layers(a.layers, a.i8, a.i16, a.i32, a.lanes))
+        return int(apply_layers(a.layers, a.i8, a.i16, a.i32, a.lanes, self._scratch[1]))
 
     def schedule(self, done: int, total: int) -> None:
         """Set how fast to learn, having learned ``done`` of ``total`` portions.

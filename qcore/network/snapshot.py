@@ -10,7 +10,7 @@ from spikewire.qcore.network.layer_views import dynamic_arrays
 
 # Counters and the clock record events that a restored network has seen all the same.
 _KEPT = tuple(sorted(at.STATE_REGISTERS - {at.LABEL, at.LABEL_SINCE, at.PENDING, at.READ_SHIFT}))
-_COLUMNS_KEPT = tuple(sorted(at.STATE_COLUMNS - {at.STEP}))
+_COLUMNS_KEPT = tuple(sorted(at.STATE_COLUMNS - {at.STEP, at.PAIRS}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def settled(network: Network, *, cadence: int | None = None, factor: float = 1.0
     for n, layer in enumerate(spec.layers):
         copy.layers[n].weights[...] = network.layers[n].weights
         if layer.plastic:
-            copy.layers[n].store[...] = network.layers[n].store
+            copy.layers[n].set_store(network.layers[n].store)
             copy.layers[n].readout_mean[...] = network.layers[n].readout_mean
         table = copy.layers[n].table
         table[...] = network.layers[n].table

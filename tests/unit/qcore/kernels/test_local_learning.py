@@ -104,7 +104,7 @@ def test_apply_gradient(
         assert mean[k] == sum(column) // rows
         assert bits[k] == max(abs(v - int(mean[k])) for v in column).bit_length()
     local_learning.apply_gradient(
-        g, mean, bits, store, weights, lanes, step, step_bits, rail, width - used, int(rounded)
+        g, mean, bits, store, weights, lanes, 0, step, step_bits, rail, width - used, int(rounded)
     )
     assert (store == want).all()
     cut = [naive.used_weight(int(w), width, used, rounded) for w in want.reshape(-1)]
@@ -124,7 +124,7 @@ def test_stochastic_rounding_is_unbiased_for_both_signs(sign: int, step: int) ->
     mean, bits = np.zeros(1, np.int32), np.zeros(1, np.int32)
     assert quantiser.measure_gradient(g, mean, bits, 1, 0)
     weights = np.zeros(store.shape, np.int8)
-    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, step, 0, 32767, 8, 0)
+    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, 0, step, 0, 32767, 8, 0)
     expected = sign * 100 * step / 2 ** (7 + 4)
     # Four standard errors of a mean of n roundings, each with a variance of at most 1/4.
     assert abs(store[0::2].mean() - expected) < 4 * 0.5 / n**0.5

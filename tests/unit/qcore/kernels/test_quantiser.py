@@ -97,7 +97,7 @@ def test_measured_gradients(seed: int, ways: tuple[int, int], step: int) -> None
     lanes = np.array(naive.splitmix_lanes(seed, 0, outputs), np.uint32)
     want = store.astype(int)
     states = naive.step_by_gradient(g.astype(int), want, lanes.tolist(), step, 6, -511, 511, scale)
-    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, step, 6, 511, 2, 1)
+    local_learning.apply_gradient(g, mean, bits, store, weights, lanes, 0, step, 6, 511, 2, 1)
     assert (store == want).all()
     assert lanes.tolist() == states
 

@@ -55,6 +55,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "own feedback": {"learning": {**SMALL["learning"], "feedback": "concordant"}},
     "base": {},
+    "every gradient": {"learning": {**SMALL["learning"], "apply_every": 1}},
+    "many channels": with_layers({}, {"channels": 35}, {}),
     "full refractory state": {"widths": {"refractory": 24}},
     "sum-pooling": with_layers(
         {"pool_kind": "sum"}, {"pool": 2, "stride": 1, "pool_kind": "sum"}, {}
