@@ -131,9 +131,10 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     ),
     "refractory trace": (
         False, "R",
-        "int32, the membrane's type, for every neuron before pooling; the paper counts 2 bits for "
-        "every unit after pooling.",
-        ("AT_R",),
+        "int8 where its bits, or the ticks of a wait, fit; else int32, the membrane's type. It "
+        "stands for every neuron before pooling; the paper counts 2 bits for every unit after "
+        "pooling.",
+        ("AT_R", "AT_SMALL_R"),
     ),
     "membrane": (
         False, "U",
@@ -333,7 +334,7 @@ def _home(column: str) -> str:
 _HOMES = {
     "i8": ("AT_INPUT", "AT_WEIGHTS", "AT_FIRED", "AT_ACTIVATION", "AT_OUTPUT", "AT_OUT_ACTIVATION",
            "AT_DELTA", "AT_OUT_DELTA", "AT_PAIR_TRACES", "AT_REST", "AT_G", "AT_FEEDBACK",
-           "AT_SLOTS"),
+           "AT_SLOTS", "AT_SMALL_R"),
     "i16": ("AT_DRIVE", "AT_STORE", "AT_BIAS_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL",
             "AT_READ_STORE"),
     "i32": ("AT_U", "AT_V", "AT_R", "AT_TABLE", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_COUNT",
@@ -346,7 +347,7 @@ _PLASTIC_ONLY = (
 )  # fmt: skip
 _ON_CURRENTS_ONLY = ("AT_U", "AT_DRIVE")
 _OF_TRACES = ("AT_Q", "AT_P")
-_OPTIONAL = ("AT_FEEDBACK", "AT_BIAS_STORE", "AT_PAIR_TRACES", "AT_REST")
+_OPTIONAL = ("AT_FEEDBACK", "AT_BIAS_STORE", "AT_PAIR_TRACES", "AT_REST", "AT_SMALL_R")
 """Arrays of some ways of learning only: their place is 0 where there are none."""
 
 _OF_THE_NETWORK = ("AT_FEATURE", "AT_NORMAL", "AT_READ_STORE", "AT_SLOTS")
@@ -369,6 +370,6 @@ def _addresses(network: Network, column: str) -> list[int]:
         addresses = addresses[[layer.plastic or layer.traced for layer in network.spec.layers]]
     if column in _ON_CURRENTS_ONLY:
         addresses = addresses[[not layer.traced for layer in network.spec.layers]]
-    if column in ("AT_GRADIENT", "AT_STORE"):
+    if column in ("AT_GRADIENT", "AT_STORE", "AT_R"):
         addresses = addresses[addresses >= 0]
     return [int(address) for address in addresses]

@@ -99,13 +99,26 @@ def fire(L, v, r, table, fired):
 @inline
 def step_neurons(L, i8, i32, drive, spill, spilled, active):
     """Advance the neurons by one tick; return 1 if their state changed."""
+    places = L[at.ROWS] * L[at.COLUMNS]
+    neurons = places * L[at.CHANNELS]
+    if L[at.AT_SMALL_R] > 0:
+        small = i8[L[at.AT_SMALL_R] : L[at.AT_SMALL_R] + neurons]
+        return step_held(
+            L, i8, i32, drive, spill, spilled, active, shape2(small, places, L[at.CHANNELS])
+        )
+    r = shape2(i32[L[at.AT_R] : L[at.AT_R] + neurons], places, L[at.CHANNELS])
+    return step_held(L, i8, i32, drive, spill, spilled, active, r)
+
+
+@inline
+def step_held(L, i8, i32, drive, spill, spilled, active, r):
+    """Do as :func:`step_neurons` with the refractory values ``r``, int32 or int8."""
     channels = L[at.CHANNELS]
     places = L[at.ROWS] * L[at.COLUMNS]
     neurons = places * channels
     u = i32[L[at.AT_U] : L[at.AT_U] + neurons]
     v = i32[L[at.AT_V] : L[at.AT_V] + neurons]
     v_2d = shape2(v, places, channels)
-    r = shape2(i32[L[at.AT_R] : L[at.AT_R] + neurons], places, channels)
     size = PARAMETERS * channels
     table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + size], PARAMETERS, channels)
     fired = shape2(i8[L[at.AT_FIRED] : L[at.AT_FIRED] + neurons], places, channels)

@@ -42,7 +42,7 @@ from __future__ import annotations
     AT_P,  # int16: traces of the input map
     AT_U,
     AT_V,
-    AT_R,  # int32
+    AT_R,  # int32; or -1
     AT_TABLE,  # int32[8, channels]
     AT_GRADIENT,  # int32; -1 where gradients are kept as pairs
     AT_BIAS_GRADIENT,  # int32[channels]
@@ -104,9 +104,10 @@ from __future__ import annotations
     SUM_LIFT,  # left shift from the sums of traces times weights to the neuron's unit
     STALE,  # 1 inside a call, until the sums were computed anew
     PAIRS,  # gradients kept as pairs since the last step
+    AT_SMALL_R,  # int8: refractory values that fit, in place of AT_R; or 0
     AT_REST,  # int8: the store less the weights in use, in place of AT_STORE; or 0
     AT_PAIR_TRACES,  # int8[most pairs, inputs]: their traces; their errors are at AT_DELTA
-) = range(95)
+) = range(96)
 LAYER_COLUMNS = 96
 
 CONV, DENSE = 0, 1

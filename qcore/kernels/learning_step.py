@@ -7,12 +7,12 @@ import numpy as np
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.fixed_point import bit_length
+from spikewire.qcore.kernels.gradient import conv_gradient
 from spikewire.qcore.kernels.homeostasis import adapt_thresholds
 from spikewire.qcore.kernels.local_learning import (
     add_readout,
     apply_gradient,
     bias_gradient,
-    conv_gradient,
     local_delta,
     local_error,
     local_readout,

@@ -166,57 +166,6 @@ def local_delta(G, error, activation, delta, scratch, delta_shift, rail, delta_r
     return n
 
 
-@kernel("void(int8[:, :, ::1], int16[:, :, ::1], int32[:, :, :, ::1], int64, int64, int64, int64)")
-def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
-    """Add one tick's gradient: the outer product of traces and errors, summed over places.
-
-    ``g[c, ky, kx, :] += (P[y, x, c] >> trace_shift) * delta[oy, ox, :]``; a negative shift goes
-    left, which keeps the scale where P has fewer bits than the gradient would take of it.
-
-    Places without an error and inputs without a trace cost nothing.
-
-    Parameters
-    ----------
-    delta
-        int8[rows, columns, c_out].
-    P
-        int16[rows_in, columns_in, c_in]: presynaptic traces.
-    g
-        int32[c_in, kernel rows, kernel columns, c_out], the columns from the last to the first as
-        the weights'; changed in place.
-    """
-    rows, columns, channels = delta.shape
-    rows_in, columns_in, inputs = P.shape
-    kernel_y = g.shape[1]
-    kernel_x = g.shape[2]
-    down = np.int32(max(trace_shift, 0))
-    up = np.int32(max(-trace_shift, 0))
-    for oy in range(rows):
-        for ox in range(columns):
-            error = delta[oy, ox]
-            some = np.int8(0)
-            for k in range(channels):
-                some |= error[k]
-            if some == 0:
-                continue
-            for ky in range(kernel_y):
-                y = oy * stride + ky - pad_y
-                if y < 0 or y >= rows_in:
-                    continue
-                for kx in range(kernel_x):
-                    x = ox * stride + kx - pad_x
-                    if x < 0 or x >= columns_in:
-                        continue
-                    traces = P[y, x]
-                    for c in range(inputs):
-                        p = np.int32(np.int32(np.int32(traces[c]) >> down) << up)
-                        if p == 0:
-                            continue
-                        target = g[c, ky, kernel_x - 1 - kx]
-                        for k in range(channels):
-                            target[k] = np.int32(target[k] + np.int32(p * np.int32(error[k])))
-
-
 @kernel("void(int8[:, :, ::1], int32[::1])")
 def bias_gradient(delta, g):
     """Add one tick's gradient of the channels' biases: the errors summed over places."""

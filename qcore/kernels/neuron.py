@@ -7,7 +7,9 @@ zero, ``sat`` clips to 24 bits)::
     v <- sat(tz(v * (4096 - dv) / 4096) + u + bias)
     spike when v > threshold
 
-All parameters of a channel stand in one int32[8, channels] table, rows named below.
+All parameters of a channel stand in one int32[8, channels] table, rows named below. Refractory
+values stand in int8 where all of them fit (coarse traces, and waits of up to 127 ticks), else in
+int32: the kernels take both.
 """
 
 from __future__ import annotations
@@ -121,7 +123,12 @@ def integrate_evenly(drive, u, v, exponent, leak_u, leak_v):
 
 
 @kernel(
-    "void(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int64, int64, int64, int64)"
+    [
+        "void(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1],"
+        " int64, int64, int64, int64)",
+        "void(int32[:, ::1], int8[:, ::1], int32[:, ::1], int8[:, ::1],"
+        " int64, int64, int64, int64)",
+    ]
 )
 def activate(v, r, table, activation, slope, rail, reset, bits):
     """Take the activations of this tick, before the neurons fire and reset.
@@ -159,16 +166,22 @@ def activate(v, r, table, activation, slope, rail, reset, bits):
                 activation[i, c] = np.int8(clip(np.int32(over + middle), np.int32(0), high))
         elif bits > 0:
             for c in range(channels):
-                taken = np.int32(np.int32(r[i, c] * kick[c]) >> fraction)
+                taken = np.int32(np.int32(np.int32(r[i, c]) * kick[c]) >> fraction)
                 over = np.int32(np.int32(np.int32(v[i, c] - taken) - threshold[c]) >> steep)
                 activation[i, c] = np.int8(clip(np.int32(over + middle), np.int32(0), high))
         else:
             for c in range(channels):
-                over = np.int32(np.int32(np.int32(v[i, c] - r[i, c]) - threshold[c]) >> steep)
+                membrane = np.int32(v[i, c] - np.int32(r[i, c]))
+                over = np.int32(np.int32(membrane - threshold[c]) >> steep)
                 activation[i, c] = np.int8(clip(np.int32(over + middle), np.int32(0), high))
 
 
-@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])")
+@kernel(
+    [
+        "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])",
+        "int64(int32[:, ::1], int8[:, ::1], int32[:, ::1], int8[:, ::1])",
+    ]
+)
 def fire_refractory(v, r, table, fired):
     """Fire with the paper's decaying refractory trace (Schaefer & Joshi 2020).
 
@@ -187,11 +200,12 @@ def fire_refractory(v, r, table, fired):
     kick = table[KICK_R]
     for i in range(places):
         for c in range(channels):
-            over = np.int32(np.int32(v[i, c] - r[i, c]) - threshold[c])
+            trace = np.int32(r[i, c])
+            over = np.int32(np.int32(v[i, c] - trace) - threshold[c])
             spike = np.int32(1) if over > 0 else np.int32(0)
             fired[i, c] = np.int8(spike)
-            r_next = saturate(np.int32(decay(r[i, c], keep[c]) + np.int32(spike * kick[c])))
-            changed |= np.int32(r_next ^ r[i, c])
+            r_next = saturate(np.int32(decay(trace, keep[c]) + np.int32(spike * kick[c])))
+            changed |= np.int32(r_next ^ trace)
             r[i, c] = r_next
     return np.int64(changed != 0)
 
@@ -210,7 +224,12 @@ def _coarse_trace(r, keep, half, spike, one, most):
     return min(np.int32(left + np.int32(spike * one)), most)
 
 
-@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int64, int64)")
+@kernel(
+    [
+        "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int64, int64)",
+        "int64(int32[:, ::1], int8[:, ::1], int32[:, ::1], int8[:, ::1], int64, int64)",
+    ]
+)
 def fire_coarse(v, r, table, fired, bits, nearest):
     """Fire with a refractory trace of few bits, which counts in parts of its kick.
 
@@ -241,17 +260,22 @@ def fire_coarse(v, r, table, fired, bits, nearest):
     kick = table[KICK_R]
     for i in range(places):
         for c in range(channels):
-            spike = _coarse_spike(v[i, c], r[i, c], threshold[c], kick[c], fraction)
+            trace = np.int32(r[i, c])
+            spike = _coarse_spike(v[i, c], trace, threshold[c], kick[c], fraction)
             fired[i, c] = np.int8(spike)
-            r_next = _coarse_trace(r[i, c], keep[c], half, spike, one, most)
-            changed |= np.int32(r_next ^ r[i, c])
+            r_next = _coarse_trace(trace, keep[c], half, spike, one, most)
+            changed |= np.int32(r_next ^ trace)
             r[i, c] = r_next
     return np.int64(changed != 0)
 
 
 @kernel(
-    "int64(int16[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1],"
-    " int8[:, ::1], int64, int64)"
+    [
+        "int64(int16[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1],"
+        " int8[:, ::1], int64, int64)",
+        "int64(int16[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int32[:, ::1],"
+        " int8[:, ::1], int64, int64)",
+    ]
 )
 def step_coarse(drive, u, v, r, table, fired, exponent, bits):
     """Do :func:`integrate` and :func:`fire_coarse` in one go, where nothing spilled.
@@ -280,10 +304,11 @@ def step_coarse(drive, u, v, r, table, fired, exponent, bits):
             total = np.int32(np.int32(drive[i, c]) << shift)
             u_next = saturate(np.int32(decay(u[i, c], keep_u[c]) + total))
             v_next = saturate(np.int32(np.int32(decay(v[i, c], keep_v[c]) + u_next) + bias[c]))
-            spike = _coarse_spike(v_next, r[i, c], threshold[c], kick[c], fraction)
-            r_next = _coarse_trace(r[i, c], keep[c], np.int32(0), spike, one, most)
+            trace = np.int32(r[i, c])
+            spike = _coarse_spike(v_next, trace, threshold[c], kick[c], fraction)
+            r_next = _coarse_trace(trace, keep[c], np.int32(0), spike, one, most)
             moved = np.int32(np.int32(u_next ^ u[i, c]) | np.int32(v_next ^ v[i, c]))
-            changed |= np.int32(moved | np.int32(r_next ^ r[i, c]))
+            changed |= np.int32(moved | np.int32(r_next ^ trace))
             u[i, c] = u_next
             v[i, c] = v_next
             r[i, c] = r_next
@@ -292,7 +317,12 @@ def step_coarse(drive, u, v, r, table, fired, exponent, bits):
     return np.int64(changed != 0)
 
 
-@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])")
+@kernel(
+    [
+        "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])",
+        "int64(int32[:, ::1], int8[:, ::1], int32[:, ::1], int8[:, ::1])",
+    ]
+)
 def fire_subtract(v, r, table, fired):
     """Fire and subtract the threshold from the membrane.
 
@@ -311,14 +341,20 @@ def fire_subtract(v, r, table, fired):
             spike = np.int32(0) if held else (np.int32(1) if over > 0 else np.int32(0))
             fired[i, c] = np.int8(spike)
             v_next = saturate(np.int32(membrane - np.int32(spike * threshold[c])))
-            r_next = np.int32(r[i, c] - 1) if held else np.int32(spike * ticks[c])
-            changed |= np.int32(np.int32(v_next ^ v[i, c]) | np.int32(r_next ^ r[i, c]))
+            wait = np.int32(r[i, c])
+            r_next = np.int32(wait - 1) if held else np.int32(spike * ticks[c])
+            changed |= np.int32(np.int32(v_next ^ v[i, c]) | np.int32(r_next ^ wait))
             v[i, c] = v_next
             r[i, c] = r_next
     return np.int64(changed != 0)
 
 
-@kernel("int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])")
+@kernel(
+    [
+        "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])",
+        "int64(int32[:, ::1], int8[:, ::1], int32[:, ::1], int8[:, ::1])",
+    ]
+)
 def fire_zero(v, r, table, fired):
     """Fire and reset the membrane to zero; ``r`` counts refractory ticks as in subtraction."""
     changed = np.int32(0)
@@ -333,8 +369,9 @@ def fire_zero(v, r, table, fired):
             spike = np.int32(0) if held else (np.int32(1) if over > 0 else np.int32(0))
             fired[i, c] = np.int8(spike)
             v_next = np.int32(0) if spike == 1 else membrane
-            r_next = np.int32(r[i, c] - 1) if held else np.int32(spike * ticks[c])
-            changed |= np.int32(np.int32(v_next ^ v[i, c]) | np.int32(r_next ^ r[i, c]))
+            wait = np.int32(r[i, c])
+            r_next = np.int32(wait - 1) if held else np.int32(spike * ticks[c])
+            changed |= np.int32(np.int32(v_next ^ v[i, c]) | np.int32(r_next ^ wait))
             v[i, c] = v_next
             r[i, c] = r_next
     return np.int64(changed != 0)

@@ -11,12 +11,14 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.dot_product import LANES, PLACES
 from spikewire.qcore.kernels.fixed_point import xorshift
+from spikewire.qcore.kernels.gradient import add_products, lay_planes, list_errors
 from spikewire.qcore.kernels.quantiser import measure_gradient
 from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
 from spikewire.qcore.kernels.rests import step_weights
 
-BLOCK = 16
+BLOCK = LANES
 """Output channels summed at a time: their sums stay in a core's own caches."""
 
 
@@ -96,12 +98,36 @@ def sum_pairs(L, i8, g, first):
 
 
 @inline
-def step_block(L, i8, i16, work, lanes, first, count):
-    """Step the weights of ``count`` output channels; return 0 if they have no gradient."""
-    fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
-    flat = work[: fan_in * count]
-    sum_pairs(L, i8, shape4(flat, L[at.IN_CHANNELS], L[at.KERNEL_Y], L[at.KERNEL_X], count), first)
-    g = shape2(flat, fan_in, count)
+def lay_pairs(L, i8, planes, live, high, wide):
+    """Lay the traces of a layer's pairs out as planes, one pair's behind another's."""
+    inputs = L[at.IN_CHANNELS]
+    size = L[at.IN_ROWS] * L[at.IN_COLUMNS] * inputs
+    for n in range(L[at.PAIRS]):
+        traces_at = L[at.AT_PAIR_TRACES] + n * size
+        traces = shape3(
+            i8[traces_at : traces_at + size], L[at.IN_ROWS], L[at.IN_COLUMNS], inputs
+        )  # fmt: skip
+        laid = shape3(planes[n * inputs * high * wide :], inputs, high, wide)
+        lay_planes(traces, laid, live, L[at.PAD_Y], L[at.PAD_X], 0)
+
+
+@inline
+def list_pairs(L, i8, first, high, wide, offsets, errors):
+    """List the errors of a layer's pairs in sixteen output channels; return how many groups."""
+    neurons = L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS]
+    count = np.int64(0)
+    for n in range(L[at.PAIRS]):
+        delta_at = L[at.AT_DELTA] + n * neurons
+        delta = shape3(i8[delta_at : delta_at + neurons], L[at.ROWS], L[at.COLUMNS], L[at.CHANNELS])
+        base = n * L[at.IN_CHANNELS] * high * wide
+        count = list_errors(delta, first, wide, base, offsets, errors, count)
+    return count
+
+
+@inline
+def step_block(L, i8, i16, g, lanes, first):
+    """Step the weights of some output channels by ``g``; return 0 if they have no gradient."""
+    count = g.shape[1]
     mean = np.empty(count, np.int32)
     bits = np.empty(count, np.int32)
     centre = np.int64(L[at.GRADIENT_KIND] == 0)
@@ -134,12 +160,31 @@ def step_by_pairs(L, i8, i16, work, lanes):
     if L[at.PAIRS] == 0:
         return np.int64(0)
     channels = L[at.CHANNELS]
-    fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
+    inputs, kernel_y, kernel_x = L[at.IN_CHANNELS], L[at.KERNEL_Y], L[at.KERNEL_X]
+    fan_in = inputs * kernel_y * kernel_x
+    high, wide = L[at.IN_ROWS] + 2 * L[at.PAD_Y], L[at.IN_COLUMNS] + 2 * L[at.PAD_X] + PLACES - 1
+    side_by_side = L[at.STRIDE] == 1 and L[at.COLUMNS] >= PLACES
+    groups = L[at.PAIRS] * L[at.ROWS] * ((L[at.COLUMNS] + PLACES - 1) // PLACES)
+    planes = np.zeros(L[at.PAIRS] * inputs * high * wide if side_by_side else 0, np.uint8)
+    live = np.zeros(inputs, np.uint8)
+    offsets = np.empty(groups, np.int32)
+    errors = np.empty(PLACES * LANES * groups, np.int8)
+    if side_by_side:
+        lay_pairs(L, i8, planes, live, high, wide)
     empty = np.zeros((channels + BLOCK - 1) // BLOCK, np.int8)
     some = np.int64(0)
     for block in range(empty.shape[0]):
         first = block * BLOCK
-        stepped = step_block(L, i8, i16, work, lanes, first, min(BLOCK, channels - first))
+        count = min(BLOCK, channels - first)
+        g = shape2(work[: fan_in * count], fan_in, count)
+        if side_by_side:
+            listed = list_pairs(L, i8, first, high, wide, offsets, errors)
+            add_products(
+                planes, live, high, wide, kernel_y, kernel_x, offsets, errors, listed, g, 0
+            )
+        else:
+            sum_pairs(L, i8, shape4(g, inputs, kernel_y, kernel_x, count), first)
+        stepped = step_block(L, i8, i16, g, lanes, first)
         empty[block] = np.int8(stepped == 0)
         some |= stepped
     L[at.PAIRS] = 0

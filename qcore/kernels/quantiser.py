@@ -186,21 +186,24 @@ def measure_gradient(g, mean, bits, centre, tensor):
     """
     rows, outputs = g.shape
     total = np.zeros(outputs, np.int64)
-    largest = np.zeros(outputs, np.int32)
-    some = np.int32(0)
+    highest = np.zeros(outputs, np.int32)
+    lowest = np.zeros(outputs, np.int32)
+    highest[:] = g[0]
+    lowest[:] = g[0]
     for i in range(rows):
         for k in range(outputs):
             total[k] += np.int64(g[i, k])
-            some |= g[i, k]
-    for k in range(outputs):
-        mean[k] = np.int32(total[k] // np.int64(rows)) if centre != 0 else np.int32(0)
-    for i in range(rows):
-        for k in range(outputs):
-            largest[k] = max(largest[k], np.int32(abs(np.int32(g[i, k] - mean[k]))))
+            highest[k] = max(highest[k], g[i, k])
+            lowest[k] = min(lowest[k], g[i, k])
+    some = np.int64(0)
     top = np.int64(1)
     for k in range(outputs):
-        top = max(top, np.int64(largest[k]))
-        bits[k] = np.int32(bit_length(np.int64(largest[k])))
+        some |= np.int64(highest[k]) | np.int64(lowest[k])
+        mean[k] = np.int32(total[k] // np.int64(rows)) if centre != 0 else np.int32(0)
+        middle = np.int64(mean[k])
+        largest = max(np.int64(highest[k]) - middle, middle - np.int64(lowest[k]))
+        top = max(top, largest)
+        bits[k] = np.int32(bit_length(largest))
     if tensor != 0:
         for k in range(outputs):
             bits[k] = np.int32(nearest_power(top))

@@ -26,7 +26,7 @@ from spikewire.qcore.network.results import allocate_rows
 from spikewire.qcore.network.spike_probe import no_probe
 
 # Every recording has these for itself; all else is shared.
-_OWN_I32 = (at.AT_U, at.AT_V, at.AT_R)
+_OWN_I32 = (at.AT_U, at.AT_V)
 _COUNTERS = (at.SPIKES, at.SYNAPTIC_OPERATIONS, at.NEURON_UPDATES, at.UPDATES)
 _TALLIES = (at.EVENTS, at.MERGED, at.READ_UPDATES, at.TICKS_RUN, at.TICKS_SKIPPED)
 _NEVER = 1 << 62
@@ -167,6 +167,10 @@ class Batch:
                 L[column] = take(2, neurons)
             if traced:
                 L[at.AT_U] = L[at.AT_V]
+            if L[at.AT_SMALL_R] > 0:
+                L[at.AT_SMALL_R] = take(0, neurons)
+            else:
+                L[at.AT_R] = take(2, neurons)
             L[at.AT_FEATURES] += shift
             if input_at >= 0:
                 L[at.AT_INPUT] = input_at

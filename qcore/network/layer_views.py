@@ -286,8 +286,10 @@ class LayerView:
         return self._per_neuron(at.AT_V)
 
     @property
-    def refractory(self) -> npt.NDArray[np.int32]:
-        """Refractory states: int32[rows, columns, channels]."""
+    def refractory(self) -> npt.NDArray[np.int32] | npt.NDArray[np.int8]:
+        """Refractory states: int32 or int8[rows, columns, channels]."""
+        if self._L[at.AT_SMALL_R] > 0:
+            return _view(self._state.i8, self._L[at.AT_SMALL_R], *self.neurons)
         return self._per_neuron(at.AT_R)
 
     @property

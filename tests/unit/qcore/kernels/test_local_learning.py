@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import local_learning, quantiser
+from spikewire.qcore.kernels import gradient, local_learning, quantiser
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -66,7 +66,7 @@ def test_conv_gradient(seed: int, stride: int, kernel: int, pad: int, shift: int
     d = rng.choice([0, 0, -127, 127, 5], (rows, columns, c_out)).astype(np.int8)
     P = rng.choice([0, 3840, 77], (rows_in, columns_in, c_in)).astype(np.int16)
     g = np.zeros((c_in, kernel, kernel, c_out), np.int32)
-    local_learning.conv_gradient(d, P, g, stride, pad, pad, shift)
+    gradient.conv_gradient(d, P, g, stride, pad, pad, shift)
     assert (g[:, :, ::-1] == naive.gradient(d, P, g.shape, stride, pad, shift)).all()
     bias = np.zeros(c_out, np.int32)
     local_learning.bias_gradient(d, bias)

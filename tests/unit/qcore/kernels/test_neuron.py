@@ -22,9 +22,14 @@ FIRE = {
 }
 
 
-@given(SEEDS, st.sampled_from(sorted(FIRE)), st.booleans(), st.integers(0, 14), st.integers(0, 14))
+@given(
+    SEEDS, st.sampled_from(sorted(FIRE)), st.booleans(), st.integers(0, 14), st.integers(0, 14),
+    st.booleans(),
+)  # fmt: skip
 @settings(max_examples=200, deadline=None)
-def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int) -> None:
+def test_neurons(
+    seed: int, kind: str, spilled: bool, exponent: int, slope: int, small: bool
+) -> None:
     rng = np.random.default_rng(seed)
     places, channels = (int(n) for n in rng.integers(1, 6, 2))
     shape = (places, channels)
@@ -40,6 +45,8 @@ def test_neurons(seed: int, kind: str, spilled: bool, exponent: int, slope: int)
     traced = kind == "refractory" or kind.startswith("coarse")
     bits = int(kind[6:]) if kind.startswith("coarse") else 0
     r = rng.integers(0, 2**bits if bits else edge if traced else 4, shape).astype(np.int32)
+    if small and kind not in ("refractory", "coarse8"):
+        r = r.astype(np.int8)
     drive = rng.integers(-32640, 32641, shape).astype(np.int16)
     # Sums that overflow 32 bits when shifted are among them.
     spill = rng.integers(-(2**27), 2**27, shape) >> rng.integers(0, 20, shape)
@@ -88,7 +95,7 @@ def test_a_coarse_step_at_once(seed: int, bits: int, exponent: int) -> None:
     shape = (places, channels)
     rail = naive.RAIL
     u, v = rng.choice([-rail, rail, 0, 1, -1, 12345, -54321], (2, *shape)).astype(np.int32)
-    r = rng.integers(0, 2**bits, shape).astype(np.int32)
+    r = rng.integers(0, 2**bits, shape).astype(np.int8 if seed % 2 and bits < 8 else np.int32)
     drive = rng.choice([0, 0, 127, -128, 255 * 127, -255 * 128], shape).astype(np.int16)
     table = np.zeros((8, channels), np.int32)
     table[neuron.KEEP_U], table[neuron.KEEP_V], table[neuron.KEEP_R] = rng.integers(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels import local_learning, pairs
+from spikewire.qcore.kernels import pairs, quantiser
 from spikewire.qcore.kernels import rests as rests_module
 from tests.reference import kernels as naive
 from tests.unit.qcore.kernels.test_twins import FEW, SEEDS

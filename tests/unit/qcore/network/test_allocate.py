@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spikewire.qcore.kernels import gradient, local_learning
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels import local_learning
 from tests.unit.qcore.network.test_network import build, draw
 
 
@@ -90,7 +90,7 @@ def test_gradients_keep_their_scale_at_every_width_of_the_trace(p: int) -> None:
         g = np.zeros((1, 1, 1, 1), np.int32)
         # A trace at half its range.
         trace = np.full((1, 1, 1), 2 ** (width - 1), np.int16)
-        local_learning.conv_gradient(delta, trace, g, 1, 0, 0, L[at.TRACE_SHIFT])
+        gradient.conv_gradient(delta, trace, g, 1, 0, 0, L[at.TRACE_SHIFT])
         sums[width] = int(g[0, 0, 0, 0])
     assert sums[p] == sums[12] == 100 * 2 ** (11 - 5)
 

@@ -56,7 +56,7 @@ def test_damaged_model_files_are_refused_in_sentences(tmp_path: Path) -> None:
     nothing = draw(rng, range(1), 0, (8, 7))
     for _ in range(150):
         broken = bytearray(data)
-        for place in rng.integers(header, len(data), 20):
+        for place in rng.integers(header, len(data), 6):
             broken[place] ^= int(rng.integers(1, 256))
         try:
             loaded = Network.from_bytes(bytes(broken), "x")

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,20 +24,7 @@ from spikewire.qcore import (
 from spikewire.qcore.kernels import layout as at
 from tests.reference.network import NaiveNetwork
 from tests.reference.traced import TracedLayer
-from tests.unit.qcore.network.variants import SMALL, VARIANTS, with_layers
-
-
-def build(seed: int = 0, **changes: Any) -> Network:
-    return Network.build(NetworkSpec.from_dict({**SMALL, **changes}), ("a", "b", "c"), seed)
-
-
-def draw(rng: np.random.Generator, ticks: range, count: int, size: tuple[int, int]) -> BinnedEvents:
-    return BinnedEvents(
-        np.sort(rng.integers(ticks.start, ticks.stop, count)),
-        rng.integers(0, size[0], count).astype(np.uint16),
-        rng.integers(0, size[1], count).astype(np.uint16),
-        rng.integers(0, 2, count).astype(np.uint8),
-    )
+from tests.unit.qcore.network.variants import SMALL, VARIANTS, build, draw, with_layers
 
 
 def tuples(events: BinnedEvents) -> list[tuple[int, int, int, int]]:

@@ -97,7 +97,8 @@ def test_the_ledger_counts_what_they_add() -> None:
     def sizes(network: Network) -> dict[str, int]:
         return {item.name: item.size for item in bytes_by_kind(network)}
 
-    plain, paper = sizes(build()), sizes(build(learning=PAPER))
+    tensor = {**SMALL["learning"], "gradient_scale": "tensor"}
+    plain, paper = sizes(build(learning=tensor)), sizes(build(learning=PAPER))
     # 3 classes and 36, 8 and 5 units, and 3, 4 and 5 channels; all are filled up to 64 bytes.
     assert paper["readout matrices"] - plain["readout matrices"] == 128 + 64 + 64
     assert paper["stored weights"] - plain["stored weights"] == 3 * 64

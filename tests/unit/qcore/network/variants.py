@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from spikewire.qcore import BinnedEvents, Network, NetworkSpec
+
 SMALL: dict[str, Any] = {
     "name": "small",
     "width": 8,
@@ -25,6 +29,19 @@ SMALL: dict[str, Any] = {
 def with_layers(*changes: dict[str, Any]) -> dict[str, Any]:
     """Change the layers of the small network, one by one."""
     return {"layers": [{**a, **b} for a, b in zip(SMALL["layers"], changes, strict=True)]}
+
+
+def build(seed: int = 0, **changes: Any) -> Network:
+    return Network.build(NetworkSpec.from_dict({**SMALL, **changes}), ("a", "b", "c"), seed)
+
+
+def draw(rng: np.random.Generator, ticks: range, count: int, size: tuple[int, int]) -> BinnedEvents:
+    return BinnedEvents(
+        np.sort(rng.integers(ticks.start, ticks.stop, count)),
+        rng.integers(0, size[0], count).astype(np.uint16),
+        rng.integers(0, size[1], count).astype(np.uint16),
+        rng.integers(0, 2, count).astype(np.uint8),
+    )
 
 
 PAPER: dict[str, Any] = {
