@@ -11,21 +11,17 @@ import numpy.typing as npt
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
-from spikewire.qcore.network.layer_spec import FULL, LayerSpec
+from spikewire.qcore.network.layer_spec import LayerSpec
+from spikewire.qcore.network.layer_table import (
+    BASE,
+    fill_learning,
+    fill_shape,
+    neuron_count,
+    output_count,
+    synapse_count,
+)
 from spikewire.qcore.network.learning_spec import LearningSpec
-from spikewire.qcore.network.schedule import WIDEST_STORE, fine_step
-from spikewire.qcore.network.spec import ROUNDS, NetworkSpec, Widths
-
-RESETS = {
-    "zero": neuron.RESET_ZERO,
-    "subtract": neuron.RESET_SUBTRACT,
-    "refractory": neuron.RESET_REFRACTORY,
-}
-
-POOLS = {"or": at.POOL_OR, "sum": at.POOL_SUM}
-
-BASE = Widths()
-"""The widths in which the settings of :class:`LearningSpec` and ``slope`` are given."""
+from spikewire.qcore.network.spec import NetworkSpec
 
 MOST_BYTES = 4 * 2**30
 """Largest state of a network, in bytes; a file or a preset cannot ask for more."""
@@ -162,11 +158,11 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
     input_at = heads.i8.take(rows * columns * channels)
     for n, layer in enumerate(spec.layers):
         L = layers[n]
-        _shape(L, layer, n, rows, columns, channels)
+        fill_shape(L, layer, n, rows, columns, channels)
         L[at.AT_INPUT] = input_at
         # The first tick is computed even without events: biases and activations are not zero.
         L[at.LIVE] = 1
-        _learning(L, layer, spec)
+        fill_learning(L, layer, spec)
         small = compact and _fits_int8(layer, spec)
         _place_neurons(L, layer, heads, small)
         compacted |= small
@@ -177,7 +173,7 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
             _place_options(L, spec.learning, classes, heads)
         if layer.read:
             L[at.AT_FEATURES] = features
-            features += _outputs(L)
+            features += output_count(L)
         input_at = int(L[at.AT_OUTPUT])
         rows, columns, channels = int(L[at.OUT_ROWS]), int(L[at.OUT_COLUMNS]), layer.channels
     if spec.readout.answer == "local":
@@ -202,18 +198,6 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
     return layout
 
 
-def _neurons(L: npt.NDArray[np.int64]) -> int:
-    return int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
-
-
-def _outputs(L: npt.NDArray[np.int64]) -> int:
-    return int(L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS])
-
-
-def _synapses(L: npt.NDArray[np.int64]) -> int:
-    return int(L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
-
-
 def _fits_int8(layer: LayerSpec, spec: NetworkSpec) -> bool:
     """Tell whether all refractory values of a layer fit into 8 bits."""
     if layer.traced:
@@ -228,10 +212,10 @@ def _place_neurons(L: npt.NDArray[np.int64], layer: LayerSpec, heads: _Heads, sm
 
     ``small`` says that refractory values are int8.
     """
-    neurons = _neurons(L)
-    L[at.AT_WEIGHTS] = heads.i8.take(_synapses(L))
+    neurons = neuron_count(L)
+    L[at.AT_WEIGHTS] = heads.i8.take(synapse_count(L))
     L[at.AT_FIRED] = heads.i8.take(neurons)
-    L[at.AT_OUTPUT] = heads.i8.take(_outputs(L)) if layer.pool > 1 else L[at.AT_FIRED]
+    L[at.AT_OUTPUT] = heads.i8.take(output_count(L)) if layer.pool > 1 else L[at.AT_FIRED]
     if layer.traced:
         _place_traces(L, heads)
         # There is one sum per neuron, which stands for current and membrane.
@@ -263,7 +247,7 @@ def _place_learning(
 
     ``pairs`` is how many gradients it keeps as pairs; 0 for a sum per synapse.
     """
-    neurons, outputs, synapses = _neurons(L), _outputs(L), _synapses(L)
+    neurons, outputs, synapses = neuron_count(L), output_count(L), synapse_count(L)
     L[at.AT_ACTIVATION] = heads.i8.take(neurons)
     L[at.AT_DELTA] = heads.i8.take(max(pairs, 1) * neurons)
     L[at.AT_OUT_ACTIVATION], L[at.AT_OUT_DELTA] = L[at.AT_ACTIVATION], L[at.AT_DELTA]
@@ -298,8 +282,8 @@ def _pairs(L: npt.NDArray[np.int64], spec: NetworkSpec) -> int:
     if shift < 0 or widths.p - shift > 7 or learn.gradient_scale == "tensor":
         return 0
     inputs = int(L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS])
-    size = (learn.apply_every - 1) * _neurons(L) + learn.apply_every * inputs
-    return learn.apply_every if 0 < size < 4 * _synapses(L) and learn.apply_every > 0 else 0
+    size = (learn.apply_every - 1) * neuron_count(L) + learn.apply_every * inputs
+    return learn.apply_every if 0 < size < 4 * synapse_count(L) and learn.apply_every > 0 else 0
 
 
 def _place_options(
@@ -307,7 +291,7 @@ def _place_options(
 ) -> None:
     """Place what only some ways of learning need, behind all that every one does."""
     if learn.feedback == "concordant":
-        L[at.AT_FEEDBACK] = heads.i8.take(classes * _outputs(L))
+        L[at.AT_FEEDBACK] = heads.i8.take(classes * output_count(L))
     if learn.learn_biases:
         L[at.AT_BIAS_STORE] = heads.i16.take(int(L[at.CHANNELS]))
 
@@ -340,115 +324,3 @@ def _registers(
     R[at.LEARN_LAYERS] = 1
     R[at.LOCAL_GAIN] = spec.readout.local_gain
     return R
-
-
-def _shape(
-    L: npt.NDArray[np.int64], layer: LayerSpec, n: int, rows: int, columns: int, channels: int
-) -> None:
-    L[at.IN_ROWS], L[at.IN_COLUMNS], L[at.IN_CHANNELS] = rows, columns, channels
-    L[at.CHANNELS] = layer.channels
-    L[at.POOL] = layer.pool
-    L[at.POOL_KIND] = POOLS[layer.pool_kind] if layer.pool > 1 else at.POOL_OR
-    if layer.kind == "dense":
-        L[at.KIND] = at.DENSE
-        L[at.KERNEL_Y], L[at.KERNEL_X], L[at.STRIDE] = rows, columns, 1
-        out_rows = out_columns = 1
-    else:
-        L[at.KIND] = at.CONV
-        L[at.KERNEL_Y] = L[at.KERNEL_X] = layer.kernel
-        L[at.STRIDE] = layer.stride
-        L[at.PAD_Y] = L[at.PAD_X] = layer.pad
-        out_rows = (rows + 2 * layer.pad - layer.kernel) // layer.stride + 1
-        out_columns = (columns + 2 * layer.pad - layer.kernel) // layer.stride + 1
-    pooled_rows, pooled_columns = out_rows // layer.pool, out_columns // layer.pool
-    if pooled_rows < 1 or pooled_columns < 1:
-        raise SpecError(
-            f"layers[{n}] leaves nothing of a {rows}x{columns} map: kernel {layer.kernel}, "
-            f"stride {layer.stride}, pad {layer.pad}, pool {layer.pool}."
-        )
-    L[at.ROWS], L[at.COLUMNS] = out_rows, out_columns
-    L[at.OUT_ROWS], L[at.OUT_COLUMNS] = pooled_rows, pooled_columns
-
-
-def _learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec) -> None:
-    """Fill in the settings, rescaled so that narrower numbers cover the same range, more coarsely.
-
-    A weight of fewer bits is cut from the same store; the exponent makes up for the bits left out.
-    An activation of fewer bits has larger steps, so readouts come out smaller by as much, and
-    their targets and shifts with them; likewise for readouts and errors. A trace's kick and rail
-    follow its width, and gradients are shifted less.
-    """
-    learn, widths = spec.learning, spec.widths
-    # By how many bits the local readout's sums are larger than at the base widths.
-    taller = (widths.readout - BASE.readout) + (widths.activation - BASE.activation)
-    finer = widths.error - BASE.error
-    L[at.EXPONENT] = layer.exponent + BASE.weight - widths.weight
-    L[at.RESET] = RESETS[layer.reset]
-    L[at.SLOPE] = max(0, layer.slope + BASE.activation - widths.activation)
-    L[at.COARSE_BITS] = 0 if widths.refractory == FULL else widths.refractory
-    leaks = _leak(layer.decay_u), _leak(layer.decay_v)
-    L[at.LEAK_U], L[at.LEAK_V] = leaks if min(leaks) >= 0 else (-1, -1)
-    L[at.RATE_LOW] = layer.activity * 65536 // 2000
-    L[at.RATE_HIGH] = layer.activity * 65536 // 500
-    L[at.RAIL] = 2**widths.activation - 1
-    L[at.PLASTIC] = layer.plastic
-    L[at.READ] = layer.read
-    L[at.STORE_RAIL] = 2 ** (widths.store - 1) - 1
-    L[at.USED_SHIFT] = widths.store - widths.weight
-    L[at.LEARN_TARGET] = _scaled(learn.target, taller)
-    L[at.ERROR_SHIFT] = max(0, learn.error_shift + taller - finer)
-    L[at.ERROR_RAIL] = 2 ** (widths.error - 1) - 1
-    L[at.DEAD_ZONE] = _scaled(learn.dead_zone, finer)
-    coarser = BASE.delta - widths.delta
-    L[at.DELTA_SHIFT] = max(0, learn.delta_shift + widths.readout - BASE.readout + finer + coarser)
-    _ways(L, learn, widths)
-    L[at.TRACE_SHIFT] = learn.trace_shift + widths.p - BASE.p
-    if spec.version >= ROUNDS:
-        L[at.ROUNDED] = 1
-        L[at.STEP_BITS] = WIDEST_STORE - widths.store
-    L[at.STEP] = fine_step(spec, learn.step)
-    L[at.BIAS_STEP] = learn.bias_step
-    L[at.KICK] = _scaled(120, widths.q - BASE.q)
-    L[at.Q_RAIL] = 2**widths.q - 1
-    L[at.P_LIFT] = widths.p - widths.q
-    L[at.FAST] = 3
-    L[at.SLOW] = learn.slow
-    L[at.R_NEAREST] = layer.refractory_rounding == "nearest"
-    L[at.OWN_KICK] = layer.refractory_kick > 0
-    if layer.traced:
-        _dynamics(L, layer, widths)
-
-
-def _dynamics(L: npt.NDArray[np.int64], layer: LayerSpec, widths: Widths) -> None:
-    """Fill in the settings of a layer on traces: its traces' own decays, kick and range."""
-    L[at.DYNAMICS] = at.TRACES
-    L[at.DECAY_Q], L[at.DECAY_P] = layer.decay_u, layer.decay_v
-    L[at.KICK] = min(int(L[at.DECAY_Q]) << (widths.q + layer.trace_gain), 2**29)
-    L[at.P_RAIL] = 2**widths.p - 1
-    # By default a sum's unit is the neuron's, at the base widths.
-    narrower = BASE.weight - widths.weight + BASE.p - widths.p
-    L[at.SUM_LIFT] = layer.exponent - 4 + narrower
-
-
-def _ways(L: npt.NDArray[np.int64], learn: LearningSpec, widths: Widths) -> None:
-    """Fill in the ways of learning; all are 0 by default, as in model files without them."""
-    L[at.DELTA_CUT] = BASE.delta - widths.delta
-    L[at.ERROR_LARGEST] = learn.error_scale == "largest"
-    L[at.DELTA_LARGEST] = learn.delta_scale == "largest"
-    L[at.GRADIENT_KIND] = at.BY_TENSOR * (learn.gradient_scale == "tensor")
-    L[at.GRADIENT_KIND] += at.WITH_MEAN * (not learn.centre_gradients)
-    L[at.SIGMOID_BITS] = widths.activation if learn.surrogate == "sigmoid" else 0
-    if learn.learn_biases:
-        L[at.BIAS_EXPONENT] = learn.bias_exponent + BASE.weight - widths.weight
-
-
-def _leak(decay: int | list[int] | tuple[int, ...]) -> int:
-    """Return n if all decays are ``4096 / 2**n``, else -1."""
-    values = {decay} if isinstance(decay, int) else set(decay)
-    value = values.pop()
-    return 13 - value.bit_length() if not values and value.bit_count() == 1 else -1
-
-
-def _scaled(value: int, bits: int) -> int:
-    """Return ``value * 2**bits``, rounded down."""
-    return value << bits if bits >= 0 else value >> -bits

@@ -24,7 +24,7 @@ from spikewire._digest import source_digest
 Kernel = Callable[..., Any]
 """A compiled function. Its types are those of its signature, which Numba enforces at every call."""
 
-_UNLOADED: dict[Any, Any] = {}
+_UNLOADED: dict[Any, tuple[Any, ...]] = {}
 """Signatures of the kernels whose code is in the cache only."""
 
 
@@ -33,7 +33,8 @@ def load(compiled: Any) -> None:
     with global_compiler_lock:
         if compiled not in _UNLOADED:
             return
-        compiled.compile(_UNLOADED[compiled])
+        for signature in _UNLOADED[compiled]:
+            compiled.compile(signature)
         compiled.disable_compile()
         # Last: until now, calls from other threads come here and wait for the lock.
         del _UNLOADED[compiled], compiled._compile_for_args, compiled.get_call_template
@@ -94,7 +95,7 @@ def kernel(signature: Any, *, live: bool = False) -> Callable[[Kernel], Kernel]:
     Parameters
     ----------
     signature
-        Types of the result and the arguments.
+        Types of the result and the arguments; a list of such for several types.
     live
         Load the code at once, even from the cache: the first call must not wait for it.
     """
@@ -105,8 +106,9 @@ def kernel(signature: Any, *, live: bool = False) -> Callable[[Kernel], Kernel]:
         with _cache_in(_folder(package)):
             compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
         if compiled is not function:  # Numba is not switched off
-            _load_later(compiled, signature)
-            if live or not _is_cached(compiled, signature):
+            signatures = tuple(signature) if isinstance(signature, list) else (signature,)
+            _load_later(compiled, signatures)
+            if live or not all(_is_cached(compiled, one) for one in signatures):
                 load(compiled)
         KERNELS[package][f"{function.__module__}.{function.__name__}"] = compiled
         result: Kernel = compiled
@@ -115,7 +117,7 @@ def kernel(signature: Any, *, live: bool = False) -> Callable[[Kernel], Kernel]:
     return compile_now
 
 
-def _load_later(compiled: Any, signature: Any) -> None:
+def _load_later(compiled: Any, signatures: tuple[Any, ...]) -> None:
     """Load a kernel when Python calls it, or when a kernel that calls it is compiled."""
     call_template = compiled.get_call_template
 
@@ -127,7 +129,7 @@ def _load_later(compiled: Any, signature: Any) -> None:
         load(compiled)
         return call_template(arguments, named)
 
-    _UNLOADED[compiled] = signature
+    _UNLOADED[compiled] = signatures
     compiled._compile_for_args = callee
     compiled.get_call_template = type_call
 

@@ -49,7 +49,9 @@ def test_dot_products(seed: int, loop: str, count: int) -> None:
 
 @given(SEEDS, st.integers(1, 3), st.integers(0, 3), st.sampled_from([3, 16, 37]), st.integers(0, 8))
 @FEW
-def test_conv_gradient(seed: int, stride: int, pad: int, channels: int, shift: int) -> None:
+def test_gradients_of_convolutions(
+    seed: int, stride: int, pad: int, channels: int, shift: int
+) -> None:
     rng = np.random.default_rng(seed)
     rows_in, columns_in, c_in, kernel = (int(n) for n in rng.integers(1, (8, 13, 5, 6)))
     pad = min(pad, kernel - 1)
