@@ -29,7 +29,8 @@ from tests.reference import formats
 
 SLOWEST_S = 1.0
 DEAD_S = 20.0
-MOST_BYTES = 500 << 20
+# Of the 500 MB that are allowed, 80 are the interpreter's and the readers' own.
+MOST_BYTES = 420 << 20
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 REAL = {
     "aedat4": "davis346.aedat4", "es": "dvs.es", "evt2": "gen3_evt2.raw", "dat": "ncars_2d.dat",
@@ -128,6 +129,8 @@ def work(
     path = Path(folder) / f"fuzz{os.getpid()}{suffix}"
     ended = {"read": 0, "refused": 0}
     slowest = 0.0
+    # A forked process begins with the peak of its parent, which may hold much more.
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(count):
         now.value = number
         data = mutate(random.Random(f"{name}/{seed}/{number}"), whole)
@@ -142,11 +145,11 @@ def work(
         if slowest > SLOWEST_S:
             out({"failure": f"{slowest:.1f} s", "number": number})
             return
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if peak > MOST_BYTES:
-        out({"failure": f"{peak / 1e6:.0f} MB resident", "number": count})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if (peak - before) * 1024 > MOST_BYTES:
+        out({"failure": f"{(peak - before) * 1024 / 1e6:.0f} MB more resident", "number": count})
         return
-    out({**ended, "slowest_s": round(slowest, 4), "peak_mb": round(peak / 1e6, 1)})
+    out({**ended, "slowest_s": round(slowest, 4), "peak_mb": round(peak * 1024 / 1e6, 1)})
 
 
 def fuzz(name: str, seed: int, count: int) -> dict[str, object]:

@@ -47,6 +47,31 @@ def test_a_crash_a_wrong_event_and_a_foreign_error_are_found(
     assert fuzz.fuzz("es", 0, 50)["failure"] == "died with code 7"
 
 
+def test_memory_is_counted_above_what_the_parent_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def touched(size: int) -> bytearray:
+        memory = bytearray(size)
+        memory[:: 1 << 12] = b"1" * len(memory[:: 1 << 12])
+        return memory
+
+    class Reading:
+        size = (1 << 16, 1 << 16)
+
+        def __init__(self, bytes_taken: int) -> None:
+            self.taken = bytes_taken
+
+        def chunks(self) -> list[np.ndarray]:  # type: ignore[type-arg]
+            touched(self.taken)
+            return [np.array(EVENTS, sensors.EVENT_DTYPE)]
+
+    held = touched(120 << 20)
+    monkeypatch.setattr(fuzz, "MOST_BYTES", 60 << 20)
+    monkeypatch.setattr(fuzz, "open_recording", lambda *_, **__: Reading(1))
+    assert fuzz.fuzz("es", 0, 5)["read"] == 5
+    monkeypatch.setattr(fuzz, "open_recording", lambda *_, **__: Reading(90 << 20))
+    assert str(fuzz.fuzz("es", 0, 5)["failure"]).endswith("MB more resident")
+    assert held
+
+
 @pytest.mark.slow
 async def test_hostile_datagrams_are_all_accounted_for() -> None:
     report = await flood.receive(20_000, 1)
