@@ -31,6 +31,7 @@ from spikewire.apps.cli.signals import endless
 from spikewire.apps.continual.command import continual
 from spikewire.apps.dashboard.command import dashboard
 from spikewire.apps.demo.command import demo
+from spikewire.apps.doctor.command import doctor
 from spikewire.apps.gesture.command import gesture
 from spikewire.apps.recordings.convert import convert
 from spikewire.apps.recordings.info import info
@@ -79,6 +80,7 @@ for command in (
     undo,
     checkpoint,
     bridge,
+    doctor,
 ):
     app.command()(command)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 
+PAGE_PORT = 7480
+"""Usual port of the dashboard's page."""
+
 
 def free_port(wanted: int) -> int:
     """Return the wanted port, or 0 (any) where another service has it.

@@ -6,6 +6,6 @@ service, unread.
 """
 
 from spikewire.apps.dashboard.asgi import make_app
-from spikewire.apps.dashboard.server import DASHBOARD_PORT, serve_dashboard
+from spikewire.apps.dashboard.server import serve_dashboard
 
-__all__ = ["DASHBOARD_PORT", "make_app", "serve_dashboard"]
+__all__ = ["make_app", "serve_dashboard"]

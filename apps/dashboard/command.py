@@ -16,10 +16,10 @@ from spikewire.apps.cli.errors import DONE, CommandError, UsageError, reject_opt
 from spikewire.apps.cli.options.groups import given, grouped
 from spikewire.apps.cli.options.shared import EndpointOptions, Json, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import print_json, stderr_console
-from spikewire.apps.cli.ports import free_port, other_port_hint
+from spikewire.apps.cli.ports import PAGE_PORT, free_port, other_port_hint
 from spikewire.apps.cli.signals import hand_back, run_until_interrupted
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.dashboard import DASHBOARD_PORT, serve_dashboard
+from spikewire.apps.dashboard import serve_dashboard
 from spikewire.apps.service.build import build_pipeline, configure, only_pipeline
 from spikewire.apps.service.logs import log_to_stderr
 
@@ -157,8 +157,8 @@ class _Page:
             print_json({"type": "serving", "url": address, "service": str(service)})
             return
         out = stderr_console()
-        if self.options.http_port is None and not address.endswith(f":{DASHBOARD_PORT}"):
-            out.print(f"port {DASHBOARD_PORT} is in use; another one was taken", markup=False)
+        if self.options.http_port is None and not address.endswith(f":{PAGE_PORT}"):
+            out.print(f"port {PAGE_PORT} is in use; another one was taken", markup=False)
         out.print(f"dashboard at [link={address}]{address}[/]", soft_wrap=True)
         out.print(f"showing the service at {service}; Ctrl-C ends", markup=False, soft_wrap=True)
         if self.other_port:

@@ -7,11 +7,11 @@ import errno
 import trio
 
 from spikewire.apps.cli.errors import CommandError
+from spikewire.apps.cli.ports import PAGE_PORT
 from spikewire.apps.dashboard.asgi import make_app
 from spikewire.apps.dashboard.websocket_relay import FROM_BROWSER_BYTES
 from spikewire.runtime import ServiceAddress, ServiceError
 
-DASHBOARD_PORT = 7480
 _MOST = 256
 # The connection of a silent client, such as a phone that fell asleep, ends after this time.
 _DEAD_MS = 20_000
@@ -75,7 +75,7 @@ async def _listen(host: str, port: int | None) -> list[trio.SocketListener]:
     try:
         try:
             listeners = await trio.open_tcp_listeners(
-                DASHBOARD_PORT if port is None else port, host=host
+                PAGE_PORT if port is None else port, host=host
             )
         except OSError as error:
             if port is not None or error.errno != errno.EADDRINUSE:
@@ -83,6 +83,6 @@ async def _listen(host: str, port: int | None) -> list[trio.SocketListener]:
             listeners = await trio.open_tcp_listeners(0, host=host)
     except OSError as error:
         reason = error.strerror or str(error)
-        at = DASHBOARD_PORT if port is None else port
+        at = PAGE_PORT if port is None else port
         raise CommandError(f"Cannot serve the page on {host}, port {at}: {reason}.") from None
     return listeners

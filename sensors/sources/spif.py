@@ -20,9 +20,12 @@ from spikewire.sensors.sources.spif_kernels import (
     HELD,
     HOLDS,
     LAST,
+    MOST_HELD,
     RAISE_US,
     REASONS,
+    RESTART_US,
     RESTARTED,
+    VOTERS,
     is_refuted,
     parse,
 )
@@ -45,6 +48,11 @@ def encode_spif(events: Events) -> bytes:
     return words.tobytes()
 
 
+def _signed(a: int, b: int) -> int:
+    """Subtract modulo 2**32, with a sign."""
+    return (a - b + HALF) % 2**32 - HALF
+
+
 class SpifDecoder:
     """Turns datagrams into checked events; keeps the unwrapped time between them.
 
@@ -53,8 +61,8 @@ class SpifDecoder:
     size
         (width, height): events outside are dropped and counted.
     hold
-        Whether the last events of a datagram wait for the next one where they lie far ahead; then
-        call :meth:`release` when none comes.
+        Whether the last events of a datagram wait for the next one where they lie far ahead, and a
+        datagram of few events where it lies far back; then call :meth:`release` when none comes.
 
     Attributes
     ----------
@@ -72,6 +80,7 @@ class SpifDecoder:
         self._state[HOLDS] = hold
         self._counts = np.zeros(len(REASONS) - 1, np.int64)
         self._held = no_events()
+        self._apart: tuple[bytes, int] | None = None
 
     @property
     def last(self) -> int:
@@ -80,15 +89,31 @@ class SpifDecoder:
     @property
     def holding(self) -> bool:
         """Whether events wait for the next datagram."""
-        return len(self._held) > 0
+        return len(self._held) > 0 or self._apart is not None
 
     def restart(self) -> None:
         """Forget the time: the next words begin a new one."""
         self.drop_held()
         self._state[:HOLDS] = 0
 
-    def release(self) -> Events:
-        """Return the held events: no datagram has come to tell that they are wrong."""
+    def release(self) -> tuple[Events, bool]:
+        """Return the held events: no datagram has come to tell that they are wrong.
+
+        Returns
+        -------
+        events, restarted
+            As :meth:`decode` does.
+        """
+        restarted = False
+        if self._apart is not None:
+            datagram, arrived_us = self._apart
+            self._apart = None
+            events, restarted = self._decode(datagram, arrived_us)
+            return np.concatenate([events, self._confirm()]), restarted
+        return self._confirm(), restarted
+
+    def _confirm(self) -> Events:
+        """Take the held events as right, and return them."""
         held, self._held = self._held, no_events()
         if len(held):
             self._state[LAST] = held["t"][-1]
@@ -98,9 +123,19 @@ class SpifDecoder:
 
     def drop_held(self) -> None:
         """Drop the held events, and count them."""
+        self._drop_ahead()
+        self._drop_apart()
+
+    def _drop_ahead(self) -> None:
         if len(self._held):
             self.counters["time_ahead"] += len(self._held)
             self._held = no_events()
+
+    def _drop_apart(self) -> None:
+        if self._apart is not None:
+            self.counters["time_backwards"] += len(self._apart[0]) // 8
+            self.counters[_REFUSED] += 1
+            self._apart = None
 
     def decode(self, datagram: bytes | memoryview, arrived_us: int) -> tuple[Events, bool]:
         """Decode one datagram.
@@ -118,6 +153,49 @@ class SpifDecoder:
             Checked events in time order, with those that were held; whether the sender's clock
             began anew with them.
         """
+        if self._apart is not None:
+            return self._decode_after_apart(datagram, arrived_us)
+        if self._lies_apart(datagram):
+            self._apart = bytes(datagram), arrived_us
+            return no_events(), False
+        return self._decode(datagram, arrived_us)
+
+    def _lies_apart(self, datagram: bytes | memoryview) -> bool:
+        """Tell whether a datagram of few events lies so far back that the next one must judge it.
+
+        They are lone events with a wrong time, or a sender that started again.
+        """
+        few = 0 < len(datagram) <= 8 * MOST_HELD and len(datagram) % 8 == 0
+        if not (few and self._state[HOLDS] and self._state[BEGUN]):
+            return False
+        words = np.frombuffer(datagram, "<u4").tolist()
+        return all(word < HALF for word in words[::2]) and all(
+            _signed(t, self.last) < -RESTART_US for t in words[1::2]
+        )
+
+    def _decode_after_apart(
+        self, datagram: bytes | memoryview, arrived_us: int
+    ) -> tuple[Events, bool]:
+        """Decode a datagram that tells whether the one that lies apart began a new time."""
+        assert self._apart is not None
+        apart, arrived_before = self._apart
+        origin = int(np.frombuffer(apart, "<u4")[1])
+        words = np.frombuffer(datagram, "<u4", len(datagram) // 4)[: 2 * VOTERS].tolist()
+        times = [t for word, t in zip(words[::2], words[1::2], strict=False) if word < HALF]
+        near = sum(abs(_signed(t, origin)) < RESTART_US for t in times)
+        if sum(_signed(t, self.last) >= -RESTART_US for t in times) > near:
+            self._drop_apart()
+            return self._decode(datagram, arrived_us)
+        self._apart = None
+        first, restarted = self._decode(apart, arrived_before)
+        events, again = self._decode(datagram, arrived_us)
+        if again:
+            self.counters["time_backwards"] += len(first)
+            return events, True
+        return np.concatenate([first, events]), restarted
+
+    def _decode(self, datagram: bytes | memoryview, arrived_us: int) -> tuple[Events, bool]:
+        """Decode a datagram whose place in time the next one need not confirm."""
         odd = len(datagram) % 4
         if odd:
             self.counters["odd_bytes"] += odd
@@ -125,11 +203,11 @@ class SpifDecoder:
         state, counts, start = self._state, self._counts, 0
         if len(self._held):
             if self._is_refuted(words):
-                self.drop_held()
+                self._drop_ahead()
             start = len(self._held)
         events = np.empty(len(words) + start, EVENT_DTYPE)
         if start:
-            events[:start] = self.release()
+            events[:start] = self._confirm()
         end = int(parse(words, *self.size, arrived_us, events, start, state, counts))
         if end >= 0 and not odd:
             return events[:end], False

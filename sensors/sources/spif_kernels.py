@@ -39,7 +39,8 @@ REASONS = (
 _OUTSIDE, _STALE, _BACK, _MISSING, _AHEAD, _DAMAGED = range(6)
 LAST, BEGUN, RESTARTED, DOUBTFUL, LATE, RAISED, HELD, HOLDS, ARRIVED = range(9)
 _TAKE, _SKIP, _STOP = range(3)
-_VOTERS = 8
+VOTERS = 8
+"""So many events that follow judge one whose time is doubtful."""
 _FIRST_VOTERS = 2  # where nothing came before, and words left over may follow soon
 HALF = 1 << 31
 NEVER = 1 << 40
@@ -107,18 +108,16 @@ def _judge_late(words, at, ahead, inside, newest, state, counts):  # type: ignor
     if doubtful and ahead >= -RAISE_US:
         state[RAISED] = 1
         return _TAKE
-    doubtful |= state[LATE] >= _VOTERS and ahead < -LATE_US
-    left_over = _near(words, at, _VOTERS, last, -HALF, 0) >= _near(
-        words, at, _VOTERS, last, 0, HALF
-    )
+    doubtful |= state[LATE] >= VOTERS and ahead < -LATE_US
+    left_over = _near(words, at, VOTERS, last, -HALF, 0) >= _near(words, at, VOTERS, last, 0, HALF)
     if inside and 2 * at >= words.shape[0] and left_over:
         # The tail from the middle on goes back in time: words left over in the sender's buffer.
         counts[_STALE] += (words.shape[0] - at) // 2
         return _STOP
     if not inside and (doubtful or ahead < -RESTART_US):
         low = np.int64(words[at + 1])
-        anew = _near(words, at, _VOTERS, low, -RESTART_US, RESTART_US)
-        if anew >= _near(words, at, _VOTERS, last, 0, RESTART_US):
+        anew = _near(words, at, VOTERS, low, -RESTART_US, RESTART_US)
+        if anew >= _near(words, at, VOTERS, last, 0, RESTART_US):
             state[RESTARTED] = 1
             return _STOP
     counts[_BACK] += 1
@@ -139,7 +138,7 @@ def _judge_timed(words, at, ordered, inside, newest, state, counts):  # type: ig
         return _judge_late(words, at, ahead, inside, newest, state, counts)
     if begun and state[LAST] == newest:
         ahead += min(newest - state[DOUBTFUL], RAISE_US)
-    most = _VOTERS if begun else _FIRST_VOTERS
+    most = VOTERS if begun else _FIRST_VOTERS
     if not ordered and _is_ahead(words, at, most, low, ahead):
         counts[_AHEAD] += 1
         return _SKIP
@@ -304,4 +303,4 @@ def parse(words, width, height, arrived, events, start, state, counts):  # type:
 )  # fmt: skip
 def is_refuted(words, t, last):  # type: ignore[no-untyped-def]
     """Tell whether a datagram goes on before the held time ``t``, and not after it."""
-    return _is_ahead(words, -2, _VOTERS, t & 0xFFFFFFFF, t - last)
+    return _is_ahead(words, -2, VOTERS, t & 0xFFFFFFFF, t - last)

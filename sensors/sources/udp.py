@@ -114,7 +114,7 @@ class UdpSource:
                     await trio.lowlevel.wait_readable(self._socket)
                 now = time.monotonic_ns()
                 if silence.cancelled_caught:
-                    runs = [(self._decoder.release(), False)]
+                    runs = [self._decoder.release()]
                 else:
                     runs = self._drain((now - began) // 1000)
                 packets = []

@@ -72,6 +72,12 @@ def _folder(package: str) -> Path:
     return cache_folder(_ROOT / package)
 
 
+def kernel_folder(package: str) -> Path:
+    """Name the folder where a package's (``"qcore"``) compiled kernels are cached."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    return _folder(package) if chosen is None else Path(chosen)
+
+
 def is_compiled(package: str) -> bool:
     """Tell whether this machine has compiled the kernels of a package (``"qcore"``) before."""
     return os.environ.get("NUMBA_CACHE_DIR") is not None or _folder(package).is_dir()

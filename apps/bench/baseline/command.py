@@ -1,7 +1,7 @@
 """`spikewire bench twin`: accuracy of the same network in floating point.
 
-DECOLLE in PyTorch learns N-MNIST on the same recordings, in the same order and with the same split
-as the integer network, so that accuracies are comparable. PyTorch is an optional extra; it is
+DECOLLE in PyTorch learns the same recordings, in the same order and with the same split as the
+integer network, so that accuracies are comparable. PyTorch is an optional extra; it is
 imported when the command runs.
 """
 
@@ -27,7 +27,11 @@ from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spikewire.apps.bench.baseline.data import Recordings
+    from spikewire.apps.bench.baseline.decolle import Conv
+    from spikewire.apps.bench.baseline.learning import Rule
 
 DEFAULT_ARCHITECTURE = "decolle"
 
@@ -36,21 +40,39 @@ DEFAULT_ARCHITECTURE = "decolle"
 class BaselineOptions:
     """Networks of the float baseline, and their training."""
 
-    architecture: Annotated[str, typer.Option(help="Shape of the layers.")] = DEFAULT_ARCHITECTURE
-    passes: Annotated[int, typer.Option(min=1, max=1000, help="Passes over the training part.")] = 1
+    architecture: Annotated[
+        str | None, typer.Option(help=f"Shape of the layers (default: {DEFAULT_ARCHITECTURE}).")
+    ] = None
+    passes: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Passes (default: 1, or as the network's training)."),
+    ] = None
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="Seed of a network; repeatable (default: 0).")
     ] = None
     batch: Annotated[
-        int, typer.Option(min=1, max=1000, help="Recordings learned side by side.")
-    ] = 50
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Recordings learned side by side (default: 50, or as above)."
+        ),
+    ] = None
     rate: Annotated[
         float, typer.Option(min=0.0, help="Largest step of a weight, relative to the RMS weight.")
     ] = 1e-2
-    every: Annotated[int, typer.Option(min=1, max=250, help="Ticks between two updates.")] = 5
+    every: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=250,
+            help="Ticks between two updates (default: 5, or as a network on traces has them).",
+        ),
+    ] = None  # fmt: skip
     shift: Annotated[
-        int, typer.Option(min=0, max=8, help="Largest random shift of a recording in pixels.")
-    ] = 0
+        int | None,
+        typer.Option(
+            min=0, max=8,
+            help="Largest random shift of a recording in pixels (default: 0, or as above).",
+        ),
+    ] = None  # fmt: skip
     schedule: Annotated[str, typer.Option(help="Schedule of the rate: constant or cosine.")] = (
         "cosine"
     )
@@ -61,7 +83,15 @@ OPTIONS = BaselineOptions()
 
 @grouped
 def twin(
-    dataset: Annotated[Path, typer.Argument(help="Folder of N-MNIST recordings.")],
+    dataset: Annotated[
+        Path, typer.Argument(help="Folder of N-MNIST recordings; with --model, any data set.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET|FILE", help="Take the layers, choices and training of this network."
+        ),
+    ] = None,
     options: BaselineOptions = OPTIONS,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
     out: Annotated[
@@ -69,11 +99,11 @@ def twin(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train the float baseline (DECOLLE in PyTorch) on N-MNIST.
+    """Train the float baseline (DECOLLE in PyTorch), the twin of an integer network.
 
-    It learns from 800 of 1,000 recordings and is evaluated on the other 200. Accuracy is that of
-    the last layer's fixed readout, summed over a recording. The result holds the accuracy of every
-    other readout as well.
+    It learns from four fifths of the recordings and is evaluated on the others, as `train` does: on
+    N-MNIST 800 and 200. Accuracy is that of the last layer's fixed readout, summed over a
+    recording. The result holds the accuracy of every other readout as well.
     """
     if importlib.util.find_spec("torch") is None:
         raise CommandError(
@@ -83,17 +113,67 @@ def twin(
         raise CommandError(f"{out.parent} is not a folder to write {out.name} into")
     _checked("schedule", options.schedule, ("constant", "cosine"))
 
-    from spikewire.apps.bench.baseline.data import load
-    from spikewire.apps.bench.baseline.decolle import ARCHITECTURES
-    from spikewire.apps.training.split import nmnist_split
-
-    _checked("architecture", options.architecture, ARCHITECTURES)
-    learn, hold = nmnist_split(dataset)
-    bench = _Bench(options, out, as_json, _no_network(dataset))
-    report = bench.run(load(learn), load(hold), threads)
+    task = _nmnist(dataset, options) if model is None else _twin_of(model, dataset, options)
+    report = _Bench(task, options, out, as_json).run(threads)
     if not as_json:
         _print(report)
     raise typer.Exit(DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A network in floating point, its rule, its parts of a data set, and its training."""
+
+    name: str
+    layers: Sequence[Conv]
+    rule: Rule
+    train: Recordings
+    validation: Recordings
+    classes: int
+    passes: int
+    batch: int
+    shift: int
+    no_network: dict[str, Any]
+
+
+def _nmnist(dataset: Path, options: BaselineOptions) -> _Task:
+    """Prepare one of the baseline's own networks for N-MNIST."""
+    from spikewire.apps.bench.baseline.data import load
+    from spikewire.apps.bench.baseline.decolle import ARCHITECTURES
+    from spikewire.apps.bench.baseline.learning import Rule
+    from spikewire.apps.training.split import nmnist_split
+
+    name = options.architecture or DEFAULT_ARCHITECTURE
+    _checked("architecture", name, ARCHITECTURES)
+    learn, hold = nmnist_split(dataset)
+    return _Task(
+        name, ARCHITECTURES[name], Rule(rate=options.rate, every=options.every or 5),
+        load(learn), load(hold), 10,
+        options.passes or 1, options.batch or 50, options.shift or 0, _no_network(dataset),
+    )  # fmt: skip
+
+
+def _twin_of(model: str, dataset: Path, options: BaselineOptions) -> _Task:
+    """Prepare the twin of a network, on the parts of a data set that `train` takes."""
+    from spikewire.apps.bench.baseline.preset_twin import dense_recordings, twin_layers, twin_rule
+    from spikewire.apps.cli.models import open_network
+    from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+    from spikewire.apps.training.trainer import TrainingPlan
+    from spikewire.sensors import open_dataset
+
+    if options.architecture is not None:
+        raise UsageError("--model gives the layers; --architecture belongs to a run without it")
+    data = open_dataset(dataset)
+    spec = open_network(model, data.classes, 0).spec
+    binned = BinnedDataset(data, spec)
+    learn, hold = choose(data, "train"), choose(data, "validation")
+    plan = TrainingPlan.best(spec, options.passes, options.batch, options.shift, 0)
+    return _Task(
+        model, twin_layers(spec), twin_rule(spec, options.rate, options.every),
+        dense_recordings(binned, learn, data.classes), dense_recordings(binned, hold, data.classes),
+        len(data.classes), plan.passes, plan.batch, plan.shift,
+        ridge_baseline(binned, learn, hold, data.classes).record(),
+    )  # fmt: skip
 
 
 def _no_network(dataset: Path) -> dict[str, Any]:
@@ -117,35 +197,27 @@ class _Bench:
     """Training of several networks, and a report that grows with every pass."""
 
     def __init__(
-        self,
-        options: BaselineOptions,
-        out: Path | None,
-        as_json: bool,
-        no_network: dict[str, Any],
+        self, task: _Task, options: BaselineOptions, out: Path | None, as_json: bool
     ) -> None:
-        from spikewire.apps.bench.baseline.learning import Rule
         from spikewire.apps.bench.baseline.training import BaselinePlan
 
-        self._rule = Rule(rate=options.rate, every=options.every)
         self._plans = [
-            BaselinePlan(options.passes, options.batch, seed, options.shift, options.schedule)
+            BaselinePlan(task.passes, task.batch, seed, task.shift, options.schedule)
             for seed in dict.fromkeys(options.seed or [0])
         ]
-        self._architecture, self._out, self._as_json = options.architecture, out, as_json
-        self._no_network = no_network
+        self._task, self._out, self._as_json = task, out, as_json
 
-    def run(self, train: Recordings, validation: Recordings, threads: int) -> dict[str, Any]:
+    def run(self, threads: int) -> dict[str, Any]:
         """Train every network and return the whole report."""
         import torch
 
-        from spikewire.apps.bench.baseline.data import HEIGHT, POLARITIES, WIDTH
-        from spikewire.apps.bench.baseline.decolle import ARCHITECTURES, FloatBaseline
+        from spikewire.apps.bench.baseline.decolle import FloatBaseline
         from spikewire.apps.bench.baseline.training import Session, fit
 
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
-        layers = ARCHITECTURES[self._architecture]
-        report = self._begin(train, validation, threads)
+        one = self._task
+        report = self._begin(threads)
         runs: list[dict[str, Any]] = report["runs"]
         bar = Progress(
             TextColumn("{task.description}"), BarColumn(),
@@ -163,15 +235,16 @@ class _Bench:
                     bar.print(self._add(report, run, record))
                     bar.advance(task)
 
-                shape = (POLARITIES, HEIGHT, WIDTH)
-                network = FloatBaseline(layers, shape, 10, self._rule, plan.seed)
-                fit(Session(network), train, validation, plan, after_pass)
+                network = FloatBaseline(
+                    one.layers, one.train.plane, one.classes, one.rule, plan.seed
+                )
+                fit(Session(network), one.train, one.validation, plan, after_pass)
         reached = [run["accuracy"] for run in runs]
         report |= {
             "complete": True,
             "ended": now(),
             "accuracy": {
-                "readout": _answer(len(layers)),
+                "readout": _answer(len(one.layers)),
                 "mean": round(statistics.fmean(reached), 4),
                 "least": min(reached),
                 "most": max(reached),
@@ -182,21 +255,18 @@ class _Bench:
             print_json({"event": "result", **report})
         return report
 
-    def _begin(self, train: Recordings, validation: Recordings, threads: int) -> dict[str, Any]:
-        from spikewire.apps.bench.baseline.decolle import ARCHITECTURES
-
-        plan = asdict(self._plans[0])
-        layers = ARCHITECTURES[self._architecture]
+    def _begin(self, threads: int) -> dict[str, Any]:
+        plan, task = asdict(self._plans[0]), self._task
         return {
             "bench": "twin",
             "command": command_line(),
             "began": now(),
             "machine": {**machine("torch", "numpy"), "threads": threads},
-            "recordings": {"train": len(train), "validation": len(validation)},
-            "architecture": {"name": self._architecture, "layers": [asdict(one) for one in layers]},
-            "rule": asdict(self._rule),
+            "recordings": {"train": len(task.train), "validation": len(task.validation)},
+            "architecture": {"name": task.name, "layers": [asdict(one) for one in task.layers]},
+            "rule": asdict(task.rule),
             "plan": {key: value for key, value in plan.items() if key != "seed"},
-            "no_network": self._no_network,
+            "no_network": task.no_network,
             "complete": False,
             "runs": [],
             "log": [],

@@ -44,6 +44,50 @@ def twin_layers(spec: NetworkSpec) -> list[Conv]:
     ]
 
 
+def twin_rule(spec: NetworkSpec, rate: float = RATE, every: int | None = None) -> Rule:
+    """Return the float rule of a network's twin.
+
+    A network on traces has the dynamics of the baseline. Its twin makes its choices: decays,
+    burn-in, cadence, gradients to a step, the feedback's matrix, the surrogate, whether biases are
+    learned, what a gradient is divided by, and whether the last local readout reads activations.
+    Widths and regulation have no counterpart. Any other network has the baseline's own constants,
+    with which that is strongest.
+
+    Parameters
+    ----------
+    spec
+        The network. Constants are those of its last layer, where layers differ.
+    rate
+        Largest step of a weight, relative to the RMS of its layer's.
+    every
+        Ticks between two gradients, if not the network's (on traces) or 5.
+    """
+    learn, last = spec.learning, spec.layers[-1]
+    if not last.traced:
+        return Rule(rate=rate, every=EVERY if every is None else every)
+    own = Rule()
+    sigmoid = learn.surrogate == "sigmoid"
+    return Rule(
+        alpha=_kept(last.decay_v, own.alpha),
+        beta=_kept(last.decay_u, own.beta),
+        refractory=last.refractory_keep / 4096 if last.reset == "refractory" else 0.0,
+        burn_in=learn.burn_in,
+        every=learn.cadence if every is None else every,
+        gather=max(learn.apply_every, 1) if every is None else 1,
+        rate=rate,
+        normalise="layer" if learn.gradient_scale == "tensor" else "weight",
+        bias_rate=float(learn.learn_biases),
+        last="sigmoid" if sigmoid and spec.readout.answer == "local" else "spikes",
+        surrogate="sigmoid" if sigmoid else "boxcar",
+        feedback="concordant" if learn.feedback == "concordant" else "transpose",
+    )
+
+
+def _kept(decay: int | Sequence[int], otherwise: float) -> float:
+    """Return what a tick leaves of a trace; ``otherwise`` where channels differ, or none decays."""
+    return 1 - decay / 4096 if isinstance(decay, int) and 0 < decay < 4096 else otherwise
+
+
 def dense_recordings(
     binned: BinnedDataset, samples: Sequence[Sample], classes: Sequence[str]
 ) -> Recordings:
@@ -103,7 +147,7 @@ def train_twin(
     layers = twin_layers(spec)
     shape = (spec.polarities, spec.height, spec.width)
     with torch.no_grad():
-        rule = Rule(rate=RATE, every=EVERY)
+        rule = twin_rule(spec)
         session = Session(FloatBaseline(layers, shape, classes, rule, plan.seed))
         schedule = BaselinePlan(plan.passes, plan.batch, plan.seed, plan.shift, "cosine")
         fit(session, train, None, schedule, after_pass)

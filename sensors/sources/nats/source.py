@@ -180,8 +180,13 @@ class NatsSource:
     def _released(self, now: int) -> list[Packet]:
         """Return the events that waited for a message, as a packet."""
         runs: _Runs = []
-        self._add(self._decoder.release(), runs)
+        self._release(runs)
         return self._joined(runs, now)
+
+    def _release(self, runs: _Runs) -> None:
+        events, restarted = self._decoder.release()
+        self._segment += restarted
+        self._add(events, runs)
 
     def _add(self, events: Events, runs: _Runs) -> None:
         if len(events) == 0:
@@ -214,7 +219,7 @@ class NatsSource:
         stretch = run, headers.get("Spikewire-Segment", "")
         if self._stretch not in (None, stretch):
             # Times begin anew, and cannot be compared with those before: nothing refutes these.
-            self._add(self._decoder.release(), runs)
+            self._release(runs)
             self._segment += 1
             self._decoder.restart()
         self._stretch = stretch

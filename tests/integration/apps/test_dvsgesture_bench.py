@@ -113,6 +113,85 @@ def test_the_distance_to_the_float_twin(
     assert "bytes as built" in told
 
 
+TRACED = """
+description = "a small layer on traces"
+version = 2
+width = 12
+height = 12
+result_every = 10
+[[layers]]
+kind = "conv"
+dynamics = "traces"
+channels = 6
+kernel = 5
+pad = 2
+pool = 2
+decay_u = 614
+decay_v = 205
+reset = "refractory"
+refractory_keep = 1024
+refractory_rounding = "nearest"
+threshold = 10000
+slope = 9
+[learning]
+cadence = 2
+apply_every = 3
+burn_in = 20
+gradient_scale = "tensor"
+centre_gradients = false
+feedback = "concordant"
+surrogate = "sigmoid"
+learn_biases = true
+[readout]
+answer = "local"
+[training]
+passes = 2
+batch = 5
+shift = 1
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_TORCH, reason="needs PyTorch: pip install 'spikewire[twin]'")
+def test_the_twin_of_a_network_makes_its_choices(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, data = tmp_path / "traced.toml", tmp_path / "data"
+    model.write_text(TRACED)
+    rng = np.random.default_rng(0)
+    for n in range(20):
+        label, count = ("left", "right")[n % 2], 400
+        folder = data / label
+        folder.mkdir(parents=True, exist_ok=True)
+        t = np.sort(rng.integers(0, 60_000, count))
+        x = rng.integers(0, 6, count) + 6 * (n % 2)
+        rows = np.stack([t, x, rng.integers(0, 12, count), rng.integers(0, 2, count)], 1)
+        np.savetxt(folder / f"{n}.csv", rows, "%d", ",", header="t,x,y,p", comments="")
+    capsys.readouterr()
+    words = ["bench", "twin", str(data), "--model", str(model), "--seed", "3", "--json"]
+    assert cli.run(words) == 0
+    *_, result = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    rule = result["rule"]
+    chosen = {
+        "alpha": 1 - 205 / 4096, "beta": 1 - 614 / 4096, "refractory": 0.25, "burn_in": 20,
+        "every": 2, "gather": 3, "normalise": "layer", "bias_rate": 1.0, "last": "sigmoid",
+        "surrogate": "sigmoid", "feedback": "concordant",
+    }  # fmt: skip
+    assert {name: rule[name] for name in chosen} == chosen
+    assert result["plan"]["passes"] == 2
+    assert (result["plan"]["batch"], result["plan"]["shift"]) == (5, 1)
+    assert result["recordings"] == {"train": 16, "validation": 4}
+    assert result["architecture"]["layers"][0]["channels"] == 6
+    # Left and right are told apart by the place alone.
+    assert result["accuracy"]["mean"] == 1.0
+    assert cli.run([*words, "--architecture", "decolle"]) == 2
+    # A network with currents of its own has the baseline's constants, where that is strongest.
+    model.write_text(SMALL)
+    assert cli.run([*words[:-1], "--passes", "1", "--json"]) == 0
+    *_, result = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (result["rule"]["alpha"], result["rule"]["every"]) == (0.97, 5)
+
+
 def test_without_pytorch_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,7 +87,7 @@ async def test_ending_is_prompt_and_told() -> None:
 async def test_the_usual_port_may_be_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     taken = listener.socket.getsockname()[1]
-    monkeypatch.setattr("spikewire.apps.dashboard.server.DASHBOARD_PORT", taken)
+    monkeypatch.setattr("spikewire.apps.dashboard.server.PAGE_PORT", taken)
     async with trio.open_nursery() as nursery:
         url = await nursery.start(partial(serve_dashboard, ServiceAddress()))
         assert int(url.rsplit(":", 1)[1]) != taken

@@ -40,7 +40,8 @@ def decode(datagrams: list[bytes], arrivals: list[int] | None = None) -> tuple[l
         events, restarted = decoder.decode(data, arrived)
         segment += restarted
         told += [(segment, *event) for event in events.tolist()]
-    told += [(segment, *event) for event in decoder.release().tolist()]
+    events, restarted = decoder.release()
+    told += [(segment + restarted, *event) for event in events.tolist()]
     return told, decoder.counters
 
 
@@ -134,7 +135,7 @@ def test_the_decoder_is_its_twin(datagrams: list[tuple[bytes, int]]) -> None:
         wanted, anew = twin.decode(data, arrived)
         assert restarted == anew
         assert events.tolist() == wanted
-        assert decoder.holding == bool(twin.held)
+        assert decoder.holding == (bool(twin.held) or twin.apart is not None)
     drops = {name: decoder.counters[name] for name in EVENTS if decoder.counters[name]}
     assert Counter(drops) == +twin.drops
 
@@ -155,6 +156,32 @@ def test_one_event_in_the_future_costs_itself(size: int, ahead: int, at: int) ->
     assert sum(counters[name] for name in EVENTS) == 200 - len(told)
     if 0 < at < 199 and ahead > 1_000_000:
         assert {event[0] for event in told} == {0}
+
+
+@pytest.mark.parametrize("back", [1_000_001, 5_000_000, 2_000_000_000])
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("after", [1, 5, 64])
+def test_lone_events_far_in_the_past_cost_themselves(back: int, count: int, after: int) -> None:
+    base = 2_100_000_000
+    before = [[pair(base + 50 * n) for n in range(64)]]
+    alone = [pair(base - back + 10 * n) for n in range(count)]
+    on = [[pair(base + 3_200 + 50 * n)] for n in range(after)]
+    told, counters = decode([pack(pairs) for pairs in [*before, alone, *on]])
+    assert {event[0] for event in told} == {0}
+    assert len(told) == 64 + after
+    assert counters == {"time_backwards": count, "datagrams_refused": 1}
+
+
+@pytest.mark.parametrize("back", [1_000_001, 5_000_000, 2_000_000_000])
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_a_sender_that_starts_again_loses_nothing(back: int, size: int) -> None:
+    base = 2_100_000_000
+    before = [[pair(base + 50 * n) for n in range(64)]]
+    anew = [[pair(base - back + 50 * (size * n + k)) for k in range(size)] for n in range(4)]
+    for following in (1, 4):
+        told, counters = decode([pack(pairs) for pairs in [*before, *anew[:following]]])
+        assert [event[0] for event in told] == [0] * 64 + [1] * size * following
+        assert counters == {"time_restarts": 1}
 
 
 def test_a_stream_that_goes_on_ahead_is_delivered_whole_and_at_once() -> None:
@@ -178,7 +205,7 @@ def test_held_events_are_delivered_when_nothing_refutes_them() -> None:
     assert len(decoder.decode(pack(map(pair, (0, 1, 2, 10))), 0)[0]) == 4
     assert len(decoder.decode(pack([pair(500_000)]), 0)[0]) == 0
     assert decoder.holding
-    assert decoder.release()["t"].tolist() == [500_000]
+    assert decoder.release()[0]["t"].tolist() == [500_000]
     # A pause in which as much time has passed is none to wait for.
     assert len(decoder.decode(pack([pair(900_000)]), 300_000)[0]) == 1
     decoder.decode(pack([pair(2_000_000)]), 300_000)
