@@ -145,7 +145,7 @@ learn_biases = true
 [readout]
 answer = "local"
 [training]
-passes = 2
+passes = 9
 batch = 5
 shift = 1
 """
@@ -168,7 +168,18 @@ def test_the_twin_of_a_network_makes_its_choices(
         rows = np.stack([t, x, rng.integers(0, 12, count), rng.integers(0, 2, count)], 1)
         np.savetxt(folder / f"{n}.csv", rows, "%d", ",", header="t,x,y,p", comments="")
     capsys.readouterr()
-    words = ["bench", "twin", str(data), "--model", str(model), "--seed", "3", "--json"]
+    words = [
+        "bench",
+        "twin",
+        str(data),
+        "--model",
+        str(model),
+        "--seed",
+        "3",
+        "--rate",
+        "0.1",
+        "--json",
+    ]
     assert cli.run(words) == 0
     *_, result = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     rule = result["rule"]
@@ -178,7 +189,7 @@ def test_the_twin_of_a_network_makes_its_choices(
         "surrogate": "sigmoid", "feedback": "concordant",
     }  # fmt: skip
     assert {name: rule[name] for name in chosen} == chosen
-    assert result["plan"]["passes"] == 2
+    assert result["plan"]["passes"] == 9
     assert (result["plan"]["batch"], result["plan"]["shift"]) == (5, 1)
     assert result["recordings"] == {"train": 16, "validation": 4}
     assert result["architecture"]["layers"][0]["channels"] == 6
