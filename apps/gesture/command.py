@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -46,11 +46,13 @@ class DecisionOptions:
         typer.Option(help="Strictness of the rejection of unclear gestures."),
     ] = "normal"
     still: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, metavar="SPIKES", help="Motion threshold: spikes of layer 1 per millisecond."
+            min=0,
+            metavar="SPIKES",
+            help="Motion threshold: spikes of layer 1 per millisecond (default: by the network).",
         ),
-    ] = Rules().motion_threshold
+    ] = None
 
     def rules(self) -> Rules:
         """Return the rules of decision.
@@ -62,15 +64,16 @@ class DecisionOptions:
         """
         strictness = _UNKNOWN[self.unknown]
         if self.steady is None:
-            return Rules(strictness=strictness, motion_threshold=self.still)
+            return self._with_motion(Rules(strictness=strictness))
         if self.steady > _LONGEST_US:
             window = f"{self.steady / 1e6:g}s"
             raise UsageError(f"--steady is {window}; allowed are times from 0ms to 10s")
         # Without an average there is no delay either.
         hold = Rules().hold_us if self.steady else 0
-        return Rules(
-            window_us=self.steady, hold_us=hold, strictness=strictness, motion_threshold=self.still
-        )
+        return self._with_motion(Rules(window_us=self.steady, hold_us=hold, strictness=strictness))
+
+    def _with_motion(self, rules: Rules) -> Rules:
+        return rules if self.still is None else replace(rules, motion_threshold=self.still)
 
 
 _SOURCE, _SERVICE = SourceOptions(), ServiceOptions(connect=None)
@@ -108,6 +111,8 @@ def gesture(
         opened = open_source_at(source.source or _DEFAULT_SOURCE, source.speed, source.filters)
         network = open_network(model or _DEFAULT_MODEL, (), 0)
         seen = Recogniser(opened.name, rules)
+        if decision.still is None:
+            seen.fit(network.tick_us)
         _run(seen, as_json, lambda s: trio.run(serve, s, opened, network, port or 0, for_us))
     else:
         local = {"model": model, "port": port, **given(source)}
@@ -116,7 +121,10 @@ def gesture(
         )
         address = service.address()
         seen = Recogniser(address.text, rules)
-        _run(seen, as_json, lambda s: run_until_interrupted(partial(watch, s, address, for_us)))
+        fit = decision.still is None
+        _run(
+            seen, as_json, lambda s: run_until_interrupted(partial(watch, s, address, for_us, fit))
+        )
     raise typer.Exit(DONE)
 
 

@@ -37,6 +37,18 @@ class Strictness:
     other: frozenset[str] = OTHER
 
 
+_LONG_TICK_US = 5_000
+
+
+def usual_motion(tick_us: int) -> int:
+    """Return the usual motion threshold of a network by the length of its ticks.
+
+    A unit fires at most once in a tick. Layers in ticks of 1 ms (`edge`) fire more often than those
+    in ticks of 10 ms (`edge10`, `gestures`).
+    """
+    return 125 if tick_us < _LONG_TICK_US else 25
+
+
 OFF = Strictness(0, 0, frozenset())
 NORMAL = Strictness(150, 50)
 STRICT = Strictness(300, 150)

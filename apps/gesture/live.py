@@ -156,8 +156,19 @@ async def serve(
         raise failed
 
 
-async def watch(session: GestureSession, service: ServiceAccess, for_us: int | None) -> None:
+async def watch(
+    session: GestureSession, service: ServiceAccess, for_us: int | None, fit: bool = False
+) -> None:
     """Watch a running service until it says goodbye, or for a while.
+
+    Parameters
+    ----------
+    session, service
+        The session and the service.
+    for_us
+        How long, in microseconds; None until the goodbye.
+    fit
+        Whether the motion threshold is the usual one of the service's network.
 
     Raises
     ------
@@ -167,6 +178,8 @@ async def watch(session: GestureSession, service: ServiceAccess, for_us: int | N
     from spikewire.runtime import ConnectionLost, connect
 
     async with connect(**service.keywords, name="gesture") as client:
+        if fit:
+            session.seen.fit(client.hello["tick_us"])
         topics = ["result", "stats"]
         if session.reporter.draws and "events" in client.hello["topics"]:
             topics.append("events")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from spikewire.apps.gesture.decision import Decision, DecisionFilter, Rules
+from spikewire.apps.gesture.decision import Decision, DecisionFilter, Rules, usual_motion
 from spikewire.apps.terminal.live_state import LiveState
 from spikewire.apps.terminal.scene import Scene
 
@@ -67,6 +67,11 @@ class Recogniser:
         self.begin_us: dict[int, int] = {}
         self._history: deque[Decision] = deque(maxlen=_HISTORY)
         self._segment: int | None = None
+
+    def fit(self, tick_us: int) -> None:
+        """Take the motion threshold that is usual for a network of such ticks."""
+        rules = self.decision_filter.rules
+        self.decision_filter.rules = replace(rules, motion_threshold=usual_motion(tick_us))
 
     def take(self, message: Mapping[str, Any]) -> Decision | None:
         """Take in a message; return the decision that it ended, if any."""

@@ -328,10 +328,10 @@ class Network:
         --------
         >>> import numpy as np
         >>> from spikewire import EVENT_DTYPE, Network
-        >>> events = np.array([(0, 5, 7, 1), (1500, 6, 7, 0)], EVENT_DTYPE)
+        >>> events = np.array([(0, 5, 7, 1), (15000, 6, 7, 0)], EVENT_DTYPE)
         >>> result = Network.load("gestures").run(events, size=(128, 128), spikes=[0])
         >>> result.scores.shape, result.spikes[0].shape
-        ((2, 11), (11, 4096))
+        ((2, 11), (2, 4096))
         """
         if label is not None and label not in self.classes:
             raise ModelError(

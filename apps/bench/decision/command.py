@@ -8,6 +8,7 @@ measures non-gestures, and real clips if a folder of clips is given.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,14 +24,15 @@ from spikewire.apps.cli.figures import check_plot, new_figure
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules
+from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules, usual_motion
 
 RAW = Rules(window_us=0, hold_us=0, strictness=OFF, motion_threshold=0)
+_STILL = usual_motion(10_000)  # the shipped network's
 MODES = {
     "no smoothing": RAW,
-    "off": Rules(strictness=OFF),
-    "normal": Rules(strictness=NORMAL),
-    "strict": Rules(strictness=STRICT),
+    "off": Rules(strictness=OFF, motion_threshold=_STILL),
+    "normal": Rules(strictness=NORMAL, motion_threshold=_STILL),
+    "strict": Rules(strictness=STRICT, motion_threshold=_STILL),
 }
 """Compared rules, by their names in the report."""
 
@@ -100,7 +102,7 @@ def decide(
 
 
 def _curve_point(runs: Sequence[Sequence[Result]], name: str, ms: int) -> dict[str, Any]:
-    rules = Rules(window_us=ms * 1000, strictness=MODES[name].strictness)
+    rules = replace(MODES[name], window_us=ms * 1000)
     return {"unknown": name, "steady_ms": ms, **measure(runs, rules).record()}
 
 
@@ -124,8 +126,6 @@ def _each_mode(runs: Sequence[Sequence[Result]]) -> dict[str, dict[str, float]]:
 
 
 def _clip(path: Path) -> dict[str, Any]:
-    from dataclasses import replace
-
     from spikewire.sensors import GESTURES
 
     truth = GESTURES[int(path.stem[-2:]) - 1]

@@ -84,7 +84,7 @@ def test_the_shipped_network_learns_a_twelfth_gesture(capsys: pytest.CaptureFixt
 @pytest.mark.slow
 def test_a_live_lesson_over_the_socket() -> None:
     known = ("air_drums", "right_arm_clockwise")
-    report = trio.run(live_lesson, "gestures", known, "both_hands_wave", 7, 3.0)
+    report = trio.run(live_lesson, "gestures", known, "both_hands_wave", 8, 3.0)
     assert report["recall"] >= 0.9
     assert report["results_new"] > 100
     assert 2.9 <= report["taught_s"] <= 4.0

@@ -24,7 +24,7 @@ def ask(recordings: list[np.ndarray]) -> list[str]:  # type: ignore[type-arg]
         )
         for events in recordings
     ]  # fmt: skip
-    told = predictions(Batch(net, len(shown)).show(shown, None, 1500))
+    told = predictions(Batch(net, len(shown)).show(shown, None, 1_500_000 // net.tick_us))
     return [net.classes[n] if n >= 0 else "nothing" for n in told]
 
 
@@ -34,7 +34,8 @@ def test_it_is_small_and_knows_the_eleven_gestures() -> None:
     assert path.stat().st_size < 304_828
     net = open_network("gestures", (), 0)
     assert net.classes == GESTURES
-    assert net.spec.name == "edge"
+    assert net.spec.name == "edge10"
+    assert net.spec.result_every * net.tick_us == 10_000
     grown = open_network("gestures", ("fist",), 0)
     assert grown.classes == (*GESTURES, "fist")
 
