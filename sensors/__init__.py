@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spikewire.sensors.datasets.external import wrap_dataset
     from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
     from spikewire.sensors.datasets.open import open_dataset
+    from spikewire.sensors.datasets.scan import watch_scans
     from spikewire.sensors.errors import DecodeError, SensorError, SourceError
     from spikewire.sensors.events import (
         EVENT_DTYPE,
@@ -159,6 +160,7 @@ _HOME = {
     "simulate_arrays": "simulator.dataset",
     "simulate_recording": "simulator.dataset",
     "subject_name": "sources.nats.address",
+    "watch_scans": "datasets.scan",
     "wrap_dataset": "datasets.external",
     "write_events": "recordings.writers",
     "write_recording": "recordings.writers",
@@ -240,6 +242,7 @@ __all__ = [
     "simulate_arrays",
     "simulate_recording",
     "subject_name",
+    "watch_scans",
     "wrap_dataset",
     "write_events",
     "write_labels",

@@ -30,7 +30,7 @@ def open_source_at(
     filters
         Their names, in order.
     for_files
-        Settings of a `file:` source that hold where its name says nothing else.
+        Settings of a recorded source (`file:`, `aestream:PATH`), where its name says nothing else.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def open_source_at(
 
 def _defaults_for_file(uri: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     scheme, _, rest = uri.partition(":")
-    if scheme != "file":
+    maker = rest.partition("?")[0] in ("inivation", "prophesee")
+    if scheme not in ("file", "aestream") or (scheme == "aestream" and maker):
         return {}
     given = {name for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)}
     return {name: value for name, value in settings.items() if name not in given}

@@ -31,6 +31,24 @@ def duration_us(text: str) -> int:
     return _read(parse_duration, text)
 
 
+def time_span(text: str) -> tuple[int, int | None]:
+    """Microseconds of a start and a stop from `1s..2.5s`; `..2s` starts at 0, `1s..` goes on.
+
+    Raises
+    ------
+    typer.BadParameter
+        Anything else, or a stop that is not after the start.
+    """
+    first, dots, last = text.partition("..")
+    if not dots or not (first or last):
+        raise typer.BadParameter(f"{text!r} is no part; write START..STOP, such as 1s..2.5s")
+    start = duration_us(first) if first else 0
+    stop = duration_us(last) if last else None
+    if stop is not None and stop <= start:
+        raise typer.BadParameter(f"{text!r} ends before it begins")
+    return start, stop
+
+
 def speed_factor(text: str) -> float | None:
     """A replay speed: `max` (None, as fast as possible) or a factor such as `1` or `10x`.
 

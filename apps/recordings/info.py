@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spikewire.apps.cli.errors import DONE, FAILED, describe
+from spikewire.apps.cli.file_bar import file_bar
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import Json, RecordingOptions
 from spikewire.apps.cli.output import console, print_error, print_json
@@ -37,7 +38,8 @@ def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
     try:
         with patience():
             from spikewire.sensors import describe_recording
-        facts = describe_recording(path, **how)
+        with file_bar("reading") as moved:
+            facts = describe_recording(path, **how, progress=moved)
     except Exception as error:
         described = describe(error)
         if described is None:

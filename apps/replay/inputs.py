@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.file_bar import scan_bar
 from spikewire.apps.service.session import load_session
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def from_paths(
     excerpts: list[Excerpt] = []
     for path in paths:
         if path.is_dir():
-            excerpts += find_recordings(path, part=part)
+            with scan_bar():
+                excerpts += find_recordings(path, part=part)
         elif path.exists():
             excerpts.append(Excerpt(path, labels=spans))
         else:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikewire.apps.cli.errors import CommandError
+from spikewire.apps.cli.file_bar import file_bar, scan_bar
 from spikewire.apps.training.split import split
 
 if TYPE_CHECKING:
@@ -91,10 +92,11 @@ def open_part(
     """
     from spikewire.sensors import open_dataset, parse_columns
 
-    return open_dataset(
-        path, part=part, classes=classes, size=formats.sensor_size(), unit=formats.unit,
-        columns=None if formats.columns is None else parse_columns(formats.columns),
-    )  # fmt: skip
+    with scan_bar():
+        return open_dataset(
+            path, part=part, classes=classes, size=formats.sensor_size(), unit=formats.unit,
+            columns=None if formats.columns is None else parse_columns(formats.columns),
+        )  # fmt: skip
 
 
 def check_shown(binned: BinnedDataset, samples: Sequence[Sample]) -> None:
@@ -111,9 +113,11 @@ def check_shown(binned: BinnedDataset, samples: Sequence[Sample]) -> None:
         their times are in another unit.
     """
     path, spec = binned.dataset.path, binned.spec
-    events = sum(
-        len(binned.events(sample)) for sample in sorted(samples, key=lambda sample: sample.path)
-    )
+    events = 0
+    with file_bar("reading the recordings", len(samples)) as moved:
+        for number, sample in enumerate(sorted(samples, key=lambda sample: sample.path)):
+            moved(number)
+            events += len(binned.events(sample))
     shown_ms = binned.ticks * spec.tick_us / 1000
     hint = "if times are in another unit, tell it: --unit s, ms, us or ns"
     if binned.ticks <= spec.learning.burn_in:

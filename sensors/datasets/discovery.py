@@ -25,6 +25,7 @@ from spikewire.sensors.datasets.layouts import (
     recordings_in,
     sub_folders,
 )
+from spikewire.sensors.datasets.scan import scanned
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import Label, read_labels
@@ -129,7 +130,7 @@ def _sized(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
     """Give recordings of unstated size the largest extent among those of their format."""
     guessed: dict[Path, str] = {}
     largest: dict[str, tuple[int, int]] = {}
-    for excerpt in excerpts:
+    for excerpt in scanned(excerpts):
         if excerpt.size is not None:
             continue
         with suppress(SensorError):  # told when it is played

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spikewire.sensors.datasets.dataset import Sample
+from spikewire.sensors.datasets.scan import scanned
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.recordings.labels import check_name, read_labels
 from spikewire.sensors.recordings.recording import open_recording
@@ -124,7 +125,7 @@ def common_size(
     """Return the one sensor size of all recordings; the largest guess where formats do not say."""
     stated: tuple[tuple[int, int], Path] | None = None
     width = height = 1
-    for path in paths:
+    for path in scanned(paths):
         recording = open_recording(path, columns=columns, unit=unit)
         if recording.size_from == "events":
             width, height = max(width, recording.size[0]), max(height, recording.size[1])

@@ -186,15 +186,17 @@ def aedat1_address_bytes(data: Bytes) -> int:
     AEDAT 1.0 has 2, but programs have written 4 without saying so. Times run forwards in the right
     reading, and jump about in the wrong one.
     """
-    backwards = []
-    for width in (2, 4):
-        step = width + 4
-        count = min(len(data) // step, 4096)
-        rows = data[: count * step].reshape(count, step)[:, width:]
-        times = np.ascontiguousarray(rows).view(">u4")[:, 0].astype(np.int64)
-        back = (np.diff(times) < 0) | (np.diff(times) > 1 << 30)
-        backwards.append(back.mean() if len(back) else 1.0)
-    return 4 if backwards[1] < backwards[0] else 2
+    return 4 if aedat1_jumps(data, 4) < aedat1_jumps(data, 2) else 2
+
+
+def aedat1_jumps(data: Bytes, width: int) -> float:
+    """Return the share of records whose time jumps, if addresses have ``width`` bytes."""
+    step = width + 4
+    count = min(len(data) // step, 4096)
+    rows = data[: count * step].reshape(count, step)[:, width:]
+    times = np.ascontiguousarray(rows).view(">u4")[:, 0].astype(np.int64)
+    jumps = (np.diff(times) < 0) | (np.diff(times) > 1 << 30)
+    return float(jumps.mean()) if len(jumps) else 1.0
 
 
 # Places in the state of an AEDAT 3 stream.

@@ -20,10 +20,12 @@ from spikewire.sensors.formats.aedat import (
     Chip,
     Convention,
     aedat1_address_bytes,
+    aedat1_jumps,
     davis,
 )
 from spikewire.sensors.formats.csv_decoder import Csv
 from spikewire.sensors.formats.csv_layout import detect_layout
+from spikewire.sensors.formats.diagnosis import diagnosis, is_nmnist, words_without_header
 from spikewire.sensors.formats.fixed_records import EventStream, Nmnist
 from spikewire.sensors.formats.header import HEAD, Header
 from spikewire.sensors.formats.numpy_arrays import NPY, ZIP
@@ -97,6 +99,8 @@ def detect(
         return Header("npy", None, 0)
     if head.startswith(ZIP):
         return Header("npz", None, 0)
+    if suffix in (".bin", ".aedat", ".dat"):
+        _refuse_others(name, suffix, head)
     if suffix == ".bin":
         return Header("nmnist", None, 0, lambda _: Nmnist())
     if head.startswith(b"%") and (columns is None or suffix in (".raw", ".dat")):
@@ -109,10 +113,26 @@ def detect(
         return Header("csv", None, layout.header, lambda _: Csv(layout), note=note)
     if suffix in (".aedat", ".dat") or (head.startswith(b"#") and suffix == ""):
         return _detect_aedat(name, head, convention)
+    _refuse_others(name, suffix, head)
     raise SensorError(
         f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
         "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY and NPZ."
     )
+
+
+def _refuse_others(name: str, suffix: str, head: bytes) -> None:
+    """Refuse what is known to be no recording that is read, whatever its name ends in."""
+    what = diagnosis(head)
+    # Text and RAW with a header are told by their content, later.
+    if what is None and not head.startswith((b"%", b"#")):
+        what = words_without_header(head, suffix)
+    if what is None and suffix == ".bin" and not is_nmnist(head):
+        what = (
+            "no N-MNIST, although its name ends in .bin: its times run backwards; if it is another "
+            "format, name it so"
+        )
+    if what is not None:
+        raise SensorError(f"{name} is {what}.")
 
 
 def _with_origin(found: Header, head: bytes) -> Header:
@@ -189,6 +209,11 @@ def _detect_aedat(name: str, head: bytes, convention: Convention) -> Header:
         width = 4
     elif any("int16 address" in line for line in lines):
         width = 2
+    if not lines and len(body) >= 512 and aedat1_jumps(body, width) > 0.2:
+        raise SensorError(
+            f"{name} is of no format that is known, and no AEDAT 1.0 either, although its name "
+            "ends so: its times jump about."
+        )
     note = ""
     if known is None:
         chip, note = _guess_chip(body, width)

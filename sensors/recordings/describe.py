@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,12 @@ def describe_recording(
     unit: str | None = None,
     reader: Reader = "spikewire",
     convention: Convention = "jaer",
+    progress: Callable[[float], None] | None = None,
 ) -> RecordingInfo:
     """Read a recording through and return facts about it.
 
-    The parameters are those of :func:`open_recording`.
+    The parameters are those of :func:`open_recording`; ``progress`` is called with the share of the
+    file that was read so far.
 
     Raises
     ------
@@ -74,6 +76,8 @@ def describe_recording(
             on += int(chunk["p"].sum(dtype=np.int64))
             first = int(chunk["t"][0]) if first is None else first
             last = int(chunk["t"][-1])
+            if progress is not None:
+                progress(recording.progress or 0.0)
     except DecodeError as error:
         damage = {"offset": error.offset, "reason": error.reason}
     duration = last - first if first is not None and last is not None else 0

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, get_args
+from typing import BinaryIO, Literal, get_args
 
 import numpy as np
 
@@ -21,15 +21,18 @@ from spikewire.sensors.events import (
     no_events,
 )
 from spikewire.sensors.formats.aedat import DAVIS_SIZES, Convention
-from spikewire.sensors.formats.aestream_reader import load
 from spikewire.sensors.formats.csv_layout import check_unit, parse_columns
 from spikewire.sensors.formats.detect import detect_file
 from spikewire.sensors.formats.header import NAMES
 from spikewire.sensors.formats.numpy_arrays import read_numpy
+from spikewire.sensors.recordings.aestream_reader import compared, read_by_aestream
 from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
 
 Reader = Literal["spikewire", "aestream", "faery"]
-"""Decoding library. Ours is exact on every format; for the others see docs/formats.md."""
+"""Decoding library. Ours is exact on every format; for the others see docs/formats.md.
+
+What aestream reads is compared with ours, and ends with a :class:`DecodeError` at a difference.
+"""
 
 
 class Recording:
@@ -78,6 +81,7 @@ class Recording:
         self.counters: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
         self.damage: DecodeError | None = None
+        self._file: BinaryIO | None = None
         self._columns, self._unit = columns, unit if unit is None else check_unit(unit)
         self._header = detect_file(path, columns=columns, unit=unit, convention=convention)
         self.format, self.note = NAMES[self._header.format], self._header.note
@@ -186,12 +190,21 @@ class Recording:
             if fault is not None:
                 raise SensorError(f"{self.path}: {fault}") from None
 
+    @property
+    def progress(self) -> float | None:
+        """Share of the file that was read so far, from 0 to 1; None where it is not known."""
+        file = self._file
+        if file is None:
+            return None
+        try:
+            return file.tell() / max(os.fstat(file.fileno()).st_size, 1)
+        except ValueError:  # closed: it was read to its end
+            return 1.0
+
     def _decoded(self) -> Iterator[Events]:
         if self.reader == "aestream":
-            events = load(self.path, self.size)
-            if events is None:
-                raise SensorError(f"aestream reads no events from {self.path}.")
-            yield events
+            theirs = read_by_aestream(self.path, self._header.origin_us)
+            yield from compared(self.path, "aestream", theirs, self._own(self.size))
         elif self.reader == "faery":
             yield from self._faery()
         else:
@@ -203,6 +216,7 @@ class Recording:
             raise DecodeError(self.path, f"{found.damage}.", found.start)
         try:
             with open(self.path, "rb") as file:
+                self._file = file
                 if found.format in ("npy", "npz"):
                     yield from read_numpy(self.path, file, columns=self._columns, unit=self._unit)
                     return

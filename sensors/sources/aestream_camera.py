@@ -11,10 +11,8 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import trio
 
@@ -22,6 +20,7 @@ from spikewire._children import supervised
 from spikewire._tasks import background_tasks
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Packet
+from spikewire.sensors.recordings.aestream_reader import complaint, find_program
 from spikewire.sensors.sources.udp import UdpSource
 
 MAKERS: Mapping[str, str] = {"inivation": "libcaer", "prophesee": "Metavision SDK"}
@@ -62,7 +61,7 @@ class AestreamCamera:
         self.maker = maker
         self.size = size
         self.name = f"aestream:{maker}"
-        self._program = list(program) if program is not None else [_find()]
+        self._program = list(program) if program is not None else [find_program()]
         self._udp: UdpSource | None = None
         self._restarts = 0
 
@@ -146,17 +145,4 @@ async def _run(command: Sequence[str]) -> tuple[int, str]:
                     await process.wait()
         await trio.aclose_forcefully(process.stderr)  # type: ignore[arg-type]
         await trio.aclose_forcefully(process.stdin)  # type: ignore[arg-type]
-    lines = [line.strip() for line in tail.decode("utf-8", "replace").splitlines() if line.strip()]
-    last = next((line for line in reversed(lines) if "what():" in line), lines[-1] if lines else "")
-    return int(process.returncode or 0), last.removeprefix("what():").strip().rstrip(".")[:300]
-
-
-def _find() -> str:
-    beside = Path(sys.executable).with_name("aestream")
-    found = str(beside) if beside.is_file() else shutil.which("aestream")
-    if found is None:
-        raise SourceError(
-            "There is no program aestream here: it comes with Python 3.11 only. Use a camera: "
-            "source, or any sender of SPIF with udp:."
-        )
-    return found
+    return int(process.returncode or 0), complaint(tail)

@@ -60,7 +60,8 @@ class FileSource:
         self._shown = 0
         self._durations: dict[int, int] = {}
         self.size = self._excerpts[0].open(policy).size
-        self.name = "file:" + ";".join(str(e.path) for e in self._excerpts)
+        scheme = "aestream:" if self._excerpts[0].reader == "aestream" else "file:"
+        self.name = scheme + ";".join(str(e.path) for e in self._excerpts)
 
     @property
     def speed(self) -> float | None:
@@ -176,7 +177,7 @@ def _duration_us(excerpt: Excerpt) -> int:
     first: int | None = None
     last = 0
     with suppress(SensorError):
-        for chunk in excerpt.open("drop").chunks():
+        for chunk in dataclasses.replace(excerpt, reader="spikewire").open("drop").chunks():
             first = int(chunk["t"][0]) if first is None else first
             last = int(chunk["t"][-1])
     return last - (first or 0) if first is not None else 0

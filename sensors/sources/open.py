@@ -14,9 +14,11 @@ from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Source
 from spikewire.sensors.formats.aedat import Convention
 from spikewire.sensors.formats.csv_layout import parse_columns
+from spikewire.sensors.recordings.aestream_reader import find_program
 from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import read_labels
-from spikewire.sensors.sources.aestream_camera import AestreamCamera
+from spikewire.sensors.recordings.recording import Reader
+from spikewire.sensors.sources.aestream_camera import MAKERS, AestreamCamera
 from spikewire.sensors.sources.files import FileSource
 from spikewire.sensors.sources.nats.address import check_subject, nats_server
 from spikewire.sensors.sources.nats.source import NatsSource
@@ -76,9 +78,10 @@ _ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
     "udp": {"size": _size, "public": _flag},
     "nats": {"size": _size, "tls": _flag, "ca": _text, "creds": _text},
     "stdin": {"size": _size, "format": _text, "columns": _columns, "unit": _text},
-    "aestream": {"size": _size},
     "camera": {"serial": _text},
 }  # fmt: skip
+_ALLOWED["aestream"] = {name: _ALLOWED["file"][name] for name in _ALLOWED["file"]
+                        if name != "convention"}  # fmt: skip
 
 
 def open_source(uri: str, **options: Any) -> Source:
@@ -89,6 +92,7 @@ def open_source(uri: str, **options: Any) -> Source:
     uri
         ``file:PATH`` (several separated by ``;``, patterns allowed), ``shelf:DIR``,
         ``udp://HOST:PORT?size=346x260``, ``camera:?serial=S``, ``aestream:inivation?size=346x260``,
+        ``aestream:PATH`` (a recording, read by the program aestream),
         ``nats://HOST:PORT/SUBJECT?size=346x260``, ``stdin:?size=346x260``
         or ``sim:``; settings follow a ``?`` as ``name=value`` joined by ``&``.
     options
@@ -105,7 +109,7 @@ def open_source(uri: str, **options: Any) -> Source:
     if not colon or scheme not in _ALLOWED:
         raise SourceError(
             f"{uri!r} is no source; allowed are file:PATH, shelf:DIR, udp://HOST:PORT, camera:, "
-            "aestream:MAKER, nats://HOST:PORT/SUBJECT, stdin: and sim:."
+            "aestream:MAKER, aestream:PATH, nats://HOST:PORT/SUBJECT, stdin: and sim:."
         )
     place, _, query = rest.partition("?")
     settings = _settings(scheme, query, options)
@@ -120,8 +124,7 @@ def open_source(uri: str, **options: Any) -> Source:
     if scheme == "camera":
         return UsbCamera(**settings)
     if scheme == "aestream":
-        sizes = {"inivation": (346, 260), "prophesee": (1280, 720)}
-        return AestreamCamera(place, size=settings.get("size", sizes.get(place, (640, 480))))
+        return _aestream(unquote(place), settings)
     if scheme == "nats":
         return _nats(place, settings)
     return _udp(uri, place, settings)
@@ -146,7 +149,23 @@ def _unknown(scheme: str, name: str) -> SourceError:
     return SourceError(f"A source {scheme}: has no setting {name!r}; it has {allowed}.")
 
 
-def _file(place: str, settings: dict[str, Any]) -> FileSource:
+def _aestream(place: str, settings: dict[str, Any]) -> Source:
+    """Open a camera by its maker, or recordings."""
+    if place in MAKERS:
+        for name in settings.keys() - {"size"}:
+            raise SourceError(f"A source aestream:{place} has no setting {name!r}; it has size.")
+        sizes = {"inivation": (346, 260), "prophesee": (1280, 720)}
+        return AestreamCamera(place, size=settings.get("size", sizes[place]))
+    if not any(char in place for char in "./;*") and not Path(place).exists():
+        raise SourceError(
+            f"aestream:{place} is no camera, and no file is called so; allowed are "
+            f"{', '.join(MAKERS)} and the path of a recording."
+        )
+    find_program()
+    return _file(place, settings, reader="aestream")
+
+
+def _file(place: str, settings: dict[str, Any], *, reader: Reader = "spikewire") -> FileSource:
     paths: list[Path] = []
     for part in filter(None, place.split(";")):
         if Path(part).exists() or not glob.has_magic(part):
@@ -157,7 +176,7 @@ def _file(place: str, settings: dict[str, Any]) -> FileSource:
             raise SourceError(f"No file matches {part}.")
         paths += [Path(name) for name in found]
     if not paths:
-        raise SourceError("file: names no recording; write file:PATH.")
+        raise SourceError("The source names no recording; write file:PATH.")
     labels = settings.get("labels")
     start, stop = settings.get("start", 0), settings.get("stop")
     if stop is not None and stop <= start:
@@ -165,7 +184,7 @@ def _file(place: str, settings: dict[str, Any]) -> FileSource:
     known = read_labels(labels) if labels is not None else ()
     wanted = ("label", "size", "columns", "unit", "convention")
     how = {name: settings[name] for name in wanted if name in settings}
-    excerpts = [Excerpt(path, start, stop, known, **how) for path in paths]
+    excerpts = [Excerpt(path, start, stop, known, **how, reader=reader) for path in paths]
     return FileSource(
         excerpts, speed=settings.get("speed"), loop=bool(settings.get("loop", False)),
         wait=bool(settings.get("wait", False)),

@@ -17,6 +17,7 @@ import trio
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Events, Packet, no_events
 from spikewire.sensors.sources.delivery import deliver_all
+from spikewire.sensors.sources.foreign_layouts import ForeignLayouts
 from spikewire.sensors.sources.spif import HELD_S, SpifDecoder
 
 DEFAULT_PORT = 3333
@@ -83,6 +84,7 @@ class UdpSource:
         self.name = f"udp://{host}:{self.port}"
         self.size = size
         self._decoder = SpifDecoder(size, hold=True)
+        self._foreign = ForeignLayouts(self.name, strict=_loopback(str(address[0])))
         self._received: Counter[str] = Counter()
         self._kernel_drops = 0
 
@@ -96,7 +98,10 @@ class UdpSource:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """Received: datagrams, bytes, events. Dropped: by ``REASONS``, and ``kernel_drops``."""
+        """Received: datagrams, bytes, events. Dropped: by ``REASONS``, and ``kernel_drops``.
+
+        ``datagrams_foreign`` are of another layout than SPIF.
+        """
         counts = Counter(self._received)
         counts.update(self._decoder.counters)
         if self._look_at_drops():
@@ -161,6 +166,9 @@ class UdpSource:
                 raise SourceError(f"{self.name} broke: {error.strerror}.") from None
             self._received["datagrams"] += 1
             self._received["bytes"] += len(data)
+            if self._foreign.is_foreign(data):
+                self._received["datagrams_foreign"] += 1
+                continue
             events, restarted = self._decoder.decode(data, arrived_us)
             if restarted:
                 runs.append(([], True))

@@ -1,16 +1,12 @@
 """`spikewire bench decode`: events per second of every decoder and filter, beside other libraries.
 
 One recording of the simulated camera is written in every format and read back whole: by this
-package (decoding and checking, from the file), by faery (its chunks, as they come) and by
-aestream (``load()``, timed inside the process that it needs). A reader that gives other events
-than were written is timed too, and called wrong.
+package (decoding and checking, from the file), and by other libraries, each timed inside a process
+of its own. A reader that gives other events than were written is timed too, and called wrong.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from spikewire.apps.bench.formats.encode import RECORDINGS
+from spikewire.apps.bench.formats.rivals import RIVALS, time_rival
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options.shared import Json
@@ -37,27 +34,7 @@ FILTERS = (
     "downsample:4", "flip:xy", "transpose", "rate:50k",
 )  # fmt: skip
 
-# Both in processes of their own: on what they cannot read they may crash, or panic.
-_CHILD = """
-import json, sys, time
-path, rounds = sys.argv[1], int(sys.argv[2])
-{imports}
-best = 1e9
-for _ in range(rounds):
-    began = time.perf_counter()
-    count = {count}
-    best = min(best, time.perf_counter() - began)
-print("\\ntimed", json.dumps([count, best]))
-"""
-_RIVALS = {
-    "faery": _CHILD.format(
-        imports="import faery",
-        count="sum(map(len, faery.events_stream_from_file(path, dimensions_fallback=(128, 128))))",
-    ),
-    "aestream": _CHILD.format(
-        imports="import aestream", count="len(aestream.FileInput(path, (128, 128)).load())"
-    ),
-}
+_ENCODINGS = {"DAT version 1": "dat", "DAT version 2": "dat", "EVT 2.0": "evt2", "EVT 3.0": "evt3"}
 
 
 def decode(
@@ -75,7 +52,7 @@ def decode(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Time every decoder and filter, beside aestream and faery where they decode correctly."""
+    """Time every decoder and filter, beside other libraries where they decode correctly."""
     if plot is not None:
         new_figure(1, 1)  # before the work, not after
     load_kernels()
@@ -99,6 +76,7 @@ def decode(
     report = {
         "bench": "decode", "events": len(truth), "wanted": WANTED, "decoders": rows,
         "filters": filters,
+        "versions": {name: rival.version for name, rival in RIVALS.items() if rival.installed},
         "met": all(row["met"] for row in rows) and all(row["met"] for row in filters),
     }  # fmt: skip
     output_report(report, _print, as_json=as_json)
@@ -137,14 +115,13 @@ def _decoder(name: str, path: Path, truth: Events, rounds: int) -> dict[str, Any
             pass
 
     row: dict[str, Any] = {"format": name, "bytes": path.stat().st_size}
-    row["exact"] = _same(path, truth, "spikewire")
+    row["exact"] = _same(path, truth)
     row["spikewire"] = round(len(truth) / _best(rounds, ours))
-    for other in _RIVALS:
-        seconds = _rival(other, path, rounds)
-        correct = seconds is not None and _same(path, truth, other)
-        row[f"{other}_right"] = correct
-        row[other] = None if seconds is None else round(len(truth) / seconds)
-    rivals = [row[other] for other in _RIVALS if row[f"{other}_right"]]
+    for other in RIVALS:
+        timed = time_rival(other, path, _ENCODINGS.get(name, ""), truth, rounds)
+        row[f"{other}_right"] = timed.exact
+        row[other] = None if timed.rate is None else round(timed.rate)
+    rivals = [row[other] for other in RIVALS if row[f"{other}_right"]]
     row["times_the_next"] = round(row["spikewire"] / max(rivals), 2) if rivals else None
     row["met"] = bool(
         row["exact"] and row["spikewire"] >= WANTED and row["spikewire"] >= max(rivals, default=0)
@@ -152,33 +129,14 @@ def _decoder(name: str, path: Path, truth: Events, rounds: int) -> dict[str, Any
     return row
 
 
-def _same(path: Path, truth: Events, reader: Any) -> bool:
-    import numpy as np
-
+def _same(path: Path, truth: Events) -> bool:
     from spikewire.sensors import SensorError, open_recording
 
     try:
-        got = np.concatenate(
-            list(open_recording(path, size=(128, 128), reader=reader).chunks()) or [truth[:0]]
-        )
+        got = open_recording(path, size=(128, 128)).read()
     except SensorError:
         return False
     return len(got) == len(truth) and bool((got == truth).all())
-
-
-def _rival(name: str, path: Path, rounds: int) -> float | None:
-    """Time another library; None if it gives no events."""
-    command = [sys.executable, "-c", _RIVALS[name], str(path), str(rounds)]
-    done = subprocess.run(command, capture_output=True, timeout=600, check=False)
-    if done.returncode != 0:
-        return None
-    # They print what they like; the figures have a line of their own.
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    timed = next((line for line in lines if line.startswith("timed ")), None)
-    if timed is None:
-        return None
-    count, seconds = json.loads(timed.removeprefix("timed "))
-    return float(seconds) if count else None
 
 
 def _filter(name: str, truth: Events, rounds: int) -> dict[str, Any]:
@@ -224,12 +182,13 @@ def _draw(path: Path) -> None:
 
 def _print(report: dict[str, Any]) -> None:
     out = console()
-    table = Table("format", "spikewire", "faery", "aestream", "times the next", "met")
+    names = [name for name, rival in RIVALS.items() if rival.installed]
+    table = Table("format", "spikewire", *names, "times the next", "met")
     for row in report["decoders"]:
         others = [
             "-" if row[other] is None
             else f"{row[other] / 1e6:.0f}" + ("" if row[f"{other}_right"] else " (wrong)")
-            for other in _RIVALS
+            for other in names
         ]  # fmt: skip
         ahead = "-" if row["times_the_next"] is None else f"{row['times_the_next']:.1f}"
         mine = f"{row['spikewire'] / 1e6:.0f}" + ("" if row["exact"] else " (wrong)")

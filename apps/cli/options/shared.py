@@ -256,7 +256,7 @@ class SourceOptions:
             "--source",
             "-s",
             metavar="URI",
-            help="Event source: file:PATH, udp://HOST:PORT?size=WxH, camera:, sim:, ...",
+            help="Event source: file:PATH, aestream:PATH, udp://HOST:PORT?size=WxH, camera:, ...",
         ),
     ] = None
     filters: Filters = None

@@ -28,10 +28,9 @@ trio.run(AestreamCamera("inivation", size=(9, 9), program=sys.argv[1:]).run, ign
 READER = """
 import sys
 from pathlib import Path
-from spikewire.sensors.formats import aestream_reader
+from spikewire.sensors.recordings.aestream_reader import read_by_aestream
 
-aestream_reader._CHILD = sys.argv[3]
-aestream_reader.load(Path(sys.argv[4]), (9, 9))
+list(read_by_aestream(Path("a.dat"), program=sys.argv[1:]))
 """
 
 POOL = """
