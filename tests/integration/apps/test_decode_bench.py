@@ -15,7 +15,7 @@ from spikewire.apps.commands import run
 FORMATS = Path(__file__).parents[3] / "docs" / "formats.md"
 
 
-LIBRARIES = ("aestream", "faery", "dv-processing", "expelliarmus", "evlib")
+LIBRARIES = ("aestream", "faery")
 
 
 def documented() -> dict[str, dict[str, str]]:
