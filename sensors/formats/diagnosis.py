@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 _UNPACK = "unpack it, and read what it holds"
+_UNREAD = "of which no events are read here: write them as AEDAT 4.0, NumPy or text"
 _VIDEO = "a video, which holds pictures and no events; simulators such as v2e make events of it"
 _PICTURE = "a picture, which holds no events"
 
@@ -31,6 +32,12 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x0a\x0d\x0d\x0a", "a capture of a network (pcapng): replay it to udp: with tcpreplay"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file: fetch it with git lfs pull"),
     (b"/annex/objects/", "a pointer of git-annex, not the file: fetch it with git annex get"),
+    (b"\x89HDF\r\n\x1a\n", f"HDF5, {_UNREAD}"),
+    (b"#ROSBAG", f"a bag of ROS 1, {_UNREAD}"),
+    (b"\x89MCAP0\r\n", f"a bag of ROS 2 (MCAP), {_UNREAD}"),
+    (b"SQLite format 3\0", f"a data base of SQLite, as bags of ROS 2 are, {_UNREAD}"),
+    (b"MATLAB 5.0 MAT-file", f"a MATLAB file, {_UNREAD}"),
+    (b"PAR1", f"a table of Parquet, {_UNREAD}"),
     (b"AEDZ", "jAER's compressed AEDZ: save it as AEDAT 2.0 in jAER"),
 )  # fmt: skip
 """Beginnings of files, and what they are."""
