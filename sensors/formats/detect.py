@@ -27,6 +27,7 @@ from spikewire.sensors.formats.csv_decoder import Csv
 from spikewire.sensors.formats.csv_layout import detect_layout
 from spikewire.sensors.formats.diagnosis import diagnosis, is_nmnist, words_without_header
 from spikewire.sensors.formats.fixed_records import EventStream, Nmnist
+from spikewire.sensors.formats.hdf5.file import is_hdf5
 from spikewire.sensors.formats.header import HEAD, Header
 from spikewire.sensors.formats.numpy_arrays import NPY, ZIP
 from spikewire.sensors.formats.prophesee_header import detect_prophesee
@@ -99,6 +100,8 @@ def detect(
         return Header("npy", None, 0)
     if head.startswith(ZIP):
         return Header("npz", None, 0)
+    if is_hdf5(head):
+        return Header("hdf5", None, 0)
     if suffix in (".bin", ".aedat", ".dat"):
         _refuse_others(name, suffix, head)
     if suffix == ".bin":
@@ -116,7 +119,7 @@ def detect(
     _refuse_others(name, suffix, head)
     raise SensorError(
         f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
-        "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY and NPZ."
+        "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY, NPZ and HDF5."
     )
 
 

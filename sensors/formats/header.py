@@ -22,6 +22,7 @@ NAMES = {
     "evt2": "Prophesee RAW, EVT 2.0",
     "evt21": "Prophesee RAW, EVT 2.1",
     "evt3": "Prophesee RAW, EVT 3.0",
+    "hdf5": "HDF5",
     "nmnist": "N-MNIST",
     "npy": "NumPy",
     "npz": "NumPy archive",
@@ -44,7 +45,7 @@ class Header:
         The byte at which events begin.
     decoder
         Makes a decoder of what follows from the sensor's size, (0, 0) where that is still to be
-        found; None for AEDAT 4.0 and NumPy, which are read by packets and rows.
+        found; None for AEDAT 4.0, NumPy and HDF5, which are read by packets and rows.
     damage
         Fault of the header, at ``start``, or None.
     note

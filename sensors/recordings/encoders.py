@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.sensors.events import EVENT_DTYPE, Events
+from spikewire.sensors.formats.hdf5.writer import write_dsec
 from spikewire.sensors.recordings.aedat4_writer import Aedat4Writer
 
 
@@ -116,6 +117,16 @@ def dat2(chunks: Iterable[Events], file: BinaryIO, about: Heading) -> None:
         x, y = events["x"].astype(np.uint32), events["y"].astype(np.uint32)
         words[:, 1] = x | y << 14 | events["p"].astype(np.uint32) << 28
         file.write(words.tobytes())
+
+
+def hdf5(chunks: Iterable[Events], file: BinaryIO, about: Heading) -> None:
+    """Write HDF5 in DSEC's layout, whose times count from the first event on."""
+    write_dsec(chunks, file, about.path, about.size)
+
+
+def hdf5_empty(start: Int64s, stop: Int64s) -> Int64s:
+    """Count the entries of the index of milliseconds between events at these times, as bytes."""
+    return (stop - start) // 1_000
 
 
 def es(chunks: Iterable[Events], file: BinaryIO, about: Heading) -> None:

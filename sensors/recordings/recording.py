@@ -21,11 +21,13 @@ from spikewire.sensors.events import (
     no_events,
 )
 from spikewire.sensors.formats.aedat import DAVIS_SIZES, Convention
+from spikewire.sensors.formats.container import Wish, split_member
 from spikewire.sensors.formats.csv_layout import check_unit, parse_columns
 from spikewire.sensors.formats.detect import detect_file
 from spikewire.sensors.formats.header import NAMES
 from spikewire.sensors.formats.numpy_arrays import read_numpy
 from spikewire.sensors.recordings.aestream_reader import compared, read_by_aestream
+from spikewire.sensors.recordings.containers import open_container
 from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
 
 Reader = Literal["spikewire", "aestream", "faery"]
@@ -75,7 +77,7 @@ class Recording:
             raise SensorError(
                 f"convention is {convention!r}; allowed are {', '.join(get_args(Convention))}."
             )
-        self.path = path
+        self.path, member = split_member(path)
         self.policy: Policy = policy
         self.reader: Reader = reader
         self.counters: Counter[str] = Counter()
@@ -83,12 +85,18 @@ class Recording:
         self.damage: DecodeError | None = None
         self._file: BinaryIO | None = None
         self._columns, self._unit = columns, unit if unit is None else check_unit(unit)
-        self._header = detect_file(path, columns=columns, unit=unit, convention=convention)
+        self._header = detect_file(self.path, columns=columns, unit=unit, convention=convention)
         self.format, self.note = NAMES[self._header.format], self._header.note
+        stated = self._header.size
+        self._container = open_container(
+            self.path, self._header.format, Wish(member, columns, self._unit)
+        )
+        if self._container is not None:
+            stated, self.note = self._container.size, self._container.note
         if size is not None:
             self.size, self.size_from = size, "caller"
-        elif self._header.size is not None:
-            self.size, self.size_from = self._header.size, "file"
+        elif stated is not None:
+            self.size, self.size_from = stated, "file"
         else:
             self.size, self.size_from = self._infer(), "events"
 
@@ -160,8 +168,21 @@ class Recording:
         # As bytes: NumPy joins records field by field, at half the speed.
         return np.concatenate([part.view(np.uint8) for part in parts]).view(EVENT_DTYPE)
 
-    def chunks(self) -> Iterator[Events]:
+    @property
+    def first_us(self) -> int | None:
+        """Time of the first event, where a reading can begin later without reading what is before;
+        else None."""
+        known = self._container if self.reader == "spikewire" else None
+        return None if known is None else known.first_us
+
+    def chunks(self, *, start_us: int = 0) -> Iterator[Events]:
         """Yield checked event arrays in time order; memory does not grow with the file.
+
+        Parameters
+        ----------
+        start_us
+            Time after the first event at which to begin. HDF5 and ROS bags begin there at once;
+            other formats are read from their beginning.
 
         Raises
         ------
@@ -174,7 +195,8 @@ class Recording:
         self.counters.clear()
         self.left_out.clear()
         after = -(2**62)
-        for events in self._decoded():
+        first = self.first_us
+        for events in self._decoded(start_us):
             if not len(events):
                 continue
             fault: FaultError | None = None
@@ -186,7 +208,11 @@ class Recording:
                 fault, checked = error, events[: error.first]
             if len(checked):
                 after = int(checked["t"][-1])
-                yield checked
+                first = int(checked["t"][0]) if first is None else first
+                if start_us > 0:
+                    checked = checked[np.searchsorted(checked["t"], first + start_us) :]
+                if len(checked):
+                    yield checked
             if fault is not None:
                 raise SensorError(f"{self.path}: {fault}") from None
 
@@ -201,17 +227,20 @@ class Recording:
         except ValueError:  # closed: it was read to its end
             return 1.0
 
-    def _decoded(self) -> Iterator[Events]:
+    def _decoded(self, start_us: int) -> Iterator[Events]:
         if self.reader == "aestream":
             theirs = read_by_aestream(self.path, self._header.origin_us)
             yield from compared(self.path, "aestream", theirs, self._own(self.size))
         elif self.reader == "faery":
             yield from self._faery()
         else:
-            yield from self._own(self.size)
+            yield from self._own(self.size, start_us)
 
-    def _own(self, size: tuple[int, int]) -> Iterator[Events]:
+    def _own(self, size: tuple[int, int], start_us: int = 0) -> Iterator[Events]:
         found = self._header
+        if self._container is not None:
+            yield from self._container.events(start_us, self.left_out)
+            return
         if found.damage is not None:
             raise DecodeError(self.path, f"{found.damage}.", found.start)
         try:

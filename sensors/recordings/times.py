@@ -47,6 +47,8 @@ class WritableFormat:
         Bytes between events at two arrays of times, for a format that writes empty time; else None.
     origin
         Whether its header holds the origin of its times.
+    from_first
+        Whether empty time counts from the first event on: time before that costs nothing.
     """
 
     name: str
@@ -57,6 +59,7 @@ class WritableFormat:
     shown: str = "from -2^62 to 2^63 - 1"
     empty_bytes: Callable[[Int64s, Int64s], Int64s] | None = None
     origin: bool = False
+    from_first: bool = False
 
 
 class TimeBase:
@@ -126,7 +129,8 @@ class TimeBase:
             events = copied(events)
             events["t"] = t
         if self._format.empty_bytes is not None:
-            before = self._last - self.origin_us if self.events else 0
+            begin = int(t[0]) if self._format.from_first else 0
+            before = self._last - self.origin_us if self.events else begin
             self._count_empty(np.concatenate((np.array([before], np.int64), t[:-1])), t)
         self._last = last
         self.events += len(events)

@@ -17,6 +17,10 @@ from spikewire.sensors.events import Events
 from spikewire.sensors.recordings import encoders
 from spikewire.sensors.recordings.times import TimeBase, Times, WritableFormat
 
+_HDF5 = WritableFormat(
+    "HDF5, DSEC's layout", encoders.hdf5, empty_bytes=encoders.hdf5_empty, from_first=True
+)
+
 WRITERS: dict[str, WritableFormat] = {
     ".aedat4": WritableFormat("AEDAT 4.0", encoders.aedat4),
     ".aedat": WritableFormat(
@@ -35,6 +39,8 @@ WRITERS: dict[str, WritableFormat] = {
     ".es": WritableFormat(
         "Event Stream 2", encoders.es, 65535, 0, shown="from 0", empty_bytes=encoders.es_empty
     ),
+    ".h5": _HDF5,
+    ".hdf5": _HDF5,
     ".npy": WritableFormat("NumPy", encoders.npy),
     ".raw": WritableFormat(
         "Prophesee RAW, EVT 3.0", encoders.evt3, 2048, 0, shown="from 0",
@@ -81,7 +87,8 @@ def write_events(
         Checked ``EVENT_DTYPE`` array in time order, or an iterable of such arrays.
     path
         The file: ``.aedat4``, ``.aedat`` (3.1), ``.bin`` (N-MNIST), ``.csv``, ``.dat`` (version 2),
-        ``.es``, ``.npy`` or ``.raw`` (EVT 3.0). It appears when all is written.
+        ``.es``, ``.h5`` or ``.hdf5`` (DSEC's layout), ``.npy`` or ``.raw`` (EVT 3.0). It appears
+        when all is written.
     size
         (width, height) of the sensor.
     times

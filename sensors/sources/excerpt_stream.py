@@ -143,9 +143,9 @@ class ExcerptStream:
         self, recording: Recording, excerpt: Excerpt, pacer: Pacer
     ) -> AsyncGenerator[Piece]:
         """Yield the excerpt's events in pieces of one label each, and its changes of label."""
-        chunks = recording.chunks()
+        first = recording.first_us
+        chunks = recording.chunks(start_us=excerpt.start_us if first is not None else 0)
         finder = JumpFinder(self.jump_us)
-        first: int | None = None
         changes = _changes(excerpt.labels, excerpt.label)
         edges = [at for at, _ in changes]
         label, since, next_change = excerpt.label, None, 0

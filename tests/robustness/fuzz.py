@@ -26,12 +26,14 @@ from pathlib import Path
 
 from spikewire.sensors import SensorError, open_recording
 from tests.reference import formats
+from tests.reference.containers import CONTAINERS
 
 SLOWEST_S = 1.0
 DEAD_S = 20.0
 # Of the 500 MB that are allowed, 80 are the interpreter's and the readers' own.
 MOST_BYTES = 420 << 20
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+WRITERS = {**formats.WRITERS, **CONTAINERS}
 REAL = {
     "aedat4": "davis346.aedat4", "es": "dvs.es", "evt2": "gen3_evt2.raw", "dat": "ncars_2d.dat",
     "nmnist": "nmnist.bin",
@@ -50,7 +52,7 @@ def some_events(rng: random.Random, count: int) -> list[formats.Event]:
 
 def seeds(name: str) -> list[bytes]:
     """Return whole recordings of a format: written by hand, and a real one's beginning."""
-    writer = formats.WRITERS[name][1]
+    writer = WRITERS[name][1]
     rng = random.Random(name)
     whole = [writer(some_events(rng, count)) for count in (1, 7, 60)]
     data = os.environ.get("SPIKEWIRE_DATA")
@@ -124,7 +126,7 @@ def work(
     name: str, seed: int, count: int, folder: str, now: Synchronized[int], out: Callable[..., None]
 ) -> None:
     """Read ``count`` damaged files; sends what came of it."""
-    suffix = formats.WRITERS[name][0]
+    suffix = WRITERS[name][0]
     whole = seeds(name)
     path = Path(folder) / f"fuzz{os.getpid()}{suffix}"
     ended = {"read": 0, "refused": 0}
@@ -181,7 +183,7 @@ def fuzz(name: str, seed: int, count: int) -> dict[str, object]:
     if "failure" in result and int(str(result["number"])) < count:
         number = int(str(result["number"]))
         bad = Path(tempfile.gettempdir()) / f"spikewire-fuzz-{name}-{seed}-{number}"
-        bad = bad.with_suffix(formats.WRITERS[name][0])
+        bad = bad.with_suffix(WRITERS[name][0])
         bad.write_bytes(mutate(random.Random(f"{name}/{seed}/{number}"), seeds(name)))
         result["file"] = str(bad)
     return result
@@ -190,15 +192,15 @@ def fuzz(name: str, seed: int, count: int) -> dict[str, object]:
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("formats", nargs="*", help=f"default: all ({', '.join(formats.WRITERS)})")
+    parser.add_argument("formats", nargs="*", help=f"default: all ({', '.join(WRITERS)})")
     parser.add_argument("--count", type=int, default=100_000, help="files per format")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    unknown = set(chosen.formats) - set(formats.WRITERS)
+    unknown = set(chosen.formats) - set(WRITERS)
     if unknown:
-        parser.error(f"no format {', '.join(unknown)}; there are {', '.join(formats.WRITERS)}")
+        parser.error(f"no format {', '.join(unknown)}; there are {', '.join(WRITERS)}")
     failed = False
-    for name in chosen.formats or formats.WRITERS:
+    for name in chosen.formats or WRITERS:
         result = fuzz(name, chosen.seed, chosen.count)
         failed |= "failure" in result
         print(json.dumps(result), flush=True)

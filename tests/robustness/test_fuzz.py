@@ -11,8 +11,9 @@ import pytest
 from spikewire import sensors
 from spikewire.sensors.sources.spif import VERDICTS
 from spikewire.sensors.sources.spif_kernels import REASONS
-from tests.reference.formats import EVENTS, WRITERS
+from tests.reference.formats import EVENTS
 from tests.robustness import flood, fuzz
+from tests.robustness.fuzz import WRITERS
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -103,7 +103,8 @@ def test_unix_times(suffix: str, tmp_path: Path) -> None:
     rebased = suffix in (".bin", ".dat", ".es", ".raw")
     assert written.origin_us == (FIRST_US if rebased else 0)
     assert written.origin_kept == (suffix in (".dat", ".raw"))
-    assert path.stat().st_size < 2000
+    hdf5 = suffix in (".h5", ".hdf5")  # whose five tables take this much, however short
+    assert path.stat().st_size < (40_000 if hdf5 else 2000)
     assert (np.diff(read(path)["t"]) == [1000]).all()
     assert int(read(path)["t"][0]) == (0 if suffix in (".bin", ".es") else FIRST_US)
     path.unlink()

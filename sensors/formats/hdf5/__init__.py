@@ -1,0 +1,1 @@
+"""HDF5 files of events, of every layout in which four columns can be told."""

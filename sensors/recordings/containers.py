@@ -1,0 +1,44 @@
+"""Opening recordings in files with a directory of their own, by format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from spikewire.sensors.errors import SensorError
+from spikewire.sensors.formats.container import Container, Wish
+from spikewire.sensors.formats.hdf5.reader import Hdf5
+
+_OPENERS: dict[str, Callable[[Path, Wish], Container]] = {"hdf5": Hdf5}
+
+
+def open_container(path: Path, format: str, wish: Wish) -> Container | None:
+    """Open the events of a container.
+
+    Parameters
+    ----------
+    path
+        The file.
+    format
+        Short name of its format.
+    wish
+        The caller's knowledge about its events.
+
+    Returns
+    -------
+    Container or None
+        None for a format that has a decoder.
+
+    Raises
+    ------
+    SensorError
+        If it holds no events, or a name is given for events in a file that is no container.
+    """
+    known = _OPENERS.get(format)
+    if known is not None:
+        return known(path, wish)
+    if wish.member is not None:
+        raise SensorError(
+            f"{path} holds one stream of events: name it without {'::' + wish.member!r}."
+        )
+    return None

@@ -1,0 +1,106 @@
+"""Recordings in files with a directory of their own, laid out as the programs that write them do.
+
+HDF5 is written by h5py, its library's own: no line is shared with the readers.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+
+from tests.reference.formats import Event, Writer
+
+
+def _columns(events: Sequence[Event]) -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]
+    return tuple(np.array([event[n] for event in events], np.int64) for n in range(4))
+
+
+def _hdf5(fill: Callable[[Any], None]) -> bytes:
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        fill(file)
+    return out.getvalue()
+
+
+def hdf5_dsec(events: Sequence[Event], t_offset: int = 0, chunks: int = 3) -> bytes:
+    """DSEC: columns in ``events``, times from ``t_offset``, the first event of each millisecond."""
+
+    def fill(file: Any) -> None:
+        t, x, y, p = _columns(events)
+        t = t - t_offset
+        for name, values, kind in (("t", t, "<u4"), ("x", x, "<u2"), ("y", y, "<u2"),
+                                   ("p", p, "u1")):  # fmt: skip
+            file.create_dataset(f"events/{name}", data=values.astype(kind),
+                                chunks=(min(chunks, len(t)),) if len(t) else None,
+                                compression="gzip" if len(t) else None)  # fmt: skip
+        last = int(t[-1]) if len(t) else 0
+        file["ms_to_idx"] = np.searchsorted(t, np.arange(0, last + 1000, 1000)).astype("<u8")
+        file["t_offset"] = np.int64(t_offset)
+
+    return _hdf5(fill)
+
+
+def hdf5_mvsec(events: Sequence[Event]) -> bytes:
+    """MVSEC: a table of x, y, seconds and -1 or 1 for each camera, among images."""
+
+    def fill(file: Any) -> None:
+        t, x, y, p = _columns(events)
+        file["davis/left/events"] = np.stack([x, y, t / 1e6, 2 * p - 1], 1)
+        file["davis/left/image_raw"] = np.zeros((2, 4, 4), np.uint8)
+        file["davis/left/imu"] = np.zeros((3, 6))
+        file["davis/right/events"] = np.stack([x, y, t / 1e6, 2 * p - 1], 1)
+
+    return _hdf5(fill)
+
+
+def hdf5_v2e(events: Sequence[Event]) -> bytes:
+    """The emulator v2e: one table of unsigned whole numbers t, x, y, p that grows."""
+
+    def fill(file: Any) -> None:
+        t, x, y, p = _columns(events)
+        file.create_dataset("events", data=np.stack([t, x, y, p], 1).astype("<u4"),
+                            maxshape=(None, 4), chunks=(2, 4), compression="gzip")  # fmt: skip
+
+    return _hdf5(fill)
+
+
+def hdf5_rpg(events: Sequence[Event]) -> bytes:
+    """E2VID's tools: columns xs, ys, ts (seconds) and ps, the sensor's rows and columns."""
+
+    def fill(file: Any) -> None:
+        t, x, y, p = _columns(events)
+        file["events/xs"], file["events/ys"] = x.astype("<i2"), y.astype("<i2")
+        file["events/ts"], file["events/ps"] = t / 1e6, p.astype(bool)
+        file["images/image000000000"] = np.zeros((4, 4), np.uint8)
+        file.attrs["sensor_resolution"] = (180, 240)
+
+    return _hdf5(fill)
+
+
+def hdf5_prophesee(events: Sequence[Event]) -> bytes:
+    """Metavision's layout without its codec: a compound of x, y, p and t, and triggers."""
+
+    def fill(file: Any) -> None:
+        t, x, y, p = _columns(events)
+        rows = np.zeros(len(t), [("x", "<u2"), ("y", "<u2"), ("p", "<i2"), ("t", "<i8")])
+        rows["x"], rows["y"], rows["p"], rows["t"] = x, y, p, t
+        file.create_dataset("CD/events", data=rows, chunks=(16,), maxshape=(None,))
+        file["CD/indexes"] = np.zeros(1, [("id", "<u8"), ("ts", "<i8")])
+        file["EXT_TRIGGER/events"] = np.zeros(1, [("p", "<i2"), ("t", "<i8"), ("id", "<i2")])
+        file.attrs["geometry"] = "1280x720"
+
+    return _hdf5(fill)
+
+
+CONTAINERS: dict[str, tuple[str, Writer]] = {
+    "hdf5_dsec": (".h5", hdf5_dsec),
+    "hdf5_mvsec": (".hdf5", hdf5_mvsec),
+    "hdf5_prophesee": (".hdf5", hdf5_prophesee),
+    "hdf5_rpg": (".h5", hdf5_rpg),
+    "hdf5_v2e": (".h5", hdf5_v2e),
+}
+"""By name: how the file's name ends, and its writer."""
