@@ -35,6 +35,8 @@ from spikewire.apps.doctor.command import doctor
 from spikewire.apps.gesture.command import gesture
 from spikewire.apps.recordings.convert import convert
 from spikewire.apps.recordings.info import info
+from spikewire.apps.recordings.render import render
+from spikewire.apps.recordings.show import show
 from spikewire.apps.recordings.simulate import simulate
 from spikewire.apps.replay.command import replay
 from spikewire.apps.service.bridge import bridge
@@ -69,6 +71,8 @@ for command in (
     record,
     config,
     convert,
+    show,
+    render,
     simulate,
     train,
     evaluate,

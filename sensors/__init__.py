@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from spikewire.sensors.recordings.excerpt import Excerpt
     from spikewire.sensors.recordings.labels import Label, read_labels, write_labels
     from spikewire.sensors.recordings.recording import Recording, open_recording
+    from spikewire.sensors.recordings.slices import Slices
     from spikewire.sensors.recordings.times import Times
     from spikewire.sensors.recordings.writers import (
         WRITABLE_FORMATS,
@@ -124,6 +125,7 @@ _HOME = {
     "ShelfSource": "sources.shelf",
     "SimSource": "sources.simulated",
     "SimulatedRecording": "simulator.dataset",
+    "Slices": "recordings.slices",
     "Source": "events",
     "SourceError": "errors",
     "SourceWrapper": "sources.wrapper",
@@ -206,6 +208,7 @@ __all__ = [
     "ShelfSource",
     "SimSource",
     "SimulatedRecording",
+    "Slices",
     "Source",
     "SourceError",
     "SourceWrapper",

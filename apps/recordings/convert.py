@@ -67,10 +67,10 @@ def convert(
 ) -> None:
     """Convert recordings to another format, with the same events.
 
-    OUT ends in .aedat4, .aedat (3.1), .bin (N-MNIST), .csv, .dat, .es, .h5 or .hdf5 (as DSEC), .npy
-    or .raw (EVT 3.0), and holds the parts of all recordings one after the other. In a folder each
-    part is a file of its own. Nothing is written for a damaged recording; with --drop the events
-    before the damage are.
+    OUT ends in .aedat4, .aedat (3.1), .bin (N-MNIST), .csv, .dat, .es, .h5 or .hdf5 (as DSEC),
+    .npy, .npz or .raw (EVT 3.0), and holds the parts of all recordings one after the other. In a
+    folder each part is a file of its own. Nothing is written for a damaged recording; with --drop
+    the events before the damage are.
     Times that the format cannot hold are written from the first event on, with a note.
     """
     with patience():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, describe
+from spikewire.apps.cli.errors import DONE, FAILED, UsageError, describe
+from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.file_bar import file_bar
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import Json, RecordingOptions
@@ -26,12 +27,49 @@ _FORMAT = RecordingOptions()
 def info(
     files: Annotated[list[Path], typer.Argument(help="Recordings to describe.")],
     format: RecordingOptions = _FORMAT,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PNG|SVG",
+            help="Draw rate, polarity, places, intervals and hot pixels of the recording.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Describe recordings: format, sensor size, events, times and damage."""
     how = format.settings()
+    if plot is not None:
+        if len(files) > 1:
+            raise UsageError("--plot draws one recording; several are named")
+        check_plot(plot)
     codes = [_one(path, how, as_json, first=number == 0) for number, path in enumerate(files)]
+    if plot is not None:
+        codes.append(_plot(files[0], how, plot))
     raise typer.Exit(max(codes))
+
+
+def _plot(path: Path, how: dict[str, Any], plot: Path) -> int:
+    """Draw the figure of a recording that was described; what is damaged was told there."""
+    from spikewire.apps.recordings.statistics import RecordingStatistics
+    from spikewire.apps.recordings.statistics_plot import plot_statistics
+    from spikewire.sensors import DecodeError, SensorError, open_recording
+
+    try:
+        recording = open_recording(path, policy="drop", **how)
+    except SensorError:
+        return FAILED
+    found = RecordingStatistics(recording.size)
+    code = DONE
+    try:
+        for events in recording.chunks():
+            found.add(events)
+    except DecodeError:
+        code = FAILED
+    except SensorError:
+        return FAILED
+    width, height = recording.size
+    plot_statistics(found, f"{path.name}: {recording.format}, {width} x {height}", plot)
+    return code
 
 
 def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
@@ -81,6 +119,8 @@ def _rows(facts: RecordingInfo) -> list[tuple[str, str]]:
     if unusable:
         rows.append(("left out", unusable))
     lost = ", ".join(f"{name} {count:,}" for name, count in facts.dropped.items() if count)
+    if facts.dropped.get("time_backwards"):
+        lost += "; --sort puts events in time order"
     if lost:
         rows.append(("dropped", lost))
     if facts.damage is not None:

@@ -50,15 +50,17 @@ class ReplayInputs:
         classes
             The network's classes.
         """
-        from spikewire.sensors import name_labels
+        from spikewire.sensors import Label, name_labels
 
-        excerpts = [
-            replace(excerpt, labels=tuple(name_labels(excerpt.labels, classes)))
-            if excerpt.labels
-            else excerpt
-            for excerpt in self.excerpts
-        ]
-        return replace(self, excerpts=excerpts)
+        def named(excerpt: Excerpt) -> Excerpt:
+            labels = tuple(name_labels(excerpt.labels, classes))
+            label = excerpt.label
+            if label is not None:
+                [whole] = name_labels([Label(label, 0, 1)], classes)
+                label = whole.name
+            return replace(excerpt, labels=labels, label=label)
+
+        return replace(self, excerpts=[named(excerpt) for excerpt in self.excerpts])
 
 
 def _named(excerpt: Excerpt) -> Iterator[str]:

@@ -219,6 +219,7 @@ class ReplayOptions:
             "unit": self.formats.unit,
             "convention": self.formats.convention,
             "reader": self.formats.reader,
+            "sort": self.formats.sort,
         }
 
     def independent(self, recordings: ReplayInputs) -> bool:

@@ -155,6 +155,8 @@ def _build(
     if network is None:
         classes = wanted.classes or source_classes(source)
         network = open_network(wanted.model, classes, wanted.seed)
+    if (name_labels := getattr(source, "name_labels", None)) is not None:
+        name_labels(network.classes)
     facts = {"source": wanted.source, "model": wanted.model, "seed": wanted.seed}
     session = None
     if record is not None:

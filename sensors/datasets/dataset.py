@@ -20,6 +20,13 @@ from spikewire.sensors.recordings.recording import open_recording
 NMNIST_US = 300_000
 LONGEST_US = 2_000_000
 
+_FEW_EVENTS = 200
+"""Recordings of fewer events may have any rate."""
+
+_SLOWEST, _FASTEST_PER_PIXEL = 2.0, 1500.0
+"""Lowest rate of a sensor, and highest of a pixel on average, in events per second. The insensitive
+camera of a published set has 3,000 per second, and the fastest sensors carry 1,300 per pixel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -63,7 +70,8 @@ class Dataset:
     path
         The folder.
     kind
-        ``"N-MNIST"``, ``"DVS128 Gesture"``, ``"DVS128 Gesture by Tonic"`` or ``"recordings"``.
+        ``"N-MNIST"``, ``"DVS128 Gesture"``, ``"DVS128 Gesture by Tonic"``,
+        ``"DVS128 Gesture by SpikingJelly"`` or ``"recordings"``.
     classes
         Names of the classes, in a fixed order: numbers by value, then names by letter.
     samples
@@ -224,4 +232,18 @@ class Dataset:
                 f"{path} would last {span / 1e6:,.0f} s with times in {self.unit}, as "
                 f"{self.kind} has them: tell the unit of its times."
             )
+        self._check_rate(path, len(events), span)
         return events
+
+    def _check_rate(self, path: Path, count: int, span_us: int) -> None:
+        """Refuse a rate that no camera gives: times are in another unit than they are read in."""
+        if count < _FEW_EVENTS or not span_us:
+            return
+        per_s = count * 1e6 / span_us
+        if _SLOWEST <= per_s <= _FASTEST_PER_PIXEL * self.size[0] * self.size[1]:
+            return
+        raise SensorError(
+            f"{path} would have {per_s:,.1f} events per second, over {span_us / 1e6:,.6g} s, which "
+            "no camera gives: its times are in another unit, such as s, ms, us or ns; tell it "
+            "(--unit)."
+        )

@@ -12,6 +12,7 @@ from spikewire.sensors.datasets.dvs_gesture import (
     TONIC_COLUMNS,
     TONIC_UNIT,
     gesture_labels,
+    is_spikingjelly,
     tonic_samples,
     trials,
 )
@@ -22,6 +23,7 @@ from spikewire.sensors.datasets.layouts import (
     holds_events,
     in_order,
     part_folder,
+    part_of,
     recordings_in,
     sub_folders,
 )
@@ -30,9 +32,6 @@ from spikewire.sensors.errors import SensorError
 from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import Label, read_labels
 from spikewire.sensors.recordings.recording import open_recording
-
-_PARTS = frozenset({"train", "test", "ibmgesturetrain", "ibmgesturetest"})
-"""Folders of these names are parts of a data set, and no classes."""
 
 
 def find_recordings(
@@ -83,6 +82,11 @@ def find_recordings(
             for each in arrays
         ]  # fmt: skip
     excerpts = list(_walk(part_folder(top, part), None, set()))
+    if is_spikingjelly((excerpt.path, excerpt.label) for excerpt in excerpts):
+        return [
+            replace(each, label=GESTURES[int(each.label or 0)], size=(128, 128))
+            for each in excerpts
+        ]
     if not excerpts:
         raise SensorError(f"The folder {top} holds no recordings.")
     return _sized(excerpts)
@@ -102,7 +106,7 @@ def _walk(folder: Path, label: str | None, seen: set[Path]) -> Iterator[Excerpt]
     inside = sub_folders(folder)
     digits = all(digit in inside for digit in DIGITS)
     for name in in_order(inside):
-        for excerpt in _walk(inside[name], None if name.lower() in _PARTS else name, seen):
+        for excerpt in _walk(inside[name], None if part_of(name) else name, seen):
             yield replace(excerpt, size=NMNIST_SIZE) if digits and _is_digit(excerpt) else excerpt
 
 

@@ -21,6 +21,7 @@ from spikewire.sensors.recordings.labels import Label, read_labels
 
 DVS_GESTURE = "DVS128 Gesture"
 TONIC = "DVS128 Gesture by Tonic"
+SPIKINGJELLY = "DVS128 Gesture by SpikingJelly"
 TONIC_COLUMNS, TONIC_UNIT = ("x", "y", "p", "t"), "ms"
 """Tonic's arrays, as they lie on the disk: its own loader makes microseconds of them."""
 
@@ -32,6 +33,7 @@ LAST_TRAINING_USER = 23
 
 _LIGHTS = "natural|led|lab|fluorescent|fluorescent_led"
 _NAME = re.compile(rf"user(\d+)_(?:{_LIGHTS})")
+_JELLY_NAME = re.compile(rf"user\d+_(?:{_LIGHTS})_\d+\.npz")
 _PART_NAMES = {
     "train": ("ibmgesturetrain", "train"),
     "test": ("ibmgesturetest", "test"),
@@ -140,6 +142,21 @@ def name_labels(labels: Iterable[Label], classes: Iterable[str]) -> list[Label]:
     """Give labels the names of known classes, by :func:`name_in`."""
     known = tuple(classes)
     return [replace(label, name=name_in(label.name, known)) for label in labels]
+
+
+def is_spikingjelly(recordings: Iterable[tuple[Path, str | None]]) -> bool:
+    """Tell whether recordings are DVS128 Gesture as SpikingJelly unpacks it.
+
+    Parameters
+    ----------
+    recordings
+        Each one's path and the name of its folder, which is the number of its class from 0 on.
+    """
+    numbers = {str(number) for number in range(len(GESTURES))}
+    listed = list(recordings)
+    return bool(listed) and all(
+        label in numbers and _JELLY_NAME.fullmatch(path.name) for path, label in listed
+    )
 
 
 def tonic_samples(folder: Path, part: str | None) -> list[Sample] | None:

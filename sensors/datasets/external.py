@@ -9,11 +9,23 @@ from typing import Any, Protocol
 import numpy as np
 
 from spikewire.sensors.datasets.dataset import Dataset, Sample
+from spikewire.sensors.datasets.gesture_names import GESTURES
 from spikewire.sensors.datasets.layouts import in_order
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events, check_events
 from spikewire.sensors.formats.numpy_arrays import fields_of, to_events
 from spikewire.sensors.recordings.labels import check_name
+
+
+def _stored_targets(source: Any) -> Sequence[Any] | None:
+    """Return the targets that a data set of Tonic holds in a list, so that no events are read."""
+    targets = getattr(source, "targets", None)
+    changed = any(
+        getattr(source, name, None) is not None for name in ("target_transform", "transforms")
+    )
+    if changed or not isinstance(targets, list) or len(targets) != len(source):
+        return None
+    return targets
 
 
 class Shaped(Protocol):
@@ -69,7 +81,7 @@ def wrap_dataset(
     """Use a data set of another library: anything with a length and ``[n] -> (events, target)``.
 
     Events are structured arrays whose fields are taken by name, in any order. All targets are read
-    once, to know the classes' samples.
+    once, to know the classes' samples; those of Tonic without reading events.
 
     Parameters
     ----------
@@ -94,6 +106,8 @@ def wrap_dataset(
         raise SensorError("The data set does not say its sensor's size: give size=(width, height).")
     width, height = int(sized[0]), int(sized[1])
     known = classes if classes is not None else getattr(source, "classes", None)
+    if classes is None and type(source).__name__ == "DVSGesture" and len(known or ()) == 11:
+        known = GESTURES  # Tonic has other words for the same classes
     names: list[str] | None = None
     if known is not None:
         # "0 - zero" and the like are names, too.
@@ -102,8 +116,9 @@ def wrap_dataset(
             check_name(name, "The name of a class of the data set")
     samples = []
     title = type(source).__name__
+    targets = _stored_targets(source)
     for index in range(len(source)):
-        target = source[index][1]
+        target = source[index][1] if targets is None else targets[index]
         name = str(target)
         if names is not None and name not in names:
             number = int(target) if isinstance(target, int | np.integer) else -1

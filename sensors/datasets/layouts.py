@@ -19,19 +19,30 @@ NMNIST_SIZE = (34, 34)
 
 
 def part_folder(folder: Path, part: str | None) -> Path:
+    folder = inner_folder(folder)
     if part is None:
         return folder
-    for name in (
-        part,
-        part.capitalize(),
-        "ibmGestureTrain" if part == "train" else "ibmGestureTest",
-    ):
-        if (folder / name).is_dir():
-            return folder / name
+    for name, path in sub_folders(folder).items():
+        if part_of(name) == part:
+            return path
     raise SensorError(
         f"{folder} has no part {part!r}: there is neither a folder of that name nor "
         f"{TRAIN_TRIALS} and {TEST_TRIALS}."
     )
+
+
+def inner_folder(folder: Path) -> Path:
+    """Return the folder of the events, where SpikingJelly keeps them beside its frames."""
+    return folder / "events_np" if (folder / "events_np").is_dir() else folder
+
+
+def part_of(name: str) -> str | None:
+    """Return the part that a folder's name stands for, such as ``n-cars_train``; else None."""
+    low = name.lower()
+    for part in ("train", "test"):
+        if low in (part, f"ibmgesture{part}") or low.endswith((f"_{part}", f"-{part}")):
+            return part
+    return None
 
 
 def nmnist_samples(folder: Path) -> list[Sample] | None:
@@ -41,6 +52,8 @@ def nmnist_samples(folder: Path) -> list[Sample] | None:
         folder, inside = inside["Train"], sub_folders(inside["Train"])
     if not all(digit in inside for digit in DIGITS):
         return None
+    if not any(path.suffix == ".bin" for digit in DIGITS for path in inside[digit].iterdir()):
+        return None  # digits of another data set, whose files tell its sensor
     samples = []
     for digit in DIGITS:
         files = recordings_in(inside[digit])
@@ -52,6 +65,10 @@ def nmnist_samples(folder: Path) -> list[Sample] | None:
 
 
 def class_folder_samples(folder: Path) -> list[Sample]:
+    """List the recordings of a folder per class; of both parts if these are folders in it."""
+    parts = [path for name, path in sub_folders(folder).items() if part_of(name)]
+    if parts and not any(recordings_in(path) for path in parts):
+        return [sample for path in parts for sample in class_folder_samples(path)]
     samples = []
     for name, inside in sub_folders(folder).items():
         recordings = recordings_in(inside)
@@ -117,6 +134,16 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
         return (0, int(name), name) if number else (1, 0, name)
 
     return tuple(sorted(names, key=rank))
+
+
+def known_size(paths: Sequence[Path], labels: Iterable[str]) -> tuple[int, int] | None:
+    """Return the sensor's size of published data sets whose files do not state it."""
+    names, suffixes = set(labels), {path.suffix.lower() for path in paths}
+    if names == {"cars", "background"} and suffixes == {".dat"}:
+        return (120, 100)  # N-CARS
+    if names == set("abcdefghiklmnopqrstuvwxy") and suffixes <= {".mat", ".npz"}:
+        return (240, 180)  # ASL-DVS: the signs of j and z are movements
+    return None
 
 
 def common_size(

@@ -11,10 +11,12 @@ from spikewire.sensors.datasets.dataset import Dataset, Sample
 from spikewire.sensors.datasets.dvs_gesture import (
     DVS_GESTURE,
     LONGEST_GESTURE_US,
+    SPIKINGJELLY,
     TONIC,
     TONIC_COLUMNS,
     TONIC_UNIT,
     gesture_samples,
+    is_spikingjelly,
     name_in,
     tonic_samples,
 )
@@ -24,6 +26,7 @@ from spikewire.sensors.datasets.layouts import (
     class_folder_samples,
     common_size,
     in_order,
+    known_size,
     label_file_samples,
     nmnist_samples,
     part_folder,
@@ -31,7 +34,8 @@ from spikewire.sensors.datasets.layouts import (
 from spikewire.sensors.errors import SensorError
 
 _NMNIST, _OWN = "N-MNIST", "recordings"
-_SIZES = {DVS_GESTURE: (128, 128), TONIC: (128, 128), _NMNIST: NMNIST_SIZE}
+_GESTURE_SETS = (DVS_GESTURE, TONIC, SPIKINGJELLY)
+_SIZES = {**dict.fromkeys(_GESTURE_SETS, (128, 128)), _NMNIST: NMNIST_SIZE}
 
 
 def open_dataset(
@@ -55,10 +59,14 @@ def open_dataset(
       ``ibmGestureTest/...``, a table of x, y, p, t per gesture with times in milliseconds.
     - N-MNIST: folders ``0`` to ``9`` of ``.bin`` files, or a folder whose ``Train`` holds them.
       White space around the folders' names is stripped.
+    - DVS128 Gesture as SpikingJelly unpacks it: ``train`` and ``test`` (also in ``events_np``)
+      with folders ``0`` to ``10`` of ``userNN_LIGHT_K.npz``.
     - One's own recordings, of any format that is read: a sub-folder per class whose recordings
       show that class throughout, and recordings beside label files (``NAME_labels.csv`` or
       ``NAME.csv`` next to ``NAME.aedat4``, lines of class,start,stop). Data sets that other
-      libraries have unpacked, a folder of NPY files per class, are such folders.
+      libraries have unpacked, a folder of NPY or NPZ files per class, are such folders; so are
+      ASL-DVS and N-CARS as published. Classes may lie in folders ``train`` and ``test``, or whose
+      names end so (``n-cars_train``).
 
     Parameters
     ----------
@@ -123,7 +131,7 @@ def open_dataset(
         columns, unit = columns or TONIC_COLUMNS, unit or TONIC_UNIT
     if size is None and kind == _OWN:
         paths = list(dict.fromkeys(sample.path for sample in samples))
-        size = common_size(paths, columns, unit)
+        size = known_size(paths, names) or common_size(paths, columns, unit)
     return Dataset(
         folder, kind, names, tuple(samples), size or _SIZES[kind], columns=columns, unit=unit,
         longest_us=LONGEST_GESTURE_US if kind == TONIC else None,
@@ -142,7 +150,11 @@ def _detect(folder: Path, part: str | None) -> tuple[str, list[Sample]]:
     samples = nmnist_samples(folder)
     if samples is not None:
         return _NMNIST, samples
-    return _OWN, [*class_folder_samples(folder), *label_file_samples(folder)]
+    samples = [*class_folder_samples(folder), *label_file_samples(folder)]
+    if is_spikingjelly((sample.path, sample.label) for sample in samples):
+        named = [replace(sample, label=GESTURES[int(sample.label)]) for sample in samples]
+        return SPIKINGJELLY, named
+    return _OWN, samples
 
 
 def _named(
@@ -150,7 +162,7 @@ def _named(
 ) -> tuple[list[Sample], tuple[str, ...]]:
     """Give samples the names of the classes; returns the classes, too."""
     if classes is None:
-        names = GESTURES if kind in (DVS_GESTURE, TONIC) else in_order({s.label for s in samples})
+        names = GESTURES if kind in _GESTURE_SETS else in_order({s.label for s in samples})
         return list(samples), names
     names = tuple(classes)
     named = [replace(sample, label=name_in(sample.label, names)) for sample in samples]

@@ -21,6 +21,7 @@ import zstandard
 
 from spikewire._jit import kernel
 from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, Events
+from spikewire.sensors.formats.header import EventsStream
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 STREAMS = 4096
@@ -81,17 +82,21 @@ def _table(buffer: bytes | memoryview, start: int) -> tuple[int, tuple[int, int,
     return root, (offsets[0], offsets[1], offsets[2])
 
 
-def event_streams(text: str) -> dict[int, tuple[int, int] | None]:
-    """Return the streams of events that the XML describes, with their sizes where stated."""
-    streams: dict[int, tuple[int, int] | None] = {}
+def event_streams(text: str) -> tuple[EventsStream, ...]:
+    """List the streams of events that the XML describes."""
+    streams: dict[int, EventsStream] = {}
     nodes = re.split(r'<node name="(\d{1,4})"', text)
     for number, node in zip(nodes[1::2], nodes[2::2], strict=True):
         if '"typeIdentifier" type="string">EVTS' in node:
             width = re.search(r'key="sizeX"[^>]*>(\d{1,5})<', node)
             height = re.search(r'key="sizeY"[^>]*>(\d{1,5})<', node)
             size = (int(width[1]), int(height[1])) if width and height else None
-            streams[int(number)] = size if size and min(size) > 0 else None
-    return streams
+            size = size if size and min(size) > 0 else None
+            source = re.search(r'key="source"[^>]*>([ -;=-~]{1,80})<', node)
+            output = re.search(r'key="originalOutputName"[^>]*>([ -;=-~]{1,80})<', node)
+            named = source or output
+            streams[int(number)] = EventsStream(int(number), size, named[1] if named else "")
+    return tuple(streams.values())
 
 
 STRUCT = np.dtype(

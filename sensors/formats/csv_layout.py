@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from spikewire.sensors.errors import SensorError
+from spikewire.sensors.units import LARGEST_SIDE
 
 NAMES: Mapping[str, str] = {
     "t": "t", "ts": "t", "time": "t", "timestamp": "t", "timestamps": "t",
@@ -36,12 +37,22 @@ class Layout:
         Bytes of comments and header before the first event.
     stated
         Where the columns are known from: ``"header"``, ``"caller"``, or ``"values"``.
+    size
+        (width, height), where a comment or the first line gives it.
     """
 
     columns: tuple[str, ...]
     unit: str
     header: int
     stated: str
+    size: tuple[int, int] | None = None
+
+    @property
+    def described(self) -> str:
+        """Columns and unit in words."""
+        names = ",".join(column or "-" for column in self.columns)
+        known = {"values": ", by their values", "caller": ", as said", "header": ""}[self.stated]
+        return f"columns {names}{known}; times in {self.unit}"
 
 
 def field_name(name: str) -> str:
@@ -99,15 +110,18 @@ def check_unit(unit: str) -> str:
 
 _SPLIT = re.compile(r"[,;\s]+")
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d*)?|true|false", re.IGNORECASE)
+_GEOMETRY = re.compile(r"(?:geometry|sensor|size|resolution)\W{1,3}(\d{1,5})\s*[,x ]\s*(\d{1,5})\b")
+"""A size within a comment, such as Metavision's ``%geometry:1280,720``."""
 
 
 @dataclass(slots=True)
 class _Head:
-    """The beginning of a text: its header's names, its first rows, and where these begin."""
+    """The beginning of a text: its header's names, its first rows, where these begin, its size."""
 
     names: list[str] | None
     rows: list[list[str]]
     start: int
+    size: tuple[int, int] | None
 
 
 def detect_layout(
@@ -159,7 +173,7 @@ def detect_layout(
         place = chosen.index("t")
         fractions = any(len(row) > place and "." in row[place] for row in rows)
         unit = "s" if fractions else "us"
-    return Layout(chosen, unit, table.start, stated)
+    return Layout(chosen, unit, table.start, stated, table.size)
 
 
 def _read_head(head: bytes) -> _Head | None:
@@ -173,6 +187,7 @@ def _read_head(head: bytes) -> _Head | None:
     at = len(head) - len(text.encode()) if head.startswith(b"\xef\xbb\xbf") else 0
     names: list[str] | None = None
     rows: list[list[str]] = []
+    size: tuple[int, int] | None = None
     start = -1
     lines = text.splitlines(keepends=True)
     if len(head) >= LONGEST_LINE and len(lines) > 1:
@@ -184,6 +199,9 @@ def _read_head(head: bytes) -> _Head | None:
         if not fields or (comment and not rows):
             words = _named(plain.lstrip("#%/ ")) if comment else None
             names = words or names
+            size = (_sides(_GEOMETRY.findall(plain.lower())[:1]) if comment else None) or size
+        elif not rows and names is None and len(fields) == 2 and (sides := _sides([fields])):
+            size = sides
         elif all(_NUMBER.fullmatch(field) for field in fields):
             start = at if start < 0 else start
             rows.append(fields)
@@ -192,7 +210,16 @@ def _read_head(head: bytes) -> _Head | None:
         elif names is not None or (names := _named(plain)) is None:
             return None
         at += len(line.encode())
-    return _Head(names, rows, at if start < 0 else start)
+    return _Head(names, rows, at if start < 0 else start, size)
+
+
+def _sides(found: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """Return the width and height that two texts give, if they can be a sensor's."""
+    if not found or not all(text.isascii() and text.isdigit() for text in found[0]):
+        return None
+    width, height = (int(text[:6]) for text in found[0])
+    most = LARGEST_SIDE
+    return (width, height) if 0 < width <= most and 0 < height <= most else None
 
 
 def _named(line: str) -> list[str] | None:

@@ -23,14 +23,20 @@ from spikewire.sensors.formats.aedat import (
     aedat1_jumps,
     davis,
 )
+from spikewire.sensors.formats.aedat3_compressed import COMPRESSIONS, CompressedAedat3
+from spikewire.sensors.formats.archive import ZIP, holds_other_files
 from spikewire.sensors.formats.csv_decoder import Csv
 from spikewire.sensors.formats.csv_layout import detect_layout
+from spikewire.sensors.formats.decoder import Decoder
 from spikewire.sensors.formats.diagnosis import diagnosis, is_nmnist, words_without_header
-from spikewire.sensors.formats.fixed_records import EventStream, Nmnist
+from spikewire.sensors.formats.fixed_records import ES_TYPES, EventStream, Nmnist
 from spikewire.sensors.formats.hdf5.file import is_hdf5
-from spikewire.sensors.formats.header import HEAD, Header
-from spikewire.sensors.formats.numpy_arrays import NPY, ZIP
+from spikewire.sensors.formats.header import HEAD, EventsStream, Header
+from spikewire.sensors.formats.numpy_arrays import NPY
 from spikewire.sensors.formats.prophesee_header import detect_prophesee
+
+MATLAB = b"MATLAB 5.0 MAT-file"
+"""Beginning of a .mat file; those of version 7.3 are HDF5."""
 
 
 def detect_file(
@@ -54,9 +60,12 @@ def detect_file(
             head = file.read(HEAD)
     except OSError as error:
         raise SensorError(f"{path} cannot be read: {error.strerror}.") from None
-    return detect(
+    found = detect(
         str(path), path.suffix.lower(), head, columns=columns, unit=unit, convention=convention
     )
+    if found.format == "npz" and holds_other_files(path):
+        return Header("zip", None, 0)
+    return found
 
 
 def detect(
@@ -102,24 +111,28 @@ def detect(
         return Header("npz", None, 0)
     if is_hdf5(head):
         return Header("hdf5", None, 0)
+    if head.startswith(MATLAB):
+        return Header("mat", None, 0)
     if suffix in (".bin", ".aedat", ".dat"):
         _refuse_others(name, suffix, head)
     if suffix == ".bin":
-        return Header("nmnist", None, 0, lambda _: Nmnist())
-    if head.startswith(b"%") and (columns is None or suffix in (".raw", ".dat")):
+        return Header("nmnist", None, 0, lambda size: Nmnist(size[1]))
+    commented = head.startswith(b"%")
+    if commented and suffix in (".raw", ".dat"):
         return _with_origin(detect_prophesee(name, suffix, head), head)
     layout = detect_layout(name, head, columns, unit)
     if layout is not None:
-        names = ",".join(column or "-" for column in layout.columns)
-        known = {"values": ", by their values", "caller": ", as said", "header": ""}[layout.stated]
-        note = f"columns {names}{known}; times in {layout.unit}"
-        return Header("csv", None, layout.header, lambda _: Csv(layout), note=note)
+        return Header(
+            "csv", layout.size, layout.header, lambda _: Csv(layout), note=layout.described
+        )
+    if commented:
+        return _with_origin(detect_prophesee(name, suffix, head), head)
     if suffix in (".aedat", ".dat") or (head.startswith(b"#") and suffix == ""):
         return _detect_aedat(name, head, convention)
     _refuse_others(name, suffix, head)
     raise SensorError(
         f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
-        "and DAT, Event Stream, N-MNIST (.bin), CSV, NPY, NPZ and HDF5."
+        "and DAT, Event Stream, N-MNIST (.bin), MATLAB, CSV (also in ZIP), NPY, NPZ and HDF5."
     )
 
 
@@ -156,11 +169,59 @@ def _detect_aedat4(head: bytes) -> Header:
         return Header("aedat4", None, start, damage=damage)
     compression, table, text = aedat4.header_fields(header)
     streams = aedat4.event_streams(text)
-    stated = next((size for size in streams.values() if size is not None), None)
+    stated = next((stream.size for stream in streams if stream.size is not None), None)
     return Header(
-        "aedat4", stated, start + 4 + size, compression=compression, table=table,
-        streams=tuple(streams),
+        "aedat4", stated, start + 4 + size, compression=compression, table=table, streams=streams,
+        note=_named_streams(streams, 0),
     )  # fmt: skip
+
+
+def choose_stream(name: str, header: Header, wanted: str) -> Header:
+    """Return the header of a recording of which another stream of events is read.
+
+    Parameters
+    ----------
+    name
+        The recording's name in messages.
+    header
+        Its header.
+    wanted
+        The number of the stream, counted from 0.
+
+    Raises
+    ------
+    SensorError
+        If there is none of this number.
+    """
+    streams = header.streams
+    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 5 else -1
+    if not 0 <= number < max(len(streams), 1):
+        count = max(len(streams), 1)
+        allowed = f"0 to {count - 1}" if count > 1 else "0"
+        raise SensorError(
+            f"{name} has no stream of events {quoted(wanted)[1:-1]}; allowed are {allowed}."
+        )
+    if not streams:
+        return header
+    chosen = streams[number]
+    ordered = (chosen, *(stream for stream in streams if stream is not chosen))
+    note = _named_streams(streams, number)
+    return replace(header, streams=ordered, size=chosen.size or header.size, note=note)
+
+
+def _named_streams(streams: Sequence[EventsStream], number: int) -> str:
+    """Tell which of several streams is read, and name the others."""
+    if len(streams) < 2:
+        return ""
+
+    def named(n: int) -> str:
+        size, name = streams[n].size, streams[n].name
+        facts = [name] if name else []
+        facts += [f"{size[0]}x{size[1]}"] if size else []
+        return f"{n} ({', '.join(facts)})" if facts else str(n)
+
+    others = [named(n) for n in range(min(len(streams), 16)) if n != number]
+    return f"stream of events {named(number)} is read; others are {', '.join(others)}"
 
 
 def _hash_lines(head: bytes) -> tuple[list[str], int, bool]:
@@ -247,27 +308,37 @@ def _detect_aedat3(
     known: tuple[str, tuple[int, int]] | None,
 ) -> Header:
     stated = next((line[8:].strip() for line in lines if line.startswith("#Format:")), "RAW")
-    if stated != "RAW":
-        raise SensorError(f"{name} is AEDAT {version} of format {quoted(stated)}; RAW is read.")
+    compressed = stated != "RAW"
+    if compressed and not {part.strip() for part in stated.split(",")} <= set(COMPRESSIONS):
+        raise SensorError(
+            f"{name} is AEDAT {version} of format {quoted(stated)}; RAW, "
+            f"{' and '.join(COMPRESSIONS)} are read."
+        )
     if version == "3.1" and (not lines or not lines[-1].startswith("#!END-HEADER")):
         return Header("aedat3", None, start, damage="the header is cut short")
     size = known[1] if known is not None else None
     low = version == "3.0"
-    return Header("aedat3", size, start, lambda size: Aedat3(size[1] if low else 0))
+
+    def decoder(size: tuple[int, int]) -> Decoder:
+        plain = Aedat3(size[1] if low else 0)
+        return CompressedAedat3(plain) if compressed else plain
+
+    return Header("aedat3", size, start, decoder)
 
 
 def _detect_es(name: str, head: bytes) -> Header:
     if len(head) < 16:
         return Header("es", None, 12, damage="the header is cut short")
     major, kind = head[12], head[15]
-    if major != 2 or kind != 1:
+    if major != 2 or kind not in ES_TYPES:
+        known = ", ".join(f"{number} ({what})" for number, what in ES_TYPES.items())
         raise SensorError(
-            f"{name} is an Event Stream of version {major} and type {kind}; version 2 with DVS "
-            "events (type 1) is read."
+            f"{name} is an Event Stream of version {major} and type {kind}; version 2 is read, of "
+            f"the types {known}."
         )
     if len(head) < 20:
         return Header("es", None, 16, damage="the header is cut short")
     width, height = struct.unpack_from("<HH", head, 16)
     if not width or not height:
         return Header("es", None, 16, damage=f"a sensor of {width}x{height}")
-    return Header("es", (width, height), 20, lambda size: EventStream(size[1]))
+    return Header("es", (width, height), 20, lambda size: EventStream(size[1], kind))

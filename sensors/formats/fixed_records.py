@@ -23,21 +23,45 @@ def _nmnist(data, events):  # type: ignore[no-untyped-def]
         events[i].t = ((high & 0x7F) << 16) | (np.int64(data[at + 3]) << 8) | np.int64(data[at + 4])
 
 
+OVERFLOW_ROW, OVERFLOW_US = 240, 1 << 13
+"""Row below the ATIS's last one, which marks that its clock of 13 bits went round."""
+
+
 class Nmnist:
     """Decode N-MNIST's 5 big-endian bytes: x, y, polarity (bit 23) and 23 bits of microseconds.
 
-    Source: Orchard et al. 2015, the data set's own reader.
+    Source: Orchard et al. 2015, the data set's own reader. A record of row 240 is no event: in
+    recordings of the ATIS, which has 240 rows, later times are 8,192 us later from there on.
+
+    Parameters
+    ----------
+    height
+        Rows of the sensor, 0 while they are unknown: one with more than 240 has no such records.
     """
 
     unit = "an event's 5 bytes"
     fault: str | None = None
-    left_out: Mapping[str, int] = {}
+
+    def __init__(self, height: int = 0) -> None:
+        self._marked = height <= OVERFLOW_ROW
+        self._marks = 0
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Records that mark an overflow of time."""
+        return {"time_overflow": self._marks}
 
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole events."""
         events = np.empty(len(data) // 5, EVENT_DTYPE)
         _nmnist(data, events)
-        return events, 5 * len(events)
+        used = 5 * len(events)
+        marks = events["y"] == OVERFLOW_ROW if self._marked else np.zeros(0, bool)
+        if self._marks or marks.any():
+            events["t"] += (self._marks + np.cumsum(marks)) * OVERFLOW_US
+            self._marks += int(marks.sum())
+            events = events[~marks]
+        return events, used
 
 
 @kernel(numba.void(WORD_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
@@ -110,24 +134,90 @@ def _es(data, events, state, height):  # type: ignore[no-untyped-def]
     return n
 
 
+@kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
+def _es_atis(data, events, state, height):  # type: ignore[no-untyped-def]
+    t = state[0]
+    at = n = 0
+    end = data.shape[0]
+    while at < end:
+        head = np.int64(data[at])
+        if head & 0xFC == 0xFC:
+            t += 63 * (head & 3)
+            at += 1
+            continue
+        if at + 5 > end:
+            break
+        t += head >> 2
+        if head & 1:
+            state[2] += 1
+        else:
+            events[n].t = t
+            events[n].x = np.int64(data[at + 1]) | (np.int64(data[at + 2]) << 8)
+            events[n].y = height - 1 - (np.int64(data[at + 3]) | (np.int64(data[at + 4]) << 8))
+            events[n].p = (head >> 1) & 1
+            n += 1
+        at += 5
+    state[0], state[1] = t, at
+    return n
+
+
+@kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
+def _es_colour(data, events, state, height):  # type: ignore[no-untyped-def]
+    t = state[0]
+    at = n = 0
+    end = data.shape[0]
+    while at < end:
+        head = np.int64(data[at])
+        if head >= 0xFE:
+            if head == 0xFF:
+                t += 254
+            at += 1
+            continue
+        if at + 8 > end:
+            break
+        t += head
+        events[n].t = t
+        events[n].x = np.int64(data[at + 1]) | (np.int64(data[at + 2]) << 8)
+        events[n].y = height - 1 - (np.int64(data[at + 3]) | (np.int64(data[at + 4]) << 8))
+        events[n].p = 1
+        n += 1
+        at += 8
+    state[0], state[1] = t, at
+    return n
+
+
+_ES_KERNELS = {1: (_es, 5), 2: (_es_atis, 5), 4: (_es_colour, 8)}
+ES_TYPES = {1: "DVS", 2: "ATIS", 4: "colour"}
+"""Types of Event Stream 2 that are read."""
+
+
 class EventStream:
-    """Decode the DVS events of an Event Stream 2 file.
+    """Decode the events of an Event Stream 2 file.
 
     A byte below 0xFE is a time step (7 bits) and a polarity, followed by x and y (16 bits,
     little-endian, origin lower left); 0xFF adds 127 microseconds; 0xFE is a marker without time.
-    Source: the format's specification by A. Marcireau. The origin is moved to the upper left.
+    Events of the ATIS (type 2) have a step of 6 bits, a polarity and a bit that tells a
+    measurement of brightness, which is left out; 0xFC and above add 63 microseconds for each of
+    the last two bits' count. Events of colour (type 4) have a step of 8 bits, and three bytes of
+    colour behind the place; all are ON. Source: the format's specification by A. Marcireau. The
+    origin is moved to the upper left.
     """
 
-    unit = "an event's 5 bytes"
     fault: str | None = None
-    left_out: Mapping[str, int] = {}
 
-    def __init__(self, height: int) -> None:
-        self._state = np.zeros(2, np.int64)
+    def __init__(self, height: int, kind: int = 1) -> None:
+        self._state = np.zeros(3, np.int64)
         self._height = height
+        self._kernel, self._bytes = _ES_KERNELS[kind]
+        self.unit = f"an event's {self._bytes} bytes"
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Measurements of brightness."""
+        return {"brightness": int(self._state[2])}
 
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole events."""
-        events = np.empty(len(data) // 5 + 1, EVENT_DTYPE)
-        n = int(_es(data, events, self._state, self._height))
+        events = np.empty(len(data) // self._bytes + 1, EVENT_DTYPE)
+        n = int(self._kernel(data, events, self._state, self._height))
         return events[:n], int(self._state[1])

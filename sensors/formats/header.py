@@ -23,12 +23,33 @@ NAMES = {
     "evt21": "Prophesee RAW, EVT 2.1",
     "evt3": "Prophesee RAW, EVT 3.0",
     "hdf5": "HDF5",
+    "mat": "MATLAB",
     "nmnist": "N-MNIST",
     "npy": "NumPy",
     "npz": "NumPy archive",
     "prophesee": "Prophesee",
+    "zip": "CSV in a ZIP archive",
 }
 """Formats that are read, by their short names."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsStream:
+    """One of several streams of events in a file.
+
+    Attributes
+    ----------
+    number
+        Its number in the file.
+    size
+        (width, height) if the file says so.
+    name
+        Name of its camera or output, or an empty string.
+    """
+
+    number: int
+    size: tuple[int, int] | None
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +73,7 @@ class Header:
         Facts detected from the content rather than stated, or an empty string.
     compression, table, streams
         AEDAT 4.0: how packets are compressed, where its data table lies (-1: there is none), and
-        its streams of events.
+        its streams of events: the first is read.
     origin_us
         Time to be added to every event.
     """
@@ -65,5 +86,5 @@ class Header:
     note: str = ""
     compression: int = 0
     table: int = -1
-    streams: tuple[int, ...] = ()
+    streams: tuple[EventsStream, ...] = ()
     origin_us: int = 0

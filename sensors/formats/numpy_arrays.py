@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from spikewire.sensors.errors import DecodeError, SensorError, quoted
 from spikewire.sensors.events import EVENT_DTYPE, Events
+from spikewire.sensors.formats.archive import archive_ended, archive_members
 from spikewire.sensors.formats.csv_layout import columns_by_values, field_name
 
 NPY = b"\x93NUMPY"
-ZIP = b"PK\x03\x04"
 STEP = 1 << 16
 """Events read at once."""
 
@@ -31,37 +31,6 @@ Rows = npt.NDArray[Any]
 class _Reads(Protocol):
     def read(self, count: int, /) -> bytes:
         """Read up to so many bytes."""
-
-
-class _Member:
-    """One file of a ZIP archive, found by its own header: the archive's end may be missing."""
-
-    def __init__(self, file: BinaryIO, start: int, size: int | None, deflated: bool) -> None:
-        self._file, self._at, self._left = file, start, size
-        self._inflate = zlib.decompressobj(-15) if deflated else None
-
-    def _raw(self, count: int) -> bytes:
-        if self._left is not None:
-            count = min(count, self._left)
-        self._file.seek(self._at)
-        data = self._file.read(count)
-        self._at += len(data)
-        if self._left is not None:
-            self._left -= len(data)
-        return data
-
-    def read(self, count: int, /) -> bytes:
-        if self._inflate is None:
-            return self._raw(count)
-        parts: list[bytes] = []
-        while count > 0 and not self._inflate.eof:
-            data = self._inflate.unconsumed_tail or self._raw(1 << 16)
-            if not data:
-                break
-            part = self._inflate.decompress(data, count)
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
 
 
 class Array:
@@ -141,50 +110,6 @@ class Array:
         return int(self.shape[0] - self.read_rows)
 
 
-def _members(file: BinaryIO, path: Path) -> tuple[dict[str, _Member], bool]:
-    """Find the arrays of an archive by their own headers; tells whether all of it is there."""
-    sizes: dict[str, int] = {}
-    members: dict[str, _Member] = {}
-    length = file.seek(0, 2)
-    at = 0
-    while True:
-        file.seek(at)
-        head = file.read(30)
-        if len(head) < 30 or head[:4] != ZIP:
-            return members, head[:4] in (b"PK\x01\x02", b"PK\x05\x06")
-        flags, method = struct.unpack_from("<HH", head, 6)
-        size: int | None = struct.unpack_from("<I", head, 18)[0]
-        name_size, extra_size = struct.unpack_from("<HH", head, 26)
-        name = file.read(name_size).decode("utf-8", "replace")
-        extra = file.read(extra_size)
-        size = _zip64(extra) if size == 0xFFFFFFFF else size
-        if flags & 8 and not size:
-            if not sizes:
-                try:
-                    with zipfile.ZipFile(path) as archive:
-                        sizes = {i.filename: i.compress_size for i in archive.infolist()}
-                except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
-                    sizes = {"": 0}
-            size = sizes.get(name)
-        start = at + 30 + name_size + extra_size
-        size = None if size is None else min(size, length - start)
-        if method in (0, 8) and not flags & 1 and name.isprintable():
-            members[name.removesuffix(".npy")] = _Member(file, start, size, method == 8)
-        if size is None or size < 0:
-            return members, False
-        at = start + size
-
-
-def _zip64(extra: bytes) -> int | None:
-    at = 0
-    while at + 4 <= len(extra):
-        kind, size = struct.unpack_from("<HH", extra, at)
-        if kind == 1 and at + 20 <= len(extra):
-            return int(struct.unpack_from("<Q", extra, at + 12)[0])
-        at += 4 + size
-    return None
-
-
 def read_numpy(
     path: Path, file: BinaryIO, *, columns: Sequence[str] | None, unit: str | None
 ) -> Iterator[Events]:
@@ -218,21 +143,20 @@ def read_numpy(
             arrays = {"": Array(file)}
         else:
             arrays = {}
-            members, whole = _members(file, path)
-            ended = _ended(file)
+            members, whole = archive_members(file, path)
+            ended = archive_ended(file)
             whole = whole or ended
             for name, member in members.items():
-                if field_name(name.lower()) or not arrays:
+                if _part(name) or not arrays:
                     arrays[name] = Array(member)
     except SensorError as error:
         raise DecodeError(path, f"{error}.", 0) from None
-    parts = {
-        field_name(name.lower()): array
-        for name, array in arrays.items()
-        if field_name(name.lower())
-    }
-    if {"t", "x", "y", "p"} <= parts.keys():
+    parts = {_part(name): array for name, array in arrays.items() if _part(name) not in ("", "*")}
+    table = next((array for name, array in arrays.items() if _part(name) == "*"), None)
+    if {"t", "x", "y", "p"} <= parts.keys() or {"t", "xy", "p"} <= parts.keys():
         yield from _from_parts(path, parts, unit)
+    elif table is not None and (whole or table.dtype.names):
+        yield from _from_one(path, table, columns, unit)
     elif len(arrays) == 1 and (whole or next(iter(arrays.values())).dtype.names):
         yield from _from_one(path, next(iter(arrays.values())), columns, unit)
     elif not whole:
@@ -249,10 +173,15 @@ def read_numpy(
         raise DecodeError(path, "the archive is cut short.", path.stat().st_size)
 
 
-def _ended(file: BinaryIO) -> bool:
-    """Tell whether an archive's last record is all there; NumPy adds no comment to it."""
-    file.seek(max(0, file.seek(0, 2) - 22))
-    return file.read(4) == b"PK\x05\x06"
+def _part(name: str) -> str:
+    """Return what an array of an archive holds: one column, ``xy`` for two, ``*`` for a table.
+
+    The recordings of EVIMO have ``events_t``, ``events_xy`` and ``events_p``.
+    """
+    bare = re.sub(r"^(dataset_)?events?[_./]", "", name.lower())
+    if bare in ("events", "event", "td"):
+        return "*"
+    return "xy" if bare in ("xy", "x_y") else field_name(bare)
 
 
 def _from_one(
@@ -281,6 +210,8 @@ def _from_one(
                 places = {name: n for n, name in enumerate(chosen) if name}
                 if max(places.values()) >= rows.shape[1]:
                     raise SensorError(f"{path} has {rows.shape[1]} columns only.")
+                if unit is None:
+                    _check_times(path, rows[:, places["t"]])
             yield to_events({name: rows[:, n] for name, n in places.items()}, unit)
     if array.missing:
         raise DecodeError(
@@ -311,14 +242,19 @@ def fields_of(path: Path, rows: Rows) -> dict[str, Rows]:
 def _from_parts(path: Path, parts: dict[str, Array], unit: str | None) -> Iterator[Events]:
     _check_numbers(path, {name: array.dtype for name, array in parts.items()})
     lengths = {array.shape[0] for array in parts.values()}
-    if len(lengths) > 1 or any(array.width != 1 for array in parts.values()):
+    widths = {name: 2 if name == "xy" else 1 for name in parts}
+    if len(lengths) > 1 or any(array.width != widths[name] for name, array in parts.items()):
         shapes = ", ".join(f"{name} {array.shape}" for name, array in parts.items())
         raise SensorError(f"{path} holds arrays of different lengths: {quoted(shapes, 100)}.")
     while True:
-        columns = {name: array.rows(STEP).reshape(-1) for name, array in parts.items()}
+        columns = {name: array.rows(STEP) for name, array in parts.items()}
         count = min(len(column) for column in columns.values())
+        if "xy" in columns:
+            places = columns.pop("xy")
+            columns |= {"x": places[:, 0], "y": places[:, 1]}
         if count:
-            yield to_events({name: column[:count] for name, column in columns.items()}, unit)
+            flat = {name: column[:count].reshape(-1) for name, column in columns.items()}
+            yield to_events(flat, unit)
         if count < STEP:
             break
     missing = max(array.missing for array in parts.values())
@@ -327,6 +263,25 @@ def _from_parts(path: Path, parts: dict[str, Array], unit: str | None) -> Iterat
         raise DecodeError(
             path, f"{missing:,} of {length:,} events are missing.", path.stat().st_size
         )
+
+
+def _check_times(path: Path, t: Rows) -> None:
+    """Refuse whole times among floating-point numbers: nobody can tell their unit.
+
+    Raises
+    ------
+    SensorError
+        If all are whole.
+    """
+    if t.dtype.kind != "f" or not np.isfinite(t).all() or (np.rint(t) != t).any():
+        return
+    if t.min() == t.max():
+        return
+    raise SensorError(
+        f"{path} is a table whose times are whole numbers from {t.min():.0f} on, which may be "
+        "milliseconds (as in Tonic's copy of DVS128 Gesture) or microseconds: tell the unit, such "
+        "as --unit ms."
+    )
 
 
 def _check_numbers(path: Path, dtypes: dict[str, np.dtype[Any]]) -> None:

@@ -8,8 +8,14 @@ from pathlib import Path
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.formats.container import Container, Wish
 from spikewire.sensors.formats.hdf5.reader import Hdf5
+from spikewire.sensors.formats.matlab import MatlabFile
+from spikewire.sensors.recordings.zipped_texts import ZippedTexts
 
-_OPENERS: dict[str, Callable[[Path, Wish], Container]] = {"hdf5": Hdf5}
+_OPENERS: dict[str, Callable[[Path, Wish], Container]] = {
+    "hdf5": Hdf5,
+    "mat": MatlabFile,
+    "zip": ZippedTexts,
+}
 
 
 def open_container(path: Path, format: str, wish: Wish) -> Container | None:

@@ -50,6 +50,7 @@ def describe_recording(
     unit: str | None = None,
     reader: Reader = "spikewire",
     convention: Convention = "jaer",
+    sort: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> RecordingInfo:
     """Read a recording through and return facts about it.
@@ -64,7 +65,7 @@ def describe_recording(
     """
     recording = open_recording(
         path, size=size, policy="drop", columns=columns, unit=unit, reader=reader,
-        convention=convention,
+        convention=convention, sort=sort,
     )  # fmt: skip
     events = on = 0
     first: int | None = None

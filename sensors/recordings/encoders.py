@@ -159,7 +159,10 @@ _QUARTER, _WRAP = 0x400, 0x1000
 def evt3(chunks: Iterable[Events], file: BinaryIO, about: Heading) -> None:
     """Write EVT 3.0: words of 16 bits for a new time, a new row, and each event."""
     width, height = about.size
-    lines = ["% evt 3.0", f"% format EVT3;width={width};height={height}"]
+    # Metavision finds the plugin that reads a file by the names of its integrators.
+    lines = ["% camera_integrator_name Prophesee", "% plugin_integrator_name Prophesee"]
+    lines += ["% integrator_name Prophesee", "% plugin_name hal_plugin_prophesee"]
+    lines += ["% evt 3.0", f"% format EVT3;height={height};width={width}"]
     lines += [f"% geometry {width}x{height}"]
     lines += [f"% t0 {about.origin}"] if about.origin else []
     lines += ["% end", ""]

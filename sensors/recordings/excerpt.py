@@ -26,7 +26,7 @@ class Excerpt:
         Labels in the recording's own time.
     label
         One label for everything the labels leave open.
-    size, columns, unit, convention, reader
+    size, columns, unit, convention, reader, sort
         As for :func:`sensors.open_recording`.
     end_us
         Until when it lasts (the recording's own time), if that is longer than its events.
@@ -48,6 +48,7 @@ class Excerpt:
     end_us: int | None = None
     convention: Convention = "jaer"
     reader: Reader = "spikewire"
+    sort: bool = False
 
     def __post_init__(self) -> None:
         if self.label is not None:
@@ -57,5 +58,5 @@ class Excerpt:
         """Open the recording."""
         return open_recording(
             self.path, policy=policy, size=self.size, columns=self.columns, unit=self.unit,
-            convention=self.convention, reader=self.reader,
+            convention=self.convention, reader=self.reader, sort=self.sort,
         )  # fmt: skip

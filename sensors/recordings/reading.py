@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -15,13 +15,21 @@ from spikewire.sensors.events import Events
 from spikewire.sensors.formats import aedat4
 from spikewire.sensors.formats.header import Header
 
+
+class Readable(Protocol):
+    """A file, a pipe, or a member of an archive."""
+
+    def read(self, count: int, /) -> bytes:
+        """Read up to so many bytes; none at the end."""
+
+
 CHUNK = 1 << 17
 """Bytes read at once: 32 events may lie in 8 bytes of EVT 2.1, so 14 MiB of events at most."""
 
 
 def read_decoded(
     path: Path | str,
-    file: BinaryIO,
+    file: Readable,
     found: Header,
     size: tuple[int, int],
     left_out: Counter[str] | None = None,
@@ -97,16 +105,17 @@ def read_aedat4(
     """
     table = found.table
     stop = table if table >= found.start and (length is None or table <= length) else None
-    wanted = found.streams[0] if found.streams else None
+    numbers = {each.number for each in found.streams}
+    wanted = found.streams[0].number if found.streams else None
     at = found.start
     try:
         for here, stream, payload in aedat4.packets(file, found.start, stop):
             at = here
-            if found.streams and stream not in found.streams:
+            if numbers and stream not in numbers:
                 continue
             whole = aedat4.unpack(payload, found.compression)
             if bytes(whole[8:12]) != b"EVTS":
-                if found.streams:
+                if numbers:
                     raise aedat4.DamageError("this is no packet of events")
                 continue
             wanted = stream if wanted is None else wanted

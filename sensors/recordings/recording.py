@@ -23,12 +23,15 @@ from spikewire.sensors.events import (
 from spikewire.sensors.formats.aedat import DAVIS_SIZES, Convention
 from spikewire.sensors.formats.container import Wish, split_member
 from spikewire.sensors.formats.csv_layout import check_unit, parse_columns
-from spikewire.sensors.formats.detect import detect_file
+from spikewire.sensors.formats.detect import choose_stream, detect_file
+from spikewire.sensors.formats.fixed_records import OVERFLOW_ROW
 from spikewire.sensors.formats.header import NAMES
 from spikewire.sensors.formats.numpy_arrays import read_numpy
 from spikewire.sensors.recordings.aestream_reader import compared, read_by_aestream
 from spikewire.sensors.recordings.containers import open_container
 from spikewire.sensors.recordings.reading import read_aedat4, read_decoded
+from spikewire.sensors.recordings.slices import Slices
+from spikewire.sensors.recordings.sorting import in_time_order
 
 Reader = Literal["spikewire", "aestream", "faery"]
 """Decoding library. Ours is exact on every format; for the others see docs/formats.md.
@@ -68,6 +71,7 @@ class Recording:
         unit: str | None = None,
         reader: Reader = "spikewire",
         convention: Convention = "jaer",
+        sort: bool = False,
     ) -> None:
         if reader not in get_args(Reader):
             raise SensorError(
@@ -79,6 +83,7 @@ class Recording:
             )
         self.path, member = split_member(path)
         self.policy: Policy = policy
+        self._sort = sort
         self.reader: Reader = reader
         self.counters: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
@@ -86,6 +91,9 @@ class Recording:
         self._file: BinaryIO | None = None
         self._columns, self._unit = columns, unit if unit is None else check_unit(unit)
         self._header = detect_file(self.path, columns=columns, unit=unit, convention=convention)
+        if member is not None and self._header.format == "aedat4":
+            self._header = choose_stream(str(self.path), self._header, member)
+            member = None
         self.format, self.note = NAMES[self._header.format], self._header.note
         stated = self._header.size
         self._container = open_container(
@@ -112,7 +120,10 @@ class Recording:
                 if len(events):
                     width = max(width, int(events["x"].max()) + 1)
                     height = max(height, int(events["y"].max()) + 1)
+        marks = self.left_out["time_overflow"]
         self.left_out.clear()
+        if marks and height <= OVERFLOW_ROW:
+            return 256, OVERFLOW_ROW  # the ATIS, in columns of 8 bits
         if self._header.format == "nmnist":
             side = next(s for s in (34, 128, 256) if max(width, height) <= s)
             return side, side
@@ -196,7 +207,8 @@ class Recording:
         self.left_out.clear()
         after = -(2**62)
         first = self.first_us
-        for events in self._decoded(start_us):
+        decoded = self._decoded(start_us)
+        for events in in_time_order(decoded) if self._sort else decoded:
             if not len(events):
                 continue
             fault: FaultError | None = None
@@ -214,7 +226,33 @@ class Recording:
                 if len(checked):
                     yield checked
             if fault is not None:
-                raise SensorError(f"{self.path}: {fault}") from None
+                late = not self._sort and "time backwards" in str(fault)
+                hint = " Events are put in time order by sort (--sort)." if late else ""
+                raise SensorError(f"{self.path}: {fault}{hint}") from None
+
+    def slices(self, *, time_us: int | None = None, count: int | None = None) -> Slices:
+        """Return the recording in slices of a time or of a number of events.
+
+        Parameters
+        ----------
+        time_us
+            Length of a slice in microseconds, from the first event on. A slice may be empty.
+        count
+            Events of a slice; the last one may have fewer.
+
+        Raises
+        ------
+        SensorError
+            If not exactly one of both is given, or it is below 1.
+
+        Examples
+        --------
+        >>> from spikewire.sensors import open_recording
+        >>> slices = open_recording("walk.aedat4").slices(count=1000)
+        >>> len(slices[0]), slices[0].dtype.names
+        (1000, ('t', 'x', 'y', 'p'))
+        """
+        return Slices(self.chunks, time_us=time_us, count=count)
 
     @property
     def progress(self) -> float | None:
@@ -284,6 +322,7 @@ def open_recording(
     unit: str | None = None,
     reader: Reader = "spikewire",
     convention: Convention = "jaer",
+    sort: bool = False,
 ) -> Recording:
     """Open a recording of any format that is read.
 
@@ -308,6 +347,8 @@ def open_recording(
     convention
         Meaning of the addresses of AEDAT 1.0 and 2.0: ``"jaer"``, as jAER, libcaer and v2e write
         them, or ``"document"``, as the format's document says.
+    sort
+        Put events in time order: those that are at most a million events late.
 
     Returns
     -------
@@ -333,5 +374,5 @@ def open_recording(
         columns = parse_columns(columns)
     return Recording(
         Path(path), size=size, policy=policy, columns=columns, unit=unit, reader=reader,
-        convention=convention,
+        convention=convention, sort=sort,
     )  # fmt: skip

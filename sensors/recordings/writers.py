@@ -15,6 +15,7 @@ from spikewire._whole_file import whole_file
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events
 from spikewire.sensors.recordings import encoders
+from spikewire.sensors.recordings.npz_writer import npz
 from spikewire.sensors.recordings.times import TimeBase, Times, WritableFormat
 
 _HDF5 = WritableFormat(
@@ -42,6 +43,7 @@ WRITERS: dict[str, WritableFormat] = {
     ".h5": _HDF5,
     ".hdf5": _HDF5,
     ".npy": WritableFormat("NumPy", encoders.npy),
+    ".npz": WritableFormat("NumPy archive", npz),
     ".raw": WritableFormat(
         "Prophesee RAW, EVT 3.0", encoders.evt3, 2048, 0, shown="from 0",
         empty_bytes=encoders.evt3_empty, origin=True,
@@ -87,8 +89,8 @@ def write_events(
         Checked ``EVENT_DTYPE`` array in time order, or an iterable of such arrays.
     path
         The file: ``.aedat4``, ``.aedat`` (3.1), ``.bin`` (N-MNIST), ``.csv``, ``.dat`` (version 2),
-        ``.es``, ``.h5`` or ``.hdf5`` (DSEC's layout), ``.npy`` or ``.raw`` (EVT 3.0). It appears
-        when all is written.
+        ``.es``, ``.h5`` or ``.hdf5`` (DSEC's layout), ``.npy``, ``.npz`` or ``.raw`` (EVT 3.0). It
+        appears when all is written.
     size
         (width, height) of the sensor.
     times

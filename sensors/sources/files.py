@@ -11,6 +11,7 @@ from typing import Any
 import trio
 
 from spikewire._tasks import background_tasks
+from spikewire.sensors.datasets.dvs_gesture import name_labels
 from spikewire.sensors.errors import SensorError, SourceError
 from spikewire.sensors.events import Deliver, Policy
 from spikewire.sensors.recordings.excerpt import Excerpt
@@ -67,6 +68,16 @@ class FileSource:
     def speed(self) -> float | None:
         """1.0 is real time; None as fast as packets are taken."""
         return self._pacer.speed
+
+    def name_labels(self, classes: Sequence[str]) -> None:
+        """Give labels that are numbers of DVS128 Gesture the names of a network's classes.
+
+        Call it before the source runs.
+        """
+        self._excerpts = [
+            dataclasses.replace(one, labels=tuple(name_labels(one.labels, classes)))
+            for one in self._excerpts
+        ]
 
     def limit_jumps(self, jump_us: int) -> None:
         """Wait for no step ahead of more than this, whatever the speed."""

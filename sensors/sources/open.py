@@ -53,6 +53,12 @@ def _flag(name: str, text: str) -> bool:
     return text == "1"
 
 
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 5):
+        raise SourceError(f"{name} is {text!r}; allowed are whole numbers from 0 on.")
+    return int(text)
+
+
 def _columns(name: str, text: str) -> tuple[str, ...]:
     return parse_columns(text)
 
@@ -72,7 +78,7 @@ _ALLOWED: dict[str, dict[str, Callable[[str, str], Any]]] = {
     "file": {
         "start": _time, "stop": _time, "speed": read_speed, "loop": _flag,
         "labels": _text, "label": _text, "columns": _columns, "unit": _text, "size": _size,
-        "drop": _flag, "wait": _flag, "convention": _convention,
+        "drop": _flag, "wait": _flag, "convention": _convention, "sort": _flag, "stream": _number,
     },
     "shelf": {},
     "udp": {"size": _size, "public": _flag},
@@ -182,7 +188,9 @@ def _file(place: str, settings: dict[str, Any], *, reader: Reader = "spikewire")
     if stop is not None and stop <= start:
         raise SourceError(f"An excerpt from {start} to {stop} us holds nothing.")
     known = read_labels(labels) if labels is not None else ()
-    wanted = ("label", "size", "columns", "unit", "convention")
+    if "stream" in settings:
+        paths = [path.with_name(f"{path.name}::{settings['stream']}") for path in paths]
+    wanted = ("label", "size", "columns", "unit", "convention", "sort")
     how = {name: settings[name] for name in wanted if name in settings}
     excerpts = [Excerpt(path, start, stop, known, **how, reader=reader) for path in paths]
     return FileSource(

@@ -15,6 +15,16 @@ import lz4.frame
 import numpy as np
 import zstandard
 
+from tests.reference.tables import (
+    aedat3_packed,
+    es_atis,
+    evimo,
+    mat,
+    mat_compressed,
+    metavision_csv,
+    zipped_text,
+)
+
 Event = tuple[int, int, int, int]
 Writer = Callable[[Sequence[Event]], bytes]
 
@@ -286,22 +296,29 @@ WRITERS: dict[str, tuple[str, Writer]] = {
     "aedat2": (".aedat", aedat2),
     "aedat2_davis": (".aedat", aedat2_davis),
     "aedat3": (".aedat", aedat3),
+    "aedat3_packed": (".aedat", aedat3_packed),
     "aedat4": (".aedat4", aedat4),
     "aedat4_lz4": (".aedat4", aedat4_lz4),
     "aedat4_zstd": (".aedat4", aedat4_zstd),
     "csv": (".csv", csv),
+    "csv_comments": (".csv", metavision_csv),
     "text": (".txt", text),
+    "text_zipped": (".zip", zipped_text),
     "dat": (".dat", dat),
     "dat1": (".dat", dat1),
     "es": (".es", es),
+    "es_atis": (".es", es_atis),
     "evt2": (".raw", evt2),
     "evt21": (".raw", evt21),
     "evt21_legacy": (".raw", evt21_legacy),
     "evt3": (".raw", evt3),
     "evt3_other_header": (".raw", evt3_other_header),
+    "mat": (".mat", mat),
+    "mat_compressed": (".mat", mat_compressed),
     "nmnist": (".bin", nmnist),
     "npy": (".npy", npy),
     "npz": (".npz", npz),
+    "npz_evimo": (".npz", evimo),
     "npz_compressed": (".npz", npz_compressed),
     "npz_streamed": (".npz", npz_streamed),
 }

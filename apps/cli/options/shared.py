@@ -297,6 +297,10 @@ class RecordingOptions(FormatOptions):
         Literal["spikewire", "aestream", "faery"],
         typer.Option("--reader", help="Decoder; the other libraries are for comparison."),
     ] = "spikewire"
+    sort: Annotated[
+        bool,
+        typer.Option("--sort", help="Put events in time order, within a million of them."),
+    ] = False
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments of `sensors.open_recording`.
@@ -308,5 +312,5 @@ class RecordingOptions(FormatOptions):
         """
         return {
             "size": self.sensor_size(), "columns": self.columns, "unit": self.unit,
-            "convention": self.convention, "reader": self.reader,
+            "convention": self.convention, "reader": self.reader, "sort": self.sort,
         }  # fmt: skip

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from spikewire.apps import commands as cli
 
 COMMANDS = (
-    "demo", "run", "watch", "gesture", "teach", "play", "replay", "info", "train", "evaluate",
-    "memory", "sweep", "status", "learn", "checkpoint", "bridge",
+    "demo", "run", "watch", "gesture", "teach", "play", "replay", "info", "show", "render",
+    "train", "evaluate", "memory", "sweep", "status", "learn", "checkpoint", "bridge",
 )  # fmt: skip
 
 

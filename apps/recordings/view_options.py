@@ -1,0 +1,117 @@
+"""Options of the commands that show a recording: how it is cut, accumulated and played."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.options.shared import RecordingOptions, Start, Stop
+from spikewire.apps.cli.units import duration_us
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from spikewire.sensors import Recording, Slices
+
+DEFAULT_EVERY_US = 40_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewOptions:
+    """The part of a recording that is shown, and the length of a picture."""
+
+    every: Annotated[
+        int | None,
+        typer.Option(
+            "--every",
+            metavar="TIME",
+            parser=duration_us,
+            help="Time that a picture accumulates (default: 40ms).",
+        ),
+    ] = None
+    count: Annotated[
+        int | None,
+        typer.Option("--count", min=1, help="Number of events that a picture accumulates."),
+    ] = None
+    start: Start = None
+    stop: Stop = None
+
+    def check(self) -> None:
+        """Refuse options that exclude each other.
+
+        Raises
+        ------
+        UsageError
+            There is a time and a number of events, or no time between start and stop.
+        """
+        if self.every is not None and self.count is not None:
+            raise UsageError("--every accumulates by time, and --count by events: give one")
+        if self.every is not None and self.every < 1:
+            raise UsageError("--every is 0; a picture lasts at least 1us")
+        if self.stop is not None and self.stop <= (self.start or 0):
+            raise UsageError("--stop must lie after --start")
+
+    @property
+    def step_us(self) -> int | None:
+        """Time of a picture in microseconds; None if pictures are of a number of events."""
+        return None if self.count is not None else self.every or DEFAULT_EVERY_US
+
+
+class Shown:
+    """A recording's part that is shown.
+
+    Parameters
+    ----------
+    path
+        The recording.
+    formats, view
+        Ways to read and to cut it.
+
+    Raises
+    ------
+    sensors.SensorError
+        It cannot be opened.
+    """
+
+    def __init__(self, path: Path, formats: RecordingOptions, view: ViewOptions) -> None:
+        from spikewire.sensors import open_recording
+
+        settings: dict[str, Any] = formats.settings()
+        self.recording: Recording = open_recording(path, policy="drop", **settings)
+        self._view = view
+        self.damage: str | None = None
+
+    def chunks(self) -> Iterator[NDArray[Any]]:
+        """Yield the events between start and stop; damage ends them, and is kept."""
+        from spikewire.sensors import DecodeError
+
+        start, stop = self._view.start or 0, self._view.stop
+        first: int | None = None
+        try:
+            for events in self.recording.chunks():
+                t = events["t"]
+                first = int(t[0]) if first is None else first
+                # Compared as differences: the sum may exceed 64 bits.
+                after = t - first
+                begin = int(after.searchsorted(start))
+                end = len(t) if stop is None else int(after.searchsorted(stop))
+                if begin < end:
+                    yield events[begin:end]
+                if end < len(t):
+                    return
+        except DecodeError as error:
+            self.damage = str(error)
+
+    def slices(self) -> Slices:
+        """Return the events in slices of one picture each."""
+        from spikewire.sensors import Slices
+
+        if self._view.count is not None:
+            return Slices(self.chunks, count=self._view.count)
+        return Slices(self.chunks, time_us=self._view.step_us)
