@@ -32,7 +32,6 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x0a\x0d\x0d\x0a", "a capture of a network (pcapng): replay it to udp: with tcpreplay"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file: fetch it with git lfs pull"),
     (b"/annex/objects/", "a pointer of git-annex, not the file: fetch it with git annex get"),
-    (b"\x89HDF\r\n\x1a\n", f"HDF5, {_UNREAD}"),
     (b"#ROSBAG", f"a bag of ROS 1, {_UNREAD}"),
     (b"\x89MCAP0\r\n", f"a bag of ROS 2 (MCAP), {_UNREAD}"),
     (b"SQLite format 3\0", f"a data base of SQLite, as bags of ROS 2 are, {_UNREAD}"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events
 from spikewire.sensors.formats.hdf5.file import load_h5py
 
@@ -44,13 +44,87 @@ def write_dsec(chunks: Iterable[Events], file: BinaryIO, path: Path, size: tuple
         If the disk is full.
     """
     h5py = load_h5py(path)
+    sink = _Sink(file)
     try:
-        with h5py.File(file, "w") as target:
-            _write(target, chunks, size)
-    except RuntimeError as error:
-        # HDF5 gives errors of Python's file back as errors of its own.
-        cause = error.__context__ or error.__cause__
-        raise (cause if isinstance(cause, OSError) else SensorError(f"{path}: {error}")) from None
+        with h5py.File(sink, "w") as target:
+            _write(target, sink.watched(chunks), size)
+    except Exception:
+        if sink.error is not None:
+            raise sink.error from None
+        raise
+    if sink.error is not None:
+        raise sink.error
+
+
+class _Sink:
+    """An open file for HDF5, which must see no error: it crashes at one of its file's.
+
+    Attributes
+    ----------
+    error
+        The first error of the disk; what is written after it is lost.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        file.flush()
+        self._number = file.fileno()
+        self._at = self._size = 0
+        self.error: OSError | None = None
+
+    def watched(self, chunks: Iterable[Events]) -> Iterator[Events]:
+        """Yield the chunks, as long as the disk takes them."""
+        for events in chunks:
+            yield events
+            if self.error is not None:
+                raise self.error
+
+    def seek(self, at: int, whence: int = 0) -> int:
+        """Move to a place."""
+        self._at = at + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._at
+
+    def write(self, data: bytes) -> int:
+        """Write, or remember why not."""
+        rest = memoryview(data).cast("B")
+        count = len(rest)
+        try:
+            while rest and self.error is None:
+                written = os.pwrite(self._number, rest, self._at + count - len(rest))
+                rest = rest[written:]
+        except OSError as error:
+            self.error = error
+        self._at += count
+        self._size = max(self._size, self._at)
+        return count
+
+    def read(self, count: int = -1) -> bytes:
+        """Read back."""
+        data = b"" if self.error else os.pread(self._number, max(count, 0), self._at)
+        self._at += len(data)
+        return data
+
+    def readinto(self, room: bytearray) -> int:
+        """Read back into a buffer."""
+        data = self.read(len(room))
+        room[: len(data)] = data
+        return len(data)
+
+    def truncate(self, size: int) -> int:
+        """Set the file's length."""
+        self._size = size
+        try:
+            if self.error is None:
+                os.ftruncate(self._number, size)
+        except OSError as error:
+            self.error = error
+        return size
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
 
 def _write(target: Any, chunks: Iterable[Events], size: tuple[int, int]) -> None:
