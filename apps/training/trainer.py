@@ -148,6 +148,7 @@ class Trainer:
             progress.spikes = [was + now for was, now in zip(before, spikes, strict=True)]
             progress.portion += 1
             progress.seconds += time.perf_counter() - began
+            record = None
             if progress.portion == self.portions:
                 record = self._record(batch, progress)
                 progress.curve.append(record)
@@ -155,8 +156,10 @@ class Trainer:
                 progress.portion = 0
                 progress.spikes = []
                 progress.seconds = 0.0
-                after_pass(record)
             after_portion(progress)
+            # Last: a pass that is told can be resumed from.
+            if record is not None:
+                after_pass(record)
         net.schedule(1, 1)
 
     def _portion(self, batch: Batch, number: int, portion: int) -> list[int]:
