@@ -131,10 +131,10 @@ def from_paths(
         if path.is_dir():
             with scan_bar():
                 excerpts += find_recordings(path, part=part)
-        elif path.exists():
-            excerpts.append(Excerpt(path, labels=spans))
         else:
-            open_recording(path)  # says what is missing
+            if not path.exists():  # FILE::NAME, or the sentence about what is missing
+                open_recording(path)
+            excerpts.append(Excerpt(path, labels=spans))
     own: dict[str, Any] = {**given, "start_us": start or 0, "stop_us": stop}
     if label is not None:
         own |= {"labels": (), "label": label}
