@@ -117,7 +117,8 @@ class StdinSource:
         if found.damage is not None:
             raise SourceError(f"Standard input: {found.damage}.")
         if found.decoder is None and found.format != "aedat4":
-            raise SourceError(f"Standard input is {NAMES[found.format]}, which needs a file.")
+            kind = "a ZIP archive" if found.format == "npz" else NAMES[found.format]
+            raise SourceError(f"Standard input is {kind}, which needs a file.")
         sized = size or found.size
         if sized is None:
             raise SourceError(

@@ -15,7 +15,8 @@ from tests.reference.formats import EVENTS, WRITERS
 from tests.support.patience import patience
 
 SIZED = {"csv", "text", "nmnist"}
-FILES = {"npy", "npz", "npz_compressed", "npz_streamed"}
+ZIPPED = {"npz", "npz_compressed", "npz_evimo", "npz_streamed", "text_zipped"}
+FILES = {"mat", "mat_compressed", "npy", *ZIPPED}
 
 
 def piped(data: bytes, step: int) -> int:
@@ -61,7 +62,8 @@ async def test_formats_come_through_a_pipe(name: str, step: int) -> None:
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_what_needs_a_file_says_so(name: str) -> None:
-    with pytest.raises(SensorError, match="which needs a file"):
+    told = "a ZIP archive, which needs a file" if name in ZIPPED else "which needs a file"
+    with pytest.raises(SensorError, match=told):
         StdinSource(file=piped(WRITERS[name][1](EVENTS), 100))
 
 
