@@ -238,8 +238,8 @@ def test_milliseconds_taken_for_microseconds_train_nothing_and_are_told(
     words += ["--out", str(tmp_path / "m"), "--json"]
     assert cli.run(words) == 1
     told = capsys.readouterr().err
-    assert "1 ms of each recording are shown" in told
-    assert "--unit s, ms, us or ns" in told
+    assert "1,002," in told
+    assert "its times are in another unit, such as s, ms, us or ns; tell it (--unit)" in told
     assert cli.run([*words, "--unit", "s"]) == 1
-    assert "2.0 events on average in the 2000 ms" in capsys.readouterr().err
+    assert "would have 1.0 events per second, over 399 s" in capsys.readouterr().err
     assert cli.run([*words, "--unit", "ms"]) == 0

@@ -16,11 +16,13 @@ from tests.unit.spikewire.test_structure import modules, parsed, shown
 
 IN_PLACE = {
     "apps/bench/formats/encode.py",  # inputs of a measurement, in a folder that goes with it
+    "apps/recordings/picture_files.py",  # a temporary file that is replaced
     "apps/replay/export.py",  # lines that are added, and their rewriting through a temporary file
     "apps/training/resume.py",  # temporary files that are replaced
     "qcore/network/model_file.py",
     "runtime/checkpoints.py",
     "sensors/recordings/aedat4_writer.py",  # a recording that grows
+    "sensors/recordings/npz_writer.py",  # members of an archive that is written whole
 }
 """Modules that open files for writing themselves."""
 
