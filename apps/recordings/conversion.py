@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spikewire.apps.recordings.cut import cut_chunks
+
 if TYPE_CHECKING:
     from spikewire.sensors import Chain, Events, Recording, Times, WrittenRecording
 
@@ -25,26 +27,7 @@ class Part:
 
     def events(self) -> Iterator[Events]:
         """Yield the filtered events of the part."""
-        return map(self.chain.apply, self._inside())
-
-    def _inside(self) -> Iterator[Events]:
-        start, stop = self.cut
-        if not start and stop is None:
-            yield from self.recording.chunks()
-            return
-        first: int | None = None
-        for events in self.recording.chunks():
-            t = events["t"]
-            if first is None:
-                first = int(t[0])
-            # Compared as differences: the sum may exceed 64 bits.
-            after = t - first
-            begin = int(after.searchsorted(start))
-            end = len(t) if stop is None else int(after.searchsorted(stop))
-            if begin < end:
-                yield events[begin:end]
-            if end < len(t):
-                return
+        return map(self.chain.apply, cut_chunks(self.recording, *self.cut))
 
 
 @dataclass

@@ -11,6 +11,7 @@ import typer
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.options.shared import RecordingOptions, Start, Stop
 from spikewire.apps.cli.units import duration_us
+from spikewire.apps.recordings.cut import cut_chunks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,19 +93,8 @@ class Shown:
         from spikewire.sensors import DecodeError
 
         start, stop = self._view.start or 0, self._view.stop
-        first: int | None = None
         try:
-            for events in self.recording.chunks():
-                t = events["t"]
-                first = int(t[0]) if first is None else first
-                # Compared as differences: the sum may exceed 64 bits.
-                after = t - first
-                begin = int(after.searchsorted(start))
-                end = len(t) if stop is None else int(after.searchsorted(stop))
-                if begin < end:
-                    yield events[begin:end]
-                if end < len(t):
-                    return
+            yield from cut_chunks(self.recording, start, stop)
         except DecodeError as error:
             self.damage = str(error)
 
