@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -72,4 +73,7 @@ def write_outputs(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_outputs(Path(sys.argv[1]))
+    notebook = Path(sys.argv[1]).resolve()
+    # What the cells write, such as a recording, goes with the folder.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        write_outputs(notebook)
