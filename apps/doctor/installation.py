@@ -6,12 +6,13 @@ import os
 import platform
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from spikewire.apps.cli.ports import free_port
 
 PACKAGES = ("numpy", "numba", "llvmlite", "trio", "msgpack", "typer", "rich", "faery", "aestream")
 FEATURES = ("avx2", "avx512f", "avx512_vnni")
@@ -85,7 +86,7 @@ def kernels() -> dict[str, Mapping[str, Any]]:
 
 def ports(wanted: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     """Tell of each port on this machine whether it is free."""
-    return {name: {"port": port, "free": _is_free(port)} for name, port in wanted.items()}
+    return {name: {"port": port, "free": free_port(port) == port} for name, port in wanted.items()}
 
 
 def aestream_program() -> str | None:
@@ -99,13 +100,3 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -104,13 +104,12 @@ class SpifDecoder:
         events, restarted
             As :meth:`decode` does.
         """
-        restarted = False
         if self._apart is not None:
             datagram, arrived_us = self._apart
             self._apart = None
             events, restarted = self._decode(datagram, arrived_us)
             return np.concatenate([events, self._confirm()]), restarted
-        return self._confirm(), restarted
+        return self._confirm(), False
 
     def _confirm(self) -> Events:
         """Take the held events as right, and return them."""
