@@ -34,6 +34,7 @@ from spikewire.sensors.formats.hdf5.file import is_hdf5
 from spikewire.sensors.formats.header import HEAD, EventsStream, Header
 from spikewire.sensors.formats.numpy_arrays import NPY
 from spikewire.sensors.formats.prophesee_header import detect_prophesee
+from spikewire.sensors.formats.ros.magic import MAGICS, is_bag_folder
 
 MATLAB = b"MATLAB 5.0 MAT-file"
 """Beginning of a .mat file; those of version 7.3 are HDF5."""
@@ -54,6 +55,8 @@ def detect_file(
         If the file cannot be opened, or is of no known format, or of one that is not read.
     """
     try:
+        if is_bag_folder(path):
+            return Header("rosbag2", None, 0)
         if path.is_dir():
             raise SensorError(f"{path} is a folder, not a recording.")
         with open(path, "rb") as file:
@@ -111,6 +114,9 @@ def detect(
         return Header("npz", None, 0)
     if is_hdf5(head):
         return Header("hdf5", None, 0)
+    for magic, kind in MAGICS.items():
+        if head.startswith(magic):
+            return Header(kind, None, 0)
     if head.startswith(MATLAB):
         return Header("mat", None, 0)
     if suffix in (".bin", ".aedat", ".dat"):
@@ -132,7 +138,8 @@ def detect(
     _refuse_others(name, suffix, head)
     raise SensorError(
         f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
-        "and DAT, Event Stream, N-MNIST (.bin), MATLAB, CSV (also in ZIP), NPY, NPZ and HDF5."
+        "and DAT, Event Stream, N-MNIST (.bin), MATLAB, CSV (also in ZIP), NPY, NPZ, HDF5 and "
+        "ROS bags."
     )
 
 

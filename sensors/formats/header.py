@@ -27,7 +27,10 @@ NAMES = {
     "nmnist": "N-MNIST",
     "npy": "NumPy",
     "npz": "NumPy archive",
+    "mcap": "ROS 2 bag, MCAP",
     "prophesee": "Prophesee",
+    "rosbag1": "ROS 1 bag",
+    "rosbag2": "ROS 2 bag",
     "zip": "CSV in a ZIP archive",
 }
 """Formats that are read, by their short names."""

@@ -9,11 +9,20 @@ from spikewire.sensors.errors import SensorError
 from spikewire.sensors.formats.container import Container, Wish
 from spikewire.sensors.formats.hdf5.reader import Hdf5
 from spikewire.sensors.formats.matlab import MatlabFile
+from spikewire.sensors.formats.ros.reader import RosBag
 from spikewire.sensors.recordings.zipped_texts import ZippedTexts
+
+
+def _bag(kind: str) -> Callable[[Path, Wish], Container]:
+    return lambda path, wish: RosBag(path, kind, wish)
+
 
 _OPENERS: dict[str, Callable[[Path, Wish], Container]] = {
     "hdf5": Hdf5,
     "mat": MatlabFile,
+    "mcap": _bag("mcap"),
+    "rosbag1": _bag("rosbag1"),
+    "rosbag2": _bag("rosbag2"),
     "zip": ZippedTexts,
 }
 

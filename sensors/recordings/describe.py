@@ -86,7 +86,7 @@ def describe_recording(
         path=str(path),
         format=recording.format,
         reader=recording.reader,
-        bytes=recording.path.stat().st_size,
+        bytes=_size_of(recording.path),
         size=recording.size,
         size_from=recording.size_from,
         events=events,
@@ -101,3 +101,10 @@ def describe_recording(
         note=recording.note,
         left_out=dict(recording.left_out),
     )
+
+
+def _size_of(path: Path) -> int:
+    """Return the bytes of a file, or of the files of a folder that is one recording."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    return path.stat().st_size

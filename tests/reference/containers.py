@@ -1,6 +1,7 @@
 """Recordings in files with a directory of their own, laid out as the programs that write them do.
 
-HDF5 is written by h5py, its library's own: no line is shared with the readers.
+HDF5 is written by h5py, its library's own; ROS bags byte by byte. No line is shared with the
+readers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from tests.reference.bags import BAGS
 from tests.reference.formats import Event, Writer
 
 
@@ -97,6 +99,7 @@ def hdf5_prophesee(events: Sequence[Event]) -> bytes:
 
 
 CONTAINERS: dict[str, tuple[str, Writer]] = {
+    **BAGS,
     "hdf5_dsec": (".h5", hdf5_dsec),
     "hdf5_mvsec": (".hdf5", hdf5_mvsec),
     "hdf5_prophesee": (".hdf5", hdf5_prophesee),
