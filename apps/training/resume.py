@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,32 @@ if TYPE_CHECKING:
     from spikewire.sensors import Sample
 
 FORMAT, VERSION = "spikewire-training", 1
+
+
+@dataclasses.dataclass(slots=True)
+class ResumePoints:
+    """Resume points of one training, in one file.
+
+    Attributes
+    ----------
+    path
+        The resume file.
+    settings
+        Settings of the training; it is resumed with the same only.
+    pause_s
+        Shortest time between two resume points inside a pass, in seconds.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    pause_s: float
+    _saved: float = dataclasses.field(default_factory=time.monotonic)
+
+    def after_portion(self, progress: Progress, network: Network) -> None:
+        """Save the training at the end of a pass, and after ``pause_s`` inside one."""
+        if progress.portion == 0 or time.monotonic() - self._saved >= self.pause_s:
+            save(self.path, self.settings, progress, network)
+            self._saved = time.monotonic()
 
 
 def resume_path(out: Path) -> Path:
@@ -37,6 +64,12 @@ def data_digest(learn: Sequence[Sample], validate: Sequence[Sample]) -> str:
             )
         digest.update(b"--\n")
     return digest.hexdigest()[:16]
+
+
+def remove_stale(target: Path) -> None:
+    """Remove the temporary files that a kill during a write of ``target`` left."""
+    for stale in target.parent.glob(f".{target.name}.*.tmp"):
+        stale.unlink(missing_ok=True)
 
 
 def save(path: Path, settings: Mapping[str, Any], progress: Progress, network: Network) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -174,7 +173,8 @@ def train(
         trainer = replace(trainer, network=network)
         resume_file.save(path, settings, progress, network)
     try:
-        _run(trainer, progress, path, settings, resuming.pause_s, as_json=as_json)
+        points = resume_file.ResumePoints(path, settings, resuming.pause_s)
+        _run(trainer, progress, points, as_json=as_json)
     except KeyboardInterrupt:
         print_error(
             f"interrupted; --resume goes on from {path}"
@@ -214,8 +214,8 @@ def _check_files(out: Path, plot: Path | None, resuming: ResumeOptions) -> Path:
     if resuming.resume and not path.exists() and out.exists():
         stderr_console().print(f"{out} is finished already", markup=False, soft_wrap=True)
         raise typer.Exit(DONE)
-    for stale in [*out.parent.glob(f".{out.name}.*.tmp"), *out.parent.glob(f".{path.name}.*.tmp")]:
-        stale.unlink(missing_ok=True)  # left by a kill during a write
+    for target in (out, path):
+        resume_file.remove_stale(target)
     return path
 
 
@@ -286,29 +286,18 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _run(
-    trainer: Trainer,
-    progress: Progress,
-    path: Path,
-    settings: dict[str, Any],
-    save_every_s: float,
-    *,
-    as_json: bool,
+    trainer: Trainer, progress: Progress, points: resume_file.ResumePoints, *, as_json: bool
 ) -> None:
     total = trainer.plan.passes * trainer.portions
-    saved = time.monotonic()
     with progress_bar() as bar:
         done = progress.number * trainer.portions + progress.portion
         task = bar.add_task(f"pass {progress.number + 1}", total=total, completed=done)
 
         def after_portion(now: Progress) -> None:
-            nonlocal saved
             at = now.number * trainer.portions + now.portion
             number = min(now.number + 1, trainer.plan.passes)
             bar.update(task, completed=at, description=f"pass {number}")
-            # The end of a pass is always kept; within one, not more often than asked for.
-            if now.portion == 0 or time.monotonic() - saved >= save_every_s:
-                resume_file.save(path, settings, now, trainer.network)
-                saved = time.monotonic()
+            points.after_portion(now, trainer.network)
 
         def after_pass(record: dict[str, Any]) -> None:
             if as_json:

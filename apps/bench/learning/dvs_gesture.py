@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,17 +18,19 @@ from rich.table import Table
 
 from spikewire._whole_file import write_whole
 from spikewire.apps.bench.machine import command_line, machine, now
-from spikewire.apps.cli.errors import DONE, CommandError, UsageError
+from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import DatasetPath, FormatOptions, Json
-from spikewire.apps.cli.output import console, print_json, print_note, progress_bar
+from spikewire.apps.cli.output import console, print_error, print_json, print_note, progress_bar
 from spikewire.apps.cli.warmup import load_kernels
+from spikewire.apps.training import resume as resume_file
 from spikewire.apps.training.binned_dataset import BinnedDataset, check_shown, open_part
 from spikewire.apps.training.costs import memory_report
 from spikewire.apps.training.evaluation import Evaluation, evaluate_batch
 from spikewire.apps.training.options import TrainingOptions, check_learning
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
+from spikewire.apps.training.train import ResumeOptions
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 NEEDS_TWIN = "the float twin needs PyTorch, which is an extra: pip install 'spikewire[twin]'"
 FORMATS = FormatOptions()
+RESUME = ResumeOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ def dvsgesture(
     dataset: DatasetPath,
     options: SubjectOptions = OPTIONS,
     formats: FormatOptions = FORMATS,
+    resuming: ResumeOptions = RESUME,
     out: Annotated[Path | None, typer.Option(metavar="JSON", help="File for the result.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -95,16 +99,18 @@ def dvsgesture(
     The folder is the published one, Tonic's copy, or one of `spikewire simulate`. Users 1 to 23
     train, 24 to 29 test. The result has the accuracy, the network's memory, and the distance to
     the same network in floating point (needs spikewire\\[twin]). A model file is only evaluated.
+    With --save, a training that is interrupted or killed is resumed with --resume.
     """
-    for name, target in (("--out", out), ("--save", options.save)):
-        if target is not None and not target.absolute().parent.is_dir():
-            raise UsageError(f"{name} {target}: there is no folder {target.parent}")
+    finished = _check_files(out, options.save, resuming)
     with_twin = options.with_twin()
     load_kernels()
     from spikewire.qcore import is_untrained
 
     untrained = is_untrained(options.model)
-    network = None if untrained else open_network(options.model, (), options.seed)
+    network = None
+    if finished or not untrained:
+        given = str(options.save) if finished else options.model
+        network = open_network(given, (), options.seed)
     train, test = _open(dataset, formats, None if network is None else network.classes)
     if network is None:
         network = open_network(options.model, train.classes, options.seed)
@@ -112,11 +118,10 @@ def dvsgesture(
     for part in (train, test):
         check_shown(binned, part.samples)
     plan = options.plan(network.spec, options.seed)
-    if untrained:
+    if untrained and not finished:
         check_learning(options.model, network.spec)
-        _train(network, binned, plan, as_json=as_json)
-        if options.save is not None:
-            network.save(options.save)
+        trainer = Trainer(network, binned, train.samples, (), plan)
+        network = _train(trainer, options, resuming, as_json=as_json)
     report = _begin(options, binned, test, network, plan) | {"trained_here": untrained}
     report["network"] = _judge(network, binned, test)
     report["memory"] = _memory(network)
@@ -149,16 +154,81 @@ def _open(
     return train, test
 
 
-def _train(network: Network, binned: BinnedDataset, plan: TrainingPlan, *, as_json: bool) -> None:
-    trainer = Trainer(network, binned, binned.dataset.samples, (), plan)
+def _check_files(out: Path | None, saved: Path | None, resuming: ResumeOptions) -> bool:
+    """Check the files of a bench, and tell whether its network is trained and saved already."""
+    for name, target in (("--out", out), ("--save", saved)):
+        if target is not None and not target.absolute().parent.is_dir():
+            raise UsageError(f"{name} {target}: there is no folder {target.parent}")
+    if saved is None:
+        if resuming.resume:
+            raise UsageError(
+                "--resume needs --save FILE: a training is resumed from FILE.unfinished"
+            )
+        return False
+    path = resume_file.resume_path(saved)
+    if path.exists() and not resuming.resume:
+        raise UsageError(f"{path} is an unfinished training: give --resume, or remove it")
+    for target in (saved, path):
+        resume_file.remove_stale(target)
+    return resuming.resume and not path.exists() and saved.exists()
+
+
+def _train(
+    trainer: Trainer, options: SubjectOptions, resuming: ResumeOptions, *, as_json: bool
+) -> Network:
+    """Train from the beginning, or from the resume file, and return the network."""
+    progress, points = Progress(), None
+    if options.save is not None:
+        path = resume_file.resume_path(options.save)
+        settings = {
+            "model": options.model,
+            "network": trainer.network.spec.digest(),
+            "data": resume_file.data_digest(trainer.learn, ()),
+            **asdict(trainer.plan),
+            "ticks": trainer.binned.ticks,
+        }
+        points = resume_file.ResumePoints(path, settings, resuming.pause_s)
+        if path.exists():
+            progress, network = resume_file.load(path, settings)
+            trainer = replace(trainer, network=network)
+    try:
+        _run(trainer, progress, points, as_json=as_json)
+    except KeyboardInterrupt:
+        kept = points is not None and points.path.exists()
+        print_error(
+            f"interrupted; --resume goes on from {points.path}"
+            if points and kept
+            else "interrupted"
+        )
+        raise typer.Exit(FAILED) from None
+    if options.save is not None:
+        trainer.network.save(options.save)
+        resume_file.resume_path(options.save).unlink(missing_ok=True)
+    return trainer.network
+
+
+def _run(
+    trainer: Trainer,
+    progress: Progress,
+    points: resume_file.ResumePoints | None,
+    *,
+    as_json: bool,
+) -> None:
+    done = progress.number * trainer.portions + progress.portion
     with progress_bar() as bar:
-        task = bar.add_task("training", total=plan.passes * trainer.portions)
+        total = trainer.plan.passes * trainer.portions
+        task = bar.add_task("training", total=total, completed=done)
+
+        def after_portion(now: Progress) -> None:
+            bar.advance(task)
+            if points is not None:
+                points.after_portion(now, trainer.network)
 
         def after_pass(record: dict[str, Any]) -> None:
             if as_json:
                 print_json({"type": "pass", "of": "network", **record})
 
-        trainer.run(Progress(), after_portion=lambda now: bar.advance(task), after_pass=after_pass)
+        trainer.run(progress, after_portion=after_portion, after_pass=after_pass)
 
 
 def _begin(

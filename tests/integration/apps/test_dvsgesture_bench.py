@@ -12,6 +12,8 @@ import pytest
 
 from spikewire.apps import commands as cli
 from spikewire.apps.bench.learning import dvs_gesture
+from spikewire.apps.training import resume
+from spikewire.apps.training.trainer import Progress
 from spikewire.qcore import Network
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -94,6 +96,45 @@ def test_it_trains_on_the_published_part_and_tests_on_the_other(
     [again] = bench(capsys, str(people), "--model", str(model), "--no-twin")
     assert again["network"] == network
     assert not again["trained_here"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("people", ["published"], indirect=True)
+def test_an_interrupted_training_is_resumed_with_the_same_bits(
+    people: Path,
+    small: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, parts = tmp_path / "whole.model", tmp_path / "parts.model"
+    words = ["bench", "dvsgesture", str(people), "--model", small, "--no-twin", "--json"]
+    words += ["--passes", "2", "--save-every", "1us", "--save"]
+    assert cli.run([*words, str(whole)]) == 0
+    kept, save = resume.ResumePoints.after_portion, []
+
+    def interrupt(points: resume.ResumePoints, progress: Progress, network: Network) -> None:
+        kept(points, progress, network)
+        save.append((progress.number, progress.portion))
+        if len(save) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(resume.ResumePoints, "after_portion", interrupt)
+    assert cli.run([*words, str(parts)]) == 1
+    unfinished = tmp_path / "parts.model.unfinished"
+    assert f"--resume goes on from {unfinished}" in capsys.readouterr().err
+    assert not parts.exists()
+    assert cli.run([*words, str(parts)]) == 2  # not begun anew by mistake
+    assert "is an unfinished training" in capsys.readouterr().err
+    assert cli.run([*words, str(parts), "--resume"]) == 0
+    assert save == [(0, 1), (1, 0), (1, 1), (2, 0)]
+    assert parts.read_bytes() == whole.read_bytes()
+    assert not unfinished.exists()
+    # Finished: only evaluated.
+    assert cli.run([*words, str(parts), "--resume"]) == 0
+    assert len(save) == 4
+    assert cli.run([*words[:-1], "--resume"]) == 2
+    assert "--resume needs --save FILE" in capsys.readouterr().err
 
 
 @pytest.mark.slow
