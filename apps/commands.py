@@ -5,107 +5,102 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from importlib import metadata
+from collections.abc import Mapping, Sequence
+from importlib import import_module, metadata
 from typing import Annotated
 
 import typer
 
-from spikewire.apps.bench.baseline.command import twin
-from spikewire.apps.bench.core.command import core
-from spikewire.apps.bench.decision.command import decide
-from spikewire.apps.bench.formats.decode import decode
-from spikewire.apps.bench.formats.simulator import simulator
-from spikewire.apps.bench.learning.dvs_gesture import dvsgesture
-from spikewire.apps.bench.learning.fewshot import fewshot
-from spikewire.apps.bench.learning.gestures import gestures
-from spikewire.apps.bench.learning.one_lesson import teachme
-from spikewire.apps.bench.load.dashboards import dashboards
-from spikewire.apps.bench.load.latency import latency
-from spikewire.apps.bench.load.soak import soak
-from spikewire.apps.bench.load.subscribers import subscribers
 from spikewire.apps.cli.errors import DONE, FAILED, describe, leaf_errors
 from spikewire.apps.cli.options.old_spellings import modernised
 from spikewire.apps.cli.output import print_error
 from spikewire.apps.cli.signals import endless
-from spikewire.apps.continual.command import continual
-from spikewire.apps.dashboard.command import dashboard
-from spikewire.apps.demo.command import demo
-from spikewire.apps.doctor.command import doctor
-from spikewire.apps.gesture.command import gesture
-from spikewire.apps.recordings.convert import convert
-from spikewire.apps.recordings.info import info
-from spikewire.apps.recordings.render import render
-from spikewire.apps.recordings.show import show
-from spikewire.apps.recordings.simulate import simulate
-from spikewire.apps.replay.command import replay
-from spikewire.apps.service.bridge import bridge
-from spikewire.apps.service.config import config
-from spikewire.apps.service.record import record
-from spikewire.apps.service.requests import checkpoint, learn, status, undo
-from spikewire.apps.service.run import run as run_service
-from spikewire.apps.service.teach import play, teach
-from spikewire.apps.service.watch import watch
-from spikewire.apps.sweep.command import sweep
-from spikewire.apps.training.evaluate import evaluate
-from spikewire.apps.training.memory import memory
-from spikewire.apps.training.train import train
 
-app = typer.Typer(
-    name="spikewire",
-    help="Classify the events of a DVS camera live, and teach the network while it runs.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (
-    demo,
-    run_service,
-    watch,
-    gesture,
-    dashboard,
-    teach,
-    play,
-    replay,
-    info,
-    record,
-    config,
-    convert,
-    show,
-    render,
-    simulate,
-    train,
-    evaluate,
-    continual,
-    memory,
-    sweep,
-    status,
-    learn,
-    undo,
-    checkpoint,
-    bridge,
-    doctor,
-):
-    app.command()(command)
+COMMANDS = {
+    "demo": "demo.command",
+    "run": "service.run",
+    "watch": "service.watch",
+    "gesture": "gesture.command",
+    "dashboard": "dashboard.command",
+    "teach": "service.teach",
+    "play": "service.teach",
+    "replay": "replay.command",
+    "info": "recordings.info",
+    "record": "service.record",
+    "config": "service.config",
+    "convert": "recordings.convert",
+    "show": "recordings.show",
+    "render": "recordings.render",
+    "simulate": "recordings.simulate",
+    "train": "training.train",
+    "evaluate": "training.evaluate",
+    "continual": "continual.command",
+    "memory": "training.memory",
+    "sweep": "sweep.command",
+    "status": "service.requests",
+    "learn": "service.requests",
+    "undo": "service.requests",
+    "checkpoint": "service.requests",
+    "bridge": "service.bridge",
+    "doctor": "doctor.command",
+}
+"""Each command, and the module below ``apps`` whose function of that name it is."""
 
-bench = typer.Typer(help="Run repeatable measurements.", add_completion=False)
-for measurement in (
-    gestures,
-    core,
-    decide,
-    decode,
-    simulator,
-    latency,
-    subscribers,
-    soak,
-    dashboards,
-    twin,
-    dvsgesture,
-    fewshot,
-    teachme,
-):
-    bench.command()(measurement)
-app.add_typer(bench, name="bench")
+MEASUREMENTS = {
+    "gestures": "bench.learning.gestures",
+    "core": "bench.core.command",
+    "decide": "bench.decision.command",
+    "decode": "bench.formats.decode",
+    "simulator": "bench.formats.simulator",
+    "latency": "bench.load.latency",
+    "subscribers": "bench.load.subscribers",
+    "soak": "bench.load.soak",
+    "dashboards": "bench.load.dashboards",
+    "twin": "bench.baseline.command",
+    "dvsgesture": "bench.learning.dvs_gesture",
+    "fewshot": "bench.learning.fewshot",
+    "teachme": "bench.learning.one_lesson",
+}
+"""The same for the commands of ``spikewire bench``."""
+
+
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """Build the command line, with as few of its commands as a line of words needs.
+
+    Loading all commands takes half a second, several times what one of them needs.
+
+    Parameters
+    ----------
+    words
+        The words after ``spikewire``. If they do not begin with a command, all commands are loaded.
+    """
+    app = typer.Typer(
+        name="spikewire",
+        help="Classify the events of a DVS camera live, and teach the network while it runs.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_root)
+    first, second = [*words[:2], "", ""][:2]
+    if first in COMMANDS:
+        _add(app, {first: COMMANDS[first]})
+    if first in COMMANDS or list(words) == ["--version"]:
+        return app
+    bench = typer.Typer(help="Run repeatable measurements.", add_completion=False)
+    if first == "bench" and second in MEASUREMENTS:
+        _add(bench, {second: MEASUREMENTS[second]})
+    else:
+        _add(bench, MEASUREMENTS)
+    if first != "bench":
+        _add(app, COMMANDS)
+    app.add_typer(bench, name="bench")
+    return app
+
+
+def _add(app: typer.Typer, table: Mapping[str, str]) -> None:
+    for name, module in table.items():
+        app.command(name)(getattr(import_module(f"spikewire.apps.{module}"), name))
 
 
 def _version(wanted: bool) -> None:
@@ -114,7 +109,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -135,7 +129,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("spikewire").addHandler(logging.NullHandler())
     arguments = modernised(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(args=arguments, prog_name="spikewire", standalone_mode=False)
+        code = application(arguments)(args=arguments, prog_name="spikewire", standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = "spikewire" if context is None else context.command_path

@@ -26,7 +26,9 @@ def examples() -> list[tuple[str, str]]:
 def test_every_example_uses_what_there_is(document: str, line: str) -> None:
     words = line.split()
     command = words[1:3] if words[1] == "bench" else words[1:2]
-    help_text = CliRunner().invoke(cli.app, [*command, "--help"], env={"COLUMNS": "200"}).output
+    help_text = (
+        CliRunner().invoke(cli.application(), [*command, "--help"], env={"COLUMNS": "200"}).output
+    )
     for option in re.findall(r"--[a-z-]+", line):
         assert option in help_text, f"{document}: {line}"
 

@@ -80,7 +80,7 @@ def _run(arguments: Sequence[str], out: int, complaints: Path) -> None:
     os.dup2(out, 1)
     os.dup2(os.open(complaints, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-    cli.app(args=list(arguments))
+    cli.application()(args=list(arguments))
 
 
 def write_slowly(folder: Path) -> None:

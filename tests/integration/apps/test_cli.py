@@ -17,20 +17,20 @@ COMMANDS = (
 
 
 def test_version() -> None:
-    told = CliRunner().invoke(cli.app, ["--version"])
+    told = CliRunner().invoke(cli.application(), ["--version"])
     assert told.output == f"spikewire {metadata.version('spikewire')}\n"
     assert told.exit_code == 0
 
 
 def test_without_a_command_it_helps() -> None:
-    told = CliRunner().invoke(cli.app, [])
+    told = CliRunner().invoke(cli.application(), [])
     assert told.exit_code == 0
     assert all(command in told.output for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "bench"])
 def test_each_command_explains_itself(command: str) -> None:
-    told = CliRunner().invoke(cli.app, [command, "--help"])
+    told = CliRunner().invoke(cli.application(), [command, "--help"])
     assert told.exit_code == 0
     assert f"spikewire {command}" in told.output or f"{command} [OPTIONS]" in told.output
 

@@ -150,7 +150,7 @@ def test_the_command_measures_and_draws(tmp_path: Path) -> None:
     plot, out = tmp_path / "core.png", tmp_path / "core.json"
     words = ["bench", "core", "--lessons", "11", "--parts", "11", "--ticks", "130", "--rounds", "1",
              "--twin-ticks", "5", "--threads", "1", "--json", "--out", str(out)]  # fmt: skip
-    told = CliRunner().invoke(cli.app, [*words, "--plot", str(plot)])
+    told = CliRunner().invoke(cli.application(), [*words, "--plot", str(plot)])
     assert told.exit_code == 0, told.output
     report = json.loads(out.read_text())
     assert json.loads(told.stdout.splitlines()[-1]) == report

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 def test_pages_read_beside_a_subscriber():
     options = ["--pages", "2", "--for", "3s", "--rate", "20000", "--rounds", "1", "--json"]
-    done = CliRunner().invoke(cli.app, ["bench", "dashboards", *options])
+    done = CliRunner().invoke(cli.application(), ["bench", "dashboards", *options])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert [one["pages"] for one in report["rounds"]] == [0, 2]

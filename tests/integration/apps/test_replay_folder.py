@@ -328,6 +328,8 @@ def test_the_document_uses_what_there_is() -> None:
 
     text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text(encoding="utf-8")
     named = set(re.findall(r"--[a-z]+", text))
-    help_text = CliRunner().invoke(cli.app, ["replay", "--help"], env={"COLUMNS": "200"}).output
+    help_text = (
+        CliRunner().invoke(cli.application(), ["replay", "--help"], env={"COLUMNS": "200"}).output
+    )
     assert all(option in help_text for option in named), named
     assert all(f"`{field}`" in text for field in FIELDS)

@@ -66,14 +66,14 @@ def test_a_file_names_pipelines_and_what_is_their_own(tmp_path: Path) -> None:
 def test_config_shows_pipelines(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text(FILE.format(folder="saved", recording="x.bin", beat=5, more=""))
-    done = CliRunner().invoke(cli.app, ["config", "--config", str(path), "--json"])
+    done = CliRunner().invoke(cli.application(), ["config", "--config", str(path), "--json"])
     told = json.loads(done.stdout)
     assert told["heartbeat_s"] == {"value": 5, "from": str(path)}
     assert list(told["pipelines"]) == ["left", "right"]
     assert told["pipelines"]["right"]["classes"] == ["a", "b"]
     assert told["pipelines"]["right"]["learn"] is False
     assert "learn" not in told["pipelines"]["left"]
-    done = CliRunner().invoke(cli.app, ["config", "--config", str(path)])
+    done = CliRunner().invoke(cli.application(), ["config", "--config", str(path)])
     assert "pipeline right: source file:x.bin?speed=1, model edge" in done.stdout
 
 
@@ -99,10 +99,10 @@ def test_mistakes_in_a_pipeline_are_named(table: str, says: str, tmp_path: Path)
 def test_what_runs_has_to_be_said_once(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text("[service]\nport = 0\n")
-    done = CliRunner().invoke(cli.app, ["run", "--config", str(path)])
+    done = CliRunner().invoke(cli.application(), ["run", "--config", str(path)])
     assert "[pipelines.NAME]" in str(done.exception)
     path.write_text("[pipelines.x]\nsource = 'sim:'\n")
-    done = CliRunner().invoke(cli.app, ["run", "--config", str(path), "--source", "sim:"])
+    done = CliRunner().invoke(cli.application(), ["run", "--config", str(path), "--source", "sim:"])
     assert "not both" in str(done.exception)
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 def test_a_short_soak(tmp_path):
     plot = tmp_path / "soak.png"
     options = ["--for", "9s", "--rate", "20000", "--json", "--plot", str(plot)]
-    done = CliRunner().invoke(cli.app, ["bench", "soak", *options])
+    done = CliRunner().invoke(cli.application(), ["bench", "soak", *options])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert report["sent_events"] == pytest.approx(180_000, rel=0.05)

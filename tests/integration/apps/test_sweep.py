@@ -105,7 +105,9 @@ def test_the_document_uses_what_there_is() -> None:
     text = (Path(__file__).parents[3] / "docs" / "sweep.md").read_text(encoding="utf-8")
     of_sweep = re.sub(r"(?m)^spikewire simulate .*", "", text)
     named = set(re.findall(r"--[a-z]+", of_sweep))
-    help_text = CliRunner().invoke(cli.app, ["sweep", "--help"], env={"COLUMNS": "200"}).output
+    help_text = (
+        CliRunner().invoke(cli.application(), ["sweep", "--help"], env={"COLUMNS": "200"}).output
+    )
     assert {"--vary", "--out"} <= named
     assert all(option in help_text for option in named), named
     assert all(f"`{column}`" in text for column in COLUMNS)

@@ -22,7 +22,7 @@ def every_command() -> Iterator[Any]:
         for part, inner in getattr(command, "commands", {}).items():
             yield from walk(inner, f"{name} {part}".strip())
 
-    return walk(typer.main.get_command(commands.app), "")
+    return walk(typer.main.get_command(commands.application()), "")
 
 
 @pytest.mark.parametrize("command", list(every_command()))

@@ -174,7 +174,9 @@ COMMANDS = [
 @pytest.mark.parametrize("greeting", ["protocol 2", "no tick", "no map", "an escape", "HTTP"])
 def test_commands_tell_a_strange_service_in_a_sentence(greeting, command):
     with strange(GREETINGS[greeting][0]) as port:
-        done = CliRunner().invoke(commands.app, [*command, "--connect", f"127.0.0.1:{port}"])
+        done = CliRunner().invoke(
+            commands.application(), [*command, "--connect", f"127.0.0.1:{port}"]
+        )
     assert isinstance(done.exception, ProtocolError) or done.exit_code == 1, done.exception
 
 
@@ -196,7 +198,9 @@ def test_commands_tell_a_strange_reply_in_a_sentence(command, reply):
         return encode({**said, **more})
 
     with strange(encode(SERVICE_HELLO), *[answer] * 9) as port:
-        done = CliRunner().invoke(commands.app, [*command, "--connect", f"127.0.0.1:{port}"])
+        done = CliRunner().invoke(
+            commands.application(), [*command, "--connect", f"127.0.0.1:{port}"]
+        )
     found = [done.exception]
     while isinstance(found[0], BaseExceptionGroup):
         found = list(found[0].exceptions)

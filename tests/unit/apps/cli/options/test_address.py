@@ -72,7 +72,7 @@ def test_a_certificate_nobody_vouches_for(guarded: Any, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("command", ["watch", "teach", "play", "status", "learn", "checkpoint"])
 def test_the_options_are_the_same_everywhere(command: str) -> None:
-    told = CliRunner().invoke(cli.app, [command, "--help"], env={"COLUMNS": "200"}).output
+    told = CliRunner().invoke(cli.application(), [command, "--help"], env={"COLUMNS": "200"}).output
     for option in ("--connect", "unix:PATH", "--tls", "--ca", "--token-file", "SPIKEWIRE_TOKEN"):
         assert option in told
 

@@ -107,9 +107,9 @@ def test_old_spellings_are_understood_and_named(old: str, new: str) -> None:
 
 
 def test_every_new_spelling_exists() -> None:
-    from spikewire.apps.commands import app
+    from spikewire.apps.commands import application
 
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(application())
     for (command, old), (new, _) in OLD.items():
         found = root
         for word in command.split():
