@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from spikewire.runtime.client.client import Client, connect, converse
     from spikewire.runtime.client.reconnecting import ReconnectingClient, follow
     from spikewire.runtime.client.retry import Retry
+    from spikewire.runtime.decision.filter import Decision, DecisionFilter, Standing
+    from spikewire.runtime.decision.rules import (
+        NORMAL,
+        NOTHING,
+        OFF,
+        OTHER,
+        STRICT,
+        STRICTNESS,
+        UNKNOWN,
+        Rules,
+        usual_motion,
+    )
+    from spikewire.runtime.decision.stream import DecisionStream
     from spikewire.runtime.errors import (
         CheckpointError,
         ConnectionLost,
@@ -45,6 +58,19 @@ if TYPE_CHECKING:
 WALL_CLOCK_FIELDS = frozenset({"latency_us"})
 
 _HOME = {
+    "STRICT": "decision.rules",
+    "OTHER": "decision.rules",
+    "OFF": "decision.rules",
+    "NORMAL": "decision.rules",
+    "DecisionStream": "decision.stream",
+    "usual_motion": "decision.rules",
+    "Standing": "decision.filter",
+    "Rules": "decision.rules",
+    "DecisionFilter": "decision.filter",
+    "Decision": "decision.filter",
+    "UNKNOWN": "decision.rules",
+    "STRICTNESS": "decision.rules",
+    "NOTHING": "decision.rules",
     "AsyncioClient": "client.asyncio_client",
     "BlockingClient": "client.blocking",
     "Bridge": "bridge.messages",
@@ -90,10 +116,17 @@ _HOME = {
 
 __all__ = [
     "DEFAULT_PORT",
+    "NORMAL",
+    "NOTHING",
+    "OFF",
     "ONLY",
+    "OTHER",
     "PIPELINE",
     "PROTOCOL",
+    "STRICT",
+    "STRICTNESS",
     "TOPICS",
+    "UNKNOWN",
     "WALL_CLOCK_FIELDS",
     "AsgiServer",
     "AsyncioClient",
@@ -105,6 +138,9 @@ __all__ = [
     "Client",
     "Configured",
     "ConnectionLost",
+    "Decision",
+    "DecisionFilter",
+    "DecisionStream",
     "EventBridge",
     "Framer",
     "Pipeline",
@@ -115,11 +151,13 @@ __all__ = [
     "Recorder",
     "RequestRefused",
     "Retry",
+    "Rules",
     "Service",
     "ServiceAddress",
     "ServiceError",
     "Settings",
     "SettingsError",
+    "Standing",
     "Summary",
     "address_of",
     "check_greeting",
@@ -131,6 +169,7 @@ __all__ = [
     "load_settings",
     "resume",
     "serve",
+    "usual_motion",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOME)

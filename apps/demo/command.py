@@ -176,7 +176,7 @@ async def _show(
         if stage.other_port:
             stderr_console().print(other_port_hint(f"{host}:{port}"), markup=False, soft_wrap=True)
         async with (
-            connect(host, port, name="demo", subscribe=["result", "stats"]) as client,
+            connect(host, port, name="demo", subscribe=["result", "decision", "stats"]) as client,
             trio.open_nursery() as onlookers,
         ):
             if page:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import trio
 import typer
@@ -14,20 +14,25 @@ import typer
 from spikewire.apps.cli.errors import DONE, UsageError, leaf_errors, reject_options
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import given, grouped
-from spikewire.apps.cli.options.shared import Duration, Json, ServiceOptions, SourceOptions
+from spikewire.apps.cli.options.shared import (
+    Duration,
+    Json,
+    RawScores,
+    ServiceOptions,
+    SourceOptions,
+)
 from spikewire.apps.cli.output import console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules
-from spikewire.apps.gesture.live import GestureSession, serve, watch
+from spikewire.apps.gesture.live import BYTES, WAITING, GestureSession, serve, watch
 from spikewire.apps.gesture.recogniser import Recogniser
 from spikewire.apps.gesture.reporters import JsonReporter, LineReporter, Reporter, ScreenReporter
 from spikewire.apps.gesture.screen import GestureScreen
+from spikewire.runtime import Rules, Settings
 
 _DEFAULT_MODEL, _DEFAULT_SOURCE = "gestures", "sim:"
-_UNKNOWN = {"off": OFF, "normal": NORMAL, "strict": STRICT}
 _LONGEST_US = 10_000_000
 
 
@@ -54,26 +59,25 @@ class DecisionOptions:
         ),
     ] = None
 
-    def rules(self) -> Rules:
-        """Return the rules of decision.
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of a service that decides so.
 
         Raises
         ------
         UsageError
             The window is too long.
         """
-        strictness = _UNKNOWN[self.unknown]
-        if self.steady is None:
-            return self._with_motion(Rules(strictness=strictness))
-        if self.steady > _LONGEST_US:
+        if self.steady is not None and self.steady > _LONGEST_US:
             window = f"{self.steady / 1e6:g}s"
             raise UsageError(f"--steady is {window}; allowed are times from 0ms to 10s")
-        # Without an average there is no delay either.
-        hold = Rules().hold_us if self.steady else 0
-        return self._with_motion(Rules(window_us=self.steady, hold_us=hold, strictness=strictness))
+        steady_ms = Rules().window_us / 1000 if self.steady is None else self.steady / 1000
+        return {"steady_ms": steady_ms, "unknown": self.unknown, "still": self.still}
 
-    def _with_motion(self, rules: Rules) -> Rules:
-        return rules if self.still is None else replace(rules, motion_threshold=self.still)
+    def rules(self, tick_us: int) -> Rules:
+        """Return the rules of decision for ticks of this length."""
+        settings = self.settings()
+        steady_us = round(1000 * settings["steady_ms"])
+        return Rules.of(tick_us, steady_us, self.unknown, self.still)
 
 
 _SOURCE, _SERVICE = SourceOptions(), ServiceOptions(connect=None)
@@ -94,6 +98,7 @@ def gesture(
     ] = None,
     decision: DecisionOptions = _DECISION,
     for_us: Duration = None,
+    raw: RawScores = False,
     as_json: Json = False,
 ) -> None:
     """Recognise gestures live, with a network on any source or from a running service.
@@ -102,7 +107,7 @@ def gesture(
     letters and the last gestures; elsewhere each gesture is printed as a line when it is over. With
     --json a line is printed whenever the answer changes.
     """
-    rules = decision.rules()
+    settings = decision.settings()
     if service.connect is None:
         reject_options(
             given(service), "is about a running service: give --connect, or leave it out"
@@ -110,20 +115,25 @@ def gesture(
         load_kernels()
         opened = open_source_at(source.source or _DEFAULT_SOURCE, source.speed, source.filters)
         network = open_network(model or _DEFAULT_MODEL, (), 0)
-        seen = Recogniser(opened.name, rules)
-        if decision.still is None:
-            seen.fit(network.tick_us)
-        _run(seen, as_json, lambda s: trio.run(serve, s, opened, network, port or 0, for_us))
+        seen = Recogniser(opened.name, raw=raw)
+        wanted = Settings(
+            port=port or 0, learn=False, stats_every_s=0.5,
+            subscriber_messages=WAITING, subscriber_bytes=BYTES, **settings,
+        )  # fmt: skip
+        _run(seen, as_json, lambda s: trio.run(serve, s, opened, network, wanted, for_us))
     else:
         local = {"model": model, "port": port, **given(source)}
         reject_options(
             local, "is the service's own where --connect watches one: leave one of them out"
         )
         address = service.address()
-        seen = Recogniser(address.text, rules)
-        fit = decision.still is None
+        seen = Recogniser(address.text, raw=raw)
+        # The service's own answer, unless this viewer wants another one.
+        rules = None if decision == _DECISION else decision.rules
         _run(
-            seen, as_json, lambda s: run_until_interrupted(partial(watch, s, address, for_us, fit))
+            seen,
+            as_json,
+            lambda s: run_until_interrupted(partial(watch, s, address, for_us, rules)),
         )
     raise typer.Exit(DONE)
 

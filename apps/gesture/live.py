@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +19,11 @@ from spikewire.apps.terminal.screen import REDRAW_S
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
-    from spikewire.runtime import Client, Service, ServiceAddress
+    from spikewire.runtime import Client, Rules, Service, ServiceAddress, Settings
     from spikewire.sensors import Source
 
 # What may wait for a subscriber: at full speed a recording gives thousands of results a second.
-_WAITING, _BYTES = 100_000, 128 * 1024 * 1024
+WAITING, BYTES = 100_000, 128 * 1024 * 1024
 # A cell of a picture that was hit often enough to be lit needs no more dots.
 _LIT = 4
 
@@ -68,11 +68,10 @@ class GestureSession:
         if message.get("topic") == "events":
             self._picture(message)
             return
-        before = self.seen.decision_filter.now
-        ended = self.seen.take(message)
-        now = self.seen.decision_filter.now
-        if ended is not None or (before is None and now is not None):
-            self.reporter.changed(self.seen, ended, message)
+        before = self.seen.now
+        ended, told = self.seen.take(message)
+        if ended is not None or (before is None and told is not None):
+            self.reporter.changed(self.seen, ended, told)
 
     def end(self) -> None:
         """Nothing comes any more: the last decision is over."""
@@ -107,7 +106,11 @@ def spread(on: bytes, off: bytes, columns: int) -> NDArray[np.void]:
 
 
 async def serve(
-    session: GestureSession, source: Source, network: Network, port: int, for_us: int | None
+    session: GestureSession,
+    source: Source,
+    network: Network,
+    settings: Settings,
+    for_us: int | None,
 ) -> None:
     """Run a service on the source in this process, and watch it; others can, too.
 
@@ -116,14 +119,10 @@ async def serve(
     sensors.SensorError
         The source failed; its events before the failure are reported.
     """
-    from spikewire.runtime import Service, ServiceAddress, Settings, converse
+    from spikewire.runtime import Service, ServiceAddress, converse
 
     tap = EventTap(source)
     session.image = tap.image
-    settings = Settings(
-        port=port, learn=False, stats_every_s=0.5,
-        subscriber_messages=_WAITING, subscriber_bytes=_BYTES,
-    )  # fmt: skip
     service = Service(tap, network, settings)
     ours, theirs = (trio.SocketStream(end) for end in trio.socket.socketpair())
     failed: Exception | None = None
@@ -141,8 +140,8 @@ async def serve(
     async with trio.open_nursery() as nursery:
         # Subscribed before the first event: nothing is missed.
         nursery.start_soon(service.converse, theirs)
-        async with converse(ours, name="gesture", buffer=_WAITING) as client:
-            await client.subscribe("result", "stats")
+        async with converse(ours, name="gesture", buffer=WAITING) as client:
+            await client.subscribe("result", "stats", "decision")
             await nursery.start(run)
             address = ServiceAddress(*service.addresses[0])
             session.footer = f"Ctrl-C ends; others: spikewire watch -c {address}"
@@ -157,7 +156,10 @@ async def serve(
 
 
 async def watch(
-    session: GestureSession, service: ServiceAccess, for_us: int | None, fit: bool = False
+    session: GestureSession,
+    service: ServiceAccess,
+    for_us: int | None,
+    rules: Callable[[int], Rules] | None = None,
 ) -> None:
     """Watch a running service until it says goodbye, or for a while.
 
@@ -167,20 +169,24 @@ async def watch(
         The session and the service.
     for_us
         How long, in microseconds; None until the goodbye.
-    fit
-        Whether the motion threshold is the usual one of the service's network.
+    rules
+        Makes rules of decision for ticks of this length; None takes the service's decisions.
 
     Raises
     ------
     runtime.ConnectionLost
         It ended without a goodbye.
     """
-    from spikewire.runtime import ConnectionLost, connect
+    from spikewire.runtime import ConnectionLost, Rules, connect
 
     async with connect(**service.keywords, name="gesture") as client:
-        if fit:
-            session.seen.fit(client.hello["tick_us"])
         topics = ["result", "stats"]
+        if rules is None and "decision" in client.hello["topics"]:
+            topics.append("decision")
+        else:
+            # Rules of this viewer, or a service from before version 0.2.
+            make = Rules.usual if rules is None else rules
+            session.seen.decide(make(client.hello["tick_us"]))
         if session.reporter.draws and "events" in client.hello["topics"]:
             topics.append("events")
         session.seen.live_state.title = f"{client.hello['source']} at {service.text}"

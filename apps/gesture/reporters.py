@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from rich.text import Text
 
 from spikewire.apps.cli.output import console, print_json, stderr_console
-from spikewire.apps.gesture.decision import Decision
 from spikewire.apps.gesture.recogniser import Recogniser, describe_decision
 from spikewire.apps.gesture.screen import GestureScreen
+from spikewire.runtime import Decision
 
 
 class Reporter(Protocol):
@@ -33,7 +33,7 @@ class Reporter(Protocol):
     def changed(
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
     ) -> None:
-        """Report that a decision has ended or begun, by `result`; None at the end of the stream."""
+        """Report a decision that ended or began, by a message; None at the end of the stream."""
 
     def redraw(self, seen: Recogniser, image: Text | None, footer: str, quiet_s: float) -> None:
         """Redraw, every tenth of a second; the last result came `quiet_s` ago."""
@@ -55,13 +55,14 @@ class JsonReporter:
         self, seen: Recogniser, ended: Decision | None, result: Mapping[str, Any] | None
     ) -> None:
         """Print the new decision."""
-        now = seen.decision_filter.now
+        now = seen.now
         if now is None or result is None:
             return
         line = {
             "type": "decision", "t_us": result["t_us"], "segment": now.segment, "class": now.name,
             "since_us": now.since_us, "confidence": now.confidence, "scores": result["scores"],
-            "truth": result["truth"],
+            "truth": result["truth"], "share": result["share"], "shares": result["shares"],
+            "margin": result["margin"], "runner_up": result["runner_up"],
         }  # fmt: skip
         print_json(line)
 

@@ -9,11 +9,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from spikewire.apps.gesture.decision import NOTHING, UNKNOWN
 from spikewire.apps.gesture.recogniser import Moment, describe_decision, lasted_us
 from spikewire.apps.terminal.big_text import ROWS, render
 from spikewire.apps.terminal.scene import Scene, bars, display_name, status_line
 from spikewire.apps.terminal.screen import Screen
+from spikewire.runtime import NOTHING, UNKNOWN
 
 _WIDEST = 100
 _PICTURE, _PICTURE_ROWS = 32, 16
@@ -21,7 +21,7 @@ _PICTURE, _PICTURE_ROWS = 32, 16
 _WIDE = 72
 _FRAME, _MARGIN = 2, 4
 # "right arm counter clockwise" and its bar.
-_SCORES = 40
+_SCORES = 46
 _QUIET_S = 1.0
 _STYLES = {NOTHING: "dim", UNKNOWN: "yellow"}
 
@@ -93,7 +93,12 @@ def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
     parts: list[RenderableType] = [
         Text(line, style, no_wrap=True, overflow="ellipsis") for line in set_large
     ]
-    since = f"for {lasted_us(now, moment.t_us) / 1e6:.1f} s, {now.confidence} %"
+    since = f"for {_duration(lasted_us(now, moment.t_us))}"
+    share = moment.scene.share
+    if now.name != NOTHING:
+        since += f", {now.confidence if share is None else share} %"
+    if moment.scene.standing:
+        since += f", {moment.scene.standing}"
     parts.append(Text(since, no_wrap=True, overflow="ellipsis"))
     if moment.scene.truth is not None:
         truth = f"shown: {display_name(moment.scene.truth)}"
@@ -104,10 +109,22 @@ def _head(moment: Moment, width: int, lines: int) -> list[RenderableType]:
     return [*parts, numbered, Text()]
 
 
+def _duration(us: int) -> str:
+    return f"{us / 1e6:.1f} s" if us >= 1_000_000 else f"{us // 1000} ms"
+
+
 def _scores(scene: Scene, rows: int) -> RenderableType:
     """Return bars of the best classes in their usual order."""
-    best = sorted(scene.scores, key=lambda name: -scene.scores[name])[: max(rows, 0)]
-    return bars(replace(scene, scores={n: s for n, s in scene.scores.items() if n in best}))
+    values = scene.shares if set(scene.shares) == set(scene.scores) else scene.scores
+    best = sorted(values, key=lambda name: -values[name])[: max(rows, 0)]
+    kept = {n: s for n, s in scene.scores.items() if n in best}
+    return bars(
+        replace(
+            scene,
+            scores=kept,
+            shares={n: scene.shares.get(n, 0) for n in kept} if scene.shares else {},
+        )
+    )
 
 
 def _history(moment: Moment, rows: int, width: int) -> RenderableType:

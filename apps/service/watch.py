@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +13,12 @@ import typer
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.options.address import ServiceAccess
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import Json, ServiceOptions
+from spikewire.apps.cli.options.shared import Json, RawScores, ServiceOptions
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.terminal.live_state import LiveState
 from spikewire.apps.terminal.screen import REDRAW_S, Presenter, open_presenter
+from spikewire.runtime import DecisionStream, Rules
 
 if TYPE_CHECKING:
     from spikewire.runtime import Client, ReconnectingClient
@@ -34,6 +35,7 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="End when the service stops or the connection is lost.")
     ] = False,
+    raw: RawScores = False,
     as_json: Json = False,
 ) -> None:
     """Show the results of a running service until its source ends or Ctrl-C.
@@ -42,20 +44,28 @@ def watch(
     service's hello, followed by one line per message. Lines of the types lost and back report the
     connection.
     """
-    run_until_interrupted(partial(_print_json if as_json else _show, service.address(), once))
+    address = service.address()
+    work = partial(_print_json, address, once) if as_json else partial(_show, address, once, raw)
+    run_until_interrupted(work)
     raise typer.Exit(DONE)
 
 
-def _stream(
+@asynccontextmanager
+async def _stream(
     service: ServiceAccess, once: bool, *topics: str
-) -> AbstractAsyncContextManager[Client | ReconnectingClient]:
+) -> AsyncGenerator[Client | ReconnectingClient]:
     from spikewire.runtime import connect, follow
 
     if once:
-        return connect(**service.keywords, name="watch", subscribe=topics)
-    return follow(
+        async with connect(**service.keywords, name="watch") as client:
+            offered = client.hello["topics"]
+            await client.subscribe(*(topic for topic in topics if topic in offered or not offered))
+            yield client
+        return
+    async with follow(
         **service.keywords, subscribe=topics, name="watch", after_goodbye="wait", notices=True
-    )
+    ) as stream:
+        yield stream
 
 
 def _last_words(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -65,7 +75,7 @@ def _last_words(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 async def _print_json(service: ServiceAccess, once: bool) -> None:
-    async with _stream(service, once, "result", "stats", "status") as stream:
+    async with _stream(service, once, "result", "decision", "stats", "status") as stream:
         print_json(stream.hello)
         async for message in stream:
             if (goodbye := _last_words(message)) is not None:
@@ -76,9 +86,9 @@ async def _print_json(service: ServiceAccess, once: bool) -> None:
             print_json(stream.goodbye)
 
 
-async def _show(service: ServiceAccess, once: bool) -> None:
-    async with _stream(service, once, "result", "stats") as stream:
-        watched = _Watched(service, stream.hello)
+async def _show(service: ServiceAccess, once: bool, raw: bool) -> None:
+    async with _stream(service, once, "result", "decision", "stats") as stream:
+        watched = _Watched(service, stream.hello, raw)
         with open_presenter(console()) as presenter:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watched.redraw, presenter)
@@ -97,14 +107,17 @@ async def _show(service: ServiceAccess, once: bool) -> None:
 class _Watched:
     """Display of a service: its present run, or that it is away."""
 
-    def __init__(self, service: ServiceAccess, hello: Mapping[str, Any]) -> None:
-        self._service = service
+    def __init__(self, service: ServiceAccess, hello: Mapping[str, Any], raw: bool) -> None:
+        self._service, self._raw = service, raw
         self._begin(hello)
 
     def _begin(self, hello: Mapping[str, Any]) -> None:
         self._title = f"{hello['source']} at {self._service.text}"
-        self._live_state = LiveState(self._title)
+        self._live_state = LiveState(self._title, self._raw)
         self._footer = _FOOTER
+        # Services from before version 0.2 publish no decisions.
+        offered = "decision" in hello["topics"]
+        self._decisions = None if offered else DecisionStream(Rules.usual(hello["tick_us"]))
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Take a message or a notice in."""
@@ -113,11 +126,18 @@ class _Watched:
             self._footer = f"trying again: {message['reason']}"
         elif message["type"] != "back":
             self._live_state.take(message)
+            self._decide(message)
         elif message["new_run"]:
             # Another run has another network, so the accuracy begins anew.
             self._begin(message["hello"])
         else:
             self._live_state.title, self._footer = self._title, _FOOTER
+
+    def _decide(self, message: Mapping[str, Any]) -> None:
+        if self._decisions is not None and message.get("topic") == "result":
+            told = self._decisions.take(message)
+            if told is not None:
+                self._live_state.take({"type": "message", "topic": "decision", **told})
 
     async def redraw(self, presenter: Presenter) -> None:
         """Show the present scene, over and over."""

@@ -12,8 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from spikewire.apps.cli.units import format_rate, format_us
+from spikewire.runtime import NOTHING, UNKNOWN
 
 _BAR = 12
+# A lateness that a person notices.
+_LATE_US = 1_000_000
 # In characters: what fits a terminal of 80 with a picture of 32, and without one.
 _WIDTH, _WIDTH_WITHOUT = 80, 48
 RIGHT_STYLE, WRONG_STYLE = "bold green", "bold red"
@@ -29,6 +32,12 @@ class Scene:
         The network's integer score by class.
     truth
         The true class, where the source knows it.
+    shares
+        Percentages by class of the answer's window; scores are drawn where there are none.
+    recognised, share, standing
+        The answer, the percentage of the class that leads, and its relation to the next.
+    behind_us
+        Latency of the newest result.
     correct, labelled
         Results that named the true class, of so many that had one.
     """
@@ -45,6 +54,10 @@ class Scene:
     labelled: int = 0
     progress: float | None = None
     footer: str = ""
+    shares: Mapping[str, int] = field(default_factory=dict)
+    share: int | None = None
+    standing: str = ""
+    behind_us: float = 0.0
 
 
 def share(correct: int, labelled: int) -> str:
@@ -76,6 +89,9 @@ def _headline(scene: Scene) -> RenderableType:
     if scene.teaching is not None:
         lines.add_row(Text("teaching", "dim"), Text(display_name(scene.teaching), "bold yellow"))
     lines.add_row(Text("recognised", "dim"), _recognised(scene))
+    if scene.standing:
+        words = Text(scene.standing, "dim", no_wrap=True, overflow="ellipsis")
+        lines.add_row(Text(), words)
     return lines
 
 
@@ -83,6 +99,10 @@ def _recognised(scene: Scene) -> Text:
     if scene.recognised is None:
         return Text("-", "dim")
     name = display_name(scene.recognised)
+    if scene.recognised in (UNKNOWN, NOTHING):
+        return Text(name, "yellow" if scene.recognised == UNKNOWN else "dim")
+    if scene.share is not None:
+        name = f"{name} {scene.share} %"
     if scene.truth is None or scene.teaching is not None:
         return Text(name, "bold")
     if scene.recognised == scene.truth:
@@ -91,17 +111,23 @@ def _recognised(scene: Scene) -> Text:
 
 
 def bars(scene: Scene) -> RenderableType:
-    """Return a bar for the score of every class, the recognised one bright."""
+    """Return a bar for the share, or else the score, of every class; the recognised one bright."""
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    by_share = set(scene.shares) == set(scene.scores)
+    values = scene.shares if by_share else scene.scores
     # Scores are signed integers without a fixed range: the longest bar is the largest of now.
-    longest = max([1, *(abs(score) for score in scene.scores.values())])
-    for name, score in scene.scores.items():
+    longest = 100 if by_share else max([1, *(abs(score) for score in values.values())])
+    for name, value in values.items():
         chosen = name == scene.recognised
-        cells = round(_BAR * max(0, score) / longest)
+        cells = round(_BAR * max(0, value) / longest)
         bar = Text("\N{FULL BLOCK}" * cells, "cyan" if chosen else "bright_black")
         bar.append("\N{BOX DRAWINGS LIGHT TRIPLE DASH HORIZONTAL}" * (_BAR - cells), "bright_black")
-        table.add_row(Text(display_name(name), "bold" if chosen else ""), bar)
+        said = f"{value} %" if by_share else f"{value:,}"
+        style = "bold" if chosen else ""
+        table.add_row(Text(display_name(name), style), bar, Text(said, style or "dim"))
     return table
 
 
@@ -115,7 +141,9 @@ def status_line(scene: Scene) -> Text:
     parts = []
     if scene.rate is not None:
         parts.append(format_rate(scene.rate))
-    if scene.latency_us is not None:
+    if scene.behind_us >= _LATE_US:
+        parts.append(f"{scene.behind_us / 1e6:.1f} s behind")
+    elif scene.latency_us is not None:
         parts.append(f"latency {format_us(scene.latency_us)}")
     if scene.dropped:
         parts.append(f"{scene.dropped} dropped")

@@ -13,9 +13,9 @@ from spikewire.runtime.protocol.frames import encode
 from spikewire.runtime.protocol.messages import TOPICS
 
 # A new subscriber is sent the last message of these topics at once.
-RETAINED = frozenset({"status", "learning"})
+RETAINED = frozenset({"status", "learning", "decision"})
 # Of these the last messages are kept for subscribers that come back.
-HISTORY_TOPICS = ("result", "stats")
+HISTORY_TOPICS = ("result", "stats", "decision")
 
 
 class History:
@@ -111,7 +111,7 @@ class Broker:
         Parameters
         ----------
         topic
-            Not a retained one.
+            One with a history, or without a last message that new subscribers are sent.
         last_seq
             The number of the last message that it has.
         same_run
@@ -135,7 +135,7 @@ class Broker:
         frame = encode({"type": "message", "topic": topic, "seq": seq, **body})
         if topic in RETAINED:
             self._retained[topic] = frame
-        elif keeps:
+        if keeps:
             self._history[topic].add(seq, frame)
         for box in wanted:
             box.offer(topic, seq, frame)

@@ -10,6 +10,9 @@ from spikewire.runtime.protocol.messages import Policy
 
 Message = dict[str, Any]
 
+# Topics that services before version 0.2 do not have, and would refuse.
+_NEWER = frozenset({"decision"})
+
 
 class TopicPositions:
     """Numbers of what came, for each topic of one run; no sockets and no clock.
@@ -75,13 +78,17 @@ class TopicPositions:
         offered = hello.get("topics", ())
         known = {topic: seq for topic, seq in self.last_seq.items() if topic in offered}
         more = {"last_seq": known, "run": self.run} if known else {}
+        known_to_it = {
+            name: how for name, how in self._wanted.items()
+            if name not in _NEWER or not offered or name in offered
+        }  # fmt: skip
         return [
             {
-                "topics": [name for name, how in self._wanted.items() if how == policy],
+                "topics": [name for name, how in known_to_it.items() if how == policy],
                 "policy": policy,
                 **more,
             }
-            for policy in dict.fromkeys(self._wanted.values())
+            for policy in dict.fromkeys(known_to_it.values())
         ]
 
     def answered(self, reply: Mapping[str, Any]) -> list[Message]:

@@ -11,6 +11,8 @@ from functools import partial
 import trio
 
 from spikewire.runtime.broker.broker import Broker
+from spikewire.runtime.decision.rules import Rules
+from spikewire.runtime.decision.stream import DecisionStream
 from spikewire.runtime.interfaces import InThread, NetworkLike, PacketLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.compute import BatchSizer, Computed, compute_piece
@@ -102,7 +104,10 @@ class NetworkTask:
         )
         self._queue = queue
         self._in_thread = in_thread
-        self._results = ResultPublisher(broker, self.counters)
+        rules = Rules.of(
+            network.tick_us, round(1000 * settings.steady_ms), settings.unknown, settings.still
+        )
+        self._results = ResultPublisher(broker, self.counters, DecisionStream(rules))
         self._batch_sizer = BatchSizer()
         self._result_every = max(1, int(network.spec.result_every))
         self._gap_ticks = -(-settings.gap_ms * 1000 // network.tick_us)
@@ -138,6 +143,7 @@ class NetworkTask:
                 await self._queue.wait()
         await self._end_source_segment(time.monotonic_ns())
         await self._attend()
+        self._results.finish()
         self.done.set()
 
     def give_up(self) -> None:

@@ -1,4 +1,4 @@
-"""Results: the class with the highest score, published with its scores and labels."""
+"""Results: the class with the highest score, published with its scores and labels; decisions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from spikewire.runtime.broker.broker import Broker
+from spikewire.runtime.decision.stream import DecisionStream
 from spikewire.runtime.pipeline.compute import Computed
 from spikewire.runtime.pipeline.counters import Counters
 from spikewire.runtime.pipeline.segment import Segment
@@ -32,11 +33,20 @@ class Labels:
 
 
 class ResultPublisher:
-    """Publishes results on the topic ``result``, and counts them."""
+    """Publishes results and the decisions that follow from them, and counts results.
 
-    def __init__(self, broker: Broker, counters: Counters) -> None:
+    Parameters
+    ----------
+    broker, counters
+        What it publishes to and counts with.
+    decisions
+        Makes decisions of results.
+    """
+
+    def __init__(self, broker: Broker, counters: Counters, decisions: DecisionStream) -> None:
         self._broker = broker
         self._counters = counters
+        self._decisions = decisions
 
     def publish(
         self,
@@ -64,21 +74,26 @@ class ResultPublisher:
         ):
             latency_us = max(0, time.monotonic_ns() - arrived_ns) // 1000
             self._counters.published(latency_us)
-            self._broker.publish(
-                "result",
-                {
-                    "tick": tick,
-                    "t_us": segment.time_after(tick),
-                    "segment": segment.number,
-                    "class": winner(classes, scores),
-                    "scores": dict(zip(classes, scores, strict=True)),
-                    "spikes": spikes,
-                    "truth": labels.truth,
-                    "label": labels.label,
-                    "teaching": labels.teaching,
-                    "latency_us": latency_us,
-                },
-            )
+            result = {
+                "tick": tick,
+                "t_us": segment.time_after(tick),
+                "segment": segment.number,
+                "class": winner(classes, scores),
+                "scores": dict(zip(classes, scores, strict=True)),
+                "spikes": spikes,
+                "truth": labels.truth,
+                "label": labels.label,
+                "teaching": labels.teaching,
+                "latency_us": latency_us,
+            }
+            self._broker.publish("result", result)
+            if (decision := self._decisions.take(result)) is not None:
+                self._broker.publish("decision", decision)
+
+    def finish(self) -> None:
+        """Publish the last decision as it stands, unless that has been done."""
+        if (decision := self._decisions.finish()) is not None:
+            self._broker.publish("decision", decision)
 
 
 def winner(classes: tuple[str, ...], scores: list[int]) -> str | None:

@@ -67,6 +67,38 @@ class _Result(_Named):
         return (self.recognised, self.truth, self.label, *self.scores)
 
 
+class _Ended(_Named):
+    name: str = msgspec.field(name="class")
+    segment: int
+    since_us: int
+    decided_us: int
+    until_us: int
+    confidence: int
+
+
+class _Decision(_Named):
+    seq: int
+    t_us: int
+    segment: int
+    name: str = msgspec.field(name="class")
+    since_us: int
+    decided_us: int
+    confidence: int
+    overall: int
+    shares: dict[str, int]
+    scores: dict[str, int]
+    truth: str | None
+    leading: str | None = None
+    runner_up: str | None = None
+    margin: int | None = None
+    ended: _Ended | None = None
+
+    def names(self) -> Iterable[str | None]:
+        ended = () if self.ended is None else (self.ended.name,)
+        known = (self.name, self.truth, self.leading, self.runner_up)
+        return (*known, *self.shares, *self.scores, *ended)
+
+
 class _Stats(_Named):
     seq: int
     tick: int
@@ -226,7 +258,7 @@ _TYPES: Mapping[str, type[_Named]] = {
 }  # fmt: skip
 _TOPICS: Mapping[object, type[_Named]] = {
     "result": _Result, "stats": _Stats, "status": _StatusMessage, "learning": _Learning,
-    "events": _Events, "spikes": _Spikes,
+    "decision": _Decision, "events": _Events, "spikes": _Spikes,
 }  # fmt: skip
 _REPLIES: Mapping[str, type[_Named]] = {
     "subscribe": _Subscribed, "unsubscribe": _Unsubscribed, "teach": _Changed, "learn": _Changed,

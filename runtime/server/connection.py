@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import trio
 
-from spikewire.runtime.broker.broker import RETAINED
+from spikewire.runtime.broker.broker import HISTORY_TOPICS, RETAINED
 from spikewire.runtime.broker.subscriber_queue import SubscriberQueue
 from spikewire.runtime.errors import ProtocolError
 from spikewire.runtime.net.peer_socket import end_sending
@@ -281,14 +281,15 @@ class Connection:
         if isinstance(message, Subscribe) and message.last_seq is not None:
             answer["resume"] = {}
             for topic in added:
-                if topic in message.last_seq and topic not in RETAINED:
+                kept_here = topic not in RETAINED or topic in HISTORY_TOPICS
+                if topic in message.last_seq and kept_here:
                     told, missed[topic] = broker.missed(
                         topic, message.last_seq[topic], message.run == pipeline.run_id
                     )
                     answer["resume"][topic] = told
         lines = [(name, *kept) for name in added for kept in missed.get(name, ())]
         for name in added:
-            if (kept := broker.retained(name)) is not None:
+            if name not in missed and (kept := broker.retained(name)) is not None:
                 lines.append((name, *kept))
         await self._reply(message, answer, then=lines)
 

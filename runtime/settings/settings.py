@@ -38,6 +38,13 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         that comes with the events).
     learn
         Whether learning is on at the start.
+    steady_ms
+        Window, in milliseconds of event time, over which the answer (topic ``decision``) averages
+        scores.
+    unknown
+        How clear an answer has to be: ``off``, ``normal`` or ``strict``.
+    still
+        Spikes of layer 1 per millisecond from which something moves (None: by the network).
     add_classes
         Whether a label that the network does not know becomes a new class, and how many classes
         there may be (``most_classes``).
@@ -105,6 +112,9 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     tls_key: str | None = None
     labels: Literal["client", "source"] = "client"
     learn: bool = True
+    steady_ms: float = 300.0
+    unknown: Literal["off", "normal", "strict"] = "normal"
+    still: int | None = None
     add_classes: bool = True
     most_classes: int = 64
     at_end: Literal["exit", "stay"] = "exit"
@@ -144,6 +154,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     def __post_init__(self) -> None:
         _one_of("labels", self.labels, ("client", "source"))
         _one_of("at_end", self.at_end, ("exit", "stay"))
+        _one_of("unknown", self.unknown, ("off", "normal", "strict"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         _one_of("log_format", self.log_format, ("text", "json"))
         for name in ("public", "learn", "add_classes"):
@@ -154,6 +165,9 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
             _seconds(name, getattr(self, name), low, high)
         if self.http_port is not None:
             _whole("http_port", self.http_port, 0, 65_535)
+        if self.still is not None:
+            _whole("still", self.still, 0, 1_000_000)
+        _number("steady_ms", self.steady_ms, 0.0, 10_000.0, "milliseconds")
         _number("preview_per_s", self.preview_per_s, 1.0, 100.0, "messages a second")
         for name in ("checkpoint_folder", "record_folder"):
             folder = getattr(self, name)

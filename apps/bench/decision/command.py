@@ -24,7 +24,7 @@ from spikewire.apps.cli.figures import check_plot, new_figure
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.gesture.decision import NORMAL, OFF, STRICT, Rules, usual_motion
+from spikewire.runtime import NORMAL, OFF, STRICT, Rules, usual_motion
 
 RAW = Rules(window_us=0, hold_us=0, strictness=OFF, motion_threshold=0)
 _STILL = usual_motion(10_000)  # the shipped network's

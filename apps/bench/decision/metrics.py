@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikewire.apps.bench.decision.streams import Result
-from spikewire.apps.gesture.decision import NOTHING, OTHER, UNKNOWN, DecisionFilter, Rules
+from spikewire.runtime import NOTHING, OTHER, UNKNOWN, DecisionFilter, Rules
 
 # The hands take 0.4 s to a gesture, and a gesture's cycle lasts up to a second.
 SETTLED_US = 1_000_000

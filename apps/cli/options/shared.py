@@ -34,6 +34,9 @@ DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_MODEL = "edge"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
+RawScores = Annotated[
+    bool, typer.Option("--scores", help="Show the network's scores instead of shares.")
+]
 Duration = Annotated[
     int | None,
     typer.Option(

@@ -9,12 +9,14 @@ import { Scores } from "./scores.js";
 import { Teaching } from "./teach.js";
 import { Wire } from "./wire.js";
 
-const SHOWN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest", result: "drop_oldest", events: "latest", spikes: "latest" };
+const SHOWN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest", result: "drop_oldest", decision: "drop_oldest", events: "latest", spikes: "latest" };
 const HIDDEN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest" };
 const FRAME_MS = 1000 / 30 - 2;
 const CALM_FRAME_MS = 160;
 // Counters of sources that count no losses.
 const HARMLESS = new Set(["events", "packets", "datagrams", "timestamps", "connections", "loops", "frames"]);
+// Topics of which each message has the tick that it belongs to.
+const TIMED = new Set(["result", "decision", "events"]);
 const STATES = { connecting: "connecting", live: "live", lost: "reconnecting", unreachable: "no service", ended: "ended", token: "locked" };
 
 const picture = new Picture();
@@ -82,7 +84,7 @@ function heard(message) {
   const old = backlog.get(message.topic);
   if (!old) {
     const now = performance.now();
-    take(message, message.topic === "result" || message.topic === "events" ? clock.at(message.tick, now) : now);
+    take(message, TIMED.has(message.topic) ? clock.at(message.tick, now) : now);
     return;
   }
   old.held.push(message);
@@ -105,6 +107,7 @@ function takeOld(topic, held) {
 function take(message, at) {
   switch (message.topic) {
     case "result": return scores.take(message, at);
+    case "decision": return scores.decide(message, at);
     case "events":
       rate.takePicture(message, at);
       return picture.take(message);
@@ -118,6 +121,9 @@ function take(message, at) {
 
 function takeStatus(message) {
   status = message;
+  // A recording is no live camera, and the page says so.
+  if (wire.live) $("connection-text").textContent = message.source.replay || !message.source.live ? "replay" : STATES.live;
+  document.body.toggleAttribute("data-replay", Boolean(message.source.replay || !message.source.live));
   scores.setClasses(message.classes);
   teaching.setClasses(message.classes);
   teaching.setStatus(message);
@@ -155,7 +161,9 @@ function takeStats(stats, at) {
   const rows = lost.flatMap(([name, value]) => [
     el("dt", { className: "lost", textContent: pretty(name) }), el("dd", { textContent: count(value) }),
   ]);
-  if (!rows.length) rows.push(el("dt", { className: "none", textContent: "✓ nothing lost" }));
+  const sum = lost.reduce((all, [, value]) => all + value, 0);
+  $("lossless").textContent = sum ? `${count(sum)} lost` : "✓ nothing lost";
+  $("lossless").classList.toggle("bad", sum > 0);
   for (const [name, value] of [["events computed", stats.events], ["results", stats.results], ["weight updates", stats.updates], ["connections", stats.connections]]) {
     rows.push(el("dt", { textContent: name }), el("dd", { textContent: count(value) }));
   }

@@ -24,6 +24,9 @@ export function sayMicros(us) {
   return `${(us / 1e6).toFixed(2)} s`;
 }
 
+/** A time of a second or more: `2.9 s`. */
+export const saySeconds = (us) => `${(us / 1e6).toFixed(us < 1e7 ? 1 : 0)} s`;
+
 export function sayClock(us) {
   const tenths = Math.max(0, Math.floor(us / 1e5));
   const minutes = Math.floor(tenths / 600);

@@ -1,12 +1,28 @@
-// What is recognised: the class, its scores now as bars, and those of the last 30 s as a strip.
+// The answer: its name, the classes' shares as bars, and their scores of the last 30 s as a strip.
 
-import { $, colours, el, fit, onTheme, pretty, rgb, sayScore } from "./page.js";
+import { $, colours, el, fit, memory, onTheme, pretty, rgb, sayScore, saySeconds } from "./page.js";
 
 const CELL_MS = 100;
 const CELLS = 300;
 const MOST_LATE = 5; // cells
-const VOTE_MS = 1000;
 const QUIET_MS = 1500;
+// Later than this a person notices, and is told.
+const LATE_US = 1e6;
+const UNKNOWN = "unknown";
+const NOTHING = "nothing";
+// Where one of these leads, the answer is unknown.
+const OTHER = new Set(["other_gestures"]);
+// Margins in hundredths of the spread: hardly ahead below the one, named anew from the other on.
+const NEAR = 50;
+const CLEAR = 150;
+
+/** The relation of the first two classes, in words. */
+export function sayStanding({ class: name, leading, runner_up: second, margin }) {
+  if (leading == null || second == null || margin == null || name === NOTHING) return "";
+  if (name !== UNKNOWN) return `${margin < CLEAR ? "close to" : "clearly ahead of"} ${pretty(second)}`;
+  if (OTHER.has(leading)) return "none of the known gestures";
+  return margin < NEAR ? `like ${pretty(leading)}, or ${pretty(second)}` : `most like ${pretty(leading)}`;
+}
 
 class Column {
   constructor(at, classes) {
@@ -19,10 +35,8 @@ class Column {
   }
 }
 
-function argmax(values) {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
+function put(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
 }
 
 export class Scores {
@@ -34,15 +48,24 @@ export class Scores {
     this.classes = [];
     this.rows = new Map();
     this.columns = []; // of CELL_MS each; at = number of the cell on the wall clock
-    this.votes = []; // [time, class]
+    this.decision = null; // the service's last answer
+    this.answer = -1; // its class among the classes
+    this.raw = memory.get("raw", false) === true;
     this.tops = new Map(); // smoothed scores
     this.low = 0;
     this.high = 1;
     this.last = null;
     this.lastAt = -Infinity;
-    this.winner = null;
+    this.truths = false; // whether the source has named a class
     this.foot = el("p", { className: "ends" }, el("span", { textContent: "30 s ago" }), el("span", { textContent: "now" }));
     $("scores").append(this.foot);
+    $("raw").setAttribute("aria-pressed", String(this.raw));
+    $("raw").addEventListener("click", () => {
+      this.raw = !this.raw;
+      memory.set("raw", this.raw);
+      $("raw").setAttribute("aria-pressed", String(this.raw));
+      this.stale = true;
+    });
     onTheme(() => { this.stale = true; });
   }
 
@@ -58,10 +81,9 @@ export class Scores {
       column.truth = from(column.truth);
     }
     this.classes = [...classes];
-    // A class that was taken back has no score, no vote and no name on the page any more.
+    // A class that was taken back has no score and no name on the page any more.
     for (const name of this.tops.keys()) if (!classes.includes(name)) this.tops.delete(name);
-    this.votes = this.votes.filter(([, name]) => classes.includes(name));
-    if (!classes.includes(this.winner)) this.winner = null;
+    this.answer = classes.indexOf(this.decision?.class);
     for (const row of this.rows.values()) row.element.remove();
     this.rows.clear();
     classes.forEach((name, index) => {
@@ -106,16 +128,27 @@ export class Scores {
       const before = this.tops.get(name) ?? score;
       this.tops.set(name, before + (score - before) * 0.15);
     });
-    if (result.class !== null) column.best = argmax(column.sums);
+    column.best = this.answer;
     if (result.teaching) column.label = this.classes.indexOf(result.label);
     if (result.truth != null) column.truth = this.classes.indexOf(result.truth);
-    if (result.class !== null) this.votes.push([at, result.class]);
+    this.truths ||= result.truth != null;
+    this.fresh = true;
+  }
+
+  /** Take an answer that came at `at`: the service decides, and this page only shows it. */
+  decide(decision, at) {
+    this.decision = decision;
+    this.answer = this.classes.indexOf(decision.class);
+    const column = this.columns.at(-1);
+    if (column && column.at <= Math.floor(at / CELL_MS)) column.best = this.answer;
     this.fresh = true;
   }
 
   clear() {
     this.columns = [];
-    this.votes = [];
+    this.decision = null;
+    this.answer = -1;
+    this.truths = false;
     this.tops.clear();
     this.last = null;
     this.lastAt = -Infinity;
@@ -130,26 +163,33 @@ export class Scores {
   }
 
   _hero(now) {
-    while (this.votes.length && this.votes[0][0] < now - VOTE_MS) this.votes.shift();
-    const tally = new Map();
-    for (const [, name] of this.votes) tally.set(name, (tally.get(name) ?? 0) + 1);
-    let best = null;
-    for (const [name, votes] of tally) if (best === null || votes > tally.get(best)) best = name;
+    const { decision, last } = this;
     const quiet = now - this.lastAt > QUIET_MS;
+    const name = decision?.class ?? "";
+    const none = name === UNKNOWN || name === NOTHING;
     const hero = $("hero");
-    hero.classList.toggle("quiet", quiet || best === null);
-    if (best !== null) this.winner = best;
-    const said = this.winner ? pretty(this.winner) : "–";
-    if ($("class").textContent !== said) $("class").textContent = said;
-    $("class").dataset.class = this.winner ?? "";
+    hero.classList.toggle("quiet", quiet || !decision || name === NOTHING);
+    hero.classList.toggle("unsure", !quiet && name === UNKNOWN);
+    const said = !decision ? "–" : name === NOTHING ? "nothing moves" : pretty(name);
+    put("class", said);
+    $("class").dataset.class = name;
     $("class").dataset.length = said.length > 18 ? "long" : "short";
-    const share = best === null ? 0 : tally.get(best) / this.votes.length;
-    $("sure").value = share;
-    const sure = quiet || best === null ? (this.last ? "quiet scene" : "waiting for results") : `${Math.round(share * 100)} % of the last second`;
-    if ($("sure-text").textContent !== sure) $("sure-text").textContent = sure;
-    const truth = this.last?.truth;
-    const shown = truth != null && !quiet ? `shown: ${pretty(truth)}${best === truth ? "  ✓" : ""}` : "";
-    if ($("truth").textContent !== shown) $("truth").textContent = shown;
+    $("sure").value = none || !decision ? 0 : decision.share / 100;
+    put("sure-text", this._sure(quiet, name));
+    const late = last?.latency_us ?? 0;
+    put("late", !quiet && late >= LATE_US ? `${saySeconds(late)} behind` : "");
+    const truth = last?.truth;
+    put("truth", truth != null && !quiet ? `shown: ${pretty(truth)}${name === truth ? "  ✓" : ""}` : "");
+    $("mark-truth").hidden = !this.truths;
+  }
+
+  _sure(quiet, name) {
+    const { decision } = this;
+    if (!decision) return this.last ? "an older service, which gives no answer" : "waiting for results";
+    if (quiet) return "no movement since then";
+    if (name === NOTHING) return "move in front of the camera";
+    const standing = sayStanding(decision);
+    return name === UNKNOWN ? standing : `${decision.share} %${standing ? ` · ${standing}` : ""}`;
   }
 
   _bars() {
@@ -163,17 +203,19 @@ export class Scores {
     // The range follows the scores slowly, so that bars move and not their scale.
     this.low += (low - this.low) * (low < this.low ? 0.3 : 0.02);
     this.high += (high - this.high) * (high > this.high ? 0.3 : 0.02);
-    const span = this.high - this.low;
-    const zero = -this.low / span;
+    const shares = this.raw ? null : this.decision?.shares;
+    const span = shares ? 1 : this.high - this.low;
+    const zero = shares ? 0 : -this.low / span;
+    const answer = this.decision?.class;
     for (const [name, row] of this.rows) {
-      const score = this.tops.get(name);
-      if (score === undefined) continue;
-      const end = Math.max(0, Math.min(1, (score - this.low) / span));
+      const score = shares ? shares[name] / 100 : this.tops.get(name);
+      if (score === undefined || Number.isNaN(score)) continue;
+      const end = Math.max(0, Math.min(1, shares ? score : (score - this.low) / span));
       row.bar.style.transform = `translateX(${Math.min(zero, end) * 100}%) scaleX(${Math.abs(end - zero)})`;
       row.zero.style.left = `${zero * 100}%`;
-      const said = sayScore(score);
+      const said = shares ? `${shares[name]} %` : sayScore(score);
       if (row.value.textContent !== said) row.value.textContent = said;
-      row.element.classList.toggle("best", name === this.winner);
+      row.element.classList.toggle("best", name === answer);
       row.element.classList.toggle("taught", Boolean(this.last?.teaching) && name === this.last.label);
     }
   }

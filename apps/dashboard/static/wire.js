@@ -2,6 +2,8 @@
 
 import { decodeAll, encode } from "./msgpack.js";
 
+// Of these topics a service keeps the last messages.
+const KEPT = new Set(["result", "stats", "decision"]);
 const GATHER_MS = 40;
 const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 5000;
@@ -252,7 +254,7 @@ export class Wire {
       // Gathered, it costs the service a tenth: a page is drawn 25 to 30 times a second anyway.
       const fields = { topics: names, policy, every_ms: GATHER_MS };
       // From number 0: what the service has kept fills the charts.
-      const missed = names.filter((name) => name === "result" || name === "stats");
+      const missed = names.filter((name) => KEPT.has(name));
       if (missed.length) {
         fields.last_seq = Object.fromEntries(missed.map((name) => [name, this.seen.get(name) ?? 0]));
         fields.run = this.run;

@@ -13,7 +13,7 @@ from spikewire.apps.bench.decision import command as decide
 from spikewire.apps.bench.decision import streams
 from spikewire.apps.bench.decision.metrics import answers, measure
 from spikewire.apps.bench.decision.streams import Result
-from spikewire.apps.gesture.decision import OFF, Rules
+from spikewire.runtime import OFF, Rules
 
 RAW = Rules(window_us=0, hold_us=0, strictness=OFF, motion_threshold=10, motion_window_us=10_000)
 

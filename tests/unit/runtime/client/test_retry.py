@@ -137,6 +137,14 @@ def test_policies_are_asked_for_apart_and_topics_can_be_left():
     assert resume.last_seq == {"result": 4}
 
 
+def test_an_older_service_is_not_asked_for_decisions():
+    resume = TopicPositions()
+    resume.want(["result", "decision"], "drop_oldest")
+    old, new = {"topics": ["result"]}, {"topics": ["result", "decision"]}
+    assert [one["topics"] for one in resume.subscriptions(old)] == [["result"]]
+    assert [one["topics"] for one in resume.subscriptions(new)] == [["result", "decision"]]
+
+
 def test_known_numbers_need_their_run():
     with pytest.raises(ValueError, match="needs run"):
         TopicPositions({"result": 3})

@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.apps.gesture.decision import (
-    NORMAL,
-    NOTHING,
-    OFF,
-    UNKNOWN,
-    Decision,
-    DecisionFilter,
-    Rules,
-    Strictness,
-)
+from spikewire.runtime.decision.filter import Decision, DecisionFilter
+from spikewire.runtime.decision.rules import NORMAL, NOTHING, OFF, UNKNOWN, Rules, Strictness
 
 RULES = Rules(
     window_us=100_000, hold_us=30_000, motion_threshold=10, motion_window_us=50_000, gap_us=80_000

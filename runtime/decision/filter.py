@@ -9,78 +9,33 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isqrt
 
-UNKNOWN, NOTHING = "unknown", "nothing"
-"""Answers that are no class: motion without a clear class, and no motion."""
+from spikewire.runtime.decision.rules import NOTHING, UNKNOWN, Rules
 
-OTHER = frozenset({"other_gestures"})
-"""Classes of non-gestures: where one of them wins, the answer is unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strictness:
-    """Clearness that a winning class needs.
-
-    The margin is that of the mean scores of the best two classes over the window; the spread is
-    the standard deviation of the two, added in squares.
-
-    Attributes
-    ----------
-    enter, keep
-        Least margin in hundredths of the spread, to be decided and to stay so.
-    other
-        Classes that are answered with unknown.
-    """
-
-    enter: int
-    keep: int
-    other: frozenset[str] = OTHER
-
-
-_LONG_TICK_US = 5_000
-
-
-def usual_motion(tick_us: int) -> int:
-    """Return the usual motion threshold of a network by the length of its ticks.
-
-    A unit fires at most once in a tick. Layers in ticks of 1 ms (`edge`) fire more often than those
-    in ticks of 10 ms (`edge10`, `gestures`).
-    """
-    return 125 if tick_us < _LONG_TICK_US else 25
-
-
-OFF = Strictness(0, 0, frozenset())
-NORMAL = Strictness(150, 50)
-STRICT = Strictness(300, 150)
+# Half a spread behind halves a share; a share is counted in this many parts.
+_HALF, _PARTS = 50, 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Rules of decision.
+class Standing:
+    """Distances between the classes over the window.
 
     Attributes
     ----------
-    window_us
-        Length of the window over which scores are averaged; 0 looks at the newest result alone.
-    hold_us
-        Hysteresis: a new answer must lead for this long without a break.
-    strictness
-        How clear a winner has to be.
-    motion_threshold
-        Spikes of the first layer per millisecond. Motion begins at the threshold and ends below
-        nine tenths of it.
-    motion_window_us
-        Length of the window in which these spikes are counted.
-    gap_us
-        Longest time between two results; a longer one begins anew.
+    shares
+        Whole percentages by class that add up to 100; all 0 while the answer is ``nothing``. A
+        class one spread behind the leading one has a quarter of its share.
+    leading, runner_up
+        The two classes with the highest mean scores; None without them.
+    margin
+        Lead of the first over the second, in hundredths of their spread; None without two.
     """
 
-    window_us: int = 300_000
-    hold_us: int = 100_000
-    strictness: Strictness = NORMAL
-    motion_threshold: int = 125
-    motion_window_us: int = 100_000
-    gap_us: int = 250_000
+    shares: Mapping[str, int]
+    leading: str | None = None
+    runner_up: str | None = None
+    margin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +141,32 @@ class _Window:
         """Return the percentage of results in the window with this class in front."""
         return 100 * self.firsts[index] // len(self.rows)
 
+    def standing(self) -> Standing:
+        """Return the classes' distances from the best one, in units of the spread."""
+        first, _, spread = self.best()
+        root = isqrt(spread)
+        behind = [self.sums[first] - total for total in self.sums]
+        # Without any spread every lead is a clear one.
+        far = [100 * lead // root if root else 100 * _HALF * (lead > 0) for lead in behind]
+        weights = [_weight(hundredths) for hundredths in far]
+        whole = sum(weights)
+        shares = [(100 * weight + whole // 2) // whole for weight in weights]
+        shares[first] += 100 - sum(shares)
+        others = [n for n in range(len(far)) if n != first]
+        second = min(others, key=behind.__getitem__, default=None)
+        return Standing(
+            dict(zip(self.classes, shares, strict=True)),
+            self.classes[first],
+            None if second is None else self.classes[second],
+            None if second is None else far[second],
+        )
+
+
+def _weight(behind: int) -> int:
+    """Return the part of a share that is left so many hundredths of a spread behind."""
+    halvings, rest = divmod(behind, _HALF)
+    return (_PARTS * (2 * _HALF - rest) // (2 * _HALF)) >> min(halvings, 64)
+
 
 def _winner(scores: Sequence[int]) -> int:
     """Return the index of the highest score, the first of equals; -1 if all are equal."""
@@ -255,6 +236,21 @@ class DecisionFilter:
             ended = self._change(*self._rival, t_us) or ended
         self.now = replace(self.now, confidence=self._confidence())
         return ended
+
+    @property
+    def settled(self) -> bool:
+        """Whether the newest result agrees with the present decision."""
+        return self._rival is None
+
+    def standing(self) -> Standing:
+        """Return the distances between the classes; all shares are 0 without movement."""
+        if self.now is None or self.now.name == NOTHING:
+            return Standing(dict.fromkeys(self._window.classes, 0))
+        return self._window.standing()
+
+    def overall(self) -> int:
+        """Return the confidence of the present decision over all of its time so far."""
+        return 0 if self.now is None else self._closed(self._window.last_us).confidence
 
     def end(self) -> Decision | None:
         """End the present decision with the last result, and begin anew; return the decision."""

@@ -1,0 +1,1 @@
+"""Decisions: from results every few milliseconds to one steady answer."""
