@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from spikewire.sensors.formats.container import Wish, split_member
 from spikewire.sensors.formats.csv_layout import check_unit, parse_columns
 from spikewire.sensors.formats.detect import choose_stream, detect_file
 from spikewire.sensors.formats.fixed_records import OVERFLOW_ROW
-from spikewire.sensors.formats.header import NAMES
+from spikewire.sensors.formats.header import NAMES, Header
 from spikewire.sensors.formats.numpy_arrays import read_numpy
 from spikewire.sensors.recordings.aestream_reader import compared, read_by_aestream
 from spikewire.sensors.recordings.containers import open_container
@@ -81,7 +81,7 @@ class Recording:
             raise SensorError(
                 f"convention is {convention!r}; allowed are {', '.join(get_args(Convention))}."
             )
-        self.path, member = split_member(path)
+        self.path, self._member = split_member(path)
         self.policy: Policy = policy
         self._sort = sort
         self.reader: Reader = reader
@@ -90,12 +90,11 @@ class Recording:
         self.damage: DecodeError | None = None
         self._file: BinaryIO | None = None
         self._columns, self._unit = columns, unit if unit is None else check_unit(unit)
-        self._header = detect_file(self.path, columns=columns, unit=unit, convention=convention)
-        if member is not None and self._header.format == "aedat4":
-            self._header = choose_stream(str(self.path), self._header, member)
-            member = None
+        self._convention: Convention = convention
+        self._header = self._detect()
         self.format, self.note = NAMES[self._header.format], self._header.note
         stated = self._header.size
+        member = None if self._header.format == "aedat4" else self._member
         self._container = open_container(
             self.path, self._header.format, Wish(member, columns, self._unit)
         )
@@ -111,6 +110,22 @@ class Recording:
     def __repr__(self) -> str:
         width, height = self.size
         return f"<Recording {str(self.path)!r}: {self.format}, {width}x{height}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Processes of a DataLoader get recordings, and open their files themselves.
+        return {**vars(self), "_file": None, "_header": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._header = self._detect()
+
+    def _detect(self) -> Header:
+        found = detect_file(
+            self.path, columns=self._columns, unit=self._unit, convention=self._convention
+        )
+        if self._member is None or found.format != "aedat4":
+            return found
+        return choose_stream(str(self.path), found, self._member)
 
     def _infer(self) -> tuple[int, int]:
         """Take the extent of the events; of N-MNIST and DAVIS the smallest usual one."""
@@ -230,7 +245,9 @@ class Recording:
                 hint = " Events are put in time order by sort (--sort)." if late else ""
                 raise SensorError(f"{self.path}: {fault}{hint}") from None
 
-    def slices(self, *, time_us: int | None = None, count: int | None = None) -> Slices:
+    def slices(
+        self, *, time_us: int | None = None, count: int | None = None, signed: bool = False
+    ) -> Slices:
         """Return the recording in slices of a time or of a number of events.
 
         Parameters
@@ -239,6 +256,9 @@ class Recording:
             Length of a slice in microseconds, from the first event on. A slice may be empty.
         count
             Events of a slice; the last one may have fewer.
+        signed
+            Give polarities as int8, for transforms that write -1 into them (``ToVoxelGrid`` of
+            Tonic).
 
         Raises
         ------
@@ -252,7 +272,7 @@ class Recording:
         >>> len(slices[0]), slices[0].dtype.names
         (1000, ('t', 'x', 'y', 'p'))
         """
-        return Slices(self.chunks, time_us=time_us, count=count)
+        return Slices(self.chunks, time_us=time_us, count=count, signed=signed)
 
     @property
     def progress(self) -> float | None:

@@ -10,13 +10,19 @@ import numpy as np
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import EVENT_DTYPE, Events, no_events
 
+SIGNED_DTYPE = np.dtype(
+    [(n, "i1" if n == "p" else EVENT_DTYPE[n]) for n in EVENT_DTYPE.names or ()]
+)
+"""Events whose polarities are signed: the same bytes."""
+
 
 class Slices:
     """Slices of a recording, made by :meth:`Recording.slices`.
 
     Iterating streams the recording: memory does not grow with it. Length and index read it whole,
     once; each slice then is a view of one array, which nothing copies. So it is a map-style
-    dataset for PyTorch's ``DataLoader``, and each slice is input for Tonic's transforms.
+    dataset for PyTorch's ``DataLoader``, also with several processes, and each slice is input for
+    Tonic's transforms.
 
     Parameters
     ----------
@@ -24,6 +30,8 @@ class Slices:
         Begins a new reading of the recording.
     time_us, count
         Length of a slice in microseconds or in events; one of both.
+    signed
+        Give polarities as int8.
     """
 
     def __init__(
@@ -32,18 +40,21 @@ class Slices:
         *,
         time_us: int | None = None,
         count: int | None = None,
+        signed: bool = False,
     ) -> None:
         if (time_us is None) == (count is None):
             raise SensorError("A slice is of time_us or of count: give one of them.")
         if min(time_us or 1, count or 1) < 1 or 0 in (time_us, count):
             raise SensorError("A slice has at least one microsecond, or one event.")
         self._chunks, self._time_us, self._count = chunks, time_us, count
+        self._dtype = SIGNED_DTYPE if signed else EVENT_DTYPE
         self._read: Events | None = None
 
     def __iter__(self) -> Iterator[Events]:
         if self._read is not None:
             return (self[n] for n in range(len(self)))
-        return self._by_count(self._count) if self._count else self._by_time(self._time_us or 1)
+        cut = self._by_count(self._count) if self._count else self._by_time(self._time_us or 1)
+        return (events.view(self._dtype) for events in cut)
 
     def __len__(self) -> int:
         events = self._whole()
@@ -65,7 +76,7 @@ class Slices:
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
             raise IndexError(f"slice {index} of {len(self)}")
-        events = self._whole()
+        events = self._whole().view(self._dtype)
         if self._count:
             return events[number * self._count : (number + 1) * self._count]
         begin = int(events["t"][0]) + number * (self._time_us or 1)

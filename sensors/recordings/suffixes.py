@@ -4,8 +4,8 @@ from __future__ import annotations
 
 RECORDINGS = frozenset(
     {
-        ".aedat4", ".aedat", ".bag", ".bin", ".dat", ".db3", ".es", ".h5", ".hdf5", ".mcap", ".npy",
-        ".npz", ".raw", ".csv", ".txt",
+        ".aedat4", ".aedat", ".bag", ".bin", ".dat", ".db3", ".es", ".h5", ".hdf5", ".mat", ".mcap",
+        ".npy", ".npz", ".raw", ".csv", ".txt",
     }
 )  # fmt: skip
 """File names that end so may be recordings; their format is told by their content."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,22 +93,59 @@ def test_slices_are_views_and_know_their_bounds() -> None:
             Slices(list, **wrong)
 
 
-def test_torch_and_tonic_take_slices(tmp_path: Path) -> None:
-    torch_data = pytest.importorskip("torch.utils.data")
-    path = tmp_path / "a.csv"
+def sliced(folder: Path, **how: Any) -> Slices:
+    path = folder / "a.csv"
     path.write_text("t,x,y,p\n" + "".join(f"{t},{t % 30},{t % 20},{t & 1}\n" for t in range(100)))
-    slices = open_recording(path, size=(30, 20)).slices(count=25)
-    loader = torch_data.DataLoader(slices, batch_size=2, collate_fn=list)
-    batches = list(loader)
+    return open_recording(path, size=(30, 20)).slices(**how)
+
+
+def test_data_loaders_of_torch_take_slices(tmp_path: Path) -> None:
+    torch_data = pytest.importorskip("torch.utils.data")
+    slices = sliced(tmp_path, count=25)
+    batches = list(torch_data.DataLoader(slices, batch_size=2, collate_fn=list))
     assert [[len(part) for part in batch] for batch in batches] == [[25, 25], [25, 25]]
     assert np.shares_memory(batches[0][0], slices[0])
 
 
-def test_transforms_of_tonic_take_slices(tmp_path: Path) -> None:
+def test_other_processes_get_slices(tmp_path: Path) -> None:
+    slices = sliced(tmp_path, count=25)
+    assert len(list(slices)) == 4  # the file was open
+    theirs = pickle.loads(pickle.dumps(slices))
+    assert [part.tolist() for part in theirs] == [part.tolist() for part in slices]
+
+
+def test_polarities_are_signed_without_a_copy(tmp_path: Path) -> None:
+    slices = sliced(tmp_path, time_us=50, signed=True)
+    assert [part["p"].dtype for part in slices] == [np.int8, np.int8]
+    assert slices[1]["p"].dtype == np.int8
+    assert slices[1].tolist() == sliced(tmp_path, time_us=50)[1].tolist()
+    assert np.shares_memory(slices[0], slices[:1][0])
+
+
+@pytest.mark.parametrize(
+    ("transform", "how"),
+    [
+        ("ToFrame", {"sensor_size": (30, 20, 2), "n_time_bins": 5}),
+        ("ToFrame", {"sensor_size": (30, 20, 2), "time_window": 10}),
+        ("ToVoxelGrid", {"sensor_size": (30, 20, 2), "n_time_bins": 5}),
+        ("ToTimesurface", {"sensor_size": (30, 20, 2), "dt": 20, "tau": 5}),
+        ("RefractoryPeriod", {"delta": 1}),
+        ("Downsample", {"spatial_factor": 0.5}),
+        ("CropTime", {"min": 60, "max": 80}),
+        ("RandomFlipLR", {"sensor_size": (30, 20, 2), "p": 1}),
+    ],
+)
+def test_transforms_of_tonic_take_slices(
+    transform: str, how: dict[str, Any], tmp_path: Path
+) -> None:
     transforms = pytest.importorskip("tonic.transforms")
-    path = tmp_path / "a.csv"
-    path.write_text("t,x,y,p\n" + "".join(f"{t},{t % 30},{t % 20},{t & 1}\n" for t in range(100)))
-    slices = open_recording(path, size=(30, 20)).slices(time_us=50)
-    frames = transforms.ToFrame(sensor_size=(30, 20, 2), n_time_bins=5)(slices[1])
-    assert frames.shape == (5, 2, 20, 30)
-    assert int(frames.sum()) == 50
+    part = sliced(tmp_path, time_us=50, signed=transform == "ToVoxelGrid")[1]
+    usual = np.empty(len(part), [("x", "i2"), ("y", "i2"), ("p", "i1"), ("t", "i8")])
+    for name in "xypt":
+        usual[name] = part[name]
+    done = getattr(transforms, transform)(**how)
+    ours, theirs = done(part), done(usual)
+    for name in ours.dtype.names or [...]:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+    assert ours.size
+    assert part.tolist() == sliced(tmp_path, time_us=50)[1].tolist(), "it was changed in place"
