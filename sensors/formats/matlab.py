@@ -22,6 +22,7 @@ from spikewire.sensors.events import Events
 from spikewire.sensors.formats.container import Wish, choice_note, list_of
 from spikewire.sensors.formats.csv_layout import columns_by_values, field_name
 from spikewire.sensors.formats.matlab_arrays import Stored, array_file, stored_arrays
+from spikewire.sensors.formats.matlab_counting import Counting, described
 from spikewire.sensors.formats.numpy_arrays import STEP, to_events
 
 Column = npt.NDArray[Any]
@@ -65,7 +66,7 @@ class MatlabFile:
             self._damage = DecodeError(path, f"{damage}.", path.stat().st_size)
         self._source = self._chosen(found, arrays)
         notes: list[str] = []
-        self._unit, self._first = wish.unit, 0
+        self._unit, self._first = wish.unit, Counting().first()
         if self._source is not None:
             self._unit, self._first, notes = self._conventions(self._source)
         names = [each.name for each in found]
@@ -95,29 +96,24 @@ class MatlabFile:
         """Yield unchecked events in chunks."""
         if self._source is not None:
             for columns in _chunks(self._path, self._source, self._wish.columns):
-                if self._first:
-                    for name in ("x", "y", "p"):
-                        columns[name] = columns[name] - self._first
+                for name, first in self._first.items():
+                    if first:
+                        columns[name] = columns[name] - first
                 yield to_events(columns, self._unit)
         if self._damage is not None:
             raise self._damage
 
-    def _conventions(self, source: _Source) -> tuple[str | None, int, list[str]]:
-        """Tell the unit of times, the number of the first row and column, and both in words.
+    def _conventions(self, source: _Source) -> tuple[str | None, dict[str, int], list[str]]:
+        """Tell the unit of times, the numbers of the first places, and both in words.
 
-        MATLAB counts from 1: where polarities are 1 and 2, so do rows and columns. Its numbers are
-        floating-point by default: whole ones are microseconds all the same.
+        MATLAB's numbers are floating-point by default: whole ones are microseconds all the same.
         """
         unit = self._wish.unit
-        notes: list[str] = []
-        least, most = {"x": 1.0, "y": 1.0, "p": 1.0}, {"x": 0.0, "y": 0.0, "p": 0.0}
+        counting = Counting()
         whole = fractions = False
         try:
             for columns in _chunks(self._path, source, self._wish.columns):
-                for name in least:
-                    values = columns[name]
-                    least[name] = min(least[name], float(values.min()))
-                    most[name] = max(most[name], float(values.max()))
+                counting.add(columns)
                 t = columns["t"]
                 whole = True
                 if t.dtype.kind == "f" and not fractions:
@@ -125,13 +121,12 @@ class MatlabFile:
                         fractions = bool((np.rint(t) != t).any())
         except (DecodeError, SensorError):
             pass
+        notes: list[str] = []
         if unit is None and whole:
             unit = "s" if fractions else "us"
             notes.append(f"times in {unit}")
-        first = int(most["p"] == 2 and min(least.values()) >= 1)
-        if first:
-            notes.append("places and polarities counted from 1")
-        return unit, first, notes
+        first = counting.first()
+        return unit, first, [*notes, *filter(None, [described(first)])]
 
 
 def _sources(arrays: Sequence[Stored], columns: Sequence[str] | None) -> list[_Source]:

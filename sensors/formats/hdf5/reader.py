@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from spikewire.sensors.formats.container import Wish, choice_note
 from spikewire.sensors.formats.csv_layout import UNITS
 from spikewire.sensors.formats.hdf5.file import hdf5_errors, missing_filter, open_hdf5
 from spikewire.sensors.formats.hdf5.layout import Found, find_events, sensor_size
+from spikewire.sensors.formats.matlab_counting import Counting, described
 from spikewire.sensors.formats.numpy_arrays import STEP, to_events
+
+MATLAB = b"MATLAB 7.3 MAT-file"
+"""Beginning of MATLAB's files of version 7.3, before the HDF5."""
 
 MOST_CHUNK_BYTES = 64 << 20
 """Largest chunk that is read: HDF5 unpacks whole chunks, one for each column at a time."""
@@ -124,12 +129,14 @@ class Hdf5:
             self.first_us: int | None = None
             if self._found.count and len(first := self._times(file, 0, 1)):
                 self.first_us = int(first[0])
+            self._first = self._counting(file).first()
         stated = f"{quoted(self._found.path or '/', 80)[1:-1]}, times in {self._unit}"
         if isinstance(self._found.fields["t"], int):
             places = sorted(self._found.fields.items(), key=lambda item: str(item[1]))
             stated += f", columns {','.join(name for name, _ in places)}"
         if self._offset:
             stated += f" from t_offset {self._offset:,} us on"
+        stated = "; ".join(filter(None, [stated, described(self._first)]))
         others = choice_note([one.path or "/" for one in found])
         self.note = "; ".join(filter(None, [stated, others]))
 
@@ -148,6 +155,18 @@ class Hdf5:
         with np.errstate(invalid="ignore"):
             whole = len(few) > 1 and bool((few == np.floor(few)).all())
         return "us" if whole and float(few[0]) != float(few[-1]) else "s"
+
+    def _counting(self, file: Any) -> Counting:
+        """Read the places of a file of MATLAB 7.3: they may count from 1."""
+        counting = Counting()
+        with open(self._path, "rb") as raw:
+            if raw.read(len(MATLAB)) != MATLAB:
+                return counting
+        columns = _Columns(self._path, file, self._found, "xyp")
+        with suppress(DecodeError), hdf5_errors(self._path):
+            for at in range(0, columns.stored, STEP):
+                counting.add(columns.read(at, min(columns.stored, at + STEP)))
+        return counting
 
     def _times(self, file: Any, start: int, stop: int) -> npt.NDArray[np.int64]:
         """Return the times of some events."""
@@ -173,6 +192,9 @@ class Hdf5:
                     raise DecodeError(
                         self._path, f"{count - at:,} of {count:,} events are missing."
                     )
+                for name, first in self._first.items():
+                    if first:
+                        parts[name] = parts[name] - first
                 events = to_events(parts, self._unit)
                 if self._offset:
                     events["t"] += self._offset

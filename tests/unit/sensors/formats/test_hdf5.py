@@ -168,6 +168,17 @@ def test_columns_of_matlab_and_whole_numbers_as_fractions(tmp_path: Path) -> Non
     assert [e[0] for e in open_recording(path, unit="ms").read().tolist()][1] == 5000
 
 
+def test_matlab_7_3_counts_from_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for n, name in enumerate(("ts", "x", "y", "p")):
+            file[f"TD/{name}"] = np.array([[event[n] + bool(n) for event in EVENTS]], float)
+    with path.open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: Sun Nov 29 2026")
+    assert read(path) == EVENTS
+    assert "places and polarities counted from 1" in open_recording(path).note
+
+
 def test_compressed_by_a_plugin(tmp_path: Path) -> None:
     import hdf5plugin
 

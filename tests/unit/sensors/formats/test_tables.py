@@ -90,6 +90,39 @@ def test_matlab_counts_from_one(compressed: bool, tmp_path: Path) -> None:
     assert "counted from 1" in recording.note
 
 
+MANY = [(10 * n, n % 34, (n // 3) % 34, n & 1) for n in range(400)]
+
+
+@pytest.mark.parametrize(
+    ("add", "count", "told"),
+    [
+        ((1, 1, 0), 400, True),  # places from 1, polarities 0 and 1
+        ((1, 1, 1), 3, True),  # polarities tell it
+        ((1, 1, 0), 60, False),  # too few to have met the first row and column
+        ((2, 1, 0), 400, False),
+        ((0, 1, 0), 400, False),
+    ],
+)
+def test_places_of_matlab_that_count_from_one(
+    add: tuple[int, int, int], count: int, told: bool, tmp_path: Path
+) -> None:
+    moved = [(t, x + add[0], y + add[1], p + add[2]) for t, x, y, p in MANY[:count]]
+    path = tmp_path / "a.mat"
+    path.write_bytes(mat(moved))
+    recording = open_recording(path)
+    assert recording.read().tolist() == (MANY[:count] if told else moved)
+    assert ("counted from 1" in recording.note) is told
+
+
+def test_a_last_place_that_is_a_sensors_size_counts_from_one(tmp_path: Path) -> None:
+    rows = [(n, 5 + n % 236, 6 + n % 175, n & 1) for n in range(50_000)]
+    path = tmp_path / "a.mat"
+    path.write_bytes(mat(rows))
+    recording = open_recording(path)
+    assert recording.size == (240, 180)
+    assert recording.read()[0].tolist() == (0, 4, 5, 0)
+
+
 def table(columns: np.ndarray, name: str = "events") -> bytes:  # type: ignore[type-arg]
     return mat_head() + matrix(name, columns.astype("<f8"), 9, 6)
 
@@ -151,7 +184,7 @@ def test_a_table_among_other_arrays(tmp_path: Path) -> None:
         ("c32_tonic_dvsg_ms.npy", (128, 128), 3000, {"unit": "ms"}),
         ("c33_e2vid.zip", (240, 180), 2000, {}),
         ("c33b_uzh.zip", None, 2000, {}),
-        ("m05_td.mat", None, 2000, {}),
+        ("m05_td.mat", (128, 128), 2000, {}),
     ],
 )
 def test_reported_tables(
