@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.schedule import arrange
 
-# Several processes run tests. PyTorch's threads wait for each other by spinning: on two busy cores a
-# test of its takes 62 s of the processor with two of them, and 4 s with one.
+# Several processes run tests. PyTorch's threads wait for each other by spinning: on two busy cores
+# one of its tests takes 62 s of the processor with two of them, and 4 s with one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A parent may ignore Ctrl-C: nohup, background jobs of a script, many CI systems. Children inherit

@@ -18,7 +18,13 @@ from spikewire.qcore.kernels.neuron import (
     fire_zero,
     integrate,
     integrate_evenly,
-    step_coarse,
+)
+from spikewire.qcore.kernels.neuron_vectors import (
+    RESET_COARSE,
+    largest_leak,
+    repeated,
+    step_whole,
+    whole_places,
 )
 from spikewire.qcore.kernels.pool import pool_max, pool_mean, pool_or, pool_sum
 from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
@@ -70,7 +76,7 @@ def integrate_drive(L, drive, spill, u, v, table, spilled):
     ``drive``, ``spill``, ``u`` and ``v`` are flat, one number per neuron.
     """
     channels = L[at.CHANNELS]
-    places = L[at.ROWS] * L[at.COLUMNS]
+    places = drive.size // channels
     even = spilled == 0 and L[at.LEAK_U] >= 0
     for c in range(channels):
         if table[BIAS, c] != 0:
@@ -99,15 +105,25 @@ def fire(L, v, r, table, fired):
 @inline
 def step_neurons(L, i8, i32, drive, spill, spilled, active):
     """Advance the neurons by one tick; return 1 if their state changed."""
-    places = L[at.ROWS] * L[at.COLUMNS]
-    neurons = places * L[at.CHANNELS]
+    neurons = L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS]
     if L[at.AT_SMALL_R] > 0:
         small = i8[L[at.AT_SMALL_R] : L[at.AT_SMALL_R] + neurons]
-        return step_held(
-            L, i8, i32, drive, spill, spilled, active, shape2(small, places, L[at.CHANNELS])
-        )
-    r = shape2(i32[L[at.AT_R] : L[at.AT_R] + neurons], places, L[at.CHANNELS])
+        return step_held(L, i8, i32, drive, spill, spilled, active, small)
+    r = i32[L[at.AT_R] : L[at.AT_R] + neurons]
     return step_held(L, i8, i32, drive, spill, spilled, active, r)
+
+
+@inline
+def step_places(L, drive, u, v, r, table, fired, n):
+    """Advance the first ``n`` neurons, those of whole places, in vectors."""
+    channels = L[at.CHANNELS]
+    coarse = L[at.RESET] == RESET_REFRACTORY and L[at.COARSE_BITS] > 0
+    return step_whole(
+        RESET_COARSE if coarse else L[at.RESET],
+        drive[:n], u[:n], v[:n], r[:n], repeated(table, channels), fired[:n],
+        L[at.EXPONENT], max(L[at.COARSE_BITS], np.int64(1)),
+        np.int64(2048) * L[at.R_NEAREST], largest_leak(table),
+    )  # fmt: skip
 
 
 @inline
@@ -118,25 +134,29 @@ def step_held(L, i8, i32, drive, spill, spilled, active, r):
     neurons = places * channels
     u = i32[L[at.AT_U] : L[at.AT_U] + neurons]
     v = i32[L[at.AT_V] : L[at.AT_V] + neurons]
-    v_2d = shape2(v, places, channels)
     size = PARAMETERS * channels
     table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + size], PARAMETERS, channels)
-    fired = shape2(i8[L[at.AT_FIRED] : L[at.AT_FIRED] + neurons], places, channels)
-    coarse = L[at.RESET] == RESET_REFRACTORY and L[at.COARSE_BITS] > 0
-    if coarse and L[at.R_NEAREST] == 0 and spilled == 0 and active == 0:
-        return step_coarse(
-            shape2(drive, places, channels), shape2(u, places, channels), v_2d,
-            r, table, fired, L[at.EXPONENT], L[at.COARSE_BITS],
-        )  # fmt: skip
-    changed = integrate_drive(L, drive, spill, u, v, table, spilled)
+    fired = i8[L[at.AT_FIRED] : L[at.AT_FIRED] + neurons]
+    done = np.int64(0)
+    changed = np.int64(0)
+    if spilled == 0 and active == 0:
+        done = whole_places(places, channels) * channels
+        changed = step_places(L, drive, u, v, r, table, fired, done)
+        if done == neurons:
+            return changed
+    changed |= integrate_drive(L, drive[done:], spill[done:], u[done:], v[done:], table, spilled)
+    rest = (neurons - done) // channels
+    v_rest = shape2(v[done:], rest, channels)
+    r_rest = shape2(r[done:], rest, channels)
     if active != 0:
         # Activations are taken between the two halves of a step.
         flat = i8[L[at.AT_ACTIVATION] : L[at.AT_ACTIVATION] + neurons]
-        activation = shape2(flat, places, channels)
+        activation = shape2(flat, rest, channels)
         activate(
-            v_2d, r, table, activation, L[at.SLOPE], L[at.RAIL], L[at.RESET], L[at.COARSE_BITS]
-        )
-    return changed | fire(L, v_2d, r, table, fired)
+            v_rest, r_rest, table, activation, L[at.SLOPE], L[at.RAIL], L[at.RESET],
+            L[at.COARSE_BITS],
+        )  # fmt: skip
+    return changed | fire(L, v_rest, r_rest, table, shape2(fired[done:], rest, channels))
 
 
 @inline

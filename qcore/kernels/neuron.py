@@ -271,54 +271,6 @@ def fire_coarse(v, r, table, fired, bits, nearest):
 
 @kernel(
     [
-        "int64(int16[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1],"
-        " int8[:, ::1], int64, int64)",
-        "int64(int16[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1], int32[:, ::1],"
-        " int8[:, ::1], int64, int64)",
-    ]
-)
-def step_coarse(drive, u, v, r, table, fired, exponent, bits):
-    """Do :func:`integrate` and :func:`fire_coarse` in one go, where nothing spilled.
-
-    The state of a large layer does not fit the nearest caches: it is fetched once instead of twice.
-
-    Returns
-    -------
-    int
-        0 if no value changed.
-    """
-    shift = np.int32(exponent)
-    changed = np.int32(0)
-    fraction = np.int32(bits - 1)
-    one = np.int32(1 << (bits - 1))
-    most = np.int32((1 << bits) - 1)
-    places, channels = v.shape
-    keep_u = table[KEEP_U]
-    keep_v = table[KEEP_V]
-    bias = table[BIAS]
-    threshold = table[THRESHOLD]
-    keep = table[KEEP_R]
-    kick = table[KICK_R]
-    for i in range(places):
-        for c in range(channels):
-            total = np.int32(np.int32(drive[i, c]) << shift)
-            u_next = saturate(np.int32(decay(u[i, c], keep_u[c]) + total))
-            v_next = saturate(np.int32(np.int32(decay(v[i, c], keep_v[c]) + u_next) + bias[c]))
-            trace = np.int32(r[i, c])
-            spike = _coarse_spike(v_next, trace, threshold[c], kick[c], fraction)
-            r_next = _coarse_trace(trace, keep[c], np.int32(0), spike, one, most)
-            moved = np.int32(np.int32(u_next ^ u[i, c]) | np.int32(v_next ^ v[i, c]))
-            changed |= np.int32(moved | np.int32(r_next ^ trace))
-            u[i, c] = u_next
-            v[i, c] = v_next
-            r[i, c] = r_next
-            fired[i, c] = np.int8(spike)
-            drive[i, c] = np.int16(0)
-    return np.int64(changed != 0)
-
-
-@kernel(
-    [
         "int64(int32[:, ::1], int32[:, ::1], int32[:, ::1], int8[:, ::1])",
         "int64(int32[:, ::1], int8[:, ::1], int32[:, ::1], int8[:, ::1])",
     ]

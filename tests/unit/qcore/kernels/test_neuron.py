@@ -87,46 +87,6 @@ def test_neurons(
     assert also == int((v != middle).any() or (r != before[2]).any())
 
 
-@given(SEEDS, st.sampled_from([1, 2, 3, 8]), st.sampled_from([0, 4, 14]))
-@FEW
-def test_a_coarse_step_at_once(seed: int, bits: int, exponent: int) -> None:
-    rng = np.random.default_rng(seed)
-    places, channels = (int(n) for n in rng.integers(1, 7, 2))
-    shape = (places, channels)
-    rail = naive.RAIL
-    u, v = rng.choice([-rail, rail, 0, 1, -1, 12345, -54321], (2, *shape)).astype(np.int32)
-    r = rng.integers(0, 2**bits, shape).astype(np.int8 if seed % 2 and bits < 8 else np.int32)
-    drive = rng.choice([0, 0, 127, -128, 255 * 127, -255 * 128], shape).astype(np.int16)
-    table = np.zeros((8, channels), np.int32)
-    table[neuron.KEEP_U], table[neuron.KEEP_V], table[neuron.KEEP_R] = rng.integers(
-        0, 4097, (3, channels)
-    )
-    table[neuron.KEEP_R] %= 4096
-    table[neuron.THRESHOLD] = rng.choice([1, 64, 60000, 2**22], channels)
-    table[neuron.KICK_R] = table[neuron.THRESHOLD]
-    table[neuron.BIAS] = rng.choice([0, rail, -rail, 7], channels)
-    wanted = {}
-    for i, c in np.ndindex(shape):
-        p = [int(n) for n in table[:, c]]
-        un, vn = naive.integrate(
-            int(u[i, c]), int(v[i, c]), int(drive[i, c]), p[neuron.KEEP_U], p[neuron.KEEP_V],
-            p[neuron.BIAS], exponent,
-        )  # fmt: skip
-        vn, rn, spike, _ = naive.fire(
-            f"coarse{bits}", vn, int(r[i, c]), p[neuron.THRESHOLD], p[neuron.KEEP_R],
-            p[neuron.KICK_R], 0, 63,
-        )  # fmt: skip
-        wanted[i, c] = (un, vn, rn, spike)
-    before = (u.copy(), v.copy(), r.copy())
-    fired = np.full(shape, 7, np.int8)
-    changed = neuron.step_coarse(drive, u, v, r, table, fired, exponent, bits)
-    for i, c in np.ndindex(shape):
-        assert (u[i, c], v[i, c], r[i, c], fired[i, c]) == wanted[i, c]
-    assert not drive.any()
-    same = all((now == was).all() for now, was in zip((u, v, r), before, strict=True))
-    assert bool(changed) is not same
-
-
 @given(SEEDS, st.integers(0, 12), st.integers(0, 12), st.integers(0, 14))
 @settings(max_examples=200, deadline=None)
 def test_even_decays_are_shifts(seed: int, leak_u: int, leak_v: int, exponent: int) -> None:
