@@ -1,4 +1,4 @@
-# Two commands: `make demo` shows it, `make test` checks it. Both need Python 3.11, git and make.
+# Two commands: `make demo` shows it, `make test` checks it. Both need Python 3.11 or newer, git and make.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -46,7 +46,7 @@ docs: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "spikewire needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python tools/install.py -c constraints.txt -e '.[dev]'
 	touch $@
 
 fuzz: $(STAMP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
@@ -11,10 +12,12 @@ from typing import Annotated
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, describe, leaf_errors
+from spikewire.apps.cli.errors import DONE, FAILED, describe, leaf_errors, settle_code
+from spikewire.apps.cli.help_text import HelpCommand, HelpGroup
 from spikewire.apps.cli.options.old_spellings import modernised
 from spikewire.apps.cli.output import print_error
-from spikewire.apps.cli.signals import endless
+from spikewire.apps.cli.signals import begin, endless
+from spikewire.apps.cli.sources import meant
 
 COMMANDS = {
     "demo": "demo.command",
@@ -77,9 +80,10 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
     app = typer.Typer(
         name="spikewire",
         help="Classify the events of a DVS camera live, and teach the network while it runs.",
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
+        cls=HelpGroup,
     )
     app.callback(invoke_without_command=True)(_root)
     first, second = [*words[:2], "", ""][:2]
@@ -87,7 +91,7 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
         _add(app, {first: COMMANDS[first]})
     if first in COMMANDS or list(words) == ["--version"]:
         return app
-    bench = typer.Typer(help="Run repeatable measurements.", add_completion=False)
+    bench = typer.Typer(help="Run repeatable measurements.", add_completion=False, cls=HelpGroup)
     if first == "bench" and second in MEASUREMENTS:
         _add(bench, {second: MEASUREMENTS[second]})
     else:
@@ -100,7 +104,13 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
 
 def _add(app: typer.Typer, table: Mapping[str, str]) -> None:
     for name, module in table.items():
-        app.command(name)(getattr(import_module(f"spikewire.apps.{module}"), name))
+        function = getattr(import_module(f"spikewire.apps.{module}"), name)
+        app.command(name, cls=HelpCommand, help=_unwrapped(function.__doc__ or ""))(function)
+
+
+def _unwrapped(text: str) -> str:
+    """Join the lines of each paragraph, which the terminal's width breaks anew."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))
 
 
 def _version(wanted: bool) -> None:
@@ -129,11 +139,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("spikewire").addHandler(logging.NullHandler())
     arguments = modernised(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = application(arguments)(args=arguments, prog_name="spikewire", standalone_mode=False)
+        app = application(arguments)
+        begin()
+        code = app(args=arguments, prog_name="spikewire", standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = "spikewire" if context is None else context.command_path
-        print_error(f"{error.format_message().rstrip('.')} (see {command} --help)")
+        said = error.format_message().rstrip(".") + meant(arguments)
+        print_error(f"{said} (see {command} --help)")
         return error.exit_code
     except BaseException as error:
         if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error)):
@@ -144,7 +157,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if described is None:
             raise
         print_error(described[0])
-        return described[1]
+        return settle_code(*described, arguments)
     # Without standalone mode an Exit comes back as its code; Ctrl-C as 130.
     if code == 130:
         return _interrupted(arguments)

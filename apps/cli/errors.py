@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from spikewire.errors import SpikewireError
 
@@ -15,6 +17,51 @@ class CommandError(Exception):
 
 class UsageError(Exception):
     """Wrong usage of a command (exit code 2); the message says what is allowed."""
+
+
+_MISSING = re.compile(
+    r"no such file or directory|does not exist|is a folder, not|is a directory"
+    r"|holds no recordings|there is no folder",
+    re.IGNORECASE,
+)
+_EXTRA = re.compile(r"pip install '?(-U )?spikewire\[")
+
+
+def settle_code(message: str, code: int, arguments: Sequence[str]) -> int:
+    """Return the exit code of a failure: 2 where the command line cannot have been meant.
+
+    A missing extra is wrong usage, and so is a file or folder that is named on the command line
+    and is not there. Everything else that fails keeps its code.
+
+    Parameters
+    ----------
+    message, code
+        The sentence, and the code of the error by itself.
+    arguments
+        The words after ``spikewire``.
+    """
+    if code != FAILED:
+        return code
+    missing = _MISSING.search(message) and any(
+        path in message for path in _unusable(_paths(arguments))
+    )
+    return USAGE if missing or _EXTRA.search(message) else FAILED
+
+
+def _paths(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield everything among the words that can be the name of a file."""
+    for word in arguments:
+        if word.startswith("unix:"):
+            continue  # a service, which is away
+        value = word.partition("=")[2] if word.startswith("-") else word
+        place = value.partition("?")[0]
+        yield from filter(None, (value, place, place.partition(":")[2]))
+
+
+def _unusable(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        if not Path(path).is_file():
+            yield path
 
 
 def reject_options(given: Mapping[str, object], why: str) -> None:

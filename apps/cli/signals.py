@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM as an ordinary end of a command's work, from its first moment to its last.
 
-Loading takes seconds (a minute where kernels must be compiled first). A service that is stopped in
-that time has nothing to deliver and nothing to save: it ends at once, with exit code 0. An
-exception thrown into the middle of an import or of the compiler would end it with a traceback.
+Loading takes seconds (a minute where kernels must be compiled first). A command that is stopped in
+that time has nothing to deliver and nothing to save: it says so in one sentence and ends at once.
+An exception thrown into the middle of an import or of the compiler would end it with a traceback.
 Later signals end the work in order.
 
 This module is imported before anything else, so it loads trio only where it is used.
@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -53,10 +53,29 @@ def prepare() -> None:
         for number in _BOTH:
             signal.signal(number, _leave)
         return
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _abandon)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def begin() -> None:
+    """Hand Ctrl-C to a command with an end of its own, once its modules are loaded."""
+    if signal.getsignal(signal.SIGINT) is _abandon:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Let Ctrl-C end the process at once within the block, in which nothing is left half done."""
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, _abandon)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def hand_back() -> None:
@@ -67,7 +86,21 @@ def hand_back() -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    _say_interrupted()
     os._exit(0)
+
+
+def _abandon(number: int, frame: FrameType | None) -> None:
+    _say_interrupted()
+    os._exit(1)
+
+
+def _say_interrupted() -> None:
+    # Past Python's buffers: the signal may have come in the middle of a line. The carriage return
+    # and the rest clear a bar that stands there.
+    clear = b"\r\x1b[K" if os.isatty(2) else b""
+    with suppress(OSError):
+        os.write(2, clear + b"spikewire: interrupted while loading\n")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

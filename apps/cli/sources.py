@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,14 @@ from spikewire.apps.cli.units import speed_factor
 
 if TYPE_CHECKING:
     from spikewire.sensors import Source
+
+
+_SUFFIXES = frozenset(
+    {
+        ".aedat", ".aedat4", ".bin", ".csv", ".dat", ".es", ".h5", ".hdf5", ".mat", ".npy", ".npz",
+        ".raw", ".txt", ".zip", ".bag",
+    }
+)  # fmt: skip
 
 
 def open_source_at(
@@ -45,7 +54,8 @@ def open_source_at(
     try:
         source = open_source(uri, **options)
     except SensorError as error:
-        raise UsageError(str(error)) from error
+        hint = source_hint(uri) if "is no source" in str(error) else ""
+        raise UsageError(f"{error}{hint}") from error
     return filtered(source, filters)
 
 
@@ -73,3 +83,25 @@ def filtered(source: Source, filters: Sequence[str] | None) -> Source:
         return Filtered(source, filters)
     except SensorError as error:
         raise UsageError(str(error)) from error
+
+
+def looks_like_recording(word: str) -> bool:
+    """Tell whether a word is the path of a recording rather than a command or a source."""
+    return Path(word).suffix.lower() in _SUFFIXES or Path(word).is_file()
+
+
+def meant(arguments: Sequence[str]) -> str:
+    """Return a suggestion where a recording stands in the place of a command; else nothing."""
+    if not arguments or not looks_like_recording(arguments[0]):
+        return ""
+    path = arguments[0]
+    return (
+        f". Did you mean file:{path}? Recordings are sources with that name: "
+        f"spikewire gesture --source file:{path}"
+    )
+
+
+def source_hint(uri: str) -> str:
+    """Return a suggestion where a recording stands in the place of a source; else nothing."""
+    path = uri.partition("?")[0]
+    return f" Did you mean file:{uri}?" if looks_like_recording(path) else ""

@@ -15,6 +15,7 @@ from spikewire.apps.cli.errors import DONE, UsageError, leaf_errors, reject_opti
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import given, grouped
 from spikewire.apps.cli.options.shared import (
+    TRAINED_MODEL,
     Duration,
     Json,
     RawScores,
@@ -32,7 +33,7 @@ from spikewire.apps.gesture.reporters import JsonReporter, LineReporter, Reporte
 from spikewire.apps.gesture.screen import GestureScreen
 from spikewire.runtime import Rules, Settings
 
-_DEFAULT_MODEL, _DEFAULT_SOURCE = "gestures", "sim:"
+_DEFAULT_SOURCE = "sim:"
 _LONGEST_US = 10_000_000
 
 
@@ -114,7 +115,7 @@ def gesture(
         )
         load_kernels()
         opened = open_source_at(source.source or _DEFAULT_SOURCE, source.speed, source.filters)
-        network = open_network(model or _DEFAULT_MODEL, (), 0)
+        network = open_network(model or TRAINED_MODEL, (), 0)
         seen = Recogniser(opened.name, raw=raw)
         wanted = Settings(
             port=port or 0, learn=False, stats_every_s=0.5,

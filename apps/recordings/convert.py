@@ -22,8 +22,9 @@ from spikewire.apps.cli.options.shared import (
 from spikewire.apps.cli.output import console, print_json, print_note
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import time_span
-from spikewire.apps.cli.warmup import patience
+from spikewire.apps.cli.warmup import compiling_shown
 from spikewire.apps.recordings.conversion import Conversion, Cut, Part
+from spikewire.apps.recordings.cut import empty_part
 
 if TYPE_CHECKING:
     from spikewire.sensors import Times, WrittenRecording
@@ -73,7 +74,7 @@ def convert(
     the events before the damage are.
     Times that the format cannot hold are written from the first event on, with a note.
     """
-    with patience():
+    with compiling_shown():
         from spikewire.sensors import WRITABLE_FORMATS
     suffix = (to if target.is_dir() else target.suffix).lower()
     if suffix not in WRITABLE_FORMATS:
@@ -146,6 +147,8 @@ def _report(
 ) -> None:
     from spikewire.sensors import WRITABLE_FORMATS
 
+    for part in work.parts if not written.events else ():
+        print_note(f"{empty_part(part.recording.path, *part.cut)}: {work.target} is empty")
     name, origin = WRITABLE_FORMATS[suffix], written.origin_us
     if origin and not rebase:
         kept = "its header holds the origin" if written.origin_kept else "it has no place for it"

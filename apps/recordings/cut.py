@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from spikewire.apps.cli.units import format_us
 
 if TYPE_CHECKING:
     from spikewire.sensors import Events, Recording
@@ -31,3 +34,13 @@ def cut_chunks(recording: Recording, start: int, stop: int | None) -> Iterator[E
             yield events[begin:end]
         if end < len(t):
             return
+
+
+def empty_part(path: Path, start: int, stop: int | None) -> str:
+    """Return a sentence about a part of a recording that holds no event."""
+    if not start and stop is None:
+        return f"{path} holds no event that is left"
+    if stop is None:
+        return f"{path} has no event later than {format_us(start)} after its first one"
+    times = f"{format_us(start)} and {format_us(stop)}"
+    return f"{path} has no event between {times} after its first one"

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, UsageError, describe
+from spikewire.apps.cli.errors import DONE, FAILED, UsageError, describe, settle_code
 from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.file_bar import file_bar
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import Json, RecordingOptions
+from spikewire.apps.cli.options.shared import Filters, Json, RecordingOptions
 from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.units import format_bytes, format_rate, format_us
-from spikewire.apps.cli.warmup import patience
+from spikewire.apps.cli.warmup import compiling_shown
 
 if TYPE_CHECKING:
-    from spikewire.sensors import RecordingInfo
+    from spikewire.sensors import Chain, RecordingInfo
 
 _FORMAT = RecordingOptions()
 
@@ -27,6 +28,7 @@ _FORMAT = RecordingOptions()
 def info(
     files: Annotated[list[Path], typer.Argument(help="Recordings to describe.")],
     format: RecordingOptions = _FORMAT,
+    filters: Filters = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -42,14 +44,40 @@ def info(
         if len(files) > 1:
             raise UsageError("--plot draws one recording; several are named")
         check_plot(plot)
-    codes = [_one(path, how, as_json, first=number == 0) for number, path in enumerate(files)]
+    names = tuple(filters or ())
+    codes = [
+        _one(path, how, names, as_json, first=number == 0) for number, path in enumerate(files)
+    ]
     if plot is not None:
-        codes.append(_plot(files[0], how, plot))
+        codes.append(_plot(files[0], how, names, plot))
     raise typer.Exit(max(codes))
 
 
-def _plot(path: Path, how: dict[str, Any], plot: Path) -> int:
-    """Draw the figure of a recording that was described; what is damaged was told there."""
+def _chain(filters: Sequence[str], size: tuple[int, int]) -> Chain:
+    from spikewire.sensors import SensorError, make_chain
+
+    try:
+        return make_chain(filters, size)
+    except SensorError as error:
+        raise UsageError(str(error)) from error
+
+
+def _left(path: Path, how: dict[str, Any], filters: Sequence[str]) -> dict[str, Any]:
+    """Count the events that filters leave, up to damage."""
+    from spikewire.sensors import DecodeError, open_recording
+
+    recording = open_recording(path, policy="drop", **how)
+    chain, events = _chain(filters, recording.size), 0
+    try:
+        for chunk in recording.chunks():
+            events += len(chain.apply(chunk))
+    except DecodeError:
+        pass
+    return {"filters": list(filters), "events": events, "size": chain.size, **chain.dropped}
+
+
+def _plot(path: Path, how: dict[str, Any], filters: Sequence[str], plot: Path) -> int:
+    """Draw the figure of a recording that was described; damage was reported there."""
     from spikewire.apps.recordings.statistics import RecordingStatistics
     from spikewire.apps.recordings.statistics_plot import plot_statistics
     from spikewire.sensors import DecodeError, SensorError, open_recording
@@ -58,45 +86,54 @@ def _plot(path: Path, how: dict[str, Any], plot: Path) -> int:
         recording = open_recording(path, policy="drop", **how)
     except SensorError:
         return FAILED
-    found = RecordingStatistics(recording.size)
+    chain = _chain(filters, recording.size)
+    found = RecordingStatistics(chain.size)
     code = DONE
     try:
         for events in recording.chunks():
-            found.add(events)
+            if len(kept := chain.apply(events)):
+                found.add(kept)
     except DecodeError:
         code = FAILED
     except SensorError:
         return FAILED
-    width, height = recording.size
+    width, height = chain.size
     plot_statistics(found, f"{path.name}: {recording.format}, {width} x {height}", plot)
     return code
 
 
-def _one(path: Path, how: dict[str, Any], as_json: bool, *, first: bool) -> int:
+def _one(
+    path: Path, how: dict[str, Any], filters: Sequence[str], as_json: bool, *, first: bool
+) -> int:
     try:
-        with patience():
+        with compiling_shown():
             from spikewire.sensors import describe_recording
         with file_bar("reading") as moved:
             facts = describe_recording(path, **how, progress=moved)
+        left = _left(path, how, filters) if filters else None
     except Exception as error:
         described = describe(error)
         if described is None:
             raise
         print_error(described[0])
-        return described[1]
+        return settle_code(*described, [str(path)])
     record = dataclasses.asdict(facts)
     if as_json:
-        print_json(record)
+        print_json(record if left is None else {**record, "filtered": left})
     else:
-        _print(facts, first=first)
+        _print(facts, left, first=first)
     return FAILED if facts.damage is not None else DONE
 
 
-def _print(facts: RecordingInfo, *, first: bool) -> None:
+def _print(facts: RecordingInfo, left: dict[str, Any] | None, *, first: bool) -> None:
     out = console()
     if not first:
         out.print()
-    for name, value in _rows(facts):
+    rows = _rows(facts)
+    if left is not None:
+        share = 100 * left["events"] / facts.events if facts.events else 0
+        rows.append(("filtered", f"{left['events']:,} events are left ({share:.0f} %)"))
+    for name, value in rows:
         out.print(f"[dim]{name:<9}[/]", end="")
         out.print(value, markup=False, soft_wrap=True)
 

@@ -11,13 +11,13 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from spikewire.apps.cli.errors import DONE, FAILED
+from spikewire.apps.cli.errors import DONE, FAILED, CommandError
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import RecordingOptions, Speed
 from spikewire.apps.cli.output import console, print_error
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import format_rate, format_us, speed_factor
-from spikewire.apps.cli.warmup import patience
+from spikewire.apps.cli.warmup import compiling_shown
 from spikewire.apps.recordings.view_options import Shown, ViewOptions
 from spikewire.apps.terminal.event_image import EventImage
 
@@ -41,7 +41,7 @@ def show(
     """
     view.check()
     factor = 1.0 if speed is None else speed_factor(speed)
-    with patience():
+    with compiling_shown():
         shown = Shown(source, format, view)
     if still or not console().is_terminal:
         _print_still(shown)
@@ -50,12 +50,14 @@ def show(
             _play(shown, view, factor)
     if shown.damage is not None:
         print_error(shown.damage)
+    elif not shown.events:
+        raise CommandError(shown.empty())
     raise typer.Exit(DONE if shown.damage is None else FAILED)
 
 
 def _image(shown: Shown) -> EventImage:
     """Make an empty picture that fits the terminal, in the sensor's proportions."""
-    width, height = shown.recording.size
+    width, height = shown.size
     space = console().size
     columns, rows = max(8, space.width - 1), max(4, space.height - 3)
     scale = min(2 * columns / width, 4 * rows / height)
@@ -71,6 +73,8 @@ def _print_still(shown: Shown) -> None:
         last = int(chunk["t"][-1])
         events += len(chunk)
         image.add(chunk)
+    if not events:
+        return
     console().print(image.render())
     console().print(_caption(shown, last - first, last - first, events), markup=False)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spikewire.apps.cli.errors import UsageError
-from spikewire.apps.cli.options.shared import RecordingOptions, Start, Stop
+from spikewire.apps.cli.options.shared import Filters, RecordingOptions, Start, Stop
 from spikewire.apps.cli.units import duration_us
-from spikewire.apps.recordings.cut import cut_chunks
+from spikewire.apps.recordings.cut import cut_chunks, empty_part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,7 @@ class ViewOptions:
     ] = None
     start: Start = None
     stop: Stop = None
+    filters: Filters = None
 
     def check(self) -> None:
         """Refuse options that exclude each other.
@@ -78,14 +79,29 @@ class Shown:
     ------
     sensors.SensorError
         It cannot be opened.
+    UsageError
+        A filter is not understood.
+
+    Attributes
+    ----------
+    size
+        (width, height) of the filtered events.
+    events
+        Events shown so far.
     """
 
     def __init__(self, path: Path, formats: RecordingOptions, view: ViewOptions) -> None:
-        from spikewire.sensors import open_recording
+        from spikewire.sensors import SensorError, make_chain, open_recording
 
         settings: dict[str, Any] = formats.settings()
         self.recording: Recording = open_recording(path, policy="drop", **settings)
         self._view = view
+        try:
+            self._chain = make_chain(view.filters or (), self.recording.size)
+        except SensorError as error:
+            raise UsageError(str(error)) from error
+        self.size = self._chain.size
+        self.events = 0
         self.damage: str | None = None
 
     def chunks(self) -> Iterator[NDArray[Any]]:
@@ -94,9 +110,16 @@ class Shown:
 
         start, stop = self._view.start or 0, self._view.stop
         try:
-            yield from cut_chunks(self.recording, start, stop)
+            for chunk in cut_chunks(self.recording, start, stop):
+                if len(events := self._chain.apply(chunk)):
+                    self.events += len(events)
+                    yield events
         except DecodeError as error:
             self.damage = str(error)
+
+    def empty(self) -> str:
+        """Return a sentence about a part without events."""
+        return empty_part(self.recording.path, self._view.start or 0, self._view.stop)
 
     def slices(self) -> Slices:
         """Return the events in slices of one picture each."""

@@ -11,12 +11,19 @@ import typer
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, leaf_errors
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DEFAULT_MODEL, Json, NetworkOptions, RecordingOptions
-from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
+from spikewire.apps.cli.options.shared import (
+    DEFAULT_MODEL,
+    TRAINED_MODEL,
+    Json,
+    NetworkOptions,
+    RecordingOptions,
+)
+from spikewire.apps.cli.output import console, print_error, print_json, print_note, stderr_console
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.cluster.options import ClusterOptions
+from spikewire.apps.recordings.cut import empty_part
 from spikewire.apps.replay.confusion_plot import plot_confusion
 from spikewire.apps.replay.export import open_out
 from spikewire.apps.replay.inputs import ReplayInputs
@@ -57,8 +64,8 @@ def replay(
     The same recordings give the same results, bit for bit, at every speed. With --learn the
     network learns from the labels. Files are continuous: the network goes on from one to the next
     after a pause. Recordings of a folder are independent: each starts from the network as it was
-    loaded. So are all recordings with --workers or --cluster. The default network is edge, or a
-    session's own.
+    loaded. So are all recordings with --workers or --cluster. The default network is the trained
+    one (gestures), a session's own, or with --learn or --classes a new one (edge).
     """
     options = ReplayOptions(
         files=tuple(files or ()), network=network, inputs=inputs, formats=formats,
@@ -67,11 +74,15 @@ def replay(
     options.check()
     load_kernels()
     recordings = options.recordings()
-    model = network.model or recordings.model or DEFAULT_MODEL
+    new = playback.learn or network.classes is not None
+    model = network.model or recordings.model or (DEFAULT_MODEL if new else TRAINED_MODEL)
     opened, recordings = _open(model, options, recordings)
     score = ReplayScore()
     stopped, retries = _run(opened, options, recordings, score)
     _report(score, opened, options, recordings, stopped=stopped, retries=retries)
+    if not sum(played.events for played in score.played) and len(recordings.excerpts) == 1:
+        start, stop = inputs.start or 0, inputs.stop
+        print_note(empty_part(recordings.excerpts[0].path, start, stop))
     if output.plot is not None:
         _draw(score, opened, model, output.plot)
     if recordings.names and not score.counts.labelled:

@@ -26,7 +26,7 @@ from spikewire.apps.service.run import check_target, serve_pipelines
 from spikewire.runtime import DEFAULT_PORT
 
 if TYPE_CHECKING:
-    from spikewire.sensors import Packet, Source
+    from spikewire.sensors import Aedat4Writer, Packet, Source
 
 
 _SOURCE, _NETWORK = SourceOptions(), NetworkOptions()
@@ -45,8 +45,9 @@ def record(
 ) -> None:
     """Record a source into an AEDAT 4.0 file until Ctrl-C.
 
-    The file can be read while it grows. With --model or --classes the command runs a service as
-    well, as `spikewire run --record`: the labels are recorded, too, and a replay gives the same
+    The file can be read while it grows. --for counts the time of the events; a source that sends
+    none for so long ends the recording, too. With --model or --classes the command runs a service
+    as well, as `spikewire run --record`: the labels are recorded, too, and a replay gives the same
     results and weights.
     """
     if source.source is None:
@@ -71,43 +72,84 @@ def record(
 async def _write_source(
     source: Source, target: Path, for_us: int | None, counts: dict[str, int]
 ) -> None:
-    from spikewire.sensors import Aedat4Writer
-
-    writer: Aedat4Writer | None = None
-    begun: dict[int, int] = {}
-    shift = 0
-    last = 0
-
-    async def write(packet: Packet) -> None:
-        nonlocal writer, shift, last
-        if not len(packet.events):
-            return
-        events = packet.events
-        if packet.segment not in begun:
-            begun[packet.segment] = int(events["t"][0])
-            # A file has one time: where the source's begins anew, the file's goes on.
-            if writer is not None and begun[packet.segment] + shift < last:
-                shift = last + 1 - begun[packet.segment]
-        if writer is None:
-            writer = Aedat4Writer(target, packet.size)
-        if shift:
-            events = events.copy()
-            events["t"] += shift
-        await trio.to_thread.run_sync(writer.write, events)
-        last = int(events["t"][-1])
-        counts["events"] = writer.events
-        counts.setdefault("first", int(events["t"][0]))
-        counts["last"] = last
-        counts["segments"] = len(begun)
-
     stderr_console().print(f"recording {source.name}; Ctrl-C ends it", markup=False, soft_wrap=True)
     counts["events"] = 0
+    recorded = _Recorded(target, for_us, counts)
     try:
-        with trio.move_on_after(float("inf") if for_us is None else for_us / 1e6):
-            await source.run(write)
+        async with trio.open_nursery() as nursery:
+            if for_us is not None:
+                nursery.start_soon(recorded.end_in_silence, nursery.cancel_scope)
+            with recorded.scope:
+                await source.run(recorded.write)
+            nursery.cancel_scope.cancel()
     finally:
-        if writer is not None:
-            writer.close()
+        recorded.close()
+
+
+class _Recorded:
+    """A file, and the part of a source's event time that it holds.
+
+    Attributes
+    ----------
+    scope
+        Cancelled when the file is as long as it shall be.
+    """
+
+    def __init__(self, target: Path, for_us: int | None, counts: dict[str, int]) -> None:
+        self.scope = trio.CancelScope()
+        self._target, self._for_us, self._counts = target, for_us, counts
+        self._writer: Aedat4Writer | None = None
+        self._segments: set[int] = set()
+        self._shift = self._last = 0
+        self._heard = trio.current_time()
+
+    async def write(self, packet: Packet) -> None:
+        """Write a packet, as far as it lies within the length of the recording."""
+        from spikewire.sensors import Aedat4Writer
+
+        events = packet.events
+        if not len(events) or self.scope.cancel_called:
+            return
+        self._heard = trio.current_time()
+        begins = int(events["t"][0])
+        if packet.segment not in self._segments:
+            self._segments.add(packet.segment)
+            # A file has one time: where the source's begins anew, the file's goes on.
+            if self._writer is not None and begins + self._shift < self._last:
+                self._shift = self._last + 1 - begins
+        if self._writer is None:
+            self._writer = Aedat4Writer(self._target, packet.size)
+            self._counts["first"] = begins
+        if self._shift:
+            events = events.copy()
+            events["t"] += self._shift
+        if self._for_us is not None:
+            whole = len(events)
+            events = events[: int(events["t"].searchsorted(self._counts["first"] + self._for_us))]
+            if len(events) < whole:
+                self.scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self._writer.write, events)
+        if len(events):
+            self._last = int(events["t"][-1])
+        self._counts |= {
+            "events": self._writer.events, "last": self._last, "segments": len(self._segments),
+        }  # fmt: skip
+
+    async def end_in_silence(self, scope: trio.CancelScope) -> None:
+        """End when the source has sent nothing for as long as the recording shall be."""
+        assert self._for_us is not None
+        patience = max(1.0, self._for_us / 1e6)
+        heard = None
+        while heard != self._heard:
+            heard = self._heard
+            await trio.sleep_until(heard + patience)
+        scope.cancel()
+
+    def close(self) -> None:
+        """End the file, if there is one."""
+        if self._writer is not None:
+            self._writer.close()
 
 
 def _report(source: Source, target: Path, counts: dict[str, int], as_json: bool) -> None:

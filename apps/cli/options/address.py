@@ -87,4 +87,5 @@ def read_token(path: Path | None) -> str | None:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the token in {path} cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"the token in {path} cannot be read: {reason.lower()}") from None

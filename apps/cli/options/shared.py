@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ADDRESS = f"127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_MODEL = "edge"
+TRAINED_MODEL = "gestures"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
 RawScores = Annotated[

@@ -173,10 +173,10 @@ def test_wrong_usage_of_files(
     one = str(walks / "right" / "1.bin")
     assert cli.run(["replay", one, "--trials", "test"]) == 2
     assert "--trials chooses a part of a folder" in capsys.readouterr().err
-    assert cli.run(["replay", one, str(tmp_path / "gone.bin")]) == 1
+    assert cli.run(["replay", one, str(tmp_path / "gone.bin")]) == 2
     assert "gone.bin" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
-    assert cli.run(["replay", str(tmp_path / "empty")]) == 1
+    assert cli.run(["replay", str(tmp_path / "empty")]) == 2
     assert "holds no recordings" in capsys.readouterr().err
 
 

@@ -86,6 +86,7 @@ def test_commands_with_an_end_of_their_own_hear_ctrl_c_too(command: str) -> None
         "from spikewire.apps.cli import signals\n"
         "signals.prepare()\n"
         "assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN\n"
+        "signals.begin()\n"
         "try:\n"
         "    signal.raise_signal(signal.SIGINT)\n"
         "except KeyboardInterrupt:\n"
@@ -95,6 +96,45 @@ def test_commands_with_an_end_of_their_own_hear_ctrl_c_too(command: str) -> None
         [sys.executable, "-c", script, command], capture_output=True, text=True, timeout=LIMIT_S
     )
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("train", 1), ("info", 1), ("run", 0), ("dashboard", 0), ("demo", 0)]
+)
+def test_ctrl_c_while_loading_is_one_sentence(command: str, code: int) -> None:
+    script = (
+        "import signal\n"
+        "from spikewire.apps.cli import signals\n"
+        "signals.prepare()\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+        "print('went on')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, command], capture_output=True, text=True, timeout=LIMIT_S
+    )
+    assert (done.stdout, done.returncode) == ("", code)
+    assert done.stderr == "spikewire: interrupted while loading\n"
+
+
+def test_ctrl_c_within_loading_ends_at_once_and_after_it_is_pythons_again() -> None:
+    script = (
+        "import signal, sys\n"
+        "from spikewire.apps.cli import signals\n"
+        "with signals.loading():\n"
+        "    pass\n"
+        "try:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('after', flush=True)\n"
+        "with signals.loading():\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    print('within')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT_S
+    )
+    assert (done.stdout, done.returncode) == ("after\n", 1)
+    assert done.stderr == "spikewire: interrupted while loading\n"
 
 
 def test_signals_come_after_a_block_that_defers_them() -> None:

@@ -190,7 +190,7 @@ def test_wrong_settings(
 
 def test_wrong_data(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "m"
-    assert "nowhere does not exist" in refused(capsys, 1, *words(Path("/nowhere"), out))
+    assert "nowhere does not exist" in refused(capsys, 2, *words(Path("/nowhere"), out))
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "is empty: it needs folders 0 to 9" in refused(capsys, 1, *words(empty, out))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from rich.cells import cell_len
 
 from spikewire.apps import commands
 
@@ -45,3 +46,20 @@ def test_each_command_is_explained_by_a_sentence_in_the_imperative(command: Any)
     assert ". " not in first
     assert not NO_VERB.match(first)
     assert not re.search(r"(?<!\\)\[[a-z/]", command.help)
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+@pytest.mark.parametrize("words", [name.id.split() for name in every_command()], ids=" ".join)
+def test_the_help_fits_the_terminal_and_loses_no_word(
+    words: list[str],
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", width)
+    words = [word for word in words if word != "spikewire"]
+    assert commands.run([*words, "--help"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, shown)) <= width
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(shown)

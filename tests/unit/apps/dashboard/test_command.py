@@ -44,7 +44,7 @@ def test_without_the_extra_it_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "starlette.applications", None)
-    assert cli.run(["dashboard", "--http-port", "0"]) == 1
+    assert cli.run(["dashboard", "--http-port", "0"]) == 2
     assert "spikewire[http]" in capsys.readouterr().err
 
 

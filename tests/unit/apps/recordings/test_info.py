@@ -42,7 +42,7 @@ def test_damage_is_shown_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_one_bad_file_does_not_hide_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(["info", "--json", "/nowhere.bin", str(recording(tmp_path / "a.bin"))]) == 1
+    assert cli.run(["info", "--json", "/nowhere.bin", str(recording(tmp_path / "a.bin"))]) == 2
     told = capsys.readouterr()
     assert json.loads(told.out)["events"] == 20
     assert told.err.startswith("spikewire: /nowhere.bin")

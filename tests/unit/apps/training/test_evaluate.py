@@ -186,4 +186,4 @@ def test_wrong_words(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     line = refused(capsys, 2, "edge", str(digits), "--part", "test")
     assert "--part test is none of validation, train, all" in line
     assert "is empty" in refused(capsys, 1, "edge", str(tmp_path))
-    assert "does not exist" in refused(capsys, 1, "edge", str(tmp_path / "no"))
+    assert "does not exist" in refused(capsys, 2, "edge", str(tmp_path / "no"))

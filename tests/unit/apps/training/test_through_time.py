@@ -142,7 +142,7 @@ def test_a_missing_pytorch_is_one_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     words = ["train", str(tmp_path), "--out", str(tmp_path / "m")]
-    assert cli.run([*words, "--through-time"]) == 1
+    assert cli.run([*words, "--through-time"]) == 2
     assert "needs PyTorch: pip install 'spikewire[twin]'" in capsys.readouterr().err
     assert cli.run([*words, "--layer-passes", "3"]) == 2
     assert "--layer-passes belongs to --through-time" in capsys.readouterr().err
