@@ -29,6 +29,7 @@ from spikewire.sensors.datasets.layouts import (
 )
 from spikewire.sensors.datasets.scan import scanned
 from spikewire.sensors.errors import SensorError
+from spikewire.sensors.formats.detect import folder_format
 from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import Label, read_labels
 from spikewire.sensors.recordings.recording import open_recording
@@ -97,6 +98,9 @@ def _walk(folder: Path, label: str | None, seen: set[Path]) -> Iterator[Excerpt]
     if real in seen:  # a link that leads back
         return
     seen.add(real)
+    if folder_format(folder) is not None:
+        yield Excerpt(folder, label=label)
+        return
     for path in recordings_in(folder):
         labels = _labels_of(path)
         if labels is not None:

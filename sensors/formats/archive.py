@@ -100,8 +100,9 @@ def archive_members(
                     sizes = {"": 0}
             size = sizes.get(name)
         start = at + 30 + name_size + extra_size
-        there = size is None or size <= length - start
-        size = None if size is None else min(size, length - start)
+        left = max(0, length - start)
+        there = size is None or size <= left
+        size = None if size is None else min(size, left)
         if method in (0, 8) and not flags & 1 and name.isprintable():
             name = name if keep_suffix else name.removesuffix(".npy")
             members[name] = Member(file, start, size, method == 8, there)

@@ -63,6 +63,11 @@ def field_name(name: str) -> str:
     return NAMES.get(_bare(name)[0], "")
 
 
+def named_unit(name: str) -> str | None:
+    """Return the unit that follows the name of a column of times, or None."""
+    return _bare(name.lower())[1]
+
+
 def _bare(name: str) -> tuple[str, str | None]:
     match = re.fullmatch(r"([a-z]+)(?:[_ ]*[\[(_]? *(s|sec|ms|msec|us|usec|ns)[\])]?)?", name)
     if match is None or match[1] not in NAMES:
@@ -156,7 +161,7 @@ def detect_layout(
         stated, chosen = "caller", tuple(columns)
     elif names is not None:
         stated, chosen = "header", tuple(field_name(name) for name in names)
-        unit = unit or next((_bare(name)[1] for name in names if field_name(name) == "t"), None)
+        unit = unit or next((named_unit(name) for name in names if field_name(name) == "t"), None)
     elif rows:
         guess = columns_by_values([row for row in rows if len(row) == len(rows[0])])
         if guess is None:

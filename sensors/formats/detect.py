@@ -25,6 +25,7 @@ from spikewire.sensors.formats.aedat import (
 )
 from spikewire.sensors.formats.aedat3_compressed import COMPRESSIONS, CompressedAedat3
 from spikewire.sensors.formats.archive import ZIP, holds_other_files
+from spikewire.sensors.formats.array_folder import columns_of
 from spikewire.sensors.formats.csv_decoder import Csv
 from spikewire.sensors.formats.csv_layout import detect_layout
 from spikewire.sensors.formats.decoder import Decoder
@@ -33,6 +34,7 @@ from spikewire.sensors.formats.fixed_records import ES_TYPES, EventStream, Nmnis
 from spikewire.sensors.formats.hdf5.file import is_hdf5
 from spikewire.sensors.formats.header import HEAD, EventsStream, Header
 from spikewire.sensors.formats.numpy_arrays import NPY
+from spikewire.sensors.formats.parquet import MAGIC as PARQUET
 from spikewire.sensors.formats.prophesee_header import detect_prophesee
 from spikewire.sensors.formats.ros.magic import MAGICS, is_bag_folder
 
@@ -55,8 +57,9 @@ def detect_file(
         If the file cannot be opened, or is of no known format, or of one that is not read.
     """
     try:
-        if is_bag_folder(path):
-            return Header("rosbag2", None, 0)
+        kind = folder_format(path)
+        if kind is not None:
+            return Header(kind, None, 0)
         if path.is_dir():
             raise SensorError(f"{path} is a folder, not a recording.")
         with open(path, "rb") as file:
@@ -69,6 +72,15 @@ def detect_file(
     if found.format == "npz" and holds_other_files(path):
         return Header("zip", None, 0)
     return found
+
+
+def folder_format(path: Path) -> str | None:
+    """Return the short name of the format of a folder that is one recording, else None."""
+    if not path.is_dir():
+        return None
+    if is_bag_folder(path):
+        return "rosbag2"
+    return "npy_folder" if columns_of(path) else None
 
 
 def detect(
@@ -117,6 +129,8 @@ def detect(
     for magic, kind in MAGICS.items():
         if head.startswith(magic):
             return Header(kind, None, 0)
+    if head.startswith(PARQUET):
+        return Header("parquet", None, 0)
     if head.startswith(MATLAB):
         return Header("mat", None, 0)
     if suffix in (".bin", ".aedat", ".dat"):
@@ -138,8 +152,8 @@ def detect(
     _refuse_others(name, suffix, head)
     raise SensorError(
         f"{name} is of no format that is read: AEDAT 1.0 to 4.0, Prophesee RAW (EVT 2.0, 2.1, 3.0) "
-        "and DAT, Event Stream, N-MNIST (.bin), MATLAB, CSV (also in ZIP), NPY, NPZ, HDF5 and "
-        "ROS bags."
+        "and DAT, Event Stream, N-MNIST (.bin), MATLAB, CSV (also in ZIP), NPY, NPZ, HDF5, "
+        "Parquet and ROS bags."
     )
 
 

@@ -33,7 +33,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a pointer of Git LFS, not the file: fetch it with git lfs pull"),
     (b"/annex/objects/", "a pointer of git-annex, not the file: fetch it with git annex get"),
     (b"MATLAB 5.0 MAT-file", f"a MATLAB file, {_UNREAD}"),
-    (b"PAR1", f"a table of Parquet, {_UNREAD}"),
+    (b"PARE", f"an encrypted table of Parquet, {_UNREAD}"),
     (b"AEDZ", "jAER's compressed AEDZ: save it as AEDAT 2.0 in jAER"),
 )  # fmt: skip
 """Beginnings of files, and what they are."""

@@ -104,6 +104,11 @@ class Array:
         rows = np.frombuffer(data, self.dtype, whole * self.width)
         return rows.reshape(whole, self.width) if len(self.shape) == 2 else rows
 
+    def skip(self, file: BinaryIO, count: int) -> None:
+        """Go on behind so many rows of a file that holds this array alone."""
+        file.seek(self.start + count * self._row)
+        self.read_rows, self._rest = count, b""
+
     @property
     def missing(self) -> int:
         """Rows that the header announces and that are not there."""
@@ -147,14 +152,18 @@ def read_numpy(
             ended = archive_ended(file)
             whole = whole or ended
             for name, member in members.items():
-                if _part(name) or not arrays:
+                if column_part(name) or not arrays:
                     arrays[name] = Array(member)
     except SensorError as error:
         raise DecodeError(path, f"{error}.", 0) from None
-    parts = {_part(name): array for name, array in arrays.items() if _part(name) not in ("", "*")}
-    table = next((array for name, array in arrays.items() if _part(name) == "*"), None)
+    parts = {
+        column_part(name): array
+        for name, array in arrays.items()
+        if column_part(name) not in ("", "*")
+    }
+    table = next((array for name, array in arrays.items() if column_part(name) == "*"), None)
     if {"t", "x", "y", "p"} <= parts.keys() or {"t", "xy", "p"} <= parts.keys():
-        yield from _from_parts(path, parts, unit)
+        yield from read_parts(path, parts, unit, path.stat().st_size)
     elif table is not None and (whole or table.dtype.names):
         yield from _from_one(path, table, columns, unit)
     elif len(arrays) == 1 and (whole or next(iter(arrays.values())).dtype.names):
@@ -173,7 +182,7 @@ def read_numpy(
         raise DecodeError(path, "the archive is cut short.", path.stat().st_size)
 
 
-def _part(name: str) -> str:
+def column_part(name: str) -> str:
     """Return what an array of an archive holds: one column, ``xy`` for two, ``*`` for a table.
 
     The recordings of EVIMO have ``events_t``, ``events_xy`` and ``events_p``.
@@ -211,7 +220,7 @@ def _from_one(
                 if max(places.values()) >= rows.shape[1]:
                     raise SensorError(f"{path} has {rows.shape[1]} columns only.")
                 if unit is None:
-                    _check_times(path, rows[:, places["t"]])
+                    check_times(path, rows[:, places["t"]])
             yield to_events({name: rows[:, n] for name, n in places.items()}, unit)
     if array.missing:
         raise DecodeError(
@@ -239,7 +248,29 @@ def fields_of(path: Path, rows: Rows) -> dict[str, Rows]:
     return {name: rows[field] for name, field in fields.items()}
 
 
-def _from_parts(path: Path, parts: dict[str, Array], unit: str | None) -> Iterator[Events]:
+def read_parts(
+    path: Path, parts: dict[str, Array], unit: str | None, end: int | None
+) -> Iterator[Events]:
+    """Yield the events of an array for each column, or for each but x and y.
+
+    Parameters
+    ----------
+    path
+        The name in messages.
+    parts
+        The arrays, by ``t``, ``x``, ``y``, ``p`` and ``xy``.
+    unit
+        Unit of their times, if the caller knows.
+    end
+        The byte to be named where events are missing.
+
+    Raises
+    ------
+    SensorError
+        If they are no such columns.
+    DecodeError
+        After the events before the damage, if events are missing.
+    """
     _check_numbers(path, {name: array.dtype for name, array in parts.items()})
     lengths = {array.shape[0] for array in parts.values()}
     widths = {name: 2 if name == "xy" else 1 for name in parts}
@@ -260,12 +291,10 @@ def _from_parts(path: Path, parts: dict[str, Array], unit: str | None) -> Iterat
     missing = max(array.missing for array in parts.values())
     if missing:
         length = lengths.pop()
-        raise DecodeError(
-            path, f"{missing:,} of {length:,} events are missing.", path.stat().st_size
-        )
+        raise DecodeError(path, f"{missing:,} of {length:,} events are missing.", end)
 
 
-def _check_times(path: Path, t: Rows) -> None:
+def check_times(path: Path, t: Rows) -> None:
     """Refuse whole times among floating-point numbers: nobody can tell their unit.
 
     Raises

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spikewire.sensors.errors import SensorError
+from spikewire.sensors.formats.array_folder import ArrayFolder
 from spikewire.sensors.formats.container import Container, Wish
 from spikewire.sensors.formats.hdf5.reader import Hdf5
 from spikewire.sensors.formats.matlab import MatlabFile
+from spikewire.sensors.formats.parquet import Parquet
 from spikewire.sensors.formats.ros.reader import RosBag
 from spikewire.sensors.recordings.zipped_texts import ZippedTexts
 
@@ -21,6 +23,8 @@ _OPENERS: dict[str, Callable[[Path, Wish], Container]] = {
     "hdf5": Hdf5,
     "mat": MatlabFile,
     "mcap": _bag("mcap"),
+    "npy_folder": ArrayFolder,
+    "parquet": Parquet,
     "rosbag1": _bag("rosbag1"),
     "rosbag2": _bag("rosbag2"),
     "zip": ZippedTexts,

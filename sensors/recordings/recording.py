@@ -207,7 +207,7 @@ class Recording:
         Parameters
         ----------
         start_us
-            Time after the first event at which to begin. HDF5 and ROS bags begin there at once;
+            Time after the first event at which to begin. HDF5, Parquet and ROS bags begin there;
             other formats are read from their beginning.
 
         Raises

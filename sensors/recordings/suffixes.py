@@ -5,7 +5,7 @@ from __future__ import annotations
 RECORDINGS = frozenset(
     {
         ".aedat4", ".aedat", ".bag", ".bin", ".dat", ".db3", ".es", ".h5", ".hdf5", ".mat", ".mcap",
-        ".npy", ".npz", ".raw", ".csv", ".txt",
+        ".npy", ".npz", ".parquet", ".raw", ".csv", ".txt",
     }
 )  # fmt: skip
 """File names that end so may be recordings; their format is told by their content."""

@@ -1,7 +1,7 @@
 """Recordings in files with a directory of their own, laid out as the programs that write them do.
 
-HDF5 is written by h5py, its library's own; ROS bags byte by byte. No line is shared with the
-readers.
+HDF5 and Parquet are written by h5py and pyarrow, their libraries' own; ROS bags byte by byte. No
+line is shared with the readers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 
 from tests.reference.bags import BAGS
 from tests.reference.formats import Event, Writer
@@ -98,12 +100,54 @@ def hdf5_prophesee(events: Sequence[Event]) -> bytes:
     return _hdf5(fill)
 
 
+def hdf5_mat73(events: Sequence[Event], times: str = "<u4") -> bytes:
+    """MATLAB 7.3: a block of 512 bytes, then a structure whose columns have two axes."""
+    out = io.BytesIO()
+    with h5py.File(out, "w", userblock_size=512) as file:
+        for name, values in zip(("ts", "x", "y", "p"), _columns(events), strict=True):
+            file[f"TD/{name}"] = values.astype(times if name == "ts" else "<u2").reshape(1, -1)
+        file["TD"].attrs["MATLAB_class"] = np.bytes_("struct")
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    return head + out.getvalue()[128:]
+
+
+def parquet(events: Sequence[Event], per_group: int = 3) -> bytes:
+    """Parquet as pyarrow writes it: row groups of a few events, Snappy, columns by name."""
+    t, x, y, p = _columns(events)
+    table = pyarrow.table(
+        {"x": x.astype("<u2"), "y": y.astype("<u2"), "polarity": p.astype(bool),
+         "timestamp_us": t, "note": ["a"] * len(t)}
+    )  # fmt: skip
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(table, out, row_group_size=per_group, compression="snappy")
+    return out.getvalue()
+
+
+def parquet_durations(events: Sequence[Event]) -> bytes:
+    """Parquet as polars and evlib have it: times as durations, Zstandard, no statistics."""
+    t, x, y, p = _columns(events)
+    table = pyarrow.table(
+        {"t": pyarrow.array(t * 1000, pyarrow.duration("ns")), "x": x.astype("<i2"),
+         "y": y.astype("<i2"), "polarity": (2 * p - 1).astype("i1")}
+    )  # fmt: skip
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(
+        table.replace_schema_metadata({"geometry": "240x180"}), out, compression="zstd",
+        write_statistics=False, version="2.6", data_page_version="2.0", use_dictionary=False,
+        write_page_checksum=True,
+    )  # fmt: skip
+    return out.getvalue()
+
+
 CONTAINERS: dict[str, tuple[str, Writer]] = {
     **BAGS,
     "hdf5_dsec": (".h5", hdf5_dsec),
+    "hdf5_mat73": (".mat", hdf5_mat73),
     "hdf5_mvsec": (".hdf5", hdf5_mvsec),
     "hdf5_prophesee": (".hdf5", hdf5_prophesee),
     "hdf5_rpg": (".h5", hdf5_rpg),
     "hdf5_v2e": (".h5", hdf5_v2e),
+    "parquet": (".parquet", parquet),
+    "parquet_durations": (".parquet", parquet_durations),
 }
 """By name: how the file's name ends, and its writer."""

@@ -17,6 +17,7 @@ import numpy as np
 from spikewire.sensors.errors import SensorError, quoted
 from spikewire.sensors.formats.container import Wish, list_of
 from spikewire.sensors.formats.csv_layout import columns_by_values, field_name
+from spikewire.sensors.formats.hdf5.attributes import attributes
 
 MOST_OBJECTS = 10_000
 """Groups and datasets of a file among which events are looked for."""
@@ -24,6 +25,7 @@ MOST_OBJECTS = 10_000
 _PLURALS = {"xs": "x", "ys": "y", "ps": "p", "pols": "p", "polarities": "p", "times": "t"}
 _FEW = 4096
 _MANY, _DEEPEST = 256, 8
+_SIZES = ("geometry", "width", "height", "sensor_resolution")
 _FIRST = ("events", "CD/events", "davis/left/events", "prophesee/left")
 
 
@@ -221,35 +223,36 @@ def _plausible(columns: dict[str, Any]) -> bool:
     return bool((np.diff(columns["t"]) >= 0).all())
 
 
-def sensor_size(file: Any, found: Found) -> tuple[int, int] | None:
+def sensor_size(path: Path, file: Any, found: Found) -> tuple[int, int] | None:
     """Return (width, height) where the file's attributes say so."""
     places = [file]
     parts = found.path.split("/")
     places += [file["/".join(parts[:n])] for n in range(1, len(parts) + 1) if all(parts)]
     for place in reversed(places):
-        attributes = {key.lower(): value for key, value in place.attrs.items()}
-        size = _stated(attributes)
+        size = stated_size(attributes(path, place, _SIZES))
         if size is not None:
             return size
         if hasattr(place, "keys") and "calib" in place and "resolution" in place["calib"]:
-            size = _pair(np.asarray(place["calib"]["resolution"]))
+            stated = place["calib"]["resolution"]
+            size = _pair(np.asarray(stated)) if getattr(stated, "size", 0) == 2 else None
             if size is not None:
                 return size
     return None
 
 
-def _stated(attributes: dict[str, Any]) -> tuple[int, int] | None:
-    geometry = attributes.get("geometry")
+def stated_size(known: dict[str, Any]) -> tuple[int, int] | None:
+    """Return (width, height) where attributes say so; their names are in small letters."""
+    geometry = known.get("geometry")
     if isinstance(geometry, bytes):
         geometry = geometry.decode("ascii", "replace")
     if isinstance(geometry, str):
         match = re.fullmatch(r"\s*(\d{1,5})\s*[x,]\s*(\d{1,5})\s*", geometry)
         if match:
             return _pair(np.array([int(match[1]), int(match[2])]))
-    if "width" in attributes and "height" in attributes:
-        return _pair(np.array([_number(attributes["width"]), _number(attributes["height"])]))
-    if "sensor_resolution" in attributes:  # as E2VID's tools write it: rows, columns
-        size = _pair(np.asarray(attributes["sensor_resolution"]).reshape(-1)[:2])
+    if "width" in known and "height" in known:
+        return _pair(np.array([_number(known["width"]), _number(known["height"])]))
+    if "sensor_resolution" in known:  # as E2VID's tools write it: rows, columns
+        size = _pair(np.asarray(known["sensor_resolution"]).reshape(-1)[:2])
         return None if size is None else (size[1], size[0])
     return None
 

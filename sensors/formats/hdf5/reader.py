@@ -15,6 +15,7 @@ from spikewire.sensors.errors import DecodeError, SensorError, quoted
 from spikewire.sensors.events import Events
 from spikewire.sensors.formats.container import Wish, choice_note
 from spikewire.sensors.formats.csv_layout import UNITS
+from spikewire.sensors.formats.hdf5.attributes import attributes
 from spikewire.sensors.formats.hdf5.file import hdf5_errors, missing_filter, open_hdf5
 from spikewire.sensors.formats.hdf5.layout import Found, find_events, sensor_size
 from spikewire.sensors.formats.matlab_counting import Counting, described
@@ -123,7 +124,7 @@ class Hdf5:
                 fault = missing_filter(path, file[name])
                 if fault is not None:
                     raise fault
-            self.size = sensor_size(file, self._found)
+            self.size = sensor_size(path, file, self._found)
             self._offset = _time_offset(file, self._found)
             self._unit = wish.unit or self._unit_of(file)
             self.first_us: int | None = None
@@ -143,7 +144,8 @@ class Hdf5:
     def _unit_of(self, file: Any) -> str:
         """Tell the unit of the times: as stated, else seconds for fractions, or microseconds."""
         dataset = file[self._found.columns["t"]]
-        stated = dataset.attrs.get("unit", dataset.attrs.get("units", ""))
+        known = attributes(self._path, dataset, ("unit", "units"))
+        stated = known.get("unit", known.get("units", ""))
         stated = stated.decode("ascii", "replace") if isinstance(stated, bytes) else str(stated)
         words = {"microseconds": "us", "milliseconds": "ms", "nanoseconds": "ns", "seconds": "s"}
         stated = words.get(stated.lower(), stated.lower())
@@ -245,6 +247,8 @@ def _stretch(file: Any, found: Found, t_us: int) -> tuple[int, int]:
         if index is None or not hasattr(index, "shape") or len(index.shape) != 1:
             continue
         ms = t_us // 1000
+        if index.chunks and index.chunks[0] * index.dtype.itemsize > MOST_CHUNK_BYTES:
+            continue
         if index.dtype.kind in "iu" and 0 <= ms < index.shape[0]:
             low, high = (int(at) for at in (*index[ms : ms + 2], found.count)[:2])
             if 0 <= low <= high <= found.count:

@@ -58,7 +58,7 @@ def bare(data: bytes) -> bytes:
         ("a.model", struct.pack("<Q", 30) + b'{"__metadata__": {}}', "a network or tensors"),
         ("a.dat", bytes(4096), "a file of zeros, as an unfinished download"),
         ("a.txt", "1 2 3 1\n".encode("utf-16"), "a text in UTF-16: save it in UTF-8"),
-        ("a.parquet", b"PAR1" + bytes(range(100)), "a table of Parquet, of which no events are"),
+        ("a.parquet", b"PARE" + bytes(range(100)), "an encrypted table of Parquet, of which no"),
         ("a.pcap", b"\xd4\xc3\xb2\xa1" + bytes(20), "a capture of a network"),
         ("a.raw", bare(evt3(MANY)), "words of EVT 3.0 without a header"),
         ("a.bin", bare(evt2(MANY)), "words of EVT 2.0 without a header"),

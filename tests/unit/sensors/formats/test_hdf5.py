@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from spikewire.sensors import (
     write_events,
 )
 from spikewire.sensors.formats.hdf5 import layout, reader
-from tests.reference.containers import CONTAINERS, hdf5_dsec, hdf5_mvsec
+from tests.reference.containers import CONTAINERS, hdf5_dsec, hdf5_mat73, hdf5_mvsec
 from tests.reference.formats import EVENTS
 from tests.support.reading import read
 
@@ -56,13 +57,19 @@ def test_each_layout_is_read_whatever_the_chunks(
         assert read(path) == EVENTS
 
 
+def test_whole_times_of_matlab_are_microseconds(tmp_path: Path) -> None:
+    path = tmp_path / "a.mat"
+    path.write_bytes(hdf5_mat73(EVENTS, "<f8"))
+    assert read(path) == EVENTS
+
+
 def test_sizes_units_and_streams_are_told(tmp_path: Path) -> None:
     for name in HDF5:
         (tmp_path / name).write_bytes(CONTAINERS[name][1](EVENTS))
     facts = {name: describe_recording(tmp_path / name) for name in HDF5}
     assert {name: one.size for name, one in facts.items()} == {
-        "hdf5_dsec": (34, 34), "hdf5_mvsec": (34, 34), "hdf5_prophesee": (1280, 720),
-        "hdf5_rpg": (240, 180), "hdf5_v2e": (34, 34),
+        "hdf5_dsec": (34, 34), "hdf5_mat73": (34, 34), "hdf5_mvsec": (34, 34),
+        "hdf5_prophesee": (1280, 720), "hdf5_rpg": (240, 180), "hdf5_v2e": (34, 34),
     }  # fmt: skip
     assert facts["hdf5_prophesee"].size_from == "file"
     assert "columns x,y,t,p" in facts["hdf5_mvsec"].note
@@ -281,6 +288,44 @@ def test_large_chunks_and_other_files_are_refused(
 
     with pytest.raises(SensorError, match="names other files that hold its events"):
         open_recording(put(tmp_path / "b.h5", fill))
+
+
+def test_a_damaged_length_of_a_text_takes_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(file: Any) -> None:
+        hdf5_columns(file)
+        file.attrs["geometry"] = "640x480"
+        file.attrs["width"] = np.zeros(1000)
+        file["events/t"].attrs["unit"] = "ms"
+
+    def hdf5_columns(file: Any) -> None:
+        for name, value in zip("txyp", EVENTS[-1], strict=True):
+            file[f"events/{name}"] = np.array([value])
+
+    path = put(tmp_path / "a.h5", fill)
+    t, x, y, p = EVENTS[-1]
+    assert open_recording(path).size == (640, 480)
+    assert read(path) == [(t * 1000, x, y, p)]
+    whole = path.read_bytes()
+    asked: list[str] = []
+    known = h5py.AttributeManager.__getitem__
+
+    def watched(place: Any, name: str) -> Any:
+        asked.append(name)
+        return known(place, name)
+
+    monkeypatch.setattr(h5py.AttributeManager, "__getitem__", watched)
+    assert open_recording(path).size == (640, 480)
+    assert asked == ["unit", "geometry"] or asked == ["geometry", "unit"]
+    # HDF5 would take 3.4 GB for the text, before it finds that there is none.
+    length = re.search(rb"geometry.*?\x10\0\0\0.*?\x08\0.*?(\x07\0\0\0)", whole, re.DOTALL)
+    assert length is not None
+    at = length.start(1)
+    path.write_bytes(whole[:at] + b"\x66\xc3\x0a\xcd" + whole[at + 4 :])
+    asked.clear()
+    assert open_recording(path).size == (x + 1, y + 1)
+    assert asked == ["unit"]
 
 
 def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,15 @@ def archive(path: Path, **members: str) -> Path:
     return path
 
 
+def test_a_member_that_begins_behind_the_end_is_cut_short(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", a__txt=ROWS)
+    whole = bytearray(path.read_bytes())
+    whole[28:30] = b"\xff\xff"  # the length of what follows the name
+    path.write_bytes(whole)
+    with pytest.raises(SensorError, match="the archive is cut short"):
+        read(path)
+
+
 def test_one_of_several_zipped_texts_is_named(tmp_path: Path) -> None:
     path = archive(tmp_path / "two.zip", left__txt=ROWS, right__txt="240 180\n" + ROWS, a__png="x")
     with pytest.raises(SensorError, match=r"2 texts of events \(left.txt, right.txt\): name one"):
