@@ -23,6 +23,7 @@ from spikewire.qcore.interop.lava import lava_settings, lava_weights
 from spikewire.qcore.kernels.binning import BinnedEvents, bin_events
 from spikewire.qcore.learners.prototypes import Prototypes
 from spikewire.qcore.learners.rehearsal import DeltaReadout, RehearsalMemory
+from spikewire.qcore.network.arrays import LayerArrays, build_network
 from spikewire.qcore.network.batch import Batch, BatchResult
 from spikewire.qcore.network.catalogue import (
     is_untrained,
@@ -30,6 +31,7 @@ from spikewire.qcore.network.catalogue import (
     shipped_model,
     shipped_names,
 )
+from spikewire.qcore.network.front_spec import FrontSpec
 from spikewire.qcore.network.layer_spec import LayerSpec
 from spikewire.qcore.network.layer_views import LayerView
 from spikewire.qcore.network.learnable import learning_fault
@@ -58,6 +60,8 @@ __all__ = [
     "BitItem",
     "ByteItem",
     "DeltaReadout",
+    "FrontSpec",
+    "LayerArrays",
     "LayerSpec",
     "LayerView",
     "LearningSpec",
@@ -76,6 +80,7 @@ __all__ = [
     "TrainingSpec",
     "Widths",
     "bin_events",
+    "build_network",
     "bytes_by_kind",
     "connection_sparsity",
     "count_operations",

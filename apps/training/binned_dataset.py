@@ -170,7 +170,7 @@ class BinnedDataset:
 
     def _packed(self, events: BinnedEvents) -> NDArray[np.unsignedinteger[Any]]:
         """Pack each event's tick, row, column and polarity into one number."""
-        width, height = self.spec.width, self.spec.height
+        width, height = self.spec.plane
         place = (events.tick * height + events.y) * width + events.x
         wide = 2 * self.ticks * height * width > 2**32
         return (2 * place + events.p).astype(np.uint64 if wide else np.uint32)
@@ -178,8 +178,9 @@ class BinnedDataset:
     def _unpacked(self, packed: NDArray[np.unsignedinteger[Any]]) -> BinnedEvents:
         from spikewire.qcore import BinnedEvents
 
-        place, x = np.divmod(packed >> 1, self.spec.width)
-        tick, y = np.divmod(place, self.spec.height)
+        width, height = self.spec.plane
+        place, x = np.divmod(packed >> 1, width)
+        tick, y = np.divmod(place, height)
         return BinnedEvents(
             tick.astype(np.int64),
             x.astype(np.uint16),
@@ -196,7 +197,7 @@ class BinnedDataset:
         return bin_events(
             t, x, y, p,
             sensor_size=self.dataset.size,
-            input_size=(self.spec.width, self.spec.height),
+            input_size=self.spec.plane,
             origin_us=0, origin_tick=0, tick_us=self.spec.tick_us,
         )  # fmt: skip
 
@@ -208,7 +209,8 @@ class BinnedDataset:
         if dx == 0 and dy == 0:
             return binned
         x, y = binned.x.astype(np.int64) + dx, binned.y.astype(np.int64) + dy
-        inside = (x >= 0) & (x < self.spec.width) & (y >= 0) & (y < self.spec.height)
+        width, height = self.spec.plane
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         return BinnedEvents(
             binned.tick[inside],
             x[inside].astype(np.uint16),
@@ -237,6 +239,6 @@ class BinnedDataset:
         rng = np.random.default_rng([*seed, 0xD157])
         fields = distort(
             (binned.tick, binned.x, binned.y, binned.p), draw_distortion(rng), rng,
-            size=(self.spec.width, self.spec.height), span=self.ticks, unit_us=self.spec.tick_us,
+            size=self.spec.plane, span=self.ticks, unit_us=self.spec.tick_us,
         )  # fmt: skip
         return BinnedEvents(*fields)

@@ -183,6 +183,17 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
         "int16 per neuron: a tick's spikes add their weights here before the one dense pass.",
         ("AT_DRIVE",),
     ),
+    "drive of ticks to come": (
+        False, None,
+        "int32 per neuron, for this tick and each by which a spike can be delayed, and for the "
+        "layer's own spikes: what general layers have in place of drive buffers.",
+        ("AT_RING", "AT_PENDING", "AT_BACK"),
+    ),
+    "recurrent weights": (
+        False, "weights", "int8 from each neuron of a layer to each.", ("AT_RECURRENT",),
+    ),
+    "synaptic delays": (False, None, "int8 per synapse, or per input.", ("AT_DELAYS",)),
+    "neurons' biases": (False, None, "int32 per neuron.", ("AT_NEURON_BIAS",)),
     "channel parameters": (
         False, None, "int32: decays, threshold, bias and refractory kick, per channel.",
         ("AT_TABLE",),
@@ -234,7 +245,7 @@ def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount
     )  # fmt: skip
     for n, layer in enumerate(spec.layers):
         view = network.layers[n]
-        synapses = view.weights.size
+        synapses = view.weights.size + view.recurrent.size
         outputs = int(np.prod(view.units)) if units is None else units[n]
         totals["weights"] += synapses
         totals["R"] += outputs
@@ -334,21 +345,25 @@ def _home(column: str) -> str:
 _HOMES = {
     "i8": ("AT_INPUT", "AT_WEIGHTS", "AT_FIRED", "AT_ACTIVATION", "AT_OUTPUT", "AT_OUT_ACTIVATION",
            "AT_DELTA", "AT_OUT_DELTA", "AT_PAIR_TRACES", "AT_REST", "AT_G", "AT_FEEDBACK",
-           "AT_SLOTS", "AT_SMALL_R"),
+           "AT_SLOTS", "AT_SMALL_R", "AT_RECURRENT", "AT_DELAYS"),
     "i16": ("AT_DRIVE", "AT_STORE", "AT_BIAS_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL",
             "AT_READ_STORE"),
     "i32": ("AT_U", "AT_V", "AT_R", "AT_TABLE", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_COUNT",
-            "AT_MEAN"),
+            "AT_MEAN", "AT_RING", "AT_PENDING", "AT_BACK", "AT_NEURON_BIAS"),
 }  # fmt: skip
 
 _PLASTIC_ONLY = (
     "AT_ACTIVATION", "AT_OUT_ACTIVATION", "AT_DELTA", "AT_OUT_DELTA", "AT_G", "AT_STORE",
     "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_MEAN",
 )  # fmt: skip
-_ON_CURRENTS_ONLY = ("AT_U", "AT_DRIVE")
 _OF_TRACES = ("AT_Q", "AT_P")
-_OPTIONAL = ("AT_FEEDBACK", "AT_BIAS_STORE", "AT_PAIR_TRACES", "AT_REST", "AT_SMALL_R")
-"""Arrays of some ways of learning only: their place is 0 where there are none."""
+_OF_GENERAL = (
+    "AT_RING", "AT_PENDING", "AT_BACK", "AT_RECURRENT", "AT_DELAYS", "AT_NEURON_BIAS",
+)  # fmt: skip
+_OPTIONAL = (
+    "AT_FEEDBACK", "AT_BIAS_STORE", "AT_PAIR_TRACES", "AT_REST", "AT_SMALL_R", *_OF_GENERAL,
+)  # fmt: skip
+"""Arrays of some layers only: their place is 0 where there are none."""
 
 _OF_THE_NETWORK = ("AT_FEATURE", "AT_NORMAL", "AT_READ_STORE", "AT_SLOTS")
 
@@ -359,6 +374,8 @@ def _addresses(network: Network, column: str) -> list[int]:
         if column == "AT_SLOTS" and network.spec.readout.slots == 0:
             return []
         return [int(network.state.registers[place])]
+    if place >= network.state.layers.shape[1]:
+        return []
     addresses: npt.NDArray[Any] = network.state.layers[:, place]
     if column == "AT_INPUT":
         addresses = addresses[:1]  # the others are the outputs of the layers before
@@ -368,8 +385,12 @@ def _addresses(network: Network, column: str) -> list[int]:
         addresses = addresses[addresses > 0]
     if column in _OF_TRACES:
         addresses = addresses[[layer.plastic or layer.traced for layer in network.spec.layers]]
-    if column in _ON_CURRENTS_ONLY:
+    if column == "AT_U":
         addresses = addresses[[not layer.traced for layer in network.spec.layers]]
+    if column == "AT_DRIVE":
+        addresses = addresses[
+            [not (layer.traced or layer.general) for layer in network.spec.layers]
+        ]
     if column in ("AT_GRADIENT", "AT_STORE", "AT_R"):
         addresses = addresses[addresses >= 0]
     return [int(address) for address in addresses]

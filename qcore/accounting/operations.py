@@ -70,9 +70,10 @@ def count_operations(
     """
     copy = Network.from_bytes(network.to_bytes())
     layers = len(copy.layers)
-    plane = np.zeros((copy.spec.height, copy.spec.width, copy.spec.polarities), np.int64)
-    sent = [plane.copy(), *(np.zeros(layer.units, np.int64) for layer in copy.layers)]
+    plane = (copy.spec.height, copy.spec.width, copy.spec.polarities)
+    sent = [np.zeros(plane, np.int64), *(np.zeros(layer.units, np.int64) for layer in copy.layers)]
     held = [np.zeros(layer.inputs, np.int64) for layer in copy.layers]
+    own = [np.zeros(layer.neurons, np.int64) for layer in copy.layers]
     fired = np.zeros(layers, np.int64)
     changed = np.zeros(layers, np.int64)
     readout = np.count_nonzero(_answering_weights(copy), axis=0)
@@ -95,13 +96,12 @@ def count_operations(
                 fired += firing  # at a fixed point the same neurons fire again
                 continue
             if len(events):
-                plane[...] = 0
-                plane[events.y, events.x, events.p if plane.shape[2] > 1 else 0] = 1
-                sent[0] += plane
+                _add_places(sent[0], copy.front_end.map(events))
             for n in range(layers):
                 firing[n] = np.count_nonzero(copy.layers[n].fired)
                 changed[n] += np.count_nonzero(copy.layers[n].membrane != before[n])
                 sent[n + 1] += copy.layers[n].spikes != 0
+                own[n] += copy.layers[n].fired != 0
                 held[n] += copy.layers[n].traces[1] != 0 if copy.layers[n].traced else 0
             fired += firing
             if len(steps.tick):
@@ -113,6 +113,10 @@ def count_operations(
     results = len(samples) * -(-ticks // copy.spec.result_every)
     effective = [int((sent[n] * _reach(copy, n, sparse=True)).sum()) for n in range(layers)]
     dense = [int(_reach(copy, n, sparse=False).sum()) * total_ticks for n in range(layers)]
+    for n, layer in enumerate(copy.layers):
+        if layer.recurrent.size:
+            effective[n] += int((own[n].ravel() * np.count_nonzero(layer.recurrent, axis=1)).sum())
+            dense[n] += layer.recurrent.size * total_ticks
     return OperationCounts(
         recordings=len(samples),
         ticks=ticks,
@@ -125,10 +129,21 @@ def count_operations(
     )
 
 
+def _add_places(sent: npt.NDArray[np.int64], events: BinnedEvents) -> None:
+    """Count the places and channels that a tick's events come from."""
+    plane = np.zeros_like(sent)
+    plane[events.y, events.x, events.p if plane.shape[2] > 1 else 0] = 1
+    sent += plane
+
+
 def _binary_inputs(network: Network) -> npt.NDArray[np.bool_]:
     """Tell which layers take spikes, not counts or traces; the trained readout last."""
     layers = network.spec.layers
-    spikes = [True, *(layer.pool == 1 or layer.pool_kind == "or" for layer in layers[:-1])]
+    spikes = [network.spec.front.most == 1]
+    spikes += [
+        layer.most_spikes == 1 and (layer.pool == 1 or layer.pool_kind == "or")
+        for layer in layers[:-1]
+    ]
     return np.array(
         [*(one and not layer.traced for one, layer in zip(spikes, layers, strict=True)), False]
     )
@@ -141,19 +156,34 @@ def _reach(network: Network, n: int, *, sparse: bool) -> npt.NDArray[np.int64]:
     """
     L = network.state.layers[n]
     W = network.layers[n].weights
-    each = np.count_nonzero(W, axis=3) if sparse else np.full(W.shape[:3], W.shape[3])
+    stride, dilation, groups = _geometry(L)
+    parts = np.split(W, groups, axis=3)
+    each = np.concatenate(
+        [
+            np.count_nonzero(part, axis=3) if sparse else np.full(part.shape[:3], part.shape[3])
+            for part in parts
+        ]
+    )
     rows, columns = int(L[at.IN_ROWS]), int(L[at.IN_COLUMNS])
-    reach = np.zeros((rows, columns, W.shape[0]), np.int64)
-    stride, pad = int(L[at.STRIDE]), (int(L[at.PAD_Y]), int(L[at.PAD_X]))
+    reach = np.zeros((rows, columns, each.shape[0]), np.int64)
+    pad = int(L[at.PAD_Y]), int(L[at.PAD_X])
     out_y, out_x = np.arange(int(L[at.ROWS])), np.arange(int(L[at.COLUMNS]))
     for ky in range(W.shape[1]):
-        y = out_y * stride + ky - pad[0]
+        y = out_y * stride[0] + ky * dilation[0] - pad[0]
         y = y[(y >= 0) & (y < rows)]
         for kx in range(W.shape[2]):
-            x = out_x * stride + kx - pad[1]
+            x = out_x * stride[1] + kx * dilation[1] - pad[1]
             x = x[(x >= 0) & (x < columns)]
             reach[np.ix_(y, x)] += each[:, ky, kx]
     return reach
+
+
+def _geometry(L: npt.NDArray[np.int64]) -> tuple[tuple[int, int], tuple[int, int], int]:
+    """Return a layer's stride and dilation, of rows and columns, and its groups."""
+    if L[at.DYNAMICS] != at.GENERAL:
+        return (int(L[at.STRIDE]),) * 2, (1, 1), 1
+    stride = int(L[at.STRIDE]), int(L[at.STRIDE_X])
+    return stride, (int(L[at.DILATION_Y]), int(L[at.DILATION_X])), int(L[at.GROUPS])
 
 
 def _read_operations(network: Network, weights: npt.NDArray[np.int64]) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.general_layer import step_general_layer
 from spikewire.qcore.kernels.homeostasis import count_channels
 from spikewire.qcore.kernels.layer import step_layer
 from spikewire.qcore.kernels.learning_step import (
@@ -21,6 +22,7 @@ from spikewire.qcore.kernels.learning_step import (
     read_features,
     regulate_layers,
 )
+from spikewire.qcore.kernels.own_output import add_output
 from spikewire.qcore.kernels.reshape import shape3
 from spikewire.qcore.kernels.trace import advance_features, advance_traces
 from spikewire.qcore.kernels.traced_layer import (
@@ -83,16 +85,18 @@ def input_map(state):
 
 @inline
 def take_input(R, image, spikes, events, position, now):
-    """Enter this tick's events, one spike at most per place and polarity.
+    """Enter this tick's events, one spike at most per place and channel, or INPUT_MOST.
 
     Returns the position of the first later event, and the number of input spikes.
     """
     tick, x, y, p = events
     n_spikes = np.int64(0)
+    below = max(np.int64(1), R[at.INPUT_MOST])
     while position < tick.shape[0] and tick[position] == now:
         polarity = np.int64(p[position]) if image.shape[2] > 1 else np.int64(0)
-        if image[y[position], x[position], polarity] == 0:
-            image[y[position], x[position], polarity] = np.int8(1)
+        held = image[y[position], x[position], polarity]
+        if held < below:
+            image[y[position], x[position], polarity] = np.int8(held + 1)
             spikes[n_spikes, 0] = np.int16(polarity)
             spikes[n_spikes, 1] = np.int16(y[position])
             spikes[n_spikes, 2] = np.int16(x[position])
@@ -151,6 +155,8 @@ def step_layers(state, scratch, image, n_input, now, learn):
         active = np.int64(scored or (L[at.PLASTIC] != 0 and now % R[at.CADENCE] == 0))
         if traced:
             n_spikes = step_traced_layer(L, i8, i16, i32, spikes, spill, n_spikes, active, moved)
+        elif L[at.DYNAMICS] == at.GENERAL:
+            n_spikes = step_general_layer(L, i8, i32, spikes, n_spikes, now)
         else:
             n_spikes = step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active)
         R[at.CHANGED] |= L[at.NEWS]
@@ -196,6 +202,17 @@ def learn_tick(state, scratch, label, now):
 
 
 @inline
+def add_own_output(R, layers, i32, y):
+    """Add the output of the last layer to the scores of its classes."""
+    own = R[at.OWN_CLASSES]
+    shared = np.int64(R[at.CLASSES] > own)
+    for k in range(R[at.CLASSES]):
+        shared |= np.int64(R[at.REGISTERS + k] > 0)
+    start = layers[layers.shape[0] - 1, at.AT_V]
+    add_output(i32[start : start + own], y, R[at.READ_TARGET], shared)
+
+
+@inline
 def write_row(state, scratch, results, row, now):
     """Score the classes, and write a result row: tick, scores, spikes since the row before."""
     R, layers, i8, i16, i32, lanes = state
@@ -211,6 +228,8 @@ def write_row(state, scratch, results, row, now):
             add_local_readout(L, i8, i32, sums, classes, np.int64(1))
         elif R[at.LOCAL_GAIN] > 0 and L[at.PLASTIC] != 0:
             add_local_readout(L, i8, i32, sums, classes, R[at.LOCAL_GAIN])
+    if R[at.OWN_CLASSES] > 0:
+        add_own_output(R, layers, i32, sums[:classes])
     out_tick[row] = now
     for k in range(classes):
         out_scores[row, k] = sums[k]
@@ -239,9 +258,10 @@ def record_probe(state, probe, row):
 def advance(state, scratch, events, until, label, learn, results, probe):
     """Compute ticks up to ``until`` (exclusive), with all their events.
 
-    A tick: the events' spikes (at most one per place and polarity) enter the input map; each layer
-    scatters, integrates and fires; traces advance; every ``CADENCE`` ticks plastic layers collect
-    their gradient where their readout is wrong; every ``RESULT_EVERY`` ticks the readout scores.
+    A tick: the events' spikes (at most one per place and channel by default) enter the input map;
+    each layer scatters, integrates and fires; traces advance; every ``CADENCE`` ticks plastic
+    layers collect their gradient where their readout is wrong; every ``RESULT_EVERY`` ticks the
+    readout scores.
     Ticks without events, in which no layer, trace or feature would change, are jumped over: nothing
     in them could alter a bit.
 

@@ -97,7 +97,7 @@ from __future__ import annotations
     NEWS,  # 1 inside a tick in which the state of a layer that answers has changed
     R_NEAREST,  # 1 if the refractory trace is rounded to the nearest, 0 if down
     OWN_KICK,  # 1 if a spike's part of the refractory trace is not the threshold
-    DYNAMICS,  # CURRENTS or TRACES; what follows is for TRACES only
+    DYNAMICS,  # CURRENTS, TRACES or GENERAL; the next five columns are for TRACES only
     DECAY_Q,
     DECAY_P,
     P_RAIL,
@@ -110,8 +110,34 @@ from __future__ import annotations
 ) = range(96)
 LAYER_COLUMNS = 96
 
+# Further columns of a network that has a layer of the dynamics GENERAL; others have none.
+(
+    STRIDE_X,
+    DILATION_Y,
+    DILATION_X,
+    GROUPS,
+    DELAY,  # ticks by which all input spikes act later
+    RING_SLOTS,  # ticks of drive that are kept: 1 + DELAY + the longest delay of a synapse
+    AT_RING,  # int32[RING_SLOTS, neurons]: drive of the ticks to come
+    AT_PENDING,  # int32[1]: ticks to come that may have drive
+    DELAYS_BY,  # NO_DELAYS, BY_SYNAPSE or BY_INPUT
+    AT_DELAYS,  # int8: synapses' or inputs' own delays; 0 without
+    AT_RECURRENT,  # int8[neurons, neurons]; 0 without
+    AT_BACK,  # int32[neurons]: recurrent drive of the next tick; 0 without
+    BACK_EXPONENT,
+    AT_NEURON_BIAS,  # int32[neurons]; 0 without
+    REACHED,  # 1 if neurons fire at their threshold, 0 if above
+    MOST_SPIKES,
+    RESET_LATE,
+    RESET_EVERY,
+    RESET_AT,
+    FIRES,  # 0 if the layer answers
+) = range(96, 116)
+GENERAL_COLUMNS = 128
+
 CONV, DENSE = 0, 1
-CURRENTS, TRACES = 0, 1
+CURRENTS, TRACES, GENERAL = 0, 1, 2
+NO_DELAYS, BY_SYNAPSE, BY_INPUT = 0, 1, 2
 BY_TENSOR, WITH_MEAN = 1, 2  # kinds of gradients; 0: by output channel, its mean taken off
 POOL_OR, POOL_SUM = 0, 1
 
@@ -153,7 +179,9 @@ POOL_OR, POOL_SUM = 0, 1
     LOCAL_GAIN,
     BATCHED,  # 1 where recordings are shown side by side; 0 in a network and its file
     COMPACT,  # 1 if some layer keeps gradients as pairs, and rests of its store; 0 in older files
-) = range(36)
+    OWN_CLASSES,  # classes for which the last layer answers
+    INPUT_MOST,  # the most spikes of a place and channel in a tick; 0: one
+) = range(38)
 REGISTERS = 40
 
 STATE_COLUMNS = frozenset(

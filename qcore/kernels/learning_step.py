@@ -247,6 +247,8 @@ def apply_layers(layers, i8, i16, i32, lanes, work):
 def regulate_layers(R, layers, i32, slowest):
     """Adapt every layer's thresholds, the more gently the more often it was done.
 
+    Those of layers on the general kernels, which come from elsewhere, stay as they are.
+
     The gain falls from 1/4 to 1/256 over 96 periods, and from 1,024 periods on halves as often as
     their number doubles, down to ``2**-slowest``: a new network finds its activity within a second
     of events, an experienced one only follows slow drifts. (With 1/256 for ever, one gesture shown
@@ -257,6 +259,8 @@ def regulate_layers(R, layers, i32, slowest):
     gain_shift = min(slowest, gain_shift + bit_length(R[at.PERIODS] >> 10))
     for n in range(layers.shape[0]):
         L = layers[n]
+        if L[at.DYNAMICS] == at.GENERAL:
+            continue
         channels = L[at.CHANNELS]
         table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + 8 * channels], 8, channels)
         chances = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * R[at.PERIOD_TICKS]

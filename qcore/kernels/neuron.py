@@ -19,10 +19,10 @@ import numpy as np
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels.fixed_point import clip, decay, leak, saturate
 
-KEEP_U, KEEP_V, THRESHOLD, BIAS, KEEP_R, KICK_R = range(6)
+KEEP_U, KEEP_V, THRESHOLD, BIAS, KEEP_R, KICK_R, FLOOR, RESET_VALUE = range(8)
 PARAMETERS = 8
 
-RESET_ZERO, RESET_SUBTRACT, RESET_REFRACTORY = range(3)
+RESET_ZERO, RESET_SUBTRACT, RESET_REFRACTORY, RESET_NONE = range(4)
 
 
 @kernel(

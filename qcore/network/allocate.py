@@ -11,6 +11,7 @@ import numpy.typing as npt
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
+from spikewire.qcore.network.general_table import check_drive, columns_of, place_general
 from spikewire.qcore.network.layer_spec import LayerSpec
 from spikewire.qcore.network.layer_table import (
     BASE,
@@ -150,7 +151,7 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
         If a layer has no room on the map before it, the readout reads no layer, or the arrays
         together take more than ``MOST_BYTES``.
     """
-    layers = np.zeros((len(spec.layers), at.LAYER_COLUMNS), np.int64)
+    layers = np.zeros((len(spec.layers), columns_of(spec.layers)), np.int64)
     heads = _Heads()
     features = 0
     compacted = False
@@ -178,6 +179,7 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
         rows, columns, channels = int(L[at.OUT_ROWS]), int(L[at.OUT_COLUMNS]), layer.channels
     if spec.readout.answer == "local":
         layers[max(n for n, layer in enumerate(spec.layers) if layer.plastic), at.ANSWERS] = 1
+    _check_drives(layers, spec)
     if features == 0 and spec.readout.answer == "trained":
         raise SpecError("No layer has read = true: the readout would have nothing to read.")
     registers = _registers(spec, classes, features, heads)
@@ -198,9 +200,18 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
     return layout
 
 
+def _check_drives(layers: npt.NDArray[np.int64], spec: NetworkSpec) -> None:
+    """Refuse general layers whose sums could leave 32 bits."""
+    most = spec.front.most
+    for n, (L, layer) in enumerate(zip(layers, spec.layers, strict=True)):
+        if layer.general:
+            check_drive(L, n, synapse_count(L) // layer.channels, most)
+        most = layer.most_spikes * (layer.pool**2 if layer.pool_kind == "sum" else 1)
+
+
 def _fits_int8(layer: LayerSpec, spec: NetworkSpec) -> bool:
     """Tell whether all refractory values of a layer fit into 8 bits."""
-    if layer.traced:
+    if layer.traced or layer.general:
         return False
     if layer.reset == "refractory":
         return spec.widths.refractory <= 7
@@ -216,7 +227,9 @@ def _place_neurons(L: npt.NDArray[np.int64], layer: LayerSpec, heads: _Heads, sm
     L[at.AT_WEIGHTS] = heads.i8.take(synapse_count(L))
     L[at.AT_FIRED] = heads.i8.take(neurons)
     L[at.AT_OUTPUT] = heads.i8.take(output_count(L)) if layer.pool > 1 else L[at.AT_FIRED]
-    if layer.traced:
+    if layer.general:
+        place_general(L, layer, synapse_count(L), heads.i8.take, heads.i32.take)
+    elif layer.traced:
         _place_traces(L, heads)
         # There is one sum per neuron, which stands for current and membrane.
         L[at.AT_U] = L[at.AT_V] = heads.i32.take(neurons)
@@ -323,4 +336,7 @@ def _registers(
     R[at.PERIOD] = spec.learning.period
     R[at.LEARN_LAYERS] = 1
     R[at.LOCAL_GAIN] = spec.readout.local_gain
+    R[at.INPUT_MOST] = spec.front.most if spec.front.most > 1 else 0
+    if spec.readout.answer == "output":
+        R[at.OWN_CLASSES] = spec.layers[-1].channels
     return R

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from spikewire.qcore.kernels.learning_step import apply_layers, regulate_layers
 from spikewire.qcore.kernels.local_learning import local_readout
 from spikewire.qcore.kernels.pairs import sum_layer
 from spikewire.qcore.network.allocate import State
+from spikewire.qcore.network.general_table import place_ring
 from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.results import allocate_rows
 from spikewire.qcore.network.spike_probe import no_probe
@@ -41,7 +43,8 @@ class BatchResult:
     Attributes
     ----------
     scores
-        int64[n, classes]: the trained readout's, summed over the result ticks after the burn-in.
+        int64[n, classes]: the trained readout's, summed over the result ticks after the burn-in;
+        where the last layer answers, those of the last result tick.
     local
         int64[layers, n, classes]: the fixed local readouts less their slow means, summed over the
         learning cadence's ticks after the burn-in; zero for layers without one.
@@ -167,6 +170,8 @@ class Batch:
                 L[column] = take(2, neurons)
             if traced:
                 L[at.AT_U] = L[at.AT_V]
+            if L[at.DYNAMICS] == at.GENERAL:
+                place_ring(L, neurons, partial(take, 2))
             if L[at.AT_SMALL_R] > 0:
                 L[at.AT_SMALL_R] = take(0, neurons)
             else:
@@ -221,6 +226,7 @@ class Batch:
                 raise ValueError(f"Label {label} is none of the {classes} classes.")
         if net.state is not self._state:
             self._allocate()
+        samples = [net.front_end.map(sample) for sample in samples]
         for own in self._own:
             own[:] = 0
         self._begin(labels if learn else None, learn or regulate)
@@ -284,6 +290,10 @@ class Batch:
             rows, no_probe(len(net.spec.layers)),
         )  # fmt: skip
         memory[:] = R[at.REGISTERS :]
+        if net.spec.readout.answer == "output":
+            # Counts and membranes hold the past already: the last answer is the answer.
+            result.scores[b] = rows[1][count - 1] if count else result.scores[b]
+            return
         late = rows[0][:count] >= net.spec.learning.burn_in
         result.scores[b] += rows[1][:count][late].sum(0)
 

@@ -10,8 +10,9 @@ from spikewire.qcore.kernels import neuron
 from spikewire.qcore.kernels.random import fill_lanes, fill_uniform
 from spikewire.qcore.network.allocate import State, allocate
 from spikewire.qcore.network.layer_spec import LayerSpec, per_channel
-from spikewire.qcore.network.layer_views import LayerView, all_arrays, layer_views
+from spikewire.qcore.network.layer_views import LayerView, layer_views
 from spikewire.qcore.network.spec import ROUNDS, NetworkSpec
+from spikewire.qcore.network.state_views import all_arrays
 
 FEEDBACK_STREAM = 1_000_000
 """Distance between the streams of generators for feedback matrices."""
@@ -23,6 +24,8 @@ def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
     fill_lanes(state.lanes, seed, stream_of(spec, 0))
     for layer, view in zip(spec.layers, layer_views(state), strict=True):
         _draw_weights(view, state, seed, stream_of(spec, 1 + view.index))
+        if layer.kind == "counts":
+            view.weights[...] = 1
         _fill_table(view, layer)
         if layer.plastic and spec.learning.learn_biases:
             _store_biases(view, state)
@@ -120,6 +123,9 @@ def _fill_table(view: LayerView, layer: LayerSpec) -> None:
         table[neuron.KEEP_V] = 4096 - per_channel(layer.decay_v, layer.channels)
     table[neuron.THRESHOLD] = per_channel(layer.threshold, layer.channels)
     table[neuron.BIAS] = per_channel(layer.bias, layer.channels)
+    if layer.general:
+        table[neuron.FLOOR] = per_channel(layer.floor, layer.channels)
+        table[neuron.RESET_VALUE] = per_channel(layer.reset_value, layer.channels)
     table[neuron.KEEP_R] = layer.refractory_keep
     kick = table[neuron.THRESHOLD] if layer.reset == "refractory" else layer.refractory_ticks
     table[neuron.KICK_R] = layer.refractory_kick or kick

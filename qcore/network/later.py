@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 _LATER = "later"
+LATER = {_LATER: True}
+"""Metadata of such a field."""
 
 
 def later(default: Any) -> Any:
     """Define a field that came after the first model files, with the default that they mean."""
-    return dataclasses.field(default=default, repr=False, metadata={_LATER: True})
+    return dataclasses.field(default=default, repr=False, metadata=LATER)
 
 
 def to_plain(settings: Any) -> dict[str, Any]:

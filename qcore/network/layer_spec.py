@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.qcore.errors import SpecError
+from spikewire.qcore.network.general_spec import MOST_COUNT, OUTPUT_KINDS, GeneralSettings
 from spikewire.qcore.network.later import later
 from spikewire.qcore.network.spec_checks import PerChannel, each_within, one_of, within
 
@@ -16,7 +17,7 @@ FULL = 24
 
 
 @dataclass(frozen=True, slots=True)
-class LayerSpec:
+class LayerSpec(GeneralSettings):
     """One layer of integrate-and-fire neurons, with the synapses that feed it.
 
     Decays (in 1/4096 per tick), thresholds and biases are one value, or a list that is cycled over
@@ -27,6 +28,10 @@ class LayerSpec:
     ``decay_v`` that of P, and inputs that fire in a share of ``2**-trace_gain`` of all ticks take
     the traces to the end of their range. ``refractory_kick`` is what a spike adds to the refractory
     trace, 0 for the threshold; ``refractory_rounding`` says how that trace decays.
+
+    The last layer may be of ``kind`` "counts" or "membranes". It answers instead of firing: with
+    the spikes of each channel, counted, or with the membranes of neurons that take part as in a
+    dense layer. The settings of :class:`GeneralSettings` are for networks trained elsewhere.
     """
 
     kind: str
@@ -54,6 +59,25 @@ class LayerSpec:
     refractory_rounding: str = later("down")
 
     @property
+    def answers(self) -> bool:
+        """Whether the layer answers instead of firing."""
+        return self.kind in OUTPUT_KINDS
+
+    @property
+    def general(self) -> bool:
+        """Whether the layer needs the general kernels."""
+        return self._general_reason() is not None
+
+    def _general_reason(self) -> str | None:
+        if self.answers:
+            return f"kind = {self.kind!r}"
+        if self.reset == "none":
+            return "reset = 'none'"
+        if self.kind == "conv" and self.pad >= self.kernel:
+            return f"pad = {self.pad}, which is not below the kernel's {self.kernel},"
+        return self.general_choice()
+
+    @property
     def traced(self) -> bool:
         """Whether traces of the inputs drive the neurons."""
         return self.dynamics == "traces"
@@ -72,7 +96,8 @@ class LayerSpec:
             one_of(where + name, getattr(self, name), allowed)
         for name, low, high in _RANGES:
             within(where + name, getattr(self, name), low, high)
-        within(where + "pad", self.pad, 0, self.kernel - 1)
+        within(where + "pad", self.pad, 0, 64)
+        self.check_ranges(where, self.channels)
         # The counts of a sum-pooled map have 8 bits: 11 * 11 = 121.
         within(where + "pool", self.pool, 1, 11 if self.pool_kind == "sum" else 16)
         lowest = 0 if self.traced else 1
@@ -80,6 +105,8 @@ class LayerSpec:
         for name, low, high in _CHANNEL_RANGES:
             each_within(where + name, getattr(self, name), low, high, self.channels)
         self._check_refractory(where, refractory)
+        if self.general:
+            self._check_general(where)
         if self.traced:
             self._check_traced(where)
         elif self.trace_gain:
@@ -96,6 +123,32 @@ class LayerSpec:
                 f"{FULL}, or dynamics = 'traces'."
             )
 
+    def _check_general(self, where: str) -> None:
+        """Check what the general kernels can do together."""
+        needs = f"{where}{self._general_reason()} needs"
+        if self.plastic:
+            raise SpecError(f"{needs} plastic = false: such a layer cannot learn locally.")
+        if self.traced:
+            raise SpecError(f"{needs} dynamics = 'currents', not 'traces'.")
+        if self.answers:
+            if self.read or self.pool > 1:
+                raise SpecError(f"{needs} read = false and pool = 1: it sends no spikes.")
+            return
+        if self.reset == "refractory":
+            raise SpecError(f"{needs} reset = 'zero', 'subtract' or 'none', not 'refractory'.")
+        within(where + "refractory_ticks", self.refractory_ticks, 0, 127)
+        if self.reset_late and self.reset == "none":
+            raise SpecError(f"{where}reset_late needs reset = 'zero' or 'subtract', not 'none'.")
+        if self.refractory_ticks and (self.reset_late or self.most_spikes > 1):
+            name = "reset_late" if self.reset_late else "most_spikes"
+            raise SpecError(f"{where}{name} needs refractory_ticks = 0.")
+        window = self.pool**2 if self.pool_kind == "sum" else 1
+        if self.most_spikes * window > MOST_COUNT:
+            raise SpecError(
+                f"{where}most_spikes is {self.most_spikes}; summed over {window} neurons allowed "
+                f"are 1 to {MOST_COUNT // window}."
+            )
+
     def _check_traced(self, where: str) -> None:
         if self.reset != "refractory":
             raise SpecError(
@@ -108,8 +161,8 @@ class LayerSpec:
 
 
 _CHOICES = (
-    ("kind", ("conv", "dense")),
-    ("reset", ("zero", "subtract", "refractory")),
+    ("kind", ("conv", "dense", *OUTPUT_KINDS)),
+    ("reset", ("zero", "subtract", "refractory", "none")),
     ("pool_kind", ("or", "sum")),
     ("plastic", (False, True)),
     ("read", (False, True)),

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
+from spikewire.qcore.network.general_table import fill_general
 from spikewire.qcore.network.layer_spec import FULL, LayerSpec
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.schedule import WIDEST_STORE, fine_step
@@ -17,6 +18,7 @@ RESETS = {
     "zero": neuron.RESET_ZERO,
     "subtract": neuron.RESET_SUBTRACT,
     "refractory": neuron.RESET_REFRACTORY,
+    "none": neuron.RESET_NONE,
 }
 
 POOLS = {"or": at.POOL_OR, "sum": at.POOL_SUM}
@@ -37,7 +39,13 @@ def output_count(L: npt.NDArray[np.int64]) -> int:
 
 def synapse_count(L: npt.NDArray[np.int64]) -> int:
     """Count the weights of a layer."""
-    return int(L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
+    return int(group_inputs(L) * L[at.KERNEL_Y] * L[at.KERNEL_X] * L[at.CHANNELS])
+
+
+def group_inputs(L: npt.NDArray[np.int64]) -> int:
+    """Count the input channels that a neuron sees: all, or those of its group."""
+    groups = L[at.GROUPS] if L[at.DYNAMICS] == at.GENERAL else 1
+    return int(L[at.IN_CHANNELS] // groups)
 
 
 def fill_shape(
@@ -54,17 +62,23 @@ def fill_shape(
     L[at.CHANNELS] = layer.channels
     L[at.POOL] = layer.pool
     L[at.POOL_KIND] = POOLS[layer.pool_kind] if layer.pool > 1 else at.POOL_OR
-    if layer.kind == "dense":
+    if layer.general:
+        fill_general(L, layer, n)
+    if layer.kind != "conv":
         L[at.KIND] = at.DENSE
         L[at.KERNEL_Y], L[at.KERNEL_X], L[at.STRIDE] = rows, columns, 1
         out_rows = out_columns = 1
     else:
         L[at.KIND] = at.CONV
-        L[at.KERNEL_Y] = L[at.KERNEL_X] = layer.kernel
+        kernel_x, stride_x = layer.kernel_x or layer.kernel, layer.stride_x or layer.stride
+        pad_x = layer.pad if layer.pad_x < 0 else layer.pad_x
+        L[at.KERNEL_Y], L[at.KERNEL_X] = layer.kernel, kernel_x
         L[at.STRIDE] = layer.stride
-        L[at.PAD_Y] = L[at.PAD_X] = layer.pad
-        out_rows = (rows + 2 * layer.pad - layer.kernel) // layer.stride + 1
-        out_columns = (columns + 2 * layer.pad - layer.kernel) // layer.stride + 1
+        L[at.PAD_Y], L[at.PAD_X] = layer.pad, pad_x
+        tall = (layer.kernel - 1) * layer.dilation + 1
+        wide = (kernel_x - 1) * (layer.dilation_x or layer.dilation) + 1
+        out_rows = (rows + 2 * layer.pad - tall) // layer.stride + 1
+        out_columns = (columns + 2 * pad_x - wide) // stride_x + 1
     pooled_rows, pooled_columns = out_rows // layer.pool, out_columns // layer.pool
     if pooled_rows < 1 or pooled_columns < 1:
         raise SpecError(

@@ -1,11 +1,10 @@
-"""Views of a network's state: each layer's arrays, and those of the trained readout.
+"""Views of a network's state: each layer's arrays.
 
 A view shares its memory with the network: writing to it changes the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,13 @@ from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
 from spikewire.qcore.kernels.pairs import sum_layer
 from spikewire.qcore.network.allocate import State
+from spikewire.qcore.network.layer_table import group_inputs
 
 Shape = tuple[int, int, int]
-_any_bit = np.bitwise_or.reduce
 
 
-def _view(flat: npt.NDArray[Any], start: int, *shape: int) -> npt.NDArray[Any]:
+def view_of(flat: npt.NDArray[Any], start: int, *shape: int) -> npt.NDArray[Any]:
+    """View a part of a flat array in a shape."""
     return flat[start : start + int(np.prod(shape))].reshape(shape)
 
 
@@ -59,14 +59,12 @@ class LayerView:
         return int(self._state.registers[at.CLASSES])
 
     def _synapses(self) -> tuple[int, int, int, int]:
-        channels, rows, columns, outputs = self._get(
-            at.IN_CHANNELS, at.KERNEL_Y, at.KERNEL_X, at.CHANNELS
-        )
-        return channels, rows, columns, outputs
+        rows, columns, outputs = self._get(at.KERNEL_Y, at.KERNEL_X, at.CHANNELS)
+        return group_inputs(self._L), rows, columns, outputs
 
     def _taps(self, flat: npt.NDArray[Any], column: int) -> npt.NDArray[Any]:
         """View the synapses, whose kernel columns lie in memory from the last to the first."""
-        return _view(flat, self._L[column], *self._synapses())[:, :, ::-1]
+        return view_of(flat, self._L[column], *self._synapses())[:, :, ::-1]
 
     @property
     def inputs(self) -> Shape:
@@ -95,6 +93,45 @@ class LayerView:
     def traced(self) -> bool:
         """Whether traces of the inputs drive the neurons, instead of currents of their own."""
         return bool(self._L[at.DYNAMICS] == at.TRACES)
+
+    @property
+    def general(self) -> bool:
+        """Whether the layer runs on the general kernels."""
+        return bool(self._L[at.DYNAMICS] == at.GENERAL)
+
+    @property
+    def recurrent(self) -> npt.NDArray[np.int8]:
+        """Recurrent weights: int8[neurons, neurons], from rows to columns; none of size 0."""
+        size = int(np.prod(self.neurons)) if self.general and self._L[at.AT_RECURRENT] else 0
+        return view_of(self._state.i8, self._L[at.AT_RECURRENT] if size else 0, size, size)
+
+    @property
+    def delays(self) -> npt.NDArray[np.int8]:
+        """Own delays, in ticks: int8 of the weights' or the input map's shape; none of size 0."""
+        by = int(self._L[at.DELAYS_BY]) if self.general else at.NO_DELAYS
+        if by == at.BY_SYNAPSE:
+            return self._taps(self._state.i8, at.AT_DELAYS)
+        if by == at.BY_INPUT:
+            return view_of(self._state.i8, self._L[at.AT_DELAYS], *self.inputs)
+        return np.zeros(0, np.int8)
+
+    @property
+    def neuron_bias(self) -> npt.NDArray[np.int32]:
+        """The neurons' own biases: int32[rows, columns, channels]; none of size 0."""
+        if not self.general or not self._L[at.AT_NEURON_BIAS]:
+            return np.zeros(0, np.int32)
+        return self._per_neuron(at.AT_NEURON_BIAS)
+
+    def drive_arrays(self) -> tuple[npt.NDArray[np.int32], ...]:
+        """View the drive of ticks to come on the general kernels: of inputs, own spikes, ticks."""
+        if not self.general:
+            return ()
+        ring = view_of(
+            self._state.i32, self._L[at.AT_RING], int(self._L[at.RING_SLOTS]), *self.neurons
+        )
+        pending = view_of(self._state.i32, self._L[at.AT_PENDING], 1)
+        back = (self._per_neuron(at.AT_BACK),) if self._L[at.AT_BACK] else ()
+        return ring, pending, *back
 
     @property
     def weights(self) -> npt.NDArray[np.int8]:
@@ -219,41 +256,41 @@ class LayerView:
 
     def _pairs(self, column: int, shape: Shape) -> npt.NDArray[np.int8]:
         """View the errors or traces of the pairs that are kept: int8[pairs, rows, columns, c]."""
-        return _view(self._state.i8, self._L[column], int(self._L[at.PAIRS]), *shape)
+        return view_of(self._state.i8, self._L[column], int(self._L[at.PAIRS]), *shape)
 
     @property
     def bias_gradient(self) -> npt.NDArray[np.int32]:
         """Collected gradient of the biases: int32[c_out]."""
-        return _view(self._state.i32, self._L[at.AT_BIAS_GRADIENT], int(self._L[at.CHANNELS]))
+        return view_of(self._state.i32, self._L[at.AT_BIAS_GRADIENT], int(self._L[at.CHANNELS]))
 
     @property
     def readout(self) -> npt.NDArray[np.int8]:
         """Fixed random readout: int8[classes, units]."""
         units = int(np.prod(self.units))
-        return _view(self._state.i8, self._L[at.AT_G], self._classes(), units)
+        return view_of(self._state.i8, self._L[at.AT_G], self._classes(), units)
 
     @property
     def feedback(self) -> npt.NDArray[np.int8]:
         """Fixed matrix that brings errors back: int8[classes, units]; the readout by default."""
         place = self._L[at.AT_FEEDBACK] or self._L[at.AT_G]
-        return _view(self._state.i8, place, self._classes(), int(np.prod(self.units)))
+        return view_of(self._state.i8, place, self._classes(), int(np.prod(self.units)))
 
     @property
     def bias_store(self) -> npt.NDArray[np.int16]:
         """Stored biases, at full width: int16[c_out]; none if they are not learned."""
         count = int(self._L[at.CHANNELS]) if self._L[at.AT_BIAS_STORE] else 0
-        return _view(self._state.i16, self._L[at.AT_BIAS_STORE], count)
+        return view_of(self._state.i16, self._L[at.AT_BIAS_STORE], count)
 
     @property
     def readout_mean(self) -> npt.NDArray[np.int32]:
         """Slow mean of the local readout, times 16: int32[classes]."""
-        return _view(self._state.i32, self._L[at.AT_MEAN], self._classes())
+        return view_of(self._state.i32, self._L[at.AT_MEAN], self._classes())
 
     @property
     def table(self) -> npt.NDArray[np.int32]:
         """Parameters of the channels: int32[8, channels], rows named in ``kernels.neuron``."""
         channels = int(self._L[at.CHANNELS])
-        return _view(self._state.i32, self._L[at.AT_TABLE], neuron.PARAMETERS, channels)
+        return view_of(self._state.i32, self._L[at.AT_TABLE], neuron.PARAMETERS, channels)
 
     def _row(self, parameter: int) -> npt.NDArray[np.int32]:
         row: npt.NDArray[np.int32] = self.table[parameter]
@@ -270,7 +307,7 @@ class LayerView:
         return self._row(neuron.BIAS)
 
     def _per_neuron(self, column: int) -> npt.NDArray[np.int32]:
-        return _view(self._state.i32, self._L[column], *self.neurons)
+        return view_of(self._state.i32, self._L[column], *self.neurons)
 
     @property
     def current(self) -> npt.NDArray[np.int32]:
@@ -289,18 +326,18 @@ class LayerView:
     def refractory(self) -> npt.NDArray[np.int32] | npt.NDArray[np.int8]:
         """Refractory states: int32 or int8[rows, columns, channels]."""
         if self._L[at.AT_SMALL_R] > 0:
-            return _view(self._state.i8, self._L[at.AT_SMALL_R], *self.neurons)
+            return view_of(self._state.i8, self._L[at.AT_SMALL_R], *self.neurons)
         return self._per_neuron(at.AT_R)
 
     @property
     def fired(self) -> npt.NDArray[np.int8]:
         """Spikes of the last tick, before pooling: int8[rows, columns, channels]."""
-        return _view(self._state.i8, self._L[at.AT_FIRED], *self.neurons)
+        return view_of(self._state.i8, self._L[at.AT_FIRED], *self.neurons)
 
     @property
     def spikes(self) -> npt.NDArray[np.int8]:
         """Output map of the last tick, after pooling: int8[rows, columns, channels]."""
-        return _view(self._state.i8, self._L[at.AT_OUTPUT], *self.units)
+        return view_of(self._state.i8, self._L[at.AT_OUTPUT], *self.units)
 
     @property
     def activation(self) -> npt.NDArray[np.int8]:
@@ -311,77 +348,25 @@ class LayerView:
         They have ``widths.activation`` bits: half the range at the threshold, and an end where the
         surrogate's window is closed.
         """
-        return _view(self._state.i8, self._L[at.AT_ACTIVATION], *self.neurons)
+        return view_of(self._state.i8, self._L[at.AT_ACTIVATION], *self.neurons)
 
     @property
     def pooled_activation(self) -> npt.NDArray[np.int8]:
         """Last activations, after pooling: int8[rows, columns, channels]."""
-        return _view(self._state.i8, self._L[at.AT_OUT_ACTIVATION], *self.units)
+        return view_of(self._state.i8, self._L[at.AT_OUT_ACTIVATION], *self.units)
 
     @property
     def traces(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
         """Traces Q and P of the input map: int16[rows, columns, channels] each."""
         q, p = self._L[at.AT_Q], self._L[at.AT_P]
-        return _view(self._state.i16, q, *self.inputs), _view(self._state.i16, p, *self.inputs)
+        return view_of(self._state.i16, q, *self.inputs), view_of(self._state.i16, p, *self.inputs)
 
     @property
     def spike_counts(self) -> npt.NDArray[np.int32]:
         """Output spikes since thresholds were last adapted: int32[channels]."""
-        return _view(self._state.i32, self._L[at.AT_COUNT], int(self._L[at.CHANNELS]))
+        return view_of(self._state.i32, self._L[at.AT_COUNT], int(self._L[at.CHANNELS]))
 
 
 def layer_views(state: State) -> tuple[LayerView, ...]:
     """View all layers of a network's state."""
     return tuple(LayerView(state, n) for n in range(len(state.layers)))
-
-
-def features(state: State) -> npt.NDArray[np.int16]:
-    """View the readout's features: int16[features]."""
-    R = state.registers
-    return _view(state.i16, R[at.AT_FEATURE], int(R[at.FEATURES]))
-
-
-def read_store(state: State) -> npt.NDArray[np.int16]:
-    """View the stored weights of the trained readout: int16[classes, features]."""
-    R = state.registers
-    return _view(state.i16, R[at.AT_READ_STORE], int(R[at.CLASSES]), int(R[at.FEATURES]))
-
-
-def _normalised_features(state: State) -> npt.NDArray[np.int16]:
-    R = state.registers
-    return _view(state.i16, R[at.AT_NORMAL], int(R[at.FEATURES]))
-
-
-def dynamic_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
-    """View the arrays of the moment: membranes, outputs, traces, features; not what is learned."""
-    for layer in layer_views(state):
-        yield from (layer.current, layer.membrane, layer.refractory, layer.fired, layer.spikes)
-        if layer.plastic or layer.traced:
-            yield from layer.traces
-        if layer.plastic:
-            yield from (layer.activation, layer.pooled_activation)
-    yield from (features(state), _normalised_features(state))
-
-
-def is_at_rest(state: State) -> bool:
-    """Tell whether ticks without events change nothing, as the engine finds out at each of them."""
-    R, layers = state.registers, state.layers
-    awake = R[at.CHANGED] | _any_bit(layers[:, at.LIVE]) | _any_bit(layers[:, at.FEATURE_LIVE])
-    if R[at.LEARNING]:
-        awake |= _any_bit(layers[:, at.TRACE_LIVE])
-    return not awake
-
-
-def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
-    """View every array in a fixed order; those with a row per class have the class first."""
-    yield from dynamic_arrays(state)
-    for layer in layer_views(state):
-        yield from (layer.weights, layer.table, layer.spike_counts)
-        if layer.plastic:
-            yield layer.rest if state.layers[layer.index, at.AT_REST] else layer.store
-            yield from (*layer.gradient_arrays(), layer.bias_gradient)
-            yield from (layer.readout, layer.readout_mean, layer.feedback, layer.bias_store)
-    yield read_store(state)
-    R = state.registers
-    packed = -(-int(R[at.FEATURES]) // 8)
-    yield _view(state.i8, R[at.AT_SLOTS], int(R[at.CLASSES]), int(R[at.SLOTS]), packed)

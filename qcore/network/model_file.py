@@ -165,7 +165,7 @@ def _check_shapes(header: dict[str, Any], layout: Layout, where: str) -> None:
 
 def _check_tables(state: State, fresh: Layout, where: str) -> None:
     """Refuse tables that would send the engine outside the flat arrays."""
-    columns = [n for n in range(at.LAYER_COLUMNS) if n not in at.STATE_COLUMNS]
+    columns = [n for n in range(fresh.layers.shape[1]) if n not in at.STATE_COLUMNS]
     if not np.array_equal(state.layers[:, columns], fresh.layers[:, columns]):
         raise ModelError(f"{where} is damaged: its layer table does not fit its specification.")
     registers = [n for n in range(at.REGISTERS) if n not in at.STATE_REGISTERS]
@@ -209,6 +209,15 @@ def write_whole(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_outputs(spec: NetworkSpec, classes: Sequence[str]) -> None:
+    """Refuse fewer classes than the layer that answers has outputs."""
+    if spec.readout.answer == "output" and len(classes) < spec.layers[-1].channels:
+        raise ModelError(
+            f"The last layer has {spec.layers[-1].channels} outputs: each needs the name of a "
+            f"class, and there are {len(classes)}."
+        )
 
 
 def check_classes(classes: Sequence[str]) -> None:

@@ -17,16 +17,16 @@ from spikewire.qcore.kernels.engine import advance
 from spikewire.qcore.kernels.learning_step import apply_layers
 from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.catalogue import is_untrained, load_spec, read_model
+from spikewire.qcore.network.front_end import FrontEnd
 from spikewire.qcore.network.initialise import grow, initialise
-from spikewire.qcore.network.layer_views import (
-    LayerView,
-    dynamic_arrays,
-    features,
-    is_at_rest,
-    layer_views,
-    read_store,
+from spikewire.qcore.network.layer_views import LayerView, layer_views
+from spikewire.qcore.network.model_file import (
+    check_classes,
+    check_outputs,
+    from_bytes,
+    to_bytes,
+    write_whole,
 )
-from spikewire.qcore.network.model_file import check_classes, from_bytes, to_bytes, write_whole
 from spikewire.qcore.network.results import RunResult, Steps, allocate_rows
 from spikewire.qcore.network.run import Recorder, event_columns
 from spikewire.qcore.network.schedule import shift_after, step_after
@@ -34,8 +34,12 @@ from spikewire.qcore.network.scratch import scratch_arrays
 from spikewire.qcore.network.snapshot import Snapshot, restore
 from spikewire.qcore.network.spec import NetworkSpec
 from spikewire.qcore.network.spike_probe import SpikeProbe, no_probe
-
-_largest = np.maximum.reduce
+from spikewire.qcore.network.state_views import (
+    dynamic_arrays,
+    features,
+    is_at_rest,
+    read_store,
+)
 
 
 class Network:
@@ -48,6 +52,7 @@ class Network:
     def __init__(self, spec: NetworkSpec, classes: Sequence[str], state: State, seed: int) -> None:
         self.spec = spec
         self.seed = seed
+        self.front_end = FrontEnd(spec)
         self._probed: tuple[SpikeProbe, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
         self.replace(classes, state)
 
@@ -70,6 +75,7 @@ class Network:
             If the classes are none, too many, empty or repeated.
         """
         check_classes(classes)
+        check_outputs(spec, classes)
         return cls(spec, classes, initialise(spec, len(classes), seed), seed)
 
     def to_bytes(self) -> bytes:
@@ -86,7 +92,7 @@ class Network:
             If ``data`` is no model of this version; the message begins with ``where``.
         """
         spec, classes, seed, state = from_bytes(data, where)
-        check_classes(classes)
+        check_outputs(spec, classes)
         for layer in layer_views(state):
             layer.derive_weights()
         return cls(spec, classes, state, seed)
@@ -151,7 +157,7 @@ class Network:
     @property
     def input_size(self) -> tuple[int, int]:
         """(width, height) of the plane that events are scaled to."""
-        return self.spec.width, self.spec.height
+        return self.spec.plane
 
     @property
     def tick_us(self) -> int:
@@ -244,8 +250,7 @@ class Network:
             raise ValueError(f"Label {label} is none of the {len(self.classes)} classes.")
         if until < now:
             raise ValueError(f"Tick {until} is past: the network stands at {now}.")
-        if len(events):
-            self._check_events(events, now, until)
+        events = self.front_end.take(events, now, until)
         rows = allocate_rows(
             events, until - now, self.spec.result_every, len(self.classes), len(self.spec.layers)
         )
@@ -260,18 +265,6 @@ class Network:
         )  # fmt: skip
         cut = () if probe is None else probe.cut(fired)
         return Steps(rows[0][:count], rows[1][:count], rows[2][:count], cut)
-
-    def _check_events(self, events: BinnedEvents, now: int, until: int) -> None:
-        if int(events.tick[0]) < now or int(events.tick[-1]) >= until:
-            raise ValueError(
-                f"Events of ticks {events.tick[0]} to {events.tick[-1]} do not fall into "
-                f"ticks {now} to {until - 1}."
-            )
-        # Every packet comes by here, and x.max() takes longer.
-        if _largest(events.x) >= self.spec.width or _largest(events.y) >= self.spec.height:
-            raise ValueError(
-                f"An event lies outside the model's {self.spec.width}x{self.spec.height} plane."
-            )
 
     def _places_of(self, probe: SpikeProbe) -> npt.NDArray[np.int64]:
         cached, layers = self._probed, self.state.layers
@@ -299,8 +292,8 @@ class Network:
         ----------
         events
             Structured array[n] with the integer fields ``t`` (microseconds, not falling), ``x``,
-            ``y`` (pixels) and ``p`` (1 for on, 0 for off), as readers return it; in any integer
-            width, byte order and memory layout.
+            ``y`` (pixels) and ``p`` (1 for on, 0 for off, or the channel of a network with more
+            than two), as readers return it; in any integer width, byte order and memory layout.
         size
             (width, height) of the sensor in pixels, which is scaled to the network's plane. By
             default it is that plane, :attr:`input_size`.
@@ -340,7 +333,7 @@ class Network:
         if learn and label is None:
             raise ModelError("Learning needs the label of the events.")
         size = self.input_size if size is None else size
-        t, x, y, p = event_columns(events, size)
+        t, x, y, p = event_columns(events, size, max(2, self.spec.polarities))
         recorder = Recorder(self.state, spikes, membranes)
         every = self.spec.result_every
         first = -(-self.tick // every) * every

@@ -21,7 +21,7 @@ CHUNK_TICKS = 512
 
 
 def event_columns(
-    events: npt.NDArray[Any], size: tuple[int, int]
+    events: npt.NDArray[Any], size: tuple[int, int], channels: int = 2
 ) -> tuple[
     npt.NDArray[np.int64], npt.NDArray[np.uint16], npt.NDArray[np.uint16], npt.NDArray[np.uint8]
 ]:
@@ -35,6 +35,8 @@ def event_columns(
         layout. Further fields are ignored.
     size
         (width, height) of the sensor in pixels.
+    channels
+        Number of polarities: with more than two ``p`` is a channel.
 
     Returns
     -------
@@ -60,7 +62,8 @@ def event_columns(
     t = _whole(events, "t", -(2**62), 2**62, "a time in microseconds")
     x = _whole(events, "x", 0, width - 1, f"a column of the sensor's {width}x{height} pixels")
     y = _whole(events, "y", 0, height - 1, f"a row of the sensor's {width}x{height} pixels")
-    p = _whole(events, "p", 0, 1, "a polarity (1 for on, 0 for off)")
+    noun = "a polarity (1 for on, 0 for off)" if channels == 2 else f"one of {channels} channels"
+    p = _whole(events, "p", 0, channels - 1, noun)
     fallen = np.flatnonzero(t[1:] < t[:-1])
     if fallen.size:
         n = int(fallen[0]) + 1

@@ -26,14 +26,11 @@ def scratch_arrays(
     ]
     # A map that is pooled to spikes has one per place at most; one that is pooled to counts is
     # listed by its neurons' spikes.
-    listed = max(
-        int(np.prod(shape))
-        for layer, L in zip(layers, state.layers, strict=True)
-        for shape in (
-            layer.inputs,
-            layer.neurons if L[at.POOL_KIND] == at.POOL_SUM else layer.units,
-        )
-    )
+    listed = int(np.prod(layers[0].inputs)) * max(1, int(state.registers[at.INPUT_MOST]))
+    for layer, L in zip(layers, state.layers, strict=True):
+        shape = layer.neurons if L[at.POOL_KIND] == at.POOL_SUM else layer.units
+        most = int(L[at.MOST_SPIKES]) if L[at.DYNAMICS] == at.GENERAL else 1
+        listed = max(listed, int(np.prod(layer.inputs)), int(np.prod(shape)) * most)
     units = max((int(np.prod(layer.units)) for layer in layers if layer.plastic), default=0)
     classes = int(state.registers[at.CLASSES])
     return (

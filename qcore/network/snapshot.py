@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import State
-from spikewire.qcore.network.layer_views import dynamic_arrays
+from spikewire.qcore.network.state_views import dynamic_arrays
 
 # Counters and the clock record events that a restored network has seen all the same.
 _KEPT = tuple(sorted(at.STATE_REGISTERS - {at.LABEL, at.LABEL_SINCE, at.PENDING, at.READ_SHIFT}))

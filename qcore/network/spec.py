@@ -11,7 +11,8 @@ from importlib import resources
 from typing import Any
 
 from spikewire.qcore.errors import SpecError
-from spikewire.qcore.network.later import later, later_choices, to_plain
+from spikewire.qcore.network.front_spec import NO_FRONT, FrontSpec
+from spikewire.qcore.network.later import LATER, later, later_choices, to_plain
 from spikewire.qcore.network.layer_spec import FULL, LayerSpec
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.spec_checks import one_of, within
@@ -52,7 +53,9 @@ class ReadoutSpec:
     ``shift`` goes evenly to ``last_shift`` over a training (0: it stays). ``local_gain`` times each
     plastic layer's local readout, minus its running mean, is added to the scores (0: scores are
     those of the trained readout alone). With ``answer`` "local" the scores are the last plastic
-    layer's local readout, minus its running mean, and the trained readout may read no layer.
+    layer's local readout, minus its running mean, and the trained readout may read no layer. With
+    "output" the last layer answers for the first classes, and the trained readout for those that
+    are added; from the first lesson on it adds to the others' scores, too.
     """
 
     every: int = 10
@@ -85,9 +88,10 @@ class TrainingSpec:
 class NetworkSpec:
     """A whole network: input plane, layers, learning, readout, widths.
 
-    ``width`` and ``height`` are the input plane's pixels, ``tick_us`` is the length of a tick in
-    microseconds, and a result is given every ``result_every`` ticks. ``version`` says what the
-    other settings mean: 1, which is also that of a specification without one, cuts weights from
+    ``width`` and ``height`` are the input plane's pixels, ``polarities`` its channels,
+    ``tick_us`` is the length of a tick in microseconds, and a result is given every
+    ``result_every`` ticks. ``front`` maps events to the plane. ``version`` says what the other
+    settings mean: 1, which is also that of a specification without one, cuts weights from
     the store by rounding down and counts steps in its LSBs; 2 rounds weights to the nearest and
     counts steps in LSBs of the base store, so that no width changes their size.
     """
@@ -105,6 +109,7 @@ class NetworkSpec:
     widths: Widths = field(default_factory=Widths)
     training: TrainingSpec = field(default_factory=TrainingSpec)
     version: int = later(1)
+    front: FrontSpec = field(default=NO_FRONT, repr=False, metadata=LATER)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
@@ -124,6 +129,7 @@ class NetworkSpec:
             ("readout", ReadoutSpec),
             ("widths", Widths),
             ("training", TrainingSpec),
+            ("front", FrontSpec),
         ):
             if name in fields:
                 fields[name] = _build(kind, fields[name], name)
@@ -148,6 +154,11 @@ class NetworkSpec:
         """
         return list(later_choices(self))
 
+    @property
+    def plane(self) -> tuple[int, int]:
+        """(width, height) of the plane that sensors are scaled to, before the front end."""
+        return self.front.plane(self.width, self.height)
+
     def digest(self) -> str:
         """Digest all settings: 16 hexadecimal digits."""
         text = repr(self) + "".join(self.options())
@@ -169,6 +180,7 @@ class NetworkSpec:
             within(name, getattr(getattr(self, section) if section else self, field), low, high)
         for n, layer in enumerate(self.layers):
             layer.check(f"layers[{n}].", self.widths.refractory)
+        self.front.check(self.width, self.height)
         self._check_answer()
         widths = self.widths
         within("widths.store", widths.store, widths.weight, 16)
@@ -179,15 +191,27 @@ class NetworkSpec:
                 within(f"learning.{name}", getattr(self.learning, name), 0, 2**14)
 
     def _check_answer(self) -> None:
-        one_of("readout.answer", self.readout.answer, ("trained", "local"))
-        if self.readout.answer == "trained":
+        answer = self.readout.answer
+        one_of("readout.answer", answer, ("trained", "local", "output"))
+        for n, layer in enumerate(self.layers):
+            if layer.answers and (answer != "output" or n + 1 < len(self.layers)):
+                raise SpecError(
+                    f"layers[{n}].kind is {layer.kind!r}, which is for the last layer, with "
+                    "readout.answer = 'output'."
+                )
+        if answer == "trained":
             return
-        if not any(layer.plastic for layer in self.layers):
+        if answer == "output" and not self.layers[-1].answers:
+            raise SpecError(
+                "readout.answer 'output' needs a last layer of kind 'counts' or 'membranes', not "
+                f"{self.layers[-1].kind!r}."
+            )
+        if answer == "local" and not any(layer.plastic for layer in self.layers):
             raise SpecError("readout.answer 'local' needs a layer with plastic = true.")
         if self.readout.local_gain:
             raise SpecError(
-                f"readout.local_gain is {self.readout.local_gain}, but with readout.answer 'local' "
-                "nothing is added to a local readout: it has to be 0."
+                f"readout.local_gain is {self.readout.local_gain}, but with readout.answer "
+                f"{answer!r} no local readout is added: it has to be 0."
             )
 
 
@@ -195,7 +219,7 @@ _RANGES = (
     ("version", 1, 2),
     ("width", 1, 1024),
     ("height", 1, 1024),
-    ("polarities", 1, 2),
+    ("polarities", 1, 256),
     ("tick_us", 1, 1_000_000),
     ("result_every", 1, 100_000),
     ("training.passes", 1, 10_000),

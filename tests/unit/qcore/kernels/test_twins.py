@@ -28,8 +28,10 @@ RAIL = 2**23 - 1
 WHOLE_NETWORK = "test_the_engine_equals_its_naive_twin"
 """Runs the engine, and all it reaches, against a twin of the whole network."""
 
-STEPS = {f"spikewire.qcore.kernels.{name}"
-         for name in ("engine", "layer", "learning_step", "traced_layer")}  # fmt: skip
+STEPS = {
+    f"spikewire.qcore.kernels.{name}"
+    for name in ("engine", "general_layer", "layer", "learning_step", "traced_layer")
+}
 """Modules whose kernels only string others together: their twin is the naive network."""
 
 

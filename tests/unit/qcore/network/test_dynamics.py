@@ -216,7 +216,7 @@ def test_a_full_refractory_trace_is_rounded_only_on_traces() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"readout": {"answer": "last"}}, "'trained' and 'local'"),
+        ({"readout": {"answer": "last"}}, "'trained', 'local', 'output'"),
         ({"readout": {"answer": "local", "local_gain": 2}}, "local_gain is 2"),
         ({**with_layers(*[{"plastic": False}] * 3), "readout": {"answer": "local"}}, "plastic"),
     ],

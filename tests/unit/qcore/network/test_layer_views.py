@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spikewire.qcore import ModelError, Network, load_preset
-from spikewire.qcore.network.layer_views import all_arrays, dynamic_arrays
+from spikewire.qcore.network.state_views import all_arrays, dynamic_arrays
 from tests.unit.qcore.network.test_network import build
 
 

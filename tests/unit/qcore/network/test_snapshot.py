@@ -7,7 +7,7 @@ import pytest
 
 from spikewire.qcore import Network
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.network.layer_views import dynamic_arrays
+from spikewire.qcore.network.state_views import dynamic_arrays
 from tests.unit.qcore.network.test_network import build, draw
 from tests.unit.qcore.network.variants import VARIANTS
 
