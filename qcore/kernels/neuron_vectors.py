@@ -2,15 +2,14 @@
 
 The loops of :mod:`~spikewire.qcore.kernels.neuron` are left to the compiler, which takes eight
 neurons at a time of those of one place: layers of 16 and 24 channels are shorter than its unrolled
-body. The loops here are written in vectors of sixteen, over places and channels alike. LLVM splits
-them where the processor's are shorter. The bits are the same.
+body. The loops here go over places and channels alike. A layer of 18,496 neurons in 16 channels
+takes 9 us instead of 29 us, and one of 128 channels half of the time.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types as numba_types
@@ -29,88 +28,38 @@ from spikewire.qcore.kernels.neuron import (
     RESET_ZERO,
     THRESHOLD,
 )
+from spikewire.qcore.kernels.vectors import (
+    HAS_VECTORS,
+    I8,
+    I16,
+    I32,
+    I64,
+    LANES,
+    WORDS,
+    Vectors,
+    first_element,
+    length_of,
+    repeat,
+)
 
-LANES = 16
 RESET_COARSE = 3
 """The refractory reset with a trace of few bits (:func:`~.neuron.fire_coarse`)."""
 
 MOST_LEAK = 511
 """A decay of at most so many 4096ths takes one product: ``(2**23 - 1) * 511 + 4095 < 2**32``."""
 
-_CONFIG: Any = numba.config
-HAS_VECTORS = not _CONFIG.DISABLE_JIT
 
-_I8, _I16, _I32, _I64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_WORDS = ir.VectorType(_I32, LANES)
-
-
-def _all(value: int) -> Any:
-    return ir.Constant(_WORDS, [value] * LANES)
-
-
-class _Vectors:
-    """Builder of operations on sixteen numbers of 32 bits."""
-
-    def __init__(self, builder: Any) -> None:
-        self.builder = builder
-
-    def load(self, base: Any, place: Any, kind: Any = _I32) -> Any:
-        builder = self.builder
-        source = builder.gep(base, [place])
-        vector = ir.VectorType(kind, LANES)
-        loaded = builder.load(builder.bitcast(source, vector.as_pointer()), align=1)
-        return loaded if kind is _I32 else builder.sext(loaded, _WORDS)
-
-    def store(self, value: Any, base: Any, place: Any, kind: Any = _I32) -> None:
-        builder = self.builder
-        if kind is not _I32:
-            value = builder.trunc(value, ir.VectorType(kind, LANES))
-        target = builder.bitcast(builder.gep(base, [place]), value.type.as_pointer())
-        builder.store(value, target, align=1)
-
-    def spread(self, value: Any) -> Any:
-        """Repeat an int64 in all lanes."""
-        builder = self.builder
-        nothing = ir.Constant(_WORDS, ir.Undefined)
-        one = builder.insert_element(nothing, builder.trunc(value, _I32), _I32(0))
-        return builder.shuffle_vector(one, nothing, _all(0))
-
-    def lesser(self, a: Any, b: Any) -> Any:
-        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
-
-    def greater(self, a: Any, b: Any) -> Any:
-        return self.builder.select(self.builder.icmp_signed(">", a, b), a, b)
-
-    def saturate(self, value: Any) -> Any:
-        return self.lesser(self.greater(value, _all(-8388607)), _all(8388607))
-
-    def decay(self, value: Any, keep: Any, *, one_product: bool) -> Any:
-        """``trunc(value * keep / 4096)``; in one product, where ``4096 - keep <= MOST_LEAK``."""
-        builder = self.builder
-        sign = builder.ashr(value, _all(31))
-        magnitude = builder.sub(builder.xor(value, sign), sign)
-        if one_product:
-            lost = builder.mul(magnitude, builder.sub(_all(4096), keep))
-            lost = builder.lshr(builder.add(lost, _all(4095)), _all(12))
-            left = builder.sub(magnitude, lost)
-        else:
-            high = builder.mul(builder.ashr(magnitude, _all(12)), keep)
-            low = builder.mul(builder.and_(magnitude, _all(4095)), keep)
-            left = builder.add(high, builder.ashr(low, _all(12)))
-        return builder.sub(builder.xor(left, sign), sign)
-
-
-def _fire(to: _Vectors, reset: int, v: Any, r: Any, row: Any, coarse: Any) -> tuple[Any, Any, Any]:
+def _fire(to: Vectors, reset: int, v: Any, r: Any, row: Any, coarse: Any) -> tuple[Any, Any, Any]:
     """Fire and reset: the spikes as booleans, the membranes and the refractory values after it."""
     builder = to.builder
-    nothing = _all(0)
+    nothing = repeat(0)
     threshold, kick = row(THRESHOLD), row(KICK_R)
     if reset == RESET_COARSE:
         fraction, one, most, nearest = coarse
         taken = builder.ashr(builder.mul(r, kick), fraction)
         over = builder.sub(builder.sub(v, taken), threshold)
         spike = builder.icmp_signed(">", over, nothing)
-        left = builder.ashr(builder.add(builder.mul(r, row(KEEP_R)), nearest), _all(12))
+        left = builder.ashr(builder.add(builder.mul(r, row(KEEP_R)), nearest), repeat(12))
         return spike, v, to.lesser(builder.add(left, builder.select(spike, one, nothing)), most)
     if reset == RESET_REFRACTORY:
         spike = builder.icmp_signed(">", builder.sub(builder.sub(v, r), threshold), nothing)
@@ -121,7 +70,7 @@ def _fire(to: _Vectors, reset: int, v: Any, r: Any, row: Any, coarse: Any) -> tu
     over = builder.icmp_signed(">", builder.sub(membrane, threshold), nothing)
     spike = builder.and_(over, builder.not_(held))
     waiting = builder.select(spike, kick, nothing)
-    waiting = builder.select(held, builder.sub(r, _all(1)), waiting)
+    waiting = builder.select(held, builder.sub(r, repeat(1)), waiting)
     if reset == RESET_ZERO:
         return spike, builder.select(spike, nothing, membrane), waiting
     taken = builder.select(spike, threshold, nothing)
@@ -137,18 +86,14 @@ def _intrinsic(reset: int) -> Any:
         exponent: Any, bits: Any, nearest: Any, leaks: Any,
     ) -> Any:  # fmt: skip
         numbers = (size, exponent, bits, nearest, leaks)
-        r_kind = _I8 if r.dtype == numba_types.int8 else _I32
+        r_kind = I8 if r.dtype == numba_types.int8 else I32
         signature = numba_types.int64(drive, u, v, r, table, fired, *numbers)
 
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            first = [
-                context.make_array(sig.args[n])(context, builder, args[n]).data for n in range(6)
-            ]
+            first = [first_element(context, builder, sig.args[n], args[n]) for n in range(6)]
             length, exponent, bits, nearest, leaks = args[6:]
-            columns = builder.extract_value(
-                context.make_array(sig.args[4])(context, builder, args[4]).shape, 1
-            )
-            few = builder.icmp_signed("<=", leaks, _I64(MOST_LEAK))
+            columns = length_of(context, builder, sig.args[4], args[4], 1)
+            few = builder.icmp_signed("<=", leaks, I64(MOST_LEAK))
             after = builder.append_basic_block("stepped")
             one, two = builder.append_basic_block("one"), builder.append_basic_block("two")
             builder.cbranch(few, one, two)
@@ -162,12 +107,12 @@ def _intrinsic(reset: int) -> Any:
                 ends.append((changed, builder.block))
                 builder.branch(after)
             builder.position_at_end(after)
-            result = builder.phi(_WORDS)
+            result = builder.phi(WORDS)
             for changed, block in ends:
                 result.add_incoming(changed, block)
-            some = builder.icmp_signed("!=", result, _all(0))
+            some = builder.icmp_signed("!=", result, repeat(0))
             some = builder.bitcast(some, ir.IntType(LANES))
-            return builder.zext(builder.icmp_signed("!=", some, ir.IntType(LANES)(0)), _I64)
+            return builder.zext(builder.icmp_signed("!=", some, ir.IntType(LANES)(0)), I64)
 
         return signature, generate
 
@@ -179,30 +124,30 @@ def _loop(
     numbers: tuple[Any, Any, Any], *, one_product: bool,
 ) -> Any:  # fmt: skip
     """Make a loop over all neurons, and return the bits that changed, or-ed by lane."""
-    to = _Vectors(builder)
+    to = Vectors(builder)
     at_drive, at_u, at_v, at_r, at_table, at_fired = first
     exponent, bits, nearest = numbers
     shift = to.spread(exponent)
-    fraction = builder.sub(bits, _I64(1))
+    fraction = builder.sub(bits, I64(1))
     coarse = (
         to.spread(fraction),
-        to.spread(builder.shl(_I64(1), fraction)),
-        to.spread(builder.sub(builder.shl(_I64(1), bits), _I64(1))),
+        to.spread(builder.shl(I64(1), fraction)),
+        to.spread(builder.sub(builder.shl(I64(1), bits), I64(1))),
         to.spread(nearest),
     )
     before = builder.block
     loop, after = builder.append_basic_block("neurons"), builder.append_basic_block("done")
-    builder.cbranch(builder.icmp_signed("<=", length, _I64(0)), after, loop)
+    builder.cbranch(builder.icmp_signed("<=", length, I64(0)), after, loop)
 
     builder.position_at_end(loop)
-    n, column, changed = builder.phi(_I64), builder.phi(_I64), builder.phi(_WORDS)
+    n, column, changed = builder.phi(I64), builder.phi(I64), builder.phi(WORDS)
 
     def row(number: int) -> Any:
-        place = builder.add(builder.mul(columns, _I64(number)), column)
+        place = builder.add(builder.mul(columns, I64(number)), column)
         return to.load(at_table, place)
 
     u, v, r = to.load(at_u, n), to.load(at_v, n), to.load(at_r, n, r_kind)
-    total = builder.shl(to.load(at_drive, n, _I16), shift)
+    total = builder.shl(to.load(at_drive, n, I16), shift)
     u_next = to.saturate(builder.add(to.decay(u, row(KEEP_U), one_product=False), total))
     v_next = builder.add(to.decay(v, row(KEEP_V), one_product=one_product), u_next)
     v_next = to.saturate(builder.add(v_next, row(BIAS)))
@@ -215,22 +160,22 @@ def _loop(
     to.store(u_next, at_u, n)
     to.store(v_left, at_v, n)
     to.store(r_next, at_r, n, r_kind)
-    to.store(builder.zext(spike, ir.VectorType(_I8, LANES)), at_fired, n, _I32)
-    to.store(ir.Constant(ir.VectorType(_I16, LANES), [0] * LANES), at_drive, n, _I32)
-    n_next = builder.add(n, _I64(LANES))
-    column_next = builder.add(column, _I64(LANES))
+    to.store(builder.zext(spike, ir.VectorType(I8, LANES)), at_fired, n, I32)
+    to.store(ir.Constant(ir.VectorType(I16, LANES), [0] * LANES), at_drive, n, I32)
+    n_next = builder.add(n, I64(LANES))
+    column_next = builder.add(column, I64(LANES))
     wrapped = builder.icmp_signed(">=", column_next, columns)
-    column_next = builder.select(wrapped, _I64(0), column_next)
+    column_next = builder.select(wrapped, I64(0), column_next)
     builder.cbranch(builder.icmp_signed("<", n_next, length), loop, after)
-    for phi, start, following in ((n, _I64(0), n_next), (column, _I64(0), column_next)):
+    for phi, start, following in ((n, I64(0), n_next), (column, I64(0), column_next)):
         phi.add_incoming(start, before)
         phi.add_incoming(following, loop)
-    changed.add_incoming(_all(0), before)
+    changed.add_incoming(repeat(0), before)
     changed.add_incoming(moved, loop)
 
     builder.position_at_end(after)
-    result = builder.phi(_WORDS)
-    result.add_incoming(_all(0), before)
+    result = builder.phi(WORDS)
+    result.add_incoming(repeat(0), before)
     result.add_incoming(moved, loop)
     return result
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels.fixed_point import bit_length
+from spikewire.qcore.kernels.gradient_vectors import is_sixteen, measure_sixteen
 from spikewire.qcore.kernels.local_learning import bring_back, take_gap
 
 GAP = np.int64(2**31 - 1)
@@ -188,13 +189,21 @@ def measure_gradient(g, mean, bits, centre, tensor):
     total = np.zeros(outputs, np.int64)
     highest = np.zeros(outputs, np.int32)
     lowest = np.zeros(outputs, np.int32)
-    highest[:] = g[0]
-    lowest[:] = g[0]
-    for i in range(rows):
+    if is_sixteen(g):
+        found = np.empty((4, outputs), np.int32)
+        measure_sixteen(g, found)
         for k in range(outputs):
-            total[k] += np.int64(g[i, k])
-            highest[k] = max(highest[k], g[i, k])
-            lowest[k] = min(lowest[k], g[i, k])
+            total[k] = (np.int64(found[1, k]) << 16) + np.int64(found[0, k])
+            highest[k] = found[2, k]
+            lowest[k] = found[3, k]
+    else:
+        highest[:] = g[0]
+        lowest[:] = g[0]
+        for i in range(rows):
+            for k in range(outputs):
+                total[k] += np.int64(g[i, k])
+                highest[k] = max(highest[k], g[i, k])
+                lowest[k] = min(lowest[k], g[i, k])
     some = np.int64(0)
     top = np.int64(1)
     for k in range(outputs):

@@ -11,6 +11,7 @@ import numpy as np
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.fixed_point import clip, xorshift
+from spikewire.qcore.kernels.gradient_vectors import apply_sixteen, is_sixteen
 from spikewire.qcore.kernels.local_learning import apply_gradient, noise_bits
 from spikewire.qcore.kernels.reshape import shape2
 
@@ -43,6 +44,29 @@ def apply_to_rests(
     mask = np.empty(outputs, np.uint32)
     noise_bits(bits, step_bits, spare, shift, mask)
     lane = lanes[first : first + outputs]
+    if is_sixteen(g):
+        columns = np.empty((5, outputs), np.int32)
+        numbers = np.array(
+            (
+                step,
+                used_shift,
+                np.int64(half),
+                np.int64(low),
+                np.int64(high),
+                np.int64(least),
+                np.int64(most),
+            )
+        )
+        for k in range(outputs):
+            columns[0, k] = mean[k]
+            columns[1, k] = np.int32(lane[k])
+            columns[2, k] = np.int32(spare[k])
+            columns[3, k] = np.int32(shift[k])
+            columns[4, k] = np.int32(mask[k])
+        apply_sixteen(g, columns, rests, weights, first, numbers)
+        for k in range(outputs):
+            lane[k] = np.uint32(columns[1, k])
+        return
     for i in range(g.shape[0]):
         rest = rests[i, first : first + outputs]
         weight = weights[i, first : first + outputs]

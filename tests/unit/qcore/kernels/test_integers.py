@@ -168,7 +168,8 @@ def test_a_step_reaches_inference_and_learning() -> None:
         "pool_or", "pool_max", "pool_sum", "gather",
         "learn_layer", "add_local_readout", "add_readout",
         "local_readout", "local_error", "local_delta", "conv_gradient",
-        "apply_layers", "apply_gradient", "adapt_thresholds", "advance_traces", "advance_features",
+        "measure_sixteen", "apply_sixteen", "apply_layers", "apply_gradient",
+        "adapt_thresholds", "advance_traces", "advance_features",
         "normalise_features", "square_root", "read_scores", "delta_rule", "choose_shifts",
         "remember", "recall",
     } <= reached  # fmt: skip

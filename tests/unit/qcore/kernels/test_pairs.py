@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore.kernels import layout as at
@@ -90,12 +90,14 @@ def test_step_by_pairs(seed: int, channels: int, centre: bool) -> None:
     assert not work.any()
 
 
-@given(SEEDS, st.integers(2, 8), st.integers(0, 7), st.booleans())
-@FEW
-def test_apply_to_rests(seed: int, used: int, shift: int, rounded: bool) -> None:
+@given(SEEDS, st.integers(2, 8), st.integers(0, 7), st.booleans(), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_apply_to_rests(seed: int, used: int, shift: int, rounded: bool, sixteen: bool) -> None:
     rng = np.random.default_rng(seed)
     rows, outputs = (int(n) for n in rng.integers(1, 8, 2))
     first = int(rng.integers(outputs))
+    if sixteen:  # a vector's width
+        outputs = first + 16
     width = used + shift
     rail = 2 ** (width - 1) - 1
     low = -rail if rounded else -rail - 1
@@ -105,7 +107,8 @@ def test_apply_to_rests(seed: int, used: int, shift: int, rounded: bool) -> None
         [[naive.used_weight(int(w), width, used, rounded) for w in row] for row in store], np.int8
     )
     rests = (store - (weights.astype(int) << shift)).astype(np.int8)
-    g = rng.choice([0, 1, -1, 2**30, 12345], (rows, outputs - first)).astype(np.int32)
+    large = rng.choice([2**30, 2**16 - 1, -(2**15), 777])
+    g = rng.choice([0, 1, -1, large, 12345], (rows, outputs - first)).astype(np.int32)
     mean, bits = np.zeros(outputs - first, np.int32), np.zeros(outputs - first, np.int32)
     quantiser.measure_gradient(g, mean, bits, 1, 0)
     lanes = np.array(naive.splitmix_lanes(seed, 0, outputs), np.uint32)

@@ -1,0 +1,91 @@
+"""Operations on vectors of sixteen numbers of 32 bits, for loops that are written in LLVM's terms.
+
+The compiler leaves short or mixed loops at eight numbers at a time, or one. A vector of sixteen is
+one register of AVX-512. LLVM splits it where the processor's are shorter. The bits are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+from llvmlite import ir
+
+LANES = 16
+_CONFIG: Any = numba.config
+HAS_VECTORS = not _CONFIG.DISABLE_JIT
+
+I8, I16, I32, I64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+WORDS = ir.VectorType(I32, LANES)
+
+
+def repeat(value: int) -> Any:
+    """Make a constant with the same number in all lanes."""
+    return ir.Constant(WORDS, [value] * LANES)
+
+
+def first_element(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    """Point to the first element of an array argument."""
+    return context.make_array(kind)(context, builder, array).data
+
+
+def length_of(context: Any, builder: Any, kind: Any, array: Any, axis: int) -> Any:
+    """Take the length of an array argument along an axis, int64."""
+    return builder.extract_value(context.make_array(kind)(context, builder, array).shape, axis)
+
+
+class Vectors:
+    """Builder of operations on sixteen numbers of 32 bits."""
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+
+    def load(self, base: Any, place: Any, kind: Any = I32) -> Any:
+        """Load sixteen numbers from ``base[place]`` on, widened to 32 bits."""
+        builder = self.builder
+        source = builder.gep(base, [place])
+        vector = ir.VectorType(kind, LANES)
+        loaded = builder.load(builder.bitcast(source, vector.as_pointer()), align=1)
+        return loaded if kind is I32 else builder.sext(loaded, WORDS)
+
+    def store(self, value: Any, base: Any, place: Any, kind: Any = I32) -> None:
+        """Store a vector from ``base[place]`` on, cut to ``kind``."""
+        builder = self.builder
+        if kind is not I32:
+            value = builder.trunc(value, ir.VectorType(kind, LANES))
+        target = builder.bitcast(builder.gep(base, [place]), value.type.as_pointer())
+        builder.store(value, target, align=1)
+
+    def spread(self, value: Any) -> Any:
+        """Repeat an int64 in all lanes."""
+        builder = self.builder
+        nothing = ir.Constant(WORDS, ir.Undefined)
+        one = builder.insert_element(nothing, builder.trunc(value, I32), I32(0))
+        return builder.shuffle_vector(one, nothing, repeat(0))
+
+    def lesser(self, a: Any, b: Any) -> Any:
+        """Take the lesser number of each lane."""
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
+    def greater(self, a: Any, b: Any) -> Any:
+        """Take the greater number of each lane."""
+        return self.builder.select(self.builder.icmp_signed(">", a, b), a, b)
+
+    def saturate(self, value: Any) -> Any:
+        """Clip to the 24-bit rails."""
+        return self.lesser(self.greater(value, repeat(-8388607)), repeat(8388607))
+
+    def decay(self, value: Any, keep: Any, *, one_product: bool) -> Any:
+        """``trunc(value * keep / 4096)``; in one product, where ``4096 - keep <= MOST_LEAK``."""
+        builder = self.builder
+        sign = builder.ashr(value, repeat(31))
+        magnitude = builder.sub(builder.xor(value, sign), sign)
+        if one_product:
+            lost = builder.mul(magnitude, builder.sub(repeat(4096), keep))
+            lost = builder.lshr(builder.add(lost, repeat(4095)), repeat(12))
+            left = builder.sub(magnitude, lost)
+        else:
+            high = builder.mul(builder.ashr(magnitude, repeat(12)), keep)
+            low = builder.mul(builder.and_(magnitude, repeat(4095)), keep)
+            left = builder.add(high, builder.ashr(low, repeat(12)))
+        return builder.sub(builder.xor(left, sign), sign)
