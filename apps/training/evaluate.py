@@ -131,7 +131,7 @@ def evaluate(
         "unanswered": evaluation.confusion[:, -1].tolist(),
         "activity": evaluation.activity,
         "local": evaluation.local,
-        "no_network": _baseline(binned, samples, part, options),
+        "no_network": fit_baseline(dataset, binned, samples, part, options),
         "neurobench": costs,
     }
     if as_json:
@@ -141,10 +141,24 @@ def evaluate(
     raise typer.Exit(DONE)
 
 
-def _baseline(
-    binned: BinnedDataset, samples: Sequence[Sample], part: Part, options: EvaluationOptions
+def fit_baseline(
+    folder: Path,
+    binned: BinnedDataset,
+    samples: Sequence[Sample],
+    part: Part,
+    options: EvaluationOptions,
 ) -> dict[str, Any] | None:
-    """Evaluate the baseline without a network, if there is another part to fit it on."""
+    """Evaluate the baseline without a network, if there is another part to fit it on.
+
+    Parameters
+    ----------
+    folder
+        The data set, with both of its parts.
+    binned, samples, part
+        The recordings that are evaluated, and the name of their part.
+    options
+        Options of the command.
+    """
     from spikewire.sensors import open_dataset
 
     data = binned.dataset
@@ -153,7 +167,10 @@ def _baseline(
     if options.trials != "test":
         learn = choose(data, "train")
     else:
-        learn = open_dataset(data.path, classes=data.classes, part="train").samples
+        learn = open_dataset(
+            folder, classes=data.classes, part="train",
+            size=data.size, columns=data.columns, unit=data.unit,
+        ).samples  # fmt: skip
     return ridge_baseline(binned, learn, samples, data.classes).record()
 
 

@@ -28,7 +28,7 @@ WRITERS: dict[str, WritableFormat] = {
         "AEDAT 3.1", encoders.aedat3, 32768, 0, (1 << 62) - 1, "from 0 only", origin=True
     ),
     ".bin": WritableFormat(
-        "N-MNIST", encoders.nmnist, 256, 0, (1 << 23) - 1, "from 0 to 8.4 s only"
+        "N-MNIST", encoders.nmnist, 256, 0, (1 << 23) - 1, "from 0 to 8.4 s"
     ),
     ".csv": WritableFormat(
         "CSV", encoders.csv, first_us=1 - 10**18, last_us=10**18 - 1, shown="of up to 18 digits"
