@@ -39,6 +39,7 @@ NOT_RUN = {
     "sudo ": "a test is no administrator",
     "journalctl": "it has no service of the system's",
     "podman ": "there are no containers here; test_deploy.py runs what they start",
+    "PYTHONPATH=rivals spikewire bench decode": "minutes; test_decode_bench.py runs it small",
     "spikewire bench dvsgesture": "hours; test_dvsgesture_bench.py runs it small",
     "spikewire train DATA --model edge10 --through-time":
         "minutes, and PyTorch; test_through_time.py runs it small",

@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from spikewire.apps.bench.formats.encode import RECORDINGS
-from spikewire.apps.bench.formats.rivals import RIVALS, time_rival
+from spikewire.apps.bench.formats.rivals import ALONE, RIVALS, time_rival
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options.shared import Json
@@ -35,6 +35,8 @@ FILTERS = (
 )  # fmt: skip
 
 _ENCODINGS = {"DAT version 1": "dat", "DAT version 2": "dat", "EVT 2.0": "evt2", "EVT 3.0": "evt3"}
+_ALONE = {"HDF5": "h5py", "ROS 1 bag": "rosbags"}
+_MOST_ROUNDS_ALONE = 2
 
 
 def decode(
@@ -76,7 +78,9 @@ def decode(
     report = {
         "bench": "decode", "events": len(truth), "wanted": WANTED, "decoders": rows,
         "filters": filters,
-        "versions": {name: rival.version for name, rival in RIVALS.items() if rival.installed},
+        "versions": {
+            name: rival.version for name, rival in {**RIVALS, **ALONE}.items() if rival.installed
+        },
         "met": all(row["met"] for row in rows) and all(row["met"] for row in filters),
     }  # fmt: skip
     output_report(report, _print, as_json=as_json)
@@ -120,7 +124,14 @@ def _decoder(name: str, path: Path, truth: Events, rounds: int) -> dict[str, Any
     for other in RIVALS:
         timed = time_rival(other, path, _ENCODINGS.get(name, ""), truth, rounds)
         row[f"{other}_right"] = timed.exact
+        row[f"{other}_verdict"] = timed.verdict
         row[other] = None if timed.rate is None else round(timed.rate)
+    if name in _ALONE:
+        timed = time_rival(_ALONE[name], path, "", truth, min(rounds, _MOST_ROUNDS_ALONE))
+        row["alone"] = {
+            "library": _ALONE[name], "verdict": timed.verdict,
+            "events_per_s": None if timed.rate is None else round(timed.rate),
+        }  # fmt: skip
     rivals = [row[other] for other in RIVALS if row[f"{other}_right"]]
     row["times_the_next"] = round(row["spikewire"] / max(rivals), 2) if rivals else None
     row["met"] = bool(
@@ -194,6 +205,16 @@ def _print(report: dict[str, Any]) -> None:
         mine = f"{row['spikewire'] / 1e6:.0f}" + ("" if row["exact"] else " (wrong)")
         table.add_row(row["format"], mine, *others, ahead, "yes" if row["met"] else "no")
     out.print(table)
+    for row in report["decoders"]:
+        if row.get("alone"):
+            alone = row["alone"]
+            told = alone["verdict"] if alone["events_per_s"] is None else (
+                f"{alone['events_per_s'] / 1e6:.1f} ({alone['verdict']})"
+            )  # fmt: skip
+            out.print(f"{row['format']}: {alone['library']} alone {told}")
+    absent = [name for name, rival in RIVALS.items() if not rival.installed]
+    if absent:
+        out.print(f"not installed: {', '.join(absent)}")
     table = Table("filter", "events", "kept", "met")
     for row in report["filters"]:
         met = "yes" if row["met"] else "no"

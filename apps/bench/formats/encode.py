@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,46 @@ def _written(events: Events, path: Path) -> None:
     write_events([events[n : n + 20_000] for n in range(0, len(events), 20_000)], path, (128, 128))
 
 
+_EVENT_ARRAY = """std_msgs/Header header
+uint32 height
+uint32 width
+dvs_msgs/Event[] events
+{rule}
+MSG: dvs_msgs/Event
+uint16 x
+uint16 y
+time ts
+bool polarity
+"""
+_EVENT = np.dtype([("x", "<u2"), ("y", "<u2"), ("s", "<u4"), ("ns", "<u4"), ("p", "u1")])
+
+
+def _messages(events: Events) -> Iterator[tuple[int, Events, npt.NDArray[Any]]]:
+    """Yield the number, events and event rows of messages of 20,000 events."""
+    for n in range(0, len(events), 20_000):
+        part = events[n : n + 20_000]
+        rows = np.zeros(len(part), _EVENT)
+        rows["x"], rows["y"], rows["p"] = part["x"], part["y"], part["p"]
+        rows["s"], rows["ns"] = part["t"] // 1_000_000, part["t"] % 1_000_000 * 1000
+        yield n, part, rows
+
+
+def _bag(events: Events, path: Path) -> None:
+    """Write ``dvs_msgs/EventArray`` into a bag of ROS 1."""
+    from rosbags.rosbag1 import Writer
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    kind = "dvs_msgs/msg/EventArray"
+    store = get_typestore(Stores.ROS1_NOETIC)
+    text = _EVENT_ARRAY.format(rule="=" * 80)
+    store.register(get_types_from_msg(text, kind))
+    with Writer(path) as writer:
+        connection = writer.add_connection("/dvs/events", kind, typestore=store)
+        for n, part, rows in _messages(events):
+            head = struct.pack("<IIIIIII", n, 0, 0, 0, 128, 128, len(part))
+            writer.write(connection, int(part["t"][-1]) * 1000, head + rows.tobytes())
+
+
 RECORDINGS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "AEDAT 1.0": (".aedat", partial(_aedat2, version=1)),
     "AEDAT 2.0": (".aedat", partial(_aedat2, version=2)),
@@ -100,9 +141,11 @@ RECORDINGS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "EVT 2.0": (".raw", _evt2),
     "EVT 2.1": (".raw", _evt21),
     "EVT 3.0": (".raw", _written),
+    "HDF5": (".h5", _written),
     "N-MNIST": (".bin", _nmnist),
     "NumPy": (".npy", _written),
     "NumPy archive": (".npz", _npz),
     "NumPy archive, deflated": (".npz", _zipped),
+    "ROS 1 bag": (".bag", _bag),
 }
 """By format: how a file's name ends, and what writes it."""

@@ -15,7 +15,7 @@ from spikewire.apps.commands import run
 FORMATS = Path(__file__).parents[3] / "docs" / "formats.md"
 
 
-LIBRARIES = ("aestream", "faery")
+LIBRARIES = ("aestream", "faery", "dv-processing", "expelliarmus", "evlib")
 
 
 def documented() -> dict[str, dict[str, str]]:
@@ -51,6 +51,8 @@ def test_the_documented_table_is_what_is_measured_today(
         "rate",
     }  # fmt: skip
     assert picture.stat().st_size > 10_000
+    alone = {row["format"]: row["alone"]["verdict"] for row in report["decoders"] if "alone" in row}
+    assert alone == {"HDF5": "exact", "ROS 1 bag": "exact"}
     table = documented()
     assert table.keys() == RECORDINGS.keys()
     for row in report["decoders"]:
