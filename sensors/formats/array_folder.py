@@ -60,6 +60,8 @@ class ArrayFolder:
 
     size: tuple[int, int] | None = None
 
+    progress = 0.0
+
     def __init__(self, path: Path, wish: Wish) -> None:
         self._path, self._unit = path, wish.unit
         if wish.member is not None:
@@ -110,7 +112,10 @@ class ArrayFolder:
                 place = self._place(arrays["t"], files["t"], self.first_us + start_us)
             for name, array in arrays.items():
                 array.skip(files[name], min(place, array.shape[0]))
-            yield from read_parts(self._path, arrays, self._unit, None)
+            for events in read_parts(self._path, arrays, self._unit, None):
+                place += len(events)
+                self.progress = min(place / max(arrays["t"].shape[0], 1), 1.0)
+                yield events
 
     def _place(self, array: Array, file: BinaryIO, wanted: int) -> int:
         low, high = 0, array.shape[0]

@@ -27,11 +27,14 @@ class Container(Protocol):
         Facts detected from the content, and the choice among several streams of events.
     first_us
         Time of the first event; None if there is none.
+    progress
+        Share of the events that the last reading has come to, from 0 to 1.
     """
 
     size: tuple[int, int] | None
     note: str
     first_us: int | None
+    progress: float
 
     def events(self, start_us: int, left_out: Counter[str]) -> Iterator[Events]:
         """Yield unchecked events in chunks, from a time on.

@@ -36,6 +36,13 @@ class _Source:
     columns: Mapping[str, Stored]
     table: Stored | None = None
 
+    @property
+    def count(self) -> int:
+        """Number of its events."""
+        for column in self.columns.values():
+            return column.count
+        return 0 if self.table is None else self.table.shape[1]
+
 
 class MatlabFile:
     """The events of a .mat file: a structure or variables t, x, y and p, or a table.
@@ -52,6 +59,7 @@ class MatlabFile:
 
     size: tuple[int, int] | None = None
     first_us: int | None = None
+    progress = 0.0
 
     def __init__(self, path: Path, wish: Wish) -> None:
         self._path, self._wish = path, wish
@@ -95,7 +103,10 @@ class MatlabFile:
     def events(self, start_us: int, left_out: Counter[str]) -> Iterator[Events]:
         """Yield unchecked events in chunks."""
         if self._source is not None:
+            done = 0
             for columns in _chunks(self._path, self._source, self._wish.columns):
+                done += len(columns["t"])
+                self.progress = done / max(self._source.count, 1)
                 for name, first in self._first.items():
                     if first:
                         columns[name] = columns[name] - first

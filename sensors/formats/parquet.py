@@ -85,6 +85,8 @@ class Parquet:
         If it holds no events, or cannot be read.
     """
 
+    progress = 0.0
+
     def __init__(self, path: Path, wish: Wish) -> None:
         self._path = path
         if wish.member is not None:
@@ -153,6 +155,7 @@ class Parquet:
             got = 0
             for parts in self._columns(file, groups, "txyp"):
                 got += len(parts["t"])
+                self.progress = got / max(count, 1)
                 yield to_events(parts, self._unit)
             if got < count:
                 raise DecodeError(self._path, f"{count - got:,} of {count:,} events are missing.")

@@ -277,6 +277,8 @@ class Recording:
     @property
     def progress(self) -> float | None:
         """Share of the file that was read so far, from 0 to 1; None where it is not known."""
+        if self._container is not None:
+            return self._container.progress
         file = self._file
         if file is None:
             return None

@@ -48,6 +48,7 @@ class ZippedTexts:
     """
 
     first_us: int | None = None
+    progress = 0.0
 
     def __init__(self, path: Path, wish: Wish) -> None:
         self._path = path
@@ -73,7 +74,10 @@ class ZippedTexts:
             skipped = 0
             while skipped < layout.header and (data := text.read(layout.header - skipped)):
                 skipped += len(data)
-            yield from read_decoded(name, text, header, (0, 0), left_out)
+            size = max(self._path.stat().st_size, 1)
+            for events in read_decoded(name, text, header, (0, 0), left_out):
+                self.progress = members[self._found.name].position / size
+                yield events
         if not zipfile.is_zipfile(self._path):
             raise DecodeError(self._path, _CUT, self._path.stat().st_size)
 

@@ -115,6 +115,8 @@ class Hdf5:
         If it holds no events, or they cannot be read.
     """
 
+    progress = 0.0
+
     def __init__(self, path: Path, wish: Wish) -> None:
         self._path = path
         with open_hdf5(path) as file:
@@ -200,8 +202,9 @@ class Hdf5:
                 events = to_events(parts, self._unit)
                 if self._offset:
                     events["t"] += self._offset
-                yield events
                 at += len(events)
+                self.progress = at / count
+                yield events
 
     def _place(self, file: Any, start_us: int) -> int:
         """Return the number of the first event at a time after the first one."""

@@ -74,6 +74,8 @@ class RosBag:
         If it holds no events, or cannot be read.
     """
 
+    progress = 0.0
+
     def __init__(self, path: Path, kind: str, wish: Wish) -> None:
         self._path, self._kind = path, kind
         with open_bag(path, kind) as bag:
@@ -207,6 +209,7 @@ class RosBag:
                 for at_ns, located, data in self._messages(bag, stream, start_ns):
                     if start_ns is not None and not number:
                         packets.expect(self._arrived_us(at_ns))
+                    self.progress = min((number + 1) / max(stream.topic.count, 1), 1.0)
                     yield from self._decoded(stream, located, data, packets, arrays)
                     number += 1
         except LayoutError as error:
