@@ -40,6 +40,8 @@ COMMANDS = {
     "continual": "continual.command",
     "memory": "training.memory",
     "sweep": "sweep.command",
+    "import": "interop.import_network",
+    "export": "interop.export_network",
     "status": "service.requests",
     "learn": "service.requests",
     "undo": "service.requests",
@@ -104,7 +106,9 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
 
 def _add(app: typer.Typer, table: Mapping[str, str]) -> None:
     for name, module in table.items():
-        function = getattr(import_module(f"spikewire.apps.{module}"), name)
+        # No function can be called ``import``.
+        loaded = import_module(f"spikewire.apps.{module}")
+        function = getattr(loaded, name, None) or getattr(loaded, f"{name}_network")
         app.command(name, cls=HelpCommand, help=_unwrapped(function.__doc__ or ""))(function)
 
 

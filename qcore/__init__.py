@@ -20,6 +20,10 @@ from spikewire.qcore.accounting.operations import (
 )
 from spikewire.qcore.errors import ModelError, SpecError
 from spikewire.qcore.interop.lava import lava_settings, lava_weights
+from spikewire.qcore.interop.nir.build import check_speck, from_nir
+from spikewire.qcore.interop.nir.convention import FRAMEWORKS, Choices
+from spikewire.qcore.interop.nir.export import export_notes, to_nir
+from spikewire.qcore.interop.report import ImportReport, LayerReport
 from spikewire.qcore.kernels.binning import BinnedEvents, bin_events
 from spikewire.qcore.learners.prototypes import Prototypes
 from spikewire.qcore.learners.rehearsal import DeltaReadout, RehearsalMemory
@@ -52,6 +56,7 @@ from spikewire.qcore.network.spike_probe import SpikeProbe
 KERNELS = _KERNELS["qcore"]
 
 __all__ = [
+    "FRAMEWORKS",
     "KERNELS",
     "Batch",
     "BatchResult",
@@ -59,9 +64,12 @@ __all__ = [
     "BitCount",
     "BitItem",
     "ByteItem",
+    "Choices",
     "DeltaReadout",
     "FrontSpec",
+    "ImportReport",
     "LayerArrays",
+    "LayerReport",
     "LayerSpec",
     "LayerView",
     "LearningSpec",
@@ -82,8 +90,11 @@ __all__ = [
     "bin_events",
     "build_network",
     "bytes_by_kind",
+    "check_speck",
     "connection_sparsity",
     "count_operations",
+    "export_notes",
+    "from_nir",
     "is_untrained",
     "lava_settings",
     "lava_weights",
@@ -95,4 +106,5 @@ __all__ = [
     "preset_names",
     "shipped_model",
     "shipped_names",
+    "to_nir",
 ]

@@ -13,6 +13,7 @@ Network
 -------
 :class:`Network` loads a shipped model, a preset or a file by name and runs event arrays. A
 :class:`NetworkSpec` describes a network of your own, starting from :func:`load_preset`.
+:func:`from_nir` imports a network that was trained elsewhere, :func:`to_nir` exports one.
 
 Service
 -------
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
         Network,
         NetworkSpec,
         Prototypes,
+        from_nir,
         load_preset,
         preset_names,
+        to_nir,
     )
     from spikewire.runtime import (
         BlockingClient,
@@ -98,6 +101,7 @@ __all__ = [
     "connect",
     "connect_asyncio",
     "follow",
+    "from_nir",
     "load_preset",
     "load_settings",
     "open_dataset",
@@ -106,6 +110,7 @@ __all__ = [
     "preset_names",
     "serve",
     "simulate",
+    "to_nir",
     "write_events",
 ]
 
@@ -117,8 +122,10 @@ _NAMES = {
         "Network",
         "NetworkSpec",
         "Prototypes",
+        "from_nir",
         "load_preset",
         "preset_names",
+        "to_nir",
     ),
     "runtime": (
         "BlockingClient",

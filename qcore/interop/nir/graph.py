@@ -24,6 +24,9 @@ ENDS = ("Input", "Output")
 SUPPORTED = (*NEURONS, *LINEAR, *ENDS, "NIRGraph")
 
 MOST_NODES = 1_000
+NOTE = "spikewire"
+"""Name of this project's note in the metadata of a graph."""
+
 DEEPEST = 16
 
 
@@ -92,10 +95,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes by their names, and the edges between them."""
+    """Nodes by their names, the edges between them, and the note of this project's exports."""
 
     nodes: Mapping[str, Node]
     edges: tuple[Edge, ...]
+    note: str = ""
 
     def after(self, name: str) -> list[str]:
         """Name the nodes that a node feeds."""
@@ -139,7 +143,7 @@ def flatten_graph(graph: Graph, depth: int = 0) -> Graph:
                 nodes[n] = one
     if len(nodes) > MOST_NODES:
         raise ModelError(f"The graph has {len(nodes):,} nodes; allowed are {MOST_NODES:,}.")
-    return Graph(nodes, tuple(dict.fromkeys(edges)))
+    return Graph(nodes, tuple(dict.fromkeys(edges)), graph.note)
 
 
 def _outer(edge: Edge, name: str, starts: list[str], ends: list[str]) -> list[Edge]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spikewire.qcore.errors import ModelError
-from spikewire.qcore.interop.nir.graph import DEEPEST, MOST_NODES, Edge, Graph, Node
+from spikewire.qcore.interop.nir.graph import DEEPEST, MOST_NODES, NOTE, Edge, Graph, Node
 
 MOST_NUMBERS = 2**28
 """Most numbers in one parameter of a file; a damaged one could ask for any number."""
@@ -50,7 +50,9 @@ def _from_object(graph: Any, depth: int = 0) -> Graph:
             else {key: _plain(value) for key, value in getattr(node, "__dict__", {}).items()}
         )
         found[str(name)] = Node(str(name), kind, values)
-    return Graph(found, tuple((str(a), str(b)) for a, b in edges))
+    note = getattr(graph, "metadata", None)
+    text = note.get(NOTE, "") if isinstance(note, dict) else ""
+    return Graph(found, tuple((str(a), str(b)) for a, b in edges), _text(text))
 
 
 def _plain(value: Any) -> Any:
@@ -111,7 +113,7 @@ class _Reader:
         nodes: dict[str, Node] = {}
         for name in self.names(inside):
             nodes[name] = self.node(self.child(inside, name), name, depth)
-        return Graph(nodes, self.edges(group))
+        return Graph(nodes, self.edges(group), self.note(group))
 
     def node(self, group: Any, name: str, depth: int) -> Node:
         """Read one node."""
@@ -163,6 +165,15 @@ class _Reader:
             raise ModelError(f"an entry of it has no or more than {MOST_NUMBERS:,} numbers.")
         return dataset[()]
 
+    def note(self, group: Any) -> str:
+        """Read the note that this project writes; an empty text without one."""
+        if "metadata" not in group:
+            return ""
+        place = self.child(group, "metadata")
+        if not isinstance(place, self._h5py.Group) or NOTE not in place:
+            return ""
+        return _text(self.value(self.child(place, NOTE)))
+
     def edges(self, group: Any) -> tuple[Edge, ...]:
         """Read the edges of a graph: pairs of names."""
         value = np.asarray(self.value(self.child(group, "edges")))
@@ -172,6 +183,12 @@ class _Reader:
             raise ModelError("its edges are no pairs of names.")
         rows = [tuple(_name(end) for end in row) for row in value]
         return tuple((a, b) for a, b in rows)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else ""
 
 
 def _name(end: Any) -> str:

@@ -1,0 +1,1 @@
+"""Networks that come from other programs, or go to them."""
