@@ -20,6 +20,8 @@ from spikewire.qcore.accounting.operations import (
 )
 from spikewire.qcore.errors import ModelError, SpecError
 from spikewire.qcore.interop.lava import lava_settings, lava_weights
+from spikewire.qcore.interop.lava_dl.plan import LavaOptions
+from spikewire.qcore.interop.lava_dl.read import from_lava_dl, from_slayer
 from spikewire.qcore.interop.nir.build import check_speck, from_nir
 from spikewire.qcore.interop.nir.convention import FRAMEWORKS, Choices
 from spikewire.qcore.interop.nir.export import export_notes, to_nir
@@ -68,6 +70,7 @@ __all__ = [
     "DeltaReadout",
     "FrontSpec",
     "ImportReport",
+    "LavaOptions",
     "LayerArrays",
     "LayerReport",
     "LayerSpec",
@@ -94,7 +97,9 @@ __all__ = [
     "connection_sparsity",
     "count_operations",
     "export_notes",
+    "from_lava_dl",
     "from_nir",
+    "from_slayer",
     "is_untrained",
     "lava_settings",
     "lava_weights",

@@ -94,8 +94,9 @@ def step_general_neurons(L, i8, i32, now):
     back_flat = i32[L[at.AT_BACK] : L[at.AT_BACK] + rows * channels]
     own_rows = places if L[at.AT_NEURON_BIAS] != 0 else np.int64(0)
     own_flat = i32[L[at.AT_NEURON_BIAS] : L[at.AT_NEURON_BIAS] + own_rows * channels]
-    changed = follow_drive(L, drive, shape2(back_flat, rows, channels), u, table)
-    changed |= follow_current(L, u, v, shape2(own_flat, own_rows, channels), fired, table)
+    own = shape2(own_flat, own_rows, channels)
+    changed = follow_drive(L, drive, shape2(back_flat, rows, channels), u, own, table)
+    changed |= follow_current(L, u, v, own, fired, table)
     if L[at.FIRES] != 0:
         r = shape2(i8[L[at.AT_SMALL_R] : L[at.AT_SMALL_R] + neurons], places, channels)
         changed |= fire_general(L, v, r, fired, table)

@@ -4,7 +4,7 @@ They are those of :mod:`spikewire.qcore.kernels.neuron` in all else. Per tick, f
 channel ``c`` with ``n'`` spikes in the tick before::
 
     u <- sat(tz(u * (4096 - du) / 4096) + (drive << exponent) + (back << back exponent))
-    v <- tz(v * (4096 - dv) / 4096) + u + bias[c] + own bias
+    v <- tz(v * (4096 - dv) / 4096) + u + bias[c] + own bias    (or the biases act on u)
     late reset:  v <- v - n' * threshold,  or the reset's value if n' > 0
     v <- max(sat(v), floor[c])
     n = the whole thresholds in v, or those that it is above; at most so many
@@ -38,9 +38,11 @@ def shifted(total, shift):
     return np.int32(clip(total, np.int32(-most), most) << shift)
 
 
-@kernel("int64(int64[::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1])")
-def follow_drive(L, drive, back, u, table):
-    """Decay the currents of a layer and take in the tick's drive.
+@kernel(
+    "int64(int64[::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1], int32[:, ::1])"
+)
+def follow_drive(L, drive, back, u, biases, table):
+    """Decay the currents of a layer and take in the tick's drive, and biases that act on them.
 
     Parameters
     ----------
@@ -51,6 +53,8 @@ def follow_drive(L, drive, back, u, table):
         ``back`` has no row without recurrent weights.
     u
         int32[places, channels]: currents, 24-bit, changed in place.
+    biases
+        int32[places, channels]: the neurons' own biases; no row without.
     table
         int32[8, channels]: the channels' parameters.
 
@@ -62,23 +66,22 @@ def follow_drive(L, drive, back, u, table):
     shift, back_shift = np.int32(L[at.EXPONENT]), np.int32(L[at.BACK_EXPONENT])
     changed = np.int32(0)
     places, channels = u.shape
-    keep = table[KEEP_U]
+    keep, bias = table[KEEP_U], table[BIAS]
+    own = np.int64(L[at.BIAS_TO_CURRENT] != 0 and biases.shape[0] > 0)
     for i in range(places):
-        if back.shape[0] > 0:
-            for c in range(channels):
-                total = np.int32(shifted(drive[i, c], shift) + shifted(back[i, c], back_shift))
-                u_next = saturate(np.int32(decay(u[i, c], keep[c]) + total))
-                changed |= np.int32(u_next ^ u[i, c])
-                u[i, c] = u_next
-                drive[i, c] = np.int32(0)
+        for c in range(channels):
+            total = shifted(drive[i, c], shift)
+            drive[i, c] = np.int32(0)
+            if back.shape[0] > 0:
+                total = np.int32(total + shifted(back[i, c], back_shift))
                 back[i, c] = np.int32(0)
-        else:
-            for c in range(channels):
-                total = shifted(drive[i, c], shift)
-                u_next = saturate(np.int32(decay(u[i, c], keep[c]) + total))
-                changed |= np.int32(u_next ^ u[i, c])
-                u[i, c] = u_next
-                drive[i, c] = np.int32(0)
+            if L[at.BIAS_TO_CURRENT] != 0:
+                total = np.int32(total + bias[c])
+            if own != 0:
+                total = np.int32(total + biases[i, c])
+            u_next = saturate(np.int32(decay(u[i, c], keep[c]) + total))
+            changed |= np.int32(u_next ^ u[i, c])
+            u[i, c] = u_next
     return np.int64(changed != 0)
 
 
@@ -111,10 +114,13 @@ def follow_current(L, u, v, biases, fired, table):
     keep, bias, threshold = table[KEEP_V], table[BIAS], table[THRESHOLD]
     floor, value = table[FLOOR], table[RESET_VALUE]
     by_value = L[at.RESET] == RESET_ZERO
+    here = L[at.BIAS_TO_CURRENT] == 0
     for i in range(places):
         for c in range(channels):
-            v_next = np.int32(np.int32(decay(v[i, c], keep[c]) + u[i, c]) + bias[c])
-            if biases.shape[0] > 0:
+            v_next = np.int32(decay(v[i, c], keep[c]) + u[i, c])
+            if here:
+                v_next = np.int32(v_next + bias[c])
+            if here and biases.shape[0] > 0:
                 v_next = np.int32(v_next + biases[i, c])
             if L[at.RESET_LATE] != 0:
                 spikes = np.int32(fired[i, c])

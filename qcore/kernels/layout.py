@@ -132,7 +132,8 @@ LAYER_COLUMNS = 96
     RESET_EVERY,
     RESET_AT,
     FIRES,  # 0 if the layer answers
-) = range(96, 116)
+    BIAS_TO_CURRENT,  # 1 if biases are added to currents, 0 if to membranes
+) = range(96, 117)
 GENERAL_COLUMNS = 128
 
 CONV, DENSE = 0, 1

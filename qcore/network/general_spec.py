@@ -59,6 +59,8 @@ class GeneralSettings:
         integrate. 0: never.
     neuron_bias
         Whether each neuron has a bias of its own, added to that of its channel.
+    bias_to
+        What biases are added to, "membrane" or "current".
     recurrent
         Whether the neurons' spikes reach all neurons of the layer in the next tick.
     recurrent_exponent
@@ -82,6 +84,7 @@ class GeneralSettings:
     reset_every: int = later(0)
     reset_at: int = later(0)
     neuron_bias: bool = later(False)
+    bias_to: str = later("membrane")
     recurrent: bool = later(False)
     recurrent_exponent: int = later(4)
 
@@ -126,6 +129,7 @@ _CHOICES = (
     ("fires", ("above", "reached")),
     ("reset_late", (False, True)),
     ("neuron_bias", (False, True)),
+    ("bias_to", ("membrane", "current")),
     ("recurrent", (False, True)),
 )
 

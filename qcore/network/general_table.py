@@ -57,6 +57,7 @@ def fill_general(L: npt.NDArray[np.int64], layer: LayerSpec, n: int) -> None:
     L[at.RESET_LATE] = layer.reset_late
     L[at.RESET_EVERY], L[at.RESET_AT] = layer.reset_every, layer.reset_at
     L[at.FIRES] = not layer.answers
+    L[at.BIAS_TO_CURRENT] = layer.bias_to == "current"
 
 
 def check_drive(L: npt.NDArray[np.int64], n: int, fan_in: int, most: int) -> None:

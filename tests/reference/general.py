@@ -61,8 +61,12 @@ def integrated(spec: LayerSpec, c: int, u: int, v: int, drive: tuple[int, int], 
                before: int) -> tuple[int, int]:  # fmt: skip
     """Return current and membrane after a tick's drive, and the reset of ``before`` spikes."""
     u = faded(u, cycled(spec.decay_u, c)) + shifted(drive[0], spec.exponent)
-    u = clipped(u + shifted(drive[1], spec.recurrent_exponent))
-    v = faded(v, cycled(spec.decay_v, c)) + u + cycled(spec.bias, c) + bias
+    u += shifted(drive[1], spec.recurrent_exponent)
+    bias += cycled(spec.bias, c)
+    if spec.bias_to == "current":
+        u, bias = u + bias, 0
+    u = clipped(u)
+    v = faded(v, cycled(spec.decay_v, c)) + u + bias
     if spec.reset_late and spec.reset == "subtract":
         v -= before * cycled(spec.threshold, c)
     elif spec.reset_late and before and spec.reset == "zero":

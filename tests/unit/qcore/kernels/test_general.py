@@ -43,7 +43,7 @@ def drawn_layer(rng: np.random.Generator, **more: Any) -> LayerSpec:
         "threshold": pick(rng, 1, (50, 300), 4000), "exponent": pick(rng, 0, 3, 14),
         "recurrent_exponent": pick(rng, 0, 5, 14), "decay_u": pick(rng, 0, 4096, (700, 3000)),
         "decay_v": pick(rng, 0, 4096, (100, 1000)), "bias": pick(rng, 0, (-7, 11)),
-        "plastic": False, "read": False,
+        "bias_to": pick(rng, "membrane", "membrane", "current"), "plastic": False, "read": False,
     }  # fmt: skip
     layer = LayerSpec(**{**chosen, **more})
     return layer if layer.general else dataclasses.replace(layer, delay=1)
@@ -156,7 +156,7 @@ def test_neurons_follow_their_equations(seed: int) -> None:
             wanted[3][i, c], wanted[1][i, c], wanted[2][i, c] = naive.fired(
                 layer, c, int(middle[i, c]), int(r[i, c])
             )
-        moved = general_neuron.follow_drive(L, drive, back, u, table)
+        moved = general_neuron.follow_drive(L, drive, back, u, biases, table)
         assert (u.tolist(), moved) == (wanted[0].tolist(), int((u != before[0]).any()))
         assert not drive.any()
         assert not back.any()

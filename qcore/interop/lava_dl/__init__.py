@@ -1,0 +1,1 @@
+"""Networks of lava-dl and SLAYER-Loihi: their files, and what they become."""
