@@ -169,7 +169,8 @@ class LavaPlan:
         firing = [n for n, layer in enumerate(self.layers) if not layer.answers]
         if not firing:
             return
-        hidden = firing[-2] if len(firing) > 1 and self.layers[-1].kind == "counts" else firing[-1]
+        counted = self.reports[-1].kind == "counts"
+        hidden = firing[-2] if counted and len(firing) > 1 else firing[-1]
         self.layers[hidden] = replace(self.layers[hidden], read=True)
 
     def _append(self, told: dict[str, Any], arrays: LayerArrays) -> None:

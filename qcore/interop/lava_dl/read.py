@@ -110,8 +110,8 @@ def from_slayer(
     tick_us
         Length of a step in microseconds, where the description has no ``Ts`` in milliseconds.
     **options
-        Delays, resets, readout and rounding: the fields of :class:`LavaOptions`. By default the first layer takes events as they come,
-        and each other layer one step later.
+        Delays, resets, readout and rounding: the fields of :class:`LavaOptions`. By default the
+        first layer takes events as they come, and each other layer one step later.
 
     Returns
     -------
@@ -124,10 +124,11 @@ def from_slayer(
         If something is missing, damaged or not supported.
     """
     folder = Path(folder)
+    told: LavaSettings = {"first_delay": 0, **options}
     named = None if description is None else Path(description)
     found, step_ms, said = read_folder(folder, layers, named)
     source = _Source(folder.resolve().name, found, _tick(tick_us, step_ms), said)
-    return _network(source, classes, "skip", None, LavaOptions(**{"first_delay": 0, **options}))
+    return _network(source, classes, "skip", None, LavaOptions(**told))
 
 
 @dataclass(frozen=True, slots=True)

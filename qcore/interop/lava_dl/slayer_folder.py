@@ -143,8 +143,8 @@ def _layer(
         return LavaLayer(name, "average", dim.numbers)
     if dim.kind == "input":
         raise ModelError(f"{name} is an input, but not the first of the layers.")
-    # SLAYER's dense layers count from 1 behind a dense input.
-    file = files.get((dim.kind, number)) or files.get((dim.kind, number - 1))
+    # Some count from 0.
+    file = files.get((dim.kind, number - ((dim.kind, 0) in files)))
     if file is None and dim.kind == "pool":
         return LavaLayer(
             name, "pool", neuron=neuron, weight=np.array([pool_weight(neuron)]),
