@@ -25,7 +25,7 @@ _HDF5 = WritableFormat(
 WRITERS: dict[str, WritableFormat] = {
     ".aedat4": WritableFormat("AEDAT 4.0", encoders.aedat4),
     ".aedat": WritableFormat(
-        "AEDAT 3.1", encoders.aedat3, 32768, 0, (1 << 62) - 1, "from 0 only", origin=True
+        "AEDAT 3.1", encoders.aedat3, 32768, 0, (1 << 62) - 1, "from 0", origin=True
     ),
     ".bin": WritableFormat(
         "N-MNIST", encoders.nmnist, 256, 0, (1 << 23) - 1, "from 0 to 8.4 s"

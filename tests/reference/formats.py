@@ -235,6 +235,20 @@ def aedat4_zstd(events: Sequence[Event]) -> bytes:
     return aedat4(events, 3, table=False)
 
 
+def aedat4_stereo(events: Sequence[Event], right: Sequence[Event] | None = None) -> bytes:
+    """Two streams of events; the packets of the second follow those of the first."""
+    frame = struct.pack("<iI", 1, 3) + b"any"
+    first = aedat4(events, table=False).replace(b"FRME", b"EVTS").replace(frame, b"")
+    second = aedat4(events if right is None else right, table=False).replace(frame, b"")
+    body = second[second.index(b"</dv>") + 5 :]
+    at = 0
+    while at < len(body):
+        size = struct.unpack_from("<I", body, at + 4)[0]
+        first += struct.pack("<iI", 1, size) + body[at + 8 : at + 8 + size]
+        at += 8 + size
+    return first
+
+
 def csv(events: Sequence[Event]) -> bytes:
     """Named columns in an order of their own."""
     return b"x,y,polarity,timestamp\n" + b"".join(b"%d,%d,%d,%d\n" % (x, y, p, t)

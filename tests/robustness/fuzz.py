@@ -27,13 +27,20 @@ from pathlib import Path
 from spikewire.sensors import SensorError, open_recording
 from tests.reference import formats
 from tests.reference.containers import CONTAINERS
+from tests.reference.tables import es_colour
 
 SLOWEST_S = 1.0
 DEAD_S = 20.0
 # Of the 500 MB that are allowed, 80 are the interpreter's and the readers' own.
 MOST_BYTES = 420 << 20
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-WRITERS = {**formats.WRITERS, **CONTAINERS}
+WRITERS = {
+    **formats.WRITERS,
+    **CONTAINERS,
+    "aedat4_stereo": (".aedat4", formats.aedat4_stereo),
+    "es_colour": (".es", es_colour),
+}
+"""By name: how the file's name ends, and its writer."""
 REAL = {
     "aedat4": "davis346.aedat4", "es": "dvs.es", "evt2": "gen3_evt2.raw", "dat": "ncars_2d.dat",
     "nmnist": "nmnist.bin",

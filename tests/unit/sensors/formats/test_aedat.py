@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 from spikewire.sensors import (
     open_recording,
 )
-from tests.reference.formats import EVENTS, aedat2, aedat3
+from tests.reference.formats import EVENTS, aedat2, aedat3, aedat4_stereo
 from tests.support.reading import read, read_damaged
 
 
@@ -41,15 +40,7 @@ def test_a_packet_of_aedat3_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_of_two_streams_of_events_the_first_is_read(tmp_path: Path) -> None:
     path = tmp_path / "two.aedat4"
-    from tests.reference.formats import aedat4
-
-    first = aedat4(EVENTS, table=False)
-    second = aedat4([(1, 1, 1, 1), (2, 2, 2, 1)], table=False)
-    xml = first.replace(b"FRME", b"EVTS")
-    start = second.index(b"</dv>") + 5
-    body = struct.pack("<iI", 1, struct.unpack_from("<I", second, start + 4)[0])
-    packet = body + second[start + 8 : start + 8 + struct.unpack_from("<I", body, 4)[0]]
-    path.write_bytes(xml.replace(struct.pack("<iI", 1, 3) + b"any", b"") + packet)
+    path.write_bytes(aedat4_stereo(EVENTS, [(1, 1, 1, 1), (2, 2, 2, 1)]))
     recording = open_recording(path)
     assert [e for c in recording.chunks() for e in c.tolist()] == EVENTS
     assert recording.left_out == {"other_stream": 2}

@@ -124,8 +124,8 @@ def test_aedat3_overflow_counts_are_written(tmp_path: Path) -> None:
     [
         ("a.txt", (128, 128), 0, "of no format that is written"),
         ("a.bin", (346, 260), 0, "up to 256x256"),
-        ("a.bin", (128, 128), 9_000_000, "8.4 s only"),
-        ("a.aedat", (128, 128), -9_000_000, "times from 0 only"),
+        ("a.bin", (128, 128), 9_000_000, "from 0 to 8.4 s only, and event"),
+        ("a.aedat", (128, 128), -9_000_000, "times from 0 only, and event"),
         ("no/where.csv", (128, 128), 0, "cannot be written: No such file"),
     ],
 )
