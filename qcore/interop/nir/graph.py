@@ -24,6 +24,7 @@ ENDS = ("Input", "Output")
 SUPPORTED = (*NEURONS, *LINEAR, *ENDS, "NIRGraph")
 
 MOST_NODES = 1_000
+LARGEST = 1e30
 NOTE = "spikewire"
 """Name of this project's note in the metadata of a graph."""
 
@@ -63,8 +64,11 @@ class Node:
             value = value.astype(np.float64)
         except (TypeError, ValueError):
             raise ModelError(f"In {self} the parameter {name} holds no numbers.") from None
-        if not np.isfinite(value).all():
-            raise ModelError(f"In {self} the parameter {name} holds a number that is not finite.")
+        if not (np.abs(value) <= LARGEST).all():
+            raise ModelError(
+                f"In {self} the parameter {name} holds a number that is not finite, or beyond "
+                f"{LARGEST:g}."
+            )
         return value
 
     def optional(self, name: str, default: float) -> Floats:

@@ -16,6 +16,9 @@ Shape = tuple[int, int, int]
 MOST_WEIGHTS = 2**26
 """Most weights of a layer."""
 
+MOST_UNITS = 2**22
+"""Most units of a map."""
+
 MOST_POOLED = 11
 """Longest side of a window that the engine pools over; longer ones become part of the weights."""
 
@@ -139,6 +142,9 @@ def output_shape(linear: Linear, shape: Shape, where: str) -> Shape:
         if room < 0:
             raise ModelError(f"In {where} the kernel is larger than its input, {_text(shape)}.")
         sides.append(room // linear.stride[n] + 1)
+    outputs = linear.weight.shape[0] * sides[0] * sides[1]
+    if outputs > MOST_UNITS:
+        raise ModelError(f"In {where} there are {outputs:,} outputs; allowed are {MOST_UNITS:,}.")
     return linear.weight.shape[0], sides[0], sides[1]
 
 

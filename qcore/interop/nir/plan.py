@@ -27,6 +27,8 @@ from spikewire.qcore.interop.nir.quantise import FloatLayer, WholeLayer, quantis
 from spikewire.qcore.interop.report import LayerReport
 
 MOST_CHANNELS = 4096
+MOST_POLARITIES = 256
+MOST_SIDE = 1024
 MOST_DELAY = 63
 
 
@@ -83,7 +85,7 @@ def make_plan(chain: Chain, rules: Convention, bits: int, shape: Shape | None) -
     ModelError
         If a node does not fit, or the engine has no counterpart of it.
     """
-    plan = Plan(input_shape(chain, shape))
+    plan = Plan(_checked(input_shape(chain, shape)))
     now = plan.input
     if any(node.kind != "Flatten" for node in chain.tail):
         raise ModelError(f"The graph ends with {chain.tail[0]}; supported at the end are neurons.")
@@ -129,6 +131,17 @@ def input_shape(chain: Chain, given: Shape | None) -> Shape:
         return (told[0], 1, told[1]) if first.kind == "Conv1d" else (1, told[0], told[1])
     # A vector lies in a row of the plane.
     return 1, 1, told[0]
+
+
+def _checked(shape: Shape) -> Shape:
+    """Refuse an input that the engine has no plane for."""
+    if shape[0] > MOST_POLARITIES or max(shape[1:]) > MOST_SIDE:
+        raise ModelError(
+            f"The input is {'x'.join(map(str, shape))}; allowed are {MOST_POLARITIES} channels of "
+            f"{MOST_SIDE:,}x{MOST_SIDE:,} places. Where a vector stands for a map, give its shape "
+            "(--input 2x34x34)."
+        )
+    return shape
 
 
 def _told_shape(node: Node) -> list[int]:

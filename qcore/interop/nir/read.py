@@ -13,7 +13,7 @@ import numpy as np
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.interop.nir.graph import DEEPEST, MOST_NODES, NOTE, Edge, Graph, Node
 
-MOST_NUMBERS = 2**28
+MOST_NUMBERS = 2**26
 """Most numbers in one parameter of a file; a damaged one could ask for any number."""
 
 LONGEST_NAME = 1000

@@ -54,7 +54,7 @@ def test_a_parameter_without_end_is_refused(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "a.nir", GRAPH)
     with h5py.File(path, "a") as file:
         file["node/nodes/0"].create_dataset("huge", (2**40,), np.float64, chunks=(2**20,))
-    with pytest.raises(ModelError, match="more than 268,435,456 numbers"):
+    with pytest.raises(ModelError, match="more than 67,108,864 numbers"):
         read_graph(path)
 
 
