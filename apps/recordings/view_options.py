@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
-from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.errors import CommandError, UsageError
 from spikewire.apps.cli.options.shared import Filters, RecordingOptions, Start, Stop
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.recordings.cut import cut_chunks, empty_part
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from spikewire.sensors import Recording, Slices
 
 DEFAULT_EVERY_US = 40_000
+
+MOST_EMPTY = 10_000
+"""Pictures in a row without an event: seven minutes at the usual pace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +126,32 @@ class Shown:
         return empty_part(self.recording.path, self._view.start or 0, self._view.stop)
 
     def slices(self) -> Slices:
-        """Return the events in slices of one picture each."""
+        """Return the events in slices of one picture each.
+
+        Raises
+        ------
+        CommandError
+            While they are read, at a gap that would fill thousands of pictures with nothing.
+        """
         from spikewire.sensors import Slices
 
-        if self._view.count is not None:
+        if self._view.step_us is None:
             return Slices(self.chunks, count=self._view.count)
-        return Slices(self.chunks, time_us=self._view.step_us)
+        return Slices(self._without_gaps, time_us=self._view.step_us)
+
+    def _without_gaps(self) -> Iterator[NDArray[Any]]:
+        step_us = self._view.step_us or 1
+        last: int | None = None
+        for chunk in self.chunks():
+            times = chunk["t"] if last is None else np.append(last, chunk["t"])
+            last = int(times[-1])
+            steps = np.diff(times)
+            if len(steps) and int(steps.max()) > MOST_EMPTY * step_us:
+                at = int(steps.argmax())
+                empty = int(steps[at]) // step_us
+                raise CommandError(
+                    f"{self.recording.path} has no event between {int(times[at]):,} us and "
+                    f"{int(times[at + 1]):,} us, which would be {empty:,} empty "
+                    "pictures: cut it by --start and --stop, lengthen --every, or use --count"
+                )
+            yield chunk

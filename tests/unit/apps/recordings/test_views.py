@@ -107,6 +107,25 @@ def test_wrong_words_of_render(
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.parametrize("command", ["render", "show"])
+def test_gaps_are_no_film(
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    day = tmp_path / "day.csv"
+    day.write_text("t,x,y,p\n0,1,1,1\n1000,2,2,0\n86400000000,3,3,1\n")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    words = (
+        ["render", str(day), str(tmp_path / "a.gif")] if command == "render" else ["show", str(day)]
+    )
+    assert run(words) == 1
+    assert "no event between 1,000 us and 86,400,000,000 us" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.gif"))
+
+
 def test_damage_is_told_after_the_picture(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
