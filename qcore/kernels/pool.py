@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from spikewire._jit import kernel
+from spikewire.qcore.kernels.spike_masks import or_into
 
 
 @kernel("void(int8[:, :, ::1], int8[:, :, ::1], int64)")
 def pool_or(full, pooled, size):
     """Take the OR of each ``size`` x ``size`` window; rows and columns left over are dropped.
 
-    That is the spike of the window's largest membrane (the paper's max-pooling). Few places fire
-    in a tick, so only those are read.
+    That is the spike of the window's largest membrane (the paper's max-pooling).
 
     Parameters
     ----------
@@ -23,17 +23,12 @@ def pool_or(full, pooled, size):
     """
     pooled[:, :, :] = 0
     rows, columns, channels = pooled.shape
-    for y in range(rows * size):
-        for x in range(columns * size):
-            source = full[y, x]
-            some = np.int8(0)
-            for c in range(channels):
-                some |= source[c]
-            if some == 0:
-                continue
-            target = pooled[y // size, x // size]
-            for c in range(channels):
-                target[c] |= source[c]
+    for y in range(rows):
+        for x in range(columns):
+            target = pooled[y, x]
+            for dy in range(size):
+                for dx in range(size):
+                    or_into(target, full[y * size + dy, x * size + dx], channels)
 
 
 @kernel("void(int8[:, :, ::1], int8[:, :, ::1], int64)")

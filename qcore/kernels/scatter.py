@@ -6,6 +6,8 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels.reshape import shape2, shape3
+from spikewire.qcore.kernels.scatter_vectors import add_four_runs, add_run, add_two_runs
+from spikewire.qcore.kernels.spike_masks import BITS, lowest, mask_of, without_lowest
 
 SPIKES_PER_FLUSH = 255
 """A spike adds at most one weight to a neuron: 255 stay inside int16 (255 * 128 < 2**15)."""
@@ -29,30 +31,6 @@ def spikes_of_one_place(spikes, n, last):
     if together == 3:
         together = np.int64(2)
     return together
-
-
-@inline
-def add_run(target, w, run):
-    """Add the first ``run`` weights to the drive."""
-    for k in range(run):
-        target[k] = np.int16(target[k] + np.int16(w[k]))
-
-
-@inline
-def add_two_runs(target, w, w2, run):
-    """Add two spikes' weights to the drive in one pass."""
-    for k in range(run):
-        both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
-        target[k] = np.int16(target[k] + both)
-
-
-@inline
-def add_four_runs(target, w, w2, w3, w4, run):
-    """Add four spikes' weights to the drive in one pass."""
-    for k in range(run):
-        both = np.int16(np.int16(w[k]) + np.int16(w2[k]))
-        others = np.int16(np.int16(w3[k]) + np.int16(w4[k]))
-        target[k] = np.int16(target[k] + np.int16(both + others))
 
 
 @kernel(
@@ -143,9 +121,7 @@ def scatter_dense(spikes, first, last, weights, drive, in_rows, in_columns):
     outputs = drive.shape[0]
     for n in range(first, last):
         row = (spikes[n, 0] * in_rows + spikes[n, 1] + 1) * in_columns - 1 - spikes[n, 2]
-        source = weights[row]
-        for k in range(outputs):
-            drive[k] = np.int16(drive[k] + np.int16(source[k]))
+        add_run(drive, weights[row], outputs)
 
 
 @kernel("void(int16[::1], int32[::1])")
@@ -181,17 +157,16 @@ def gather_counts(counts, spikes):
     for y in range(rows):
         for x in range(columns):
             place = counts[y, x]
-            some = np.int8(0)
-            for c in range(channels):
-                some |= place[c]
-            if some == 0:
-                continue
-            for c in range(channels):
-                for _ in range(place[c]):
-                    spikes[n, 0] = c
-                    spikes[n, 1] = y
-                    spikes[n, 2] = x
-                    n += 1
+            for first in range(0, channels, BITS):
+                mask = mask_of(place, first, channels - first)
+                while mask != 0:
+                    c = first + lowest(mask)
+                    for _ in range(place[c]):
+                        spikes[n, 0] = c
+                        spikes[n, 1] = y
+                        spikes[n, 2] = x
+                        n += 1
+                    mask = without_lowest(mask)
     return n
 
 
@@ -216,15 +191,12 @@ def gather(fired, spikes):
     for y in range(rows):
         for x in range(columns):
             place = fired[y, x]
-            some = np.int8(0)
-            for c in range(channels):
-                some |= place[c]
-            if some == 0:
-                continue
-            for c in range(channels):
-                if place[c] != 0:
-                    spikes[n, 0] = c
+            for first in range(0, channels, BITS):
+                mask = mask_of(place, first, channels - first)
+                while mask != 0:
+                    spikes[n, 0] = first + lowest(mask)
                     spikes[n, 1] = y
                     spikes[n, 2] = x
                     n += 1
+                    mask = without_lowest(mask)
     return n

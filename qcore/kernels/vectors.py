@@ -6,6 +6,7 @@ one register of AVX-512. LLVM splits it where the processor's are shorter. The b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -32,6 +33,45 @@ def first_element(context: Any, builder: Any, kind: Any, array: Any) -> Any:
 def length_of(context: Any, builder: Any, kind: Any, array: Any, axis: int) -> Any:
     """Take the length of an array argument along an axis, int64."""
     return builder.extract_value(context.make_array(kind)(context, builder, array).shape, axis)
+
+
+def take_run(
+    builder: Any, run: Any, widths: Sequence[tuple[int, int]], body: Callable[[Any, int], None]
+) -> None:
+    """Make loops over a run of numbers, each with narrower vectors for what the last one left.
+
+    Parameters
+    ----------
+    builder
+        LLVM's builder.
+    run
+        Length of the run, int64.
+    widths
+        Vectors that a loop takes together, and lanes of each. The last is one of one.
+    body
+        Called with a place and a number of lanes, to make what is done with the vector there.
+    """
+    start: Any = I64(0)
+    for vectors, lanes in widths:
+        total = vectors * lanes
+        before = builder.block
+        loop = builder.append_basic_block(f"take{total}")
+        after = builder.append_basic_block(f"took{total}")
+        last = builder.sub(run, I64(total))
+        builder.cbranch(builder.icmp_signed("<=", start, last), loop, after)
+        builder.position_at_end(loop)
+        place = builder.phi(I64)
+        for n in range(vectors):
+            body(builder.add(place, I64(n * lanes)), lanes)
+        following = builder.add(place, I64(total))
+        builder.cbranch(builder.icmp_signed("<=", following, last), loop, after)
+        place.add_incoming(start, before)
+        place.add_incoming(following, loop)
+        builder.position_at_end(after)
+        ended = builder.phi(I64)
+        ended.add_incoming(start, before)
+        ended.add_incoming(following, loop)
+        start = ended
 
 
 class Vectors:
