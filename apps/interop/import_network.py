@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, UsageError
+from spikewire.apps.cli.errors import DONE, FAILED, UsageError, reject_options
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.units import duration_us, names
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def import_network(
-    network: Annotated[Path, typer.Argument(metavar="NET", help="NIR graph (.nir).")],
+    network: Annotated[
+        Path,
+        typer.Argument(metavar="NET", help="NIR graph (.nir), lava-dl's .net, or SLAYER's folder."),
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="MODEL", help="Model file to write.")
     ] = None,
@@ -63,8 +66,9 @@ def import_network(
         typer.Option("--tick", metavar="TIME", parser=duration_us, help="Event time of a step."),
     ] = None,
     window: Annotated[
-        int, typer.Option(min=0, max=4096, help="Ticks in which counts fade (0: never).")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, max=4096, metavar="TICKS", help="Time in which counts fade; 0: never."),
+    ] = None,
     bits: Annotated[int, typer.Option(min=2, max=8, help="Bits of a weight.")] = 8,
     check: Annotated[
         bool, typer.Option("--check", help="Say what would happen, and write nothing.")
@@ -75,7 +79,9 @@ def import_network(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Import a network that was trained in snnTorch, Norse, Sinabs, SpikingJelly or Rockpool.
+    """Import a network that was trained elsewhere, as a model file.
+
+    Networks of snnTorch, Norse, Sinabs, SpikingJelly and Rockpool come as NIR graphs.
 
     NIR graphs carry neither the step nor the kind of reset, lowest membranes or several spikes a
     step: --like fills them in as a framework means them, and the options above go first.
@@ -85,22 +91,38 @@ def import_network(
     load_kernels()
     rules: dict[str, Any] = {
         "dt": dt, "reset": reset, "floor": _floor(floor), "decay": decay,
+        "spikes": spikes, "gain": gain,
     }  # fmt: skip
-    further: dict[str, Any] = {
-        "like": like, "spikes": spikes, "gain": gain, "shape": _shape(shape),
-        "tick_us": tick_us, "window": window,
-    }  # fmt: skip
-    from spikewire.qcore import Choices, check_speck, from_nir
-
-    built, report = from_nir(network, names(classes), bits=bits, **rules, **further)
     faults = None
-    if target is not None:
-        choices = Choices(**rules, spikes=spikes, gain=gain)
-        faults = check_speck(network, choices, bits, **further)
+    if network.is_dir() or network.suffix == ".net":
+        given = {**rules, "like": like, "input": shape, "target": target}
+        reject_options(given, "is for NIR graphs; a network for Loihi carries its rules")
+        built, report = _from_loihi(network, names(classes), tick_us, window)
+    else:
+        further: dict[str, Any] = {
+            "like": like, "shape": _shape(shape), "tick_us": tick_us,
+            **({} if window is None else {"window": window}),
+        }  # fmt: skip
+        from spikewire.qcore import Choices, check_speck, from_nir
+
+        built, report = from_nir(network, names(classes), bits=bits, **rules, **further)
+        if target is not None:
+            faults = check_speck(network, Choices(**rules), bits, **further)
     if out is not None and not check:
         built.save(out)
     _tell(built, report, faults, None if check else out, as_json)
     raise typer.Exit(FAILED if faults and out is None else DONE)
+
+
+def _from_loihi(
+    network: Path, classes: tuple[str, ...], tick_us: int | None, window: int | None
+) -> tuple[Network, ImportReport]:
+    from spikewire.qcore import from_lava_dl, from_slayer
+
+    read = from_slayer if network.is_dir() else from_lava_dl
+    if window is None:
+        return read(network, classes=classes, tick_us=tick_us)
+    return read(network, classes=classes, tick_us=tick_us, window=window)
 
 
 def _tell(

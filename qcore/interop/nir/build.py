@@ -218,6 +218,7 @@ def _spec(plan: Plan, name: str, tick_us: int, window: int) -> NetworkSpec:
             {
                 "kind": "counts",
                 "channels": plan.layers[-1].shape[0],
+                "decay_u": 4096,
                 "decay_v": _fading(window),
                 "exponent": COUNTS_EXPONENT,
                 "refractory_ticks": 0,

@@ -32,6 +32,8 @@ def read_graph(source: Any) -> Graph:
     ModelError
         If there is no graph in it.
     """
+    if isinstance(source, Graph):
+        return source
     if isinstance(source, str | os.PathLike):
         return _read_file(Path(source))
     return _from_object(source)
