@@ -185,6 +185,11 @@ def check_spec(spec: NetworkSpec) -> None:
         The message names the setting and the value that it needs.
     """
     for number, layer in enumerate(spec.layers):
+        if layer.general:
+            raise UsageError(
+                f"--through-time learns layers of this project's own kinds; layer {number} of "
+                f"{spec.name} is of a network trained elsewhere"
+            )
         needed = {
             "kind": "conv", "reset": "subtract", "refractory_ticks": 0, "pool": 1,
             "decay_u": 4096, "bias": 0, "plastic": False,

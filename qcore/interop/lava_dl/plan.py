@@ -117,6 +117,7 @@ class LavaPlan:
                 raise ModelError(f"{layer.name} is not the last layer, where alone it can be.")
             self._average(layer)
             return
+        _check_geometry(layer)
         weight, exponent, error = self._weights(layer)
         answers = last and self._answers(layer)
         neuron = layer.neuron or LavaNeuron(4096, 0, NEVER)
@@ -226,21 +227,25 @@ class LavaPlan:
 
     def _shaped(self, layer: LavaLayer, weight: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         channels, rows, columns = self.shape
+        if not weight.size:
+            raise ModelError(f"{layer.name} has no weights.")
         if layer.kind == "dense":
-            if weight.ndim == 1:
-                weight = weight.reshape(int(np.prod(layer.shape)) if layer.shape else 1, -1)
+            outputs = int(np.prod(layer.shape)) if layer.shape else 1
+            if weight.ndim > 1:
+                outputs = weight.shape[0]
             inputs = channels * rows * columns
-            weight = weight.reshape(weight.shape[0], -1)
-            if weight.shape[1] != inputs:
+            if weight.size != outputs * inputs:
                 raise ModelError(
-                    f"{layer.name} has weights for {weight.shape[1]:,} inputs, but its map has "
-                    f"{channels} channels of {rows}x{columns}, that is {inputs:,}."
+                    f"{layer.name} has {weight.size:,} weights for {outputs:,} outputs, but its "
+                    f"map has {channels} channels of {rows}x{columns}, that is {inputs:,} inputs."
                 )
             return weight.reshape(-1, channels, rows, columns).transpose(1, 2, 3, 0)
         if layer.kind == "pool":
-            kernel = weight.reshape(layer.kernel) if weight.size > 1 else np.full(
-                layer.kernel, weight.reshape(-1)[0]
-            )  # fmt: skip
+            if weight.size not in (1, layer.kernel[0] * layer.kernel[1]):
+                raise ModelError(f"{layer.name} has {weight.size} weights: no pool.")
+            kernel = np.broadcast_to(
+                weight.reshape(layer.kernel if weight.size > 1 else (1, 1)), layer.kernel
+            )
             return np.broadcast_to(kernel[None, :, :, None], (1, *layer.kernel, channels)).copy()
         if weight.ndim == 5 and weight.shape[4] == 1:
             weight = weight[..., 0]
@@ -270,8 +275,6 @@ class LavaPlan:
             for side, kernel, stride, pad, dilation in zip(
                 self.shape[1:], layer.kernel, layer.stride, layer.pad, layer.dilation, strict=True
             ):
-                if min(kernel, stride, dilation) < 1 or pad < 0:
-                    raise ModelError(f"{layer.name} has an impossible kernel, stride or padding.")
                 sides.append((side + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1)
             shape = (channels, sides[0], sides[1])
         if min(shape) < 1:
@@ -335,3 +338,17 @@ def check_kinds(layers: list[LavaLayer]) -> None:
     """Refuse a list of layers that has no neurons."""
     if not any(layer.kind in SPIKING for layer in layers):
         raise ModelError("The network has no layer with weights.")
+
+
+def _check_geometry(layer: LavaLayer) -> None:
+    """Refuse a kernel, stride, padding, dilation or groups that no layer can have."""
+    for name, values, low, high in (
+        ("kernel", layer.kernel, 1, 64), ("stride", layer.stride, 1, 16),
+        ("padding", layer.pad, 0, 64), ("dilation", layer.dilation, 1, 64),
+        ("number of groups", (layer.groups,), 1, 4096),
+    ):  # fmt: skip
+        if min(values) < low or max(values) > high:
+            raise ModelError(
+                f"{layer.name} has a {name} of {values[0]} and {values[-1]}; allowed are {low} "
+                f"to {high}."
+            )
