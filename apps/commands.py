@@ -20,6 +20,7 @@ from spikewire.apps.cli.signals import begin, endless
 from spikewire.apps.cli.sources import meant
 
 COMMANDS = {
+    "start": "dashboard.start",
     "demo": "demo.command",
     "run": "service.run",
     "watch": "service.watch",
@@ -50,6 +51,9 @@ COMMANDS = {
     "doctor": "doctor.command",
 }
 """Each command, and the module below ``apps`` whose function of that name it is."""
+
+COMPLETION = "_SPIKEWIRE_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
 
 MEASUREMENTS = {
     "gestures": "bench.learning.gestures",
@@ -142,6 +146,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     # Commands say what matters themselves; the packages' logs are for programs that want them.
     logging.getLogger("spikewire").addHandler(logging.NullHandler())
     arguments = modernised(sys.argv[1:] if arguments is None else arguments)
+    if not arguments and COMPLETION not in os.environ:
+        arguments = ["start"]
     try:
         app = application(arguments)
         begin()

@@ -160,6 +160,17 @@ class Seekable(Protocol):
         """Change ``paused``, ``position_us``, ``speed`` or ``loop``."""
 
 
+class Directed(Protocol):
+    """A simulated source whose person can be told what to do."""
+
+    @property
+    def sim(self) -> Mapping[str, Any]:
+        """State as in the protocol: gesture, hold, person, distance, light, gestures."""
+
+    async def direct(self, **changes: Any) -> None:
+        """Change ``gesture``, ``hold``, ``person``, ``distance`` or ``light``."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedPiece:
     """Ticks that were computed in one go.

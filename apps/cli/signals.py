@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from spikewire.runtime import Service
 
-ENDLESS = frozenset({"run", "demo", "watch", "bridge", "gesture", "dashboard"})
+ENDLESS = frozenset({"start", "run", "demo", "watch", "bridge", "gesture", "dashboard"})
 """Commands that go on until they are told to stop: being told is how they succeed."""
 
 IGNORE_SIGINT = "SPIKEWIRE_IGNORE_SIGINT"
@@ -36,6 +36,8 @@ _BOTH = (signal.SIGINT, signal.SIGTERM)
 def endless(arguments: Sequence[str] | None = None) -> bool:
     """Tell whether a command line names a command that is ended by Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        return True  # spikewire alone is spikewire start
     return next((word in ENDLESS for word in given if not word.startswith("-")), False)
 
 

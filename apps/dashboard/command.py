@@ -20,6 +20,7 @@ from spikewire.apps.cli.ports import PAGE_PORT, free_port, other_port_hint
 from spikewire.apps.cli.signals import hand_back, run_until_interrupted
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.dashboard import serve_dashboard
+from spikewire.apps.dashboard.folders import networks_folder, recordings_folder
 from spikewire.apps.service.build import build_pipeline, configure, only_pipeline
 from spikewire.apps.service.logs import log_to_stderr
 
@@ -65,13 +66,18 @@ class OwnServiceOptions:
         ),
     ] = None
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of saved networks.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder of checkpoints, written each minute."),
     ] = None
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume from the newest checkpoint, if there is one.")
     ] = False
     record_folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of recordings.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of recordings (default: ~/.local/share/spikewire/recordings).",
+        ),
     ] = None
     control_token: Annotated[
         Path | None,
@@ -109,13 +115,13 @@ def dashboard(
         )
         address = service.address().address
         hand_back()
-        run_until_interrupted(partial(_Page(page, as_json).serve, address))
+        run_until_interrupted(partial(Page(page, as_json).serve, address))
         raise typer.Exit(DONE)
     load_kernels()
     served = _service(source, network, own)
     usual = own.port is not None or served.settings.port != 0
     with log_to_stderr("warning", "text"):
-        trio.run(_serve_both, served, _Page(page, as_json, other_port=not usual))
+        trio.run(serve_both, served, Page(page, as_json, other_port=not usual))
     for summary in served.summaries():
         for lost in (summary.checkpoint_error, summary.recording_error):
             if lost is not None:
@@ -124,7 +130,7 @@ def dashboard(
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class Page:
     """The page and the announcement of its address."""
 
     options: PageOptions
@@ -181,7 +187,8 @@ def _service(source: SourceOptions, network: NetworkOptions, own: OwnServiceOpti
         # Where the usual port is free, other commands find this service without its address.
         "port": free_port(DEFAULT_PORT) if own.port is None else own.port,
         "checkpoint_folder": None if own.checkpoint is None else str(own.checkpoint),
-        "record_folder": None if own.record_folder is None else str(own.record_folder),
+        "record_folder": str(own.record_folder or recordings_folder()),
+        "save_folder": str(networks_folder()),
         "control_token": own.control_token,
     }
     settings = configure(None, flags).settings
@@ -192,7 +199,7 @@ def _service(source: SourceOptions, network: NetworkOptions, own: OwnServiceOpti
     )
 
 
-async def _serve_both(service: Service, page: _Page) -> None:
+async def serve_both(service: Service, page: Page) -> None:
     """Run the service, and its page until the service has said goodbye."""
     from spikewire.runtime import ServiceAddress
 

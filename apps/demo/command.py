@@ -25,7 +25,9 @@ from spikewire.apps.cli.ports import free_port, other_port_hint
 from spikewire.apps.cli.signals import stop_after
 from spikewire.apps.cli.units import duration_us, format_us
 from spikewire.apps.cli.warmup import load_kernels
+from spikewire.apps.dashboard.folders import networks_folder, recordings_folder
 from spikewire.apps.demo.svg import save_picture
+from spikewire.apps.service.build import make_recorder
 from spikewire.apps.terminal.event_tap import EventTap
 from spikewire.apps.terminal.live_state import LiveState
 from spikewire.apps.terminal.scene import share
@@ -162,8 +164,12 @@ async def _show(
     """Run a service over the stage's camera, watched over its socket; tells if Ctrl-C ended it."""
     from spikewire.runtime import Service, Settings, connect
 
-    settings = Settings(port=stage.port, labels=stage.labels, learn=stage.learn, stats_every_s=0.5)
-    service = Service(stage.tap, network, settings)
+    settings = Settings(
+        port=stage.port, labels=stage.labels, learn=stage.learn, stats_every_s=0.5,
+        record_folder=str(recordings_folder()), save_folder=str(networks_folder()),
+    )  # fmt: skip
+    recorder = make_recorder(recordings_folder(), "demo", {"source": "sim:", "model": "gestures"})
+    service = Service(stage.tap, network, settings, recorder=recorder)
     reason = ""
 
     async def serve(*, task_status: trio.TaskStatus[Service]) -> None:

@@ -163,7 +163,7 @@ def _build(
         session = SessionWriter(record, {**facts, "classes": network.classes})
     recorder = None
     if wanted.settings.record_folder is not None:
-        recorder = _recorder(Path(wanted.settings.record_folder), wanted.name, facts)
+        recorder = make_recorder(Path(wanted.settings.record_folder), wanted.name, facts)
     pipeline = Pipeline(
         wanted.name, source, network, wanted.settings,
         record=session, recorder=recorder, own=wanted.own,
@@ -244,7 +244,7 @@ def _shape(spec: NetworkSpec) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _recorder(folder: Path, name: str, facts: dict[str, Any]) -> Callable[[Any], Recorder]:
+def make_recorder(folder: Path, name: str, facts: dict[str, Any]) -> Callable[[Any], Recorder]:
     """Return a maker of recorders for clients that request one during the run."""
 
     def begin(network: Network) -> Recorder:

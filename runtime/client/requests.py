@@ -52,9 +52,14 @@ class RequestMethods:
             "play", name=name, start_us=start_us, stop_us=stop_us, speed=speed, lasting=lasting
         )
 
-    async def undo(self) -> dict[str, Any]:
-        """Take back the last lesson; the answer says which, as ``label``."""
-        return await self.request("undo")
+    async def undo(self, lessons: int = 1) -> dict[str, Any]:
+        """Take back the last lessons; the answer says which was the first, as ``label``."""
+        # Services before version 0.2 take back one, and know no number.
+        return await self.request("undo", **({"lessons": lessons} if lessons > 1 else {}))
+
+    async def sim(self, **changes: Any) -> dict[str, Any]:
+        """Direct the simulated person: gesture, hold, person, distance, light."""
+        return await self.request("sim", **changes)
 
     async def replay(self, **changes: Any) -> dict[str, Any]:
         """Change how the recording is replayed: paused, position_us, speed (None: max), loop."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import trio
 
+from spikewire._whole_file import write_whole
 from spikewire.runtime.checkpoints import CheckpointStore
 from spikewire.runtime.errors import CheckpointError
 from spikewire.runtime.interfaces import InThread, NetworkLike
@@ -38,6 +41,8 @@ class CheckpointWriter:
         Called after every change that the status topic tells of.
     source_state
         Gives the source's own state, to be kept with each checkpoint.
+    saved_as
+        Stem of the files that clients ask for where there is no store; None: they may ask for none.
 
     Attributes
     ----------
@@ -55,6 +60,7 @@ class CheckpointWriter:
         wake: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
         source_state: Callable[[], bytes] | None = None,
+        saved_as: Path | None = None,
     ) -> None:
         self.path: str | None = None
         self.tick: int | None = None
@@ -65,6 +71,7 @@ class CheckpointWriter:
         self._wake = wake
         self._changed = changed
         self._source_state = source_state
+        self._saved_as = saved_as
         self._nursery: trio.Nursery | None = None
         self._wanted = self._writing = False
         self._waiting: list[PendingRequest] = []
@@ -94,8 +101,8 @@ class CheckpointWriter:
 
     @property
     def offered(self) -> bool:
-        """Whether there is a folder for checkpoints."""
-        return self.store is not None
+        """Whether a client can ask for a checkpoint."""
+        return self.store is not None or self._saved_as is not None
 
     @property
     def unsaved(self) -> bool:
@@ -119,7 +126,7 @@ class CheckpointWriter:
 
     def ask(self, pending: PendingRequest, tick: int) -> None:
         """Write at the next tick boundary, and reply to the request then."""
-        if self.store is None:
+        if not self.offered:
             why = "This service has no checkpoint folder."
             pending.reply({"tick": tick, **error_reply("no_checkpoints", why)})
             return
@@ -151,7 +158,7 @@ class CheckpointWriter:
 
     async def finish(self, network: NetworkLike, tick: int) -> None:
         """Write the last checkpoint, once the network task has ended, if anything has changed."""
-        if self.store is not None and (self._waiting or self.unsaved):
+        if self._waiting or (self.store is not None and self.unsaved):
             waiting, data = await self._capture(network)
             await self._write(data, tick, waiting)
 
@@ -162,11 +169,13 @@ class CheckpointWriter:
         return waiting, data
 
     async def _write(self, data: bytes, tick: int, waiting: Sequence[PendingRequest]) -> None:
-        assert self.store is not None
         answer: dict[str, Any]
         try:
-            source_state = None if self._source_state is None else self._source_state()
-            path = await self._in_thread(partial(self.store.write, data, source_state))
+            if self.store is None:
+                path = await self._in_thread(partial(self._save, data))
+            else:
+                source_state = None if self._source_state is None else self._source_state()
+                path = await self._in_thread(partial(self.store.write, data, source_state))
         except CheckpointError as error:
             self.error = str(error)
             self.failures += 1
@@ -181,6 +190,21 @@ class CheckpointWriter:
         for pending in waiting:
             pending.reply({"tick": tick, **answer})
         self._changed()
+
+    def _save(self, data: bytes) -> Path:
+        """Write a file of its own that a client has asked for."""
+        assert self._saved_as is not None
+        stem = f"{self._saved_as.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        folder, number = self._saved_as.parent, 1
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            while (path := folder / f"{stem}{'' if number == 1 else f'-{number}'}.model").exists():
+                number += 1
+            write_whole(path, data)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CheckpointError(f"Nothing can be saved in {folder}: {reason}.") from error
+        return path
 
 
 @asynccontextmanager

@@ -12,6 +12,8 @@ import trio
 from spikewire.runtime.broker.broker import Broker
 
 _TELL_EVERY_S = 0.25
+_RECENT = 8
+"""Lessons that the topic lists."""
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class Lessons:
         self.last: Lesson | None = None
         self._broker, self._facts = broker, facts
         self._kept: deque[tuple[Lesson, Any]] = deque(maxlen=keep)
+        self._recent: deque[Lesson] = deque(maxlen=_RECENT)
         self._reported_updates: int | None = None
 
     @property
@@ -70,6 +73,11 @@ class Lessons:
         return self._kept[-1][0].label if self._kept else None
 
     @property
+    def kept(self) -> int:
+        """Number of lessons that can be taken back, one after the other."""
+        return len(self._kept)
+
+    @property
     def keeps(self) -> bool:
         """Whether lessons can be taken back at all."""
         return bool(self._kept.maxlen)
@@ -80,6 +88,7 @@ class Lessons:
         self.end()
         self.count += 1
         self.last = Lesson(label, facts["tick"], facts["updates"])
+        self._recent.append(self.last)
         if before is not None:
             self._kept.append((self.last, before))
         self.publish()
@@ -121,13 +130,22 @@ class Lessons:
                 "updates": facts["updates"],
                 "updated": facts["updates"] - reported,
                 "lessons": self.count,
-                "lesson": self._lesson(facts["updates"]),
+                "lesson": self._lesson(self.last, facts["updates"]),
                 "undo": self.undoable,
+                "recent": self._list(facts["updates"]),
             },
         )
 
-    def _lesson(self, updates: int) -> dict[str, Any] | None:
-        lesson = self.last
+    def _list(self, updates: int) -> list[dict[str, Any]]:
+        """Describe the last lessons, the newest last, each with what takes it back."""
+        kept = [lesson for lesson, _ in self._kept]
+        told = []
+        for lesson in self._recent:
+            place = next((n for n, one in enumerate(reversed(kept), 1) if one is lesson), None)
+            told.append({**(self._lesson(lesson, updates) or {}), "undo": place})
+        return told
+
+    def _lesson(self, lesson: Lesson | None, updates: int) -> dict[str, Any] | None:
         if lesson is None:
             return None
         going_on = lesson.end_tick is None

@@ -7,13 +7,21 @@ import math
 import secrets
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, cast
 
 import trio
 
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.checkpoints import CheckpointStore
-from spikewire.runtime.interfaces import InThread, NetworkLike, Recorder, Seekable, SourceLike
+from spikewire.runtime.interfaces import (
+    Directed,
+    InThread,
+    NetworkLike,
+    Recorder,
+    Seekable,
+    SourceLike,
+)
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.input_queue import InputQueue, PendingRequest
 from spikewire.runtime.pipeline.lease import EndLease, Lease
@@ -24,7 +32,7 @@ from spikewire.runtime.pipeline.requests import StatusHooks
 from spikewire.runtime.pipeline.stats import StatsPublisher
 from spikewire.runtime.pipeline.summary import Summary
 from spikewire.runtime.pipeline.watchdog import Watchdog
-from spikewire.runtime.protocol.messages import Play, Replay, Request, error_reply
+from spikewire.runtime.protocol.messages import Play, Replay, Request, Sim, error_reply
 from spikewire.runtime.settings.settings import Settings
 from spikewire.sensors import SensorError
 
@@ -101,6 +109,7 @@ class Pipeline:
             wake=self.input_queue.nudge,
             changed=self.publish_status,
             source_state=getattr(source, "save", None),
+            saved_as=None if settings.save_folder is None else Path(settings.save_folder) / name,
         )
         self.network_task = NetworkTask(
             network,
@@ -119,6 +128,9 @@ class Pipeline:
         self._replays = (
             cast(Seekable, source) if callable(getattr(source, "control", None)) else None
         )
+        self._directs = (
+            cast(Directed, source) if callable(getattr(source, "direct", None)) else None
+        )
         self._stopping = trio.Event()
         self._source_scope = trio.CancelScope()
         self._reason = "source ended"
@@ -135,6 +147,7 @@ class Pipeline:
             "checkpoint": self.checkpoints.offered,
             "play": self.playback.there,
             "replay": self._replays is not None,
+            "sim": self._directs is not None,
             "record": self.network_task.recordings.offered,
             "teach": self.settings.labels == "client",
             "undo": self.network_task.teaching.lessons.keeps,
@@ -145,6 +158,11 @@ class Pipeline:
     def replay(self) -> dict[str, Any] | None:
         """State of the replay; None if the source has no such controls."""
         return None if self._replays is None else dict(self._replays.replay)
+
+    @property
+    def sim(self) -> dict[str, Any] | None:
+        """State of the simulated person; None if there is none."""
+        return None if self._directs is None else dict(self._directs.sim)
 
     async def ask(self, request: Request, lease: Lease | None = None) -> dict[str, Any]:
         """Answer a request; the answer holds the tick at which it took effect.
@@ -159,6 +177,8 @@ class Pipeline:
             if isinstance(request, Replay):
                 answer = await self._control(request)
                 return {"tick": self.network_task.tick, **answer}
+            if isinstance(request, Sim):
+                return {"tick": self.network_task.tick, **await self._direct(request)}
             if self.state == "stopped":
                 return self._too_late()
             pending = PendingRequest(request, lease)
@@ -186,6 +206,16 @@ class Pipeline:
             return error_reply("replay_failed", str(error))
         self.publish_status()
         return {"ok": True, "replay": self.replay}
+
+    async def _direct(self, request: Sim) -> dict[str, Any]:
+        if self._directs is None:
+            return error_reply("no_sim", "The source of this service is not simulated.")
+        try:
+            await self._directs.direct(**request.changes())
+        except SensorError as error:
+            return error_reply("sim_failed", str(error))
+        self.publish_status()
+        return {"ok": True, "sim": self.sim}
 
     def _too_late(self) -> dict[str, Any]:
         return {

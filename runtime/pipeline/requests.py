@@ -95,8 +95,8 @@ class RequestHandler:
                 return await self._teaching.end_lease(ended)
             case Learn(on=on):
                 return await self._teaching.learn(on)
-            case Undo():
-                return await self._teaching.undo()
+            case Undo(lessons=lessons):
+                return await self._teaching.undo(lessons)
             case Record(on=on):
                 return await self._recordings.ask(on, self._network)
             case _:

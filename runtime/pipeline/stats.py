@@ -35,6 +35,8 @@ class ReportedPipeline(Protocol):
     @property
     def replay(self) -> dict[str, Any] | None: ...
     @property
+    def sim(self) -> dict[str, Any] | None: ...
+    @property
     def network(self) -> NetworkLike: ...
     @property
     def network_task(self) -> NetworkTask: ...
@@ -144,9 +146,10 @@ class StatsPublisher:
                 "error": pipeline.source_error,
                 "segment": None if task.segment is None else task.segment.number,
                 "replay": pipeline.replay,
+                "sim": pipeline.sim,
             },
             "checkpoint": {
-                "folder": pipeline.settings.checkpoint_folder,
+                "folder": pipeline.settings.checkpoint_folder or pipeline.settings.save_folder,
                 "path": checkpoints.path,
                 "tick": checkpoints.tick,
                 "error": checkpoints.error,

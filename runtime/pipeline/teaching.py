@@ -169,12 +169,16 @@ class Teaching:
         self.lessons.publish()
         return {"ok": True, "on": on}
 
-    async def undo(self) -> dict[str, Any]:
-        """Take back the last lesson; returns the body of the reply."""
+    async def undo(self, lessons: int = 1) -> dict[str, Any]:
+        """Take back the last lessons; returns the body of the reply."""
         if self.lessons.undoable is None:
             return error_reply("nothing_to_undo", "There is no lesson that could be taken back.")
+        if lessons > self.lessons.kept:
+            why = f"Only the last {self.lessons.kept} lessons can be taken back, not {lessons}."
+            return error_reply("nothing_to_undo", why)
         self.taught = self.teacher = None
-        lesson, before = self.lessons.take_back()
+        for _ in range(lessons):
+            lesson, before = self.lessons.take_back()
         await self._in_thread(partial(self._network.restore, before))
         self.classes = self._network.classes
         self._edited()

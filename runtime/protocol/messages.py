@@ -145,8 +145,10 @@ class Play(_ClientMessage, tag="play", kw_only=True):
             raise ValueError("stop_us must lie after start_us")
 
 
-class Undo(_ClientMessage, tag="undo"):
-    """Take back the last lesson."""
+class Undo(_ClientMessage, tag="undo", kw_only=True):
+    """Take back the last lesson, or the last so many."""
+
+    lessons: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
 
 
 class Replay(_ClientMessage, tag="replay", kw_only=True):
@@ -169,6 +171,26 @@ class Replay(_ClientMessage, tag="replay", kw_only=True):
         return {name: value for name, value in told.items() if value is not msgspec.UNSET}
 
 
+class Sim(_ClientMessage, tag="sim", kw_only=True):
+    """Direct the person before the simulated camera; fields that are left out stay."""
+
+    gesture: _Name | msgspec.UnsetType | None = msgspec.UNSET
+    hold: bool | msgspec.UnsetType = msgspec.UNSET
+    person: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | msgspec.UnsetType = msgspec.UNSET
+    distance: float | msgspec.UnsetType = msgspec.UNSET
+    light: float | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        if not self.changes():
+            raise ValueError("sim changes gesture, hold, person, distance or light: none was given")
+
+    def changes(self) -> dict[str, Any]:
+        """Return the changes by name."""
+        names = ("gesture", "hold", "person", "distance", "light")
+        told = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in told.items() if value is not msgspec.UNSET}
+
+
 class Beat(_ClientMessage, tag="beat"):
     """Say that the client is alive; never answered."""
 
@@ -179,7 +201,7 @@ class Record(_ClientMessage, tag="record", kw_only=True):
     on: bool
 
 
-Request = Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record
+Request = Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record | Sim
 ClientMessage = Hello | Subscribe | Unsubscribe | Beat | Request
 
 _said: msgspec.msgpack.Decoder[ClientMessage] = msgspec.msgpack.Decoder(ClientMessage)

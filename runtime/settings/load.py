@@ -18,7 +18,7 @@ from spikewire.runtime.settings.settings import Settings
 PREFIX = "SPIKEWIRE_"
 TABLE = "service"
 PIPELINES = "pipelines"
-_NUMBERS = frozenset({"http_port"})  # numbers whose default is none
+_NUMBERS = frozenset({"http_port", "still"})  # numbers whose default is none
 SECRET = frozenset({"watch_token", "control_token"})
 """Settings whose values are never shown."""
 
@@ -27,7 +27,7 @@ PIPELINE_SETTINGS = frozenset(
     {
         "labels", "learn", "add_classes", "most_classes", "at_end", "gap_ms", "jump_s",
         "queue_packets", "queue_events", "undo_lessons", "preview_per_s", "record_folder",
-        "steady_ms", "unknown", "still",
+        "steady_ms", "unknown", "still", "save_folder",
         "checkpoint_folder", "checkpoint_every_s", "checkpoint_keep", "stats_every_s",
         "history_messages", "history_bytes", "stall_s", "drain_s",
     }

@@ -66,6 +66,10 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         Most messages a second of the topics ``events`` and ``spikes``.
     record_folder
         Where recordings go that clients ask for (None: none may be asked for).
+    save_folder
+        Where networks go that clients ask to save, where there is no ``checkpoint_folder`` (None:
+        none may be asked for). Unlike a folder of checkpoints it belongs to no service, and nothing
+        is saved there unasked.
     log_level, log_format
         What is logged: ``debug``, ``info``, ``warning`` or ``error`` and worse; as ``text``, or
         ``json``: a map a line.
@@ -125,6 +129,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     undo_lessons: int = 4
     preview_per_s: float = 25.0
     record_folder: str | None = None
+    save_folder: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     log_format: Literal["text", "json"] = "text"
     checkpoint_folder: str | None = None
@@ -169,7 +174,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
             _whole("still", self.still, 0, 1_000_000)
         _number("steady_ms", self.steady_ms, 0.0, 10_000.0, "milliseconds")
         _number("preview_per_s", self.preview_per_s, 1.0, 100.0, "messages a second")
-        for name in ("checkpoint_folder", "record_folder"):
+        for name in ("checkpoint_folder", "record_folder", "save_folder"):
             folder = getattr(self, name)
             if folder is not None and (not isinstance(folder, str) or not folder.strip()):
                 raise SettingsError(name, folder, "the path of a folder, or none")

@@ -86,6 +86,8 @@ class Camera:
         The sensor's quality, the background, the lamp.
     varied
         Whether the person stands elsewhere, or makes some gestures in another way, as people do.
+    distance
+        Factor on how far away the person stands.
 
     Attributes
     ----------
@@ -100,12 +102,16 @@ class Camera:
         subject: int = 1,
         conditions: Conditions | None = None,
         varied: bool = False,
+        distance: float = 1.0,
     ) -> None:
         self.conditions = conditions or Conditions()
         self.subject = Subject.number(subject)
         self._varied = varied
         if varied:
             self.subject = vary_place(self.subject)
+        if distance != 1.0:
+            zoom, away = self.subject.zoom / distance, self.subject.distance * distance
+            self.subject = replace(self.subject, zoom=zoom, distance=away)
         rng = np.random.default_rng([seed, 0xCA3E])
         self._acts = np.random.default_rng([seed, subject, 0xAC7])
         clothes = np.random.default_rng([subject, 0xC107])

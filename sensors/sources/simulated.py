@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 import numpy as np
 import trio
 
-from spikewire.sensors.datasets.gesture_names import GESTURES
+from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Events, Packet
 from spikewire.sensors.simulator.camera import (
@@ -31,10 +33,21 @@ FAST_SLICE_US = 20_000
 """Stream time of a packet when nobody waits: fewer packets cost less."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Direction:
+    """What the person was told to do; by default nothing."""
+
+    gesture: str | None = None
+    hold: bool = False
+    person: int | None = None
+    distance: float = 1.0
+    light: float = 1.0
+
+
 class SimSource:
     """A stream of gesture after gesture on one continuous time line.
 
-    The events depend on everything but ``speed``.
+    The events depend on everything but ``speed``, until the person is directed.
 
     Parameters
     ----------
@@ -99,58 +112,116 @@ class SimSource:
         self._end_us = None if duration is None else round(duration * 1e6 / FRAME_US) * FRAME_US
         self._conditions = conditions
         self._counters: Counter[str] = Counter()
+        self._directed = _Direction()
+        self._cameras: dict[tuple[int, float, float], Camera] = {}
+        self._gesture: str | None = None
+        self._person = self._subjects[0]
 
     @property
     def counters(self) -> Mapping[str, int]:
         """Events and packets delivered."""
         return self._counters
 
+    @property
+    def sim(self) -> dict[str, Any]:
+        """State as in the protocol: gesture, hold, person, distance, light, gestures."""
+        return {
+            "gesture": self._gesture, "hold": self._directed.hold, "person": self._person,
+            "distance": self._directed.distance, "light": self._directed.light,
+            "gestures": [*GESTURES, *EXTRA_GESTURES],
+        }  # fmt: skip
+
+    async def direct(self, **changes: Any) -> None:
+        """Direct the person from the next packet on; events then depend on when that was.
+
+        Parameters
+        ----------
+        changes
+            ``gesture``: a name, or None for hanging arms, which is kept; ``hold``: whether the
+            present gesture is kept, or the sequence goes on; ``person``: number of the person;
+            ``distance`` (0.5 to 2): factor on how far the person stands; ``light`` (0.1 to 10):
+            factor on the light, in whose absence the sensor's noise grows.
+
+        Raises
+        ------
+        SourceError
+            If a change is impossible; nothing has changed then.
+        """
+        if (gesture := changes.get("gesture")) is not None:
+            check_gesture(gesture)
+        if (person := changes.get("person", 0)) < 0:
+            raise SourceError(f"person is {person}; allowed are numbers from 0.")
+        for name, low, high in (("distance", 0.5, 2.0), ("light", 0.1, 10.0)):
+            if not low <= changes.get(name, 1.0) <= high:
+                allowed = f"allowed are numbers from {low:g} to {high:g}"
+                raise SourceError(f"{name} is {changes[name]}; {allowed}.")
+        if "gesture" in changes:
+            changes.setdefault("hold", True)
+        elif changes.get("hold"):
+            changes["gesture"] = self._gesture
+        self._directed = replace(self._directed, **changes)
+
     async def run(self, deliver: Deliver) -> None:
         """Stream packets, computed in a worker thread and paced by the clock."""
         began = trio.current_time()
         slice_us = FAST_SLICE_US if self.speed is None else SLICE_US
-        for camera, gesture, start, stop in self._program():
-            camera.begin(gesture)
-            now = start
-            while now < stop:
-                span = min(slice_us, stop - now)
-                events = await trio.to_thread.run_sync(_see, camera, gesture, span, now)
-                now += span
-                if self.speed is not None:
-                    await trio.sleep_until(began + now / (1e6 * self.speed))
-                self._counters["events"] += len(events)
-                self._counters["packets"] += 1
-                packet = Packet(
-                    events, SENSOR, now, time.monotonic_ns(), 0, gesture, last=now == self._end_us
-                )
-                await deliver(packet)
+        now = left = 0
+        number = self._subjects[0]
+        directed, program = self._directed, self._program()
+        camera, gesture = None, None
+        while now != self._end_us:
+            begins = camera is None or directed is not self._directed
+            directed = self._directed
+            if directed.hold:
+                gesture = directed.gesture
+            elif begins or not left:
+                begins = True
+                number, gesture, left = next(program)
+            if begins or camera is None:
+                camera = self._camera(number)
+                camera.begin(gesture)
+                self._gesture = gesture
+            span = slice_us if directed.hold else min(slice_us, left)
+            if self._end_us is not None:
+                span = min(span, self._end_us - now)
+            events = await trio.to_thread.run_sync(_see, camera, gesture, span, now)
+            now += span
+            left -= 0 if directed.hold else span
+            if self.speed is not None:
+                await trio.sleep_until(began + now / (1e6 * self.speed))
+            self._counters["events"] += len(events)
+            self._counters["packets"] += 1
+            packet = Packet(
+                events, SENSOR, now, time.monotonic_ns(), 0, gesture, last=now == self._end_us
+            )
+            await deliver(packet)
 
-    def _program(self) -> Iterator[tuple[Camera, str | None, int, int]]:
-        """Yield who shows what from when until when, in microseconds of stream time."""
+    def _camera(self, number: int) -> Camera:
+        """Return the camera before a person, where the person stands now."""
+        directed = self._directed
+        self._person = number if directed.person is None else directed.person
+        key = (self._person, directed.distance, directed.light)
+        if key not in self._cameras:
+            conditions = self._conditions
+            if directed.light != 1.0:
+                usual = conditions or Conditions()
+                noise = min(100.0, usual.noise / directed.light)
+                conditions = replace(usual, noise=noise)
+            self._cameras[key] = Camera(
+                seed=self._seed, subject=self._person, conditions=conditions,
+                distance=directed.distance,
+            )  # fmt: skip
+        return self._cameras[key]
+
+    def _program(self) -> Iterator[tuple[int, str | None, int]]:
+        """Yield the number of the person, what is shown, and for how many microseconds."""
         rng = np.random.default_rng([self._seed, 0x0DE])
-        cameras: dict[int, Camera] = {}
-        now = turn = 0
-        while True:
+        for turn in itertools.count():
             number = self._subjects[turn % len(self._subjects)]
-            if number not in cameras:
-                cameras[number] = Camera(
-                    seed=self._seed, subject=number, conditions=self._conditions
-                )
-            turn += 1
             for pick in rng.permutation(len(self.classes)):
-                for gesture, span in (
-                    (self.classes[int(pick)], self._hold_us),
-                    (None, self._pause_us),
-                ):
-                    if not span:
-                        continue
-                    stop = now + span
-                    if self._end_us is not None:
-                        stop = min(stop, self._end_us)
-                    yield cameras[number], gesture, now, stop
-                    now = stop
-                    if now == self._end_us:
-                        return
+                yield number, self.classes[int(pick)], self._hold_us
+                if self._pause_us:
+                    yield number, None, self._pause_us
 
 
 def _see(camera: Camera, gesture: str | None, span: int, now: int) -> Events:

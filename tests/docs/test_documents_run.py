@@ -47,6 +47,7 @@ NOT_RUN = {
     "spikewire sweep nmnist --model paper": "days; test_sweep.py runs it small",
     "spikewire sweep people": "days; test_sweep.py runs it small",
     "spikewire simulate --out people --subjects 50": "minutes; other documents simulate less",
+    "spikewire  ": "opens a browser; test_start.py runs it",
     "spikewire replay walk.aedat4 --model gestures --interactive":
         "keys need a terminal: test_replay_by_hand.py has one",
 }  # fmt: skip

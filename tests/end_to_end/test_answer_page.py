@@ -44,6 +44,24 @@ def test_a_gesture_nobody_taught_is_unknown(
         assert page.get_attribute("#sure", "value") == "0"
 
 
+def test_record_and_save_work_without_options_and_say_where(
+    browser: Any, dashboard: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with looking(browser, dashboard("--source", "sim:?classes=arm_roll&hold=600")) as page:
+        recognised(page, "arm_roll")
+        page.click("#save")
+        page.wait_for_selector(f"text=Saved in {tmp_path}/spikewire/networks/main-")
+        page.click("#record")
+        page.wait_for_selector('#record[aria-pressed="true"]')
+        page.wait_for_timeout(500)
+        page.click("#record")
+        page.wait_for_selector(f"text=Recorded in {tmp_path}/spikewire/recordings/main-")
+    names = sorted(path.suffix for path in (tmp_path / "spikewire").rglob("*") if path.is_file())
+    assert names.count(".model") == 2  # the saved network, and that at the recording's start
+    assert ".aedat4" in names
+
+
 def test_shares_agree_with_the_answer_and_scores_are_shown_on_request(
     browser: Any, dashboard: Callable[..., str]
 ) -> None:

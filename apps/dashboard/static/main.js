@@ -5,7 +5,9 @@ import { Latency, Rate } from "./charts.js";
 import { Picture } from "./picture.js";
 import { Raster } from "./raster.js";
 import { Replay } from "./replay.js";
+import { Confusion } from "./confusion.js";
 import { Scores } from "./scores.js";
+import { Sim } from "./sim.js";
 import { Teaching } from "./teach.js";
 import { Wire } from "./wire.js";
 
@@ -28,7 +30,9 @@ const clock = new Clock();
 const backlog = new Map(); // topic -> { left, held }: messages from before this page looked
 
 const wire = new Wire({ state: changed, hello: met, message: heard, resumed }, memory.get("pipeline", null));
-const teaching = new Teaching(wire);
+const sim = new Sim(wire, (request) => teaching.refusal(request));
+const teaching = new Teaching(wire, sim);
+const confusion = new Confusion();
 const replay = new Replay(wire, (request) => teaching.refusal(request));
 let status = null;
 
@@ -45,6 +49,7 @@ function changed(state, sentence) {
   if (state !== "live") $("undo").blur();
   teaching.connected();
   replay.rules();
+  sim.rules();
   rules();
 }
 
@@ -54,7 +59,7 @@ function say(sentence) {
 }
 
 function met(hello, again) {
-  if (!again) for (const part of [scores, rate, latency, raster, picture]) part.clear();
+  if (!again) for (const part of [scores, rate, latency, raster, picture, confusion]) part.clear();
   backlog.clear();
   status = null;
   scores.setClasses(hello.classes);
@@ -106,8 +111,12 @@ function takeOld(topic, held) {
 
 function take(message, at) {
   switch (message.topic) {
-    case "result": return scores.take(message, at);
-    case "decision": return scores.decide(message, at);
+    case "result":
+      teaching.lessons.shown(message.truth);
+      return scores.take(message, at);
+    case "decision":
+      confusion.take(message);
+      return scores.decide(message, at);
     case "events":
       rate.takePicture(message, at);
       return picture.take(message);
@@ -128,6 +137,7 @@ function takeStatus(message) {
   teaching.setClasses(message.classes);
   teaching.setStatus(message);
   replay.take(message.source.replay ?? null);
+  sim.take(message.source.sim ?? null);
   const recording = message.recording ?? null;
   $("record").setAttribute("aria-pressed", String(recording !== null));
   $("record-text").textContent = recording === null ? "Record" : "Stop recording";
@@ -247,6 +257,7 @@ function frame(now) {
   if (!folded.has("service")) latency.draw(now);
   if (!folded.has("spikes")) raster.draw(now);
   teaching.draw(now);
+  confusion.draw();
   replay.draw(now);
 }
 

@@ -1,5 +1,6 @@
 // Teaching by hand: a class is taught for as long as its button or its key is held.
 
+import { Lessons } from "./lessons.js";
 import { $, allow, allowed, count, el, memory, permits, pretty, toast } from "./page.js";
 
 const ENOUGH_MS = 5000;
@@ -15,8 +16,10 @@ const KEYS = "123456789abcdefghijklmnopqrstuvwxyz";
 const typing = (target) => target instanceof HTMLElement && (target.matches("input:not([type=range]), select, textarea") || target.isContentEditable);
 
 export class Teaching {
-  constructor(wire) {
+  constructor(wire, sim) {
     this.wire = wire;
+    this.sim = sim;
+    this.lessons = new Lessons(wire, (request) => this.refusal(request), (button, lessons) => this._undo(button, lessons));
     this.held = null; // { label, button, by, began, known }; known: the service has answered
     this.heldAt = -Infinity; // when a pointer or a key held a button last
     this.keys = memory.get("keys", true) !== false;
@@ -25,12 +28,13 @@ export class Teaching {
     this.learning = null;
     this.status = null;
     this._hold($("new-hold"), () => this._newName());
+    this._hold($("rest-hold"), () => "rest");
     $("new").addEventListener("submit", (event) => event.preventDefault());
     $("new-name").addEventListener("input", () => this._rules());
     $("learn").addEventListener("click", () => this._switch());
     $("keys").addEventListener("click", () => this._switchKeys());
     $("keys").setAttribute("aria-checked", String(this.keys));
-    $("undo").addEventListener("click", () => this._undo());
+    $("undo").addEventListener("click", () => this._undo($("undo"), 1));
     document.addEventListener("keydown", (event) => this._key(event));
     document.addEventListener("keyup", (event) => {
       if (this.held && this.held.by === event.code) this.stop();
@@ -91,6 +95,7 @@ export class Teaching {
 
   setLearning(learning) {
     this.learning = learning;
+    this.lessons.take(learning);
     this._rules();
     this._overtaken();
     this._show();
@@ -147,6 +152,10 @@ export class Teaching {
     const unfit = !name ? "Type the new gesture’s name first."
       : UNPRINTABLE.test(name) ? "The name holds signs that cannot be printed everywhere." : "";
     allow($("new-hold"), off || unfit);
+    allow($("rest-hold"), off);
+    // Not while its own button is held: a button that vanishes ends its lesson.
+    const done = this.classes.includes("rest") || (this.learning?.lessons ?? 0) > 0;
+    $("first").hidden = this.held?.button.id !== "rest-hold" && (Boolean(off) || done);
     allow($("learn"), this.refusal("learn"));
     const undoable = this.learning ? this.learning.undo : null;
     allow($("undo"), this.refusal("undo") || (undoable == null ? "There is no lesson to take back." : ""));
@@ -220,7 +229,9 @@ export class Teaching {
     this.held = held;
     button.classList.add("held");
     button.setAttribute("aria-pressed", "true");
-    this.wire.teach(label).then(() => {
+    this.lessons.begin(label);
+    // The person before the simulated camera stays with what is taught.
+    this.sim.lesson(label).catch(() => {}).then(() => (this.held === held ? this.wire.teach(label) : undefined)).then(() => {
       held.known = true;
       if (this.held === held) this._overtaken();
     }).catch((error) => {
@@ -250,6 +261,7 @@ export class Teaching {
     const { held } = this;
     this.held = null;
     if (held) {
+      this.lessons.end();
       if (held.by !== "click") this.heldAt = performance.now();
       held.button.classList.remove("held");
       held.button.removeAttribute("aria-pressed");
@@ -276,11 +288,12 @@ export class Teaching {
     this._rules();
   }
 
-  _undo() {
-    if (!permits($("undo"))) return;
+  _undo(button, lessons) {
+    if (!permits(button)) return;
     this.stop();
-    this.wire.request("undo").then((reply) => {
-      toast(`The lesson of ${pretty(reply.label ?? "")} is taken back.`);
+    $("warned").hidden = true;
+    this.wire.request("undo", lessons > 1 ? { lessons } : {}).then((reply) => {
+      toast(lessons > 1 ? `${lessons} lessons are taken back.` : `The lesson of ${pretty(reply.label ?? "")} is taken back.`);
     }).catch((error) => toast(error.message, true));
   }
 
