@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spikewire.apps.cli.errors import CommandError, UsageError
-from spikewire.apps.training.binned_dataset import choose
+from spikewire.apps.cli.options.shared import FormatOptions
+from spikewire.apps.training.binned_dataset import choose, open_part
 from spikewire.apps.training.split import split
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Parts:
     validate: tuple[Sample, ...]
 
 
-def open_parts(path: Path, *, tuning: bool) -> Parts:
+def open_parts(path: Path, *, tuning: bool, formats: FormatOptions | None = None) -> Parts:
     """Open a data set and cut it into parts, as other commands do.
 
     A folder of clips ``class_NN.bin``, one per class, is cut in time: windows of 125 ms of the
@@ -43,6 +44,8 @@ def open_parts(path: Path, *, tuning: bool) -> Parts:
         The folder.
     tuning
         Whether to validate on a fifth of the training part, and leave the validation part alone.
+    formats
+        Size of the sensor, columns and unit, where the files do not tell them.
 
     Raises
     ------
@@ -51,13 +54,11 @@ def open_parts(path: Path, *, tuning: bool) -> Parts:
     CommandError
         If a class has no recording in a part.
     """
-    from spikewire.sensors import open_dataset
-
     clips = sorted(path.glob("class_*.bin")) if path.is_dir() else []
     if clips:
         parts = _cut_clips(path, clips)
     else:
-        data = open_dataset(path)
+        data = open_part(path, None, formats or FormatOptions())
         parts = Parts(data, choose(data, "train"), choose(data, "validation"))
     if tuning:
         parts = for_tuning(parts)

@@ -22,7 +22,7 @@ from spikewire._whole_file import write_whole
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import Json
+from spikewire.apps.cli.options.shared import FormatOptions, Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
 
@@ -78,7 +78,7 @@ class BaselineOptions:
     )
 
 
-OPTIONS = BaselineOptions()
+OPTIONS, FORMATS = BaselineOptions(), FormatOptions()
 
 
 @grouped
@@ -93,6 +93,7 @@ def twin(
         ),
     ] = None,
     options: BaselineOptions = OPTIONS,
+    formats: FormatOptions = FORMATS,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="JSON file for the result, written after every pass.")
@@ -111,9 +112,13 @@ def twin(
         )
     if out is not None and not out.absolute().parent.is_dir():
         raise CommandError(f"{out.parent} is not a folder to write {out.name} into")
+    if model is None and formats != FORMATS:
+        raise UsageError("--size, --columns and --unit are for a data set of --model")
     _checked("schedule", options.schedule, ("constant", "cosine"))
 
-    task = _nmnist(dataset, options) if model is None else _twin_of(model, dataset, options)
+    task = (
+        _nmnist(dataset, options) if model is None else _twin_of(model, dataset, options, formats)
+    )
     report = _Bench(task, options, out, as_json).run(threads)
     if not as_json:
         _print(report)
@@ -153,19 +158,24 @@ def _nmnist(dataset: Path, options: BaselineOptions) -> _Task:
     )  # fmt: skip
 
 
-def _twin_of(model: str, dataset: Path, options: BaselineOptions) -> _Task:
+def _twin_of(model: str, dataset: Path, options: BaselineOptions, formats: FormatOptions) -> _Task:
     """Prepare the twin of a network, on the parts of a data set that `train` takes."""
     from spikewire.apps.bench.baseline.preset_twin import dense_recordings, twin_layers, twin_rule
     from spikewire.apps.cli.models import open_network
-    from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+    from spikewire.apps.training.binned_dataset import (
+        BinnedDataset,
+        check_shown,
+        choose,
+        open_part,
+    )
     from spikewire.apps.training.trainer import TrainingPlan
-    from spikewire.sensors import open_dataset
 
     if options.architecture is not None:
         raise UsageError("--model gives the layers; --architecture belongs to a run without it")
-    data = open_dataset(dataset)
+    data = open_part(dataset, None, formats)
     spec = open_network(model, data.classes, 0).spec
     binned = BinnedDataset(data, spec)
+    check_shown(binned, data.samples)
     learn, hold = choose(data, "train"), choose(data, "validation")
     plan = TrainingPlan.best(spec, options.passes, options.batch, options.shift, 0)
     return _Task(

@@ -20,11 +20,17 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DEFAULT_MODEL, DatasetPath, Json, ShowFor
+from spikewire.apps.cli.options.shared import (
+    DEFAULT_MODEL,
+    DatasetPath,
+    FormatOptions,
+    Json,
+    ShowFor,
+)
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+from spikewire.apps.training.binned_dataset import BinnedDataset, check_shown, choose, open_part
 from spikewire.apps.training.evaluation import evaluate_batch
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 
@@ -75,7 +81,7 @@ class BaseOptions:
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of networks.")] = 3
 
 
-BASE, LESSONS = BaseOptions(), LessonOptions()
+BASE, LESSONS, FORMATS = BaseOptions(), LessonOptions(), FormatOptions()
 
 
 @grouped
@@ -83,6 +89,7 @@ def fewshot(
     dataset: DatasetPath,
     base: BaseOptions = BASE,
     lessons: LessonOptions = LESSONS,
+    formats: FormatOptions = FORMATS,
     as_json: Json = False,
 ) -> None:
     """Train on most classes, then teach the others online from a few recordings each.
@@ -92,14 +99,13 @@ def fewshot(
     """
     new = names(lessons.digits)
     load_kernels()
-    from spikewire.sensors import open_dataset
-
-    data = open_dataset(dataset)
+    data = open_part(dataset, None, formats)
     old = _old_classes(data, new, lessons)
     runs = []
     for seed in range(base.seed, base.seed + base.seeds):
         network = open_network(base.model, old, seed)
         binned = BinnedDataset(data, network.spec, base.show)
+        check_shown(binned, data.samples)
         learn = [sample for sample in choose(data, "train") if sample.label in old]
         plan = TrainingPlan.best(network.spec, base.passes, base.batch, None, seed)
         _train(Trainer(network, binned, learn, (), plan), seed)
