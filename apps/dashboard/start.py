@@ -79,6 +79,9 @@ def find_cameras() -> list[Camera]:
     """List the cameras that can be opened; print a note for each other one."""
     found, listed = [], driver_devices()
     for number, one in enumerate(listed or (), 1):
+        if one["name"] is None and one["serial"] is None:
+            print_note(f"cameras on USB cannot be listed: {one['error']}")
+            continue
         name = one["name"] or "camera"
         if one["error"] is not None or one["serial"] is None:
             print_note(

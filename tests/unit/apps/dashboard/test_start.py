@@ -19,10 +19,13 @@ def test_cameras_are_listed_and_those_that_cannot_be_opened_are_named(
     listed: list[dict[str, Any]] = [
         {"name": "DAVIS346", "serial": "00000042", "error": None},
         {"name": "EVK4", "serial": None, "error": "access denied"},
+        {"name": None, "serial": None, "error": "Other error"},
     ]
     monkeypatch.setattr(start, "driver_devices", lambda: listed)
     assert start.find_cameras() == [start.Camera("DAVIS346 00000042", "camera:?serial=00000042")]
-    assert "EVK4 cannot be opened: access denied" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "EVK4 cannot be opened: access denied" in told
+    assert "cameras on USB cannot be listed: Other error" in told
 
 
 def test_without_drivers_the_extra_is_named(
