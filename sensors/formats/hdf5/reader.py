@@ -68,7 +68,9 @@ class _Rows:
         """Return rows of a stretch; fewer if what is unpacked ends before."""
         if not self._start <= start < self._start + len(self._rows):
             self._start = start // self._step * self._step
-            stretch = slice(self._start, self._start + self._step)
+            # Rows without a place cost a search each.
+            end = min(self._start + self._step, self.stored) if start < self.stored else stop
+            stretch = slice(self._start, end)
             part = np.asarray(self._dataset[0, stretch] if self._across else self._dataset[stretch])
             self._rows = part.reshape(-1) if self._column else part
         return self._rows[start - self._start : stop - self._start]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import re
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -332,6 +333,30 @@ def test_a_damaged_length_of_a_text_takes_no_memory(
         asked.clear()
         assert open_recording(path).size == (x + 1, y + 1)
         assert "geometry" not in asked
+
+
+def test_a_driver_is_refused_before_its_block_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    for write, base in ((hdf5_dsec, 0), (hdf5_mat73, 512)):
+        whole = bytearray(write(EVENTS))
+        path.write_bytes(whole)
+        assert read(path) == EVENTS
+        whole[base + 48 : base + 56] = bytes(8)
+        path.write_bytes(whole)
+        with pytest.raises(DecodeError, match="names a driver of HDF5"):
+            open_recording(path)
+
+
+def test_rows_without_a_place_are_not_looked_for(tmp_path: Path) -> None:
+    def fill(file: Any) -> None:
+        rows = file.create_dataset("events", (60_000, 4), "<u4", chunks=(1, 4))
+        rows[:5] = EVENTS
+
+    path = put(tmp_path / "a.h5", fill)
+    began = time.process_time()
+    with pytest.raises(DecodeError, match="59,995 of 60,000 events are missing"):
+        read(path)
+    assert time.process_time() - began < 0.5
 
 
 def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
