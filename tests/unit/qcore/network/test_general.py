@@ -80,7 +80,7 @@ def drawn_events(rng: np.random.Generator, spec: NetworkSpec, ticks: int) -> Bin
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_general_network_equals_its_twin(seed: int) -> None:
     rng = np.random.default_rng(seed)
     spec = drawn_spec(rng)
