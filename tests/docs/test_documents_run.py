@@ -48,6 +48,8 @@ NOT_RUN = {
     "spikewire sweep people": "days; test_sweep.py runs it small",
     "spikewire simulate --out people --subjects 50": "minutes; other documents simulate less",
     "spikewire  ": "opens a browser; test_start.py runs it",
+    "spikewire import digits.nir": "its network was trained elsewhere; test_import.py runs others",
+    "spikewire run --source camera: --model digits.model": "that network again",
     "spikewire replay walk.aedat4 --model gestures --interactive":
         "keys need a terminal: test_replay_by_hand.py has one",
 }  # fmt: skip

@@ -30,6 +30,8 @@ MOST_CHANNELS = 4096
 MOST_POLARITIES = 256
 MOST_SIDE = 1024
 MOST_DELAY = 63
+LEAST_DECAY = 16
+"""Slower decays are too coarse for a gain to be told from them."""
 
 
 @dataclass(slots=True)
@@ -179,7 +181,7 @@ def _plan_layer(
     node = stage.neuron
     linear = compose(nodes, shape)
     out = output_shape(linear, shape, str(node))
-    neurons = dynamics_of(node, out, rules)
+    neurons = _compensated(dynamics_of(node, out, rules))
     if isinstance(linear, Conv) and not (
         node.spikes and _fits_engine(linear) and _by_channel(neurons) and not stage.loops
     ):
@@ -358,6 +360,19 @@ def _engine_weights(
 
 def _decays(keep: Floats) -> npt.NDArray[np.int64]:
     return np.clip(np.round(4096 * (1 - keep)), 0, 4096).astype(np.int64)
+
+
+def _compensated(neurons: Dynamics) -> Dynamics:
+    """Scale inputs so that constant ones give the current of decays that are not rounded.
+
+    Decays have 12 bits. Over time their errors add up to a wrong gain, which weights can undo. The
+    membrane's own is left: it has the same effect on inputs and on what a spike subtracts.
+    """
+    decay = _decays(neurons.keep_u)
+    matters = (decay >= LEAST_DECAY) & (decay < 4096)
+    factor = np.ones_like(neurons.gain)
+    factor[matters] = decay[matters] / 4096 / (1 - neurons.keep_u[matters])
+    return replace(neurons, gain=neurons.gain * factor)
 
 
 def _fits_engine(conv: Conv) -> bool:
