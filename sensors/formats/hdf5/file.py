@@ -27,6 +27,7 @@ def is_hdf5(head: bytes) -> bool:
 
 def _has_driver(head: bytes) -> bool:
     """Tell whether a file names a driver, for which HDF5 takes up to 4 GB where it is damaged."""
+    head = head.ljust(_HEAD, b"\xff")  # a file may be cut anywhere
     for at in _PLACES:
         if head[at : at + 8] == SIGNATURE:
             version, width = head[at + 8], head[at + 13]
