@@ -13,25 +13,25 @@ from tests.unit.qcore.kernels.test_twins import SEEDS
 CHANNELS = st.one_of(st.integers(1, 40), st.sampled_from([63, 64, 65, 127, 128, 130, 200, 256]))
 
 
-@given(SEEDS, CHANNELS, st.integers(1, 4), st.sampled_from([0.0, 0.05, 1.0]))
-@settings(max_examples=100, deadline=None)
+@given(SEEDS, CHANNELS, st.integers(1, 3), st.sampled_from([0.0, 0.05, 1.0]))
+@settings(max_examples=60, deadline=None)
 def test_spikes_are_listed_and_pooled(seed: int, channels: int, size: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     fired = (rng.random((size * 2, size * 3 + 1, channels)) < share).astype(np.int8)
     spikes = np.full((fired.size + 1, 3), -7, np.int16)
     count = scatter.gather(fired, spikes)
     y, x, c = np.nonzero(fired)
-    assert spikes[:count].tolist() == np.stack([c, y, x], 1).tolist()
+    assert np.array_equal(spikes[:count], np.stack([c, y, x], 1))
     assert (spikes[count:] == -7).all()
     pooled = np.full((2, 3, channels), 5, np.int8)
     pool.pool_or(fired, pooled, size)
     windows = fired[:, : size * 3].reshape(2, size, 3, size, channels)
     assert (pooled == windows.max((1, 3))).all()
-    counts = fired * rng.integers(1, 122, fired.shape).astype(np.int8)
+    counts = fired * rng.integers(1, 4, fired.shape).astype(np.int8)
     many = np.full((int(counts.sum(dtype=int)) + 1, 3), -7, np.int16)
     assert scatter.gather_counts(counts, many) == len(many) - 1
     wanted = np.repeat(np.stack([c, y, x], 1), counts[y, x, c], 0)
-    assert many[:-1].tolist() == wanted.tolist()
+    assert np.array_equal(many[:-1], wanted)
     assert (many[-1] == -7).all()
 
 
