@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
 PARTS: tuple[Part, ...] = ("validation", "train", "all")
 
 
+def _pixels(text: str) -> str:
+    if re.fullmatch(r"-?\d{1,3},-?\d{1,3}", text) is None:
+        raise typer.BadParameter(f"{text} is no pair of whole numbers, such as 2,-2")
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationOptions:
     """The recordings of an evaluation, and their presentation."""
@@ -60,6 +67,14 @@ class EvaluationOptions:
     ] = None
 
     distort: Distort = None
+    moved: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y",
+            parser=_pixels,
+            help="Move recordings by so many pixels to the right and down, such as 2,-2.",
+        ),
+    ] = None
 
     baseline: Annotated[
         bool,
@@ -83,6 +98,11 @@ class EvaluationOptions:
             if part == self.part:
                 return part
         raise UsageError(f"--part {self.part} is none of {', '.join(PARTS)}")
+
+    def by(self) -> tuple[int, int]:
+        """Return the columns and rows that recordings are moved by."""
+        x, y = (int(number) for number in (self.moved or "0,0").split(","))
+        return x, y
 
 
 EVALUATION = EvaluationOptions()
@@ -112,14 +132,16 @@ def evaluate(
 
     size = min(options.batch, len(samples))
     evaluation = evaluate_batch(
-        Batch(network, size), binned, samples, distort=options.distort is not None
-    )
+        Batch(network, size), binned, samples,
+        distort=options.distort is not None, moved=options.by(),
+    )  # fmt: skip
     costs = neurobench_report(network, binned, spread(samples, options.count_on))
     report = {
         "model": model,
         "dataset": str(dataset),
         "part": part,
         "distort": options.distort,
+        "moved": options.by(),
         "recordings": evaluation.total,
         "ticks": binned.ticks,
         "tick_us": network.spec.tick_us,
@@ -150,6 +172,8 @@ def fit_baseline(
 ) -> dict[str, Any] | None:
     """Evaluate the baseline without a network, if there is another part to fit it on.
 
+    It has no part in an evaluation of moved recordings.
+
     Parameters
     ----------
     folder
@@ -162,7 +186,11 @@ def fit_baseline(
     from spikewire.sensors import open_dataset
 
     data = binned.dataset
-    if not options.baseline or (part != "validation" and options.trials != "test"):
+    if (
+        not options.baseline
+        or options.by() != (0, 0)
+        or (part != "validation" and options.trials != "test")
+    ):
         return None
     if options.trials != "test":
         learn = choose(data, "train")
@@ -213,7 +241,8 @@ def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
     out.print(table)
     out.print(
         f"accuracy {report['accuracy']:.4f}: {report['right']} of {report['recordings']} right "
-        f"({report['part']} part{', distorted' if report['distort'] else ''}, "
+        f"({report['part']} part{', distorted' if report['distort'] else ''}"
+        f"{', moved by ' + str(report['moved']) if any(report['moved']) else ''}, "
         f"{report['ticks']} ticks of {report['tick_us']} us each)"
     )
     active = ", ".join(f"{share:.2%}" for share in report["activity"])

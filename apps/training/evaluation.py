@@ -88,6 +88,7 @@ def evaluate_batch(
     keep: Callable[[BatchResult], None] = lambda output: None,
     *,
     distort: bool = False,
+    moved: tuple[int, int] = (0, 0),
 ) -> Evaluation:
     """Evaluate a network on recordings, without learning.
 
@@ -103,6 +104,8 @@ def evaluate_batch(
         Called with the output of each portion, in order.
     distort
         Whether every recording is distorted as another sensor would, always in the same way.
+    moved
+        Columns and rows of the network's plane by which every recording is moved.
 
     Returns
     -------
@@ -117,7 +120,9 @@ def evaluate_batch(
     for first in range(0, len(samples), batch.size):
         portion = samples[first : first + batch.size]
         events = [
-            binned.distorted(sample, (first + n, 0xE7A1)) if distort else binned.events(sample)
+            binned.distorted(sample, (first + n, 0xE7A1), *moved)
+            if distort
+            else binned.shifted(sample, *moved)
             for n, sample in enumerate(portion)
         ]
         output = batch.show(events, None, binned.ticks)

@@ -116,6 +116,23 @@ def test_for_people(digits: Path, model: Path, capsys: pytest.CaptureFixture[str
     assert "304,828 B" in out
 
 
+@pytest.mark.slow
+def test_moved_recordings(digits: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (str(model), str(digits), "--show", "160ms", "--count-on", "0")
+    plain, still = told(capsys, *words), told(capsys, *words, "--moved", "0,0")
+    assert plain == still
+    moved = told(capsys, *words, "--moved", "3,-2")
+    assert moved["moved"] == [3, -2]
+    assert moved["activity"] != plain["activity"]
+    assert moved["no_network"] is None
+    # Out of the picture nothing is left.
+    gone = told(capsys, *words, "--moved", "0,-200")
+    assert gone["activity"] == [0.0] * len(gone["activity"])
+    assert sum(gone["unanswered"]) == 10
+    assert cli.run(["evaluate", *words, "--moved", "3"]) == 2
+    assert "3 is no pair of whole numbers, such as 2,-2" in capsys.readouterr().err
+
+
 def test_no_difference_is_no_answer() -> None:
     scores = np.array([[3, 3], [1, 2], [-4, -9], [0, 0]], np.int64)
     none = np.zeros((1, 1), np.int64)
