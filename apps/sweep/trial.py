@@ -15,7 +15,7 @@ from spikewire.apps.cluster.fingerprint import check_fingerprint
 from spikewire.apps.cluster.worker import Worker
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
 from spikewire.apps.training.resume import data_digest
-from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
+from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan, averaged_passes
 from spikewire.qcore import Network, NetworkSpec, paper_bits
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     binned = BinnedDataset(opened, network.spec, trial.show_us)
     for sample in (*learn, *validate):
         binned.events(sample)  # damage is found before hours of work
-    plan = TrainingPlan(trial.passes, trial.batch, trial.seed, trial.shift)
+    plan = TrainingPlan(
+        trial.passes, trial.batch, trial.seed, trial.shift,
+        average=averaged_passes(network.spec, trial.passes),
+    )  # fmt: skip
     curve: list[dict[str, Any]] = []
 
     def after_pass(record: Mapping[str, Any]) -> None:

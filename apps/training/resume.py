@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from spikewire.sensors import Sample
 
 FORMAT, VERSION = "spikewire-training", 1
+_BEFORE = {"average": 0}
+"""Settings that came after the first resume files, with the values that these mean."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -113,7 +115,7 @@ def load(path: Path, settings: Mapping[str, Any]) -> tuple[Progress, Network]:
     except (ValueError, KeyError, TypeError, msgspec.DecodeError):
         raise CommandError(f"{path} is damaged; remove it to start anew") from None
     for name, value in settings.items():
-        if made_with.get(name) != value:
+        if made_with.get(name, _BEFORE.get(name)) != value:
             raise UsageError(
                 f"{path} was begun with {name} {made_with.get(name)}, not {value}: go on as it was "
                 "begun, or remove it"

@@ -41,6 +41,8 @@ class TrainingPlan:
         Largest random shift of a recording, in pixels.
     distort
         Kind of distortion of every other recording of a portion; None for none.
+    average
+        Number of passes at the end over which the readout's stored weights are averaged.
     """
 
     passes: int
@@ -48,6 +50,7 @@ class TrainingPlan:
     seed: int = 0
     shift: int = 0
     distort: str | None = None
+    average: int = 0
 
     @classmethod
     def best(
@@ -55,12 +58,19 @@ class TrainingPlan:
     ) -> TrainingPlan:
         """Complete a plan: what is None comes from the network's own training settings."""
         own = spec.training
+        count = own.passes if passes is None else passes
         return cls(
-            own.passes if passes is None else passes,
+            count,
             own.batch if batch is None else batch,
             seed,
             own.shift if shift is None else shift,
+            average=averaged_passes(spec, count),
         )
+
+
+def averaged_passes(spec: NetworkSpec, passes: int) -> int:
+    """Return how many of a training's passes a network's readout is averaged over."""
+    return min(spec.training.average, passes // 4)
 
 
 @dataclass(slots=True)
@@ -77,6 +87,9 @@ class Progress:
         Duration of this pass so far.
     curve
         One record per finished pass.
+    summed, sums
+        Number of the readout's stored weights that were summed for their mean, and their sums,
+        int64[classes, features] in little-endian bytes.
     """
 
     number: int = 0
@@ -84,6 +97,8 @@ class Progress:
     spikes: list[int] = field(default_factory=list)
     seconds: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
+    summed: int = 0
+    sums: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +163,8 @@ class Trainer:
             progress.spikes = [was + now for was, now in zip(before, spikes, strict=True)]
             progress.portion += 1
             progress.seconds += time.perf_counter() - began
+            if progress.number >= plan.passes - plan.average:
+                self._average(progress)
             record = None
             if progress.portion == self.portions:
                 record = self._record(batch, progress)
@@ -161,6 +178,18 @@ class Trainer:
             if record is not None:
                 after_pass(record)
         net.schedule(1, 1)
+
+    def _average(self, progress: Progress) -> None:
+        """Sum the readout's stored weights, and end the training with their mean."""
+        store = self.network.read_store()
+        sums = store.astype("<i8")
+        if progress.summed:
+            sums += np.frombuffer(progress.sums, "<i8").reshape(store.shape)
+        progress.summed += 1
+        progress.sums = sums.tobytes()
+        if progress.number + 1 == self.plan.passes and progress.portion == self.portions:
+            # Rounded to the nearest, halves up.
+            store[...] = (2 * sums + progress.summed) // (2 * progress.summed)
 
     def _portion(self, batch: Batch, number: int, portion: int) -> list[int]:
         plan = self.plan

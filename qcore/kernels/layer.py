@@ -240,5 +240,6 @@ def step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active):
     drive = i16[L[at.AT_DRIVE] : L[at.AT_DRIVE] + neurons]
     own_spill = spill[:neurons]
     spilled = scatter_spikes(L, i8, drive, spikes, own_spill, n_spikes)
-    L[at.LIVE] = step_neurons(L, i8, i32, drive, own_spill, spilled, active)
+    # Input may hold the state at a fixed point, which it leaves when the input ends.
+    L[at.LIVE] = step_neurons(L, i8, i32, drive, own_spill, spilled, active) | (n_spikes > 0)
     return collect_spikes(L, i8, spikes, neurons, active)

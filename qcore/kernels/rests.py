@@ -16,6 +16,22 @@ from spikewire.qcore.kernels.local_learning import apply_gradient, noise_bits
 from spikewire.qcore.kernels.reshape import shape2
 
 
+@inline
+def step_sixteen(g, by_channel, lane, rests, weights, first, numbers):
+    """Step the weights of sixteen channels in vectors."""
+    mean, spare, shift, mask = by_channel
+    columns = np.empty((5, g.shape[1]), np.int32)
+    for k in range(g.shape[1]):
+        columns[0, k] = mean[k]
+        columns[1, k] = np.int32(lane[k])
+        columns[2, k] = np.int32(spare[k])
+        columns[3, k] = np.int32(shift[k])
+        columns[4, k] = np.int32(mask[k])
+    apply_sixteen(g, columns, rests, weights, first, numbers)
+    for k in range(g.shape[1]):
+        lane[k] = np.uint32(columns[1, k])
+
+
 @kernel(
     "void(int32[:, ::1], int32[::1], int32[::1], int8[:, ::1], int8[:, ::1], uint32[::1],"
     " int64, int64, int64, int64, int64, int64)"
@@ -45,27 +61,9 @@ def apply_to_rests(
     noise_bits(bits, step_bits, spare, shift, mask)
     lane = lanes[first : first + outputs]
     if is_sixteen(g):
-        columns = np.empty((5, outputs), np.int32)
-        numbers = np.array(
-            (
-                step,
-                used_shift,
-                np.int64(half),
-                np.int64(low),
-                np.int64(high),
-                np.int64(least),
-                np.int64(most),
-            )
-        )
-        for k in range(outputs):
-            columns[0, k] = mean[k]
-            columns[1, k] = np.int32(lane[k])
-            columns[2, k] = np.int32(spare[k])
-            columns[3, k] = np.int32(shift[k])
-            columns[4, k] = np.int32(mask[k])
-        apply_sixteen(g, columns, rests, weights, first, numbers)
-        for k in range(outputs):
-            lane[k] = np.uint32(columns[1, k])
+        rails = (np.int64(low), np.int64(high), np.int64(least), np.int64(most))
+        numbers = np.array((step, used_shift, np.int64(half), *rails))
+        step_sixteen(g, (mean, spare, shift, mask), lane, rests, weights, first, numbers)
         return
     for i in range(g.shape[0]):
         rest = rests[i, first : first + outputs]

@@ -76,12 +76,14 @@ class TrainingSpec:
     """Default settings of a training on a data set.
 
     ``passes`` over the recordings, ``batch`` of them side by side, each moved by up to ``shift``
-    pixels.
+    pixels. The trained readout ends with the mean of its stored weights over the last ``average``
+    passes, a quarter of all at most (0: with the last).
     """
 
     passes: int = 10
     batch: int = 50
     shift: int = 0
+    average: int = later(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,7 @@ _RANGES = (
     ("training.passes", 1, 10_000),
     ("training.batch", 1, 1024),
     ("training.shift", 0, 64),
+    ("training.average", 0, 10_000),
     ("readout.every", 1, 10_000),
     ("readout.shift", 1, 30),
     ("readout.last_shift", 0, 30),

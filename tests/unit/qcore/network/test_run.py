@@ -258,3 +258,19 @@ def test_unusable_events_are_refused_in_sentences(change: Any, says: str) -> Non
 def test_impossible_options_are_refused_in_sentences(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ModelError, match=says):
         build().run(drawn(9), **{"size": SIZE, **options})
+
+
+def test_a_state_that_input_held_decays_when_it_ends() -> None:
+    layer = {"kind": "dense", "channels": 1, "decay_u": 410, "decay_v": 410, "threshold": 8_000_000}
+    layer |= {"reset": "zero", "plastic": False, "exponent": 4}
+    spec = {"name": "held", "width": 1, "height": 1, "polarities": 1, "layers": [layer]}
+    network = Network.build(NetworkSpec.from_dict(spec), ("a",))
+    network.layers[0].set_weights(np.full((1, 1, 1, 1), 10))
+    tick = np.arange(400, dtype=np.int64)
+    place = np.zeros(400, np.uint16)
+    network.advance(BinnedEvents(tick, place, place, np.zeros(400, np.uint8)), 400)
+    held = network.layers[0].membrane.item()
+    assert held > 10_000
+    nothing = BinnedEvents(tick[:0], place[:0], place[:0], np.zeros(0, np.uint8))
+    network.advance(nothing, 600)
+    assert network.layers[0].membrane.item() == 0

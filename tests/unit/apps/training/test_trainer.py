@@ -1,0 +1,89 @@
+"""The mean of late readouts, in one go and resumed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikewire.apps.training import resume
+from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan, averaged_passes
+from spikewire.qcore import LayerSpec, LearningSpec, Network, NetworkSpec, ReadoutSpec
+from spikewire.qcore.network.spec import TrainingSpec
+from spikewire.sensors import open_dataset
+
+SPEC = NetworkSpec(
+    "tiny", (LayerSpec("conv", 4, kernel=5, stride=4, pad=2, threshold=20_000, slope=9),),
+    tick_us=4000, learning=LearningSpec(burn_in=5, cadence=5), readout=ReadoutSpec(every=5),
+    training=TrainingSpec(4, 16, average=3),
+)  # fmt: skip
+
+
+class StoppedError(Exception):
+    """A training that is killed."""
+
+
+@pytest.fixture
+def trainer(digits: Path) -> Trainer:
+    data = open_dataset(digits)
+    network = Network.build(SPEC, data.classes, 1)
+    plan = TrainingPlan.best(SPEC, 8, None, None, 1)
+    assert plan.average == 2  # a quarter of eight passes
+    binned = BinnedDataset(data, SPEC, 80_000)
+    return Trainer(network, binned, choose(data, "train"), (), plan)
+
+
+def test_a_training_ends_with_the_mean_of_late_readouts(trainer: Trainer, tmp_path: Path) -> None:
+    stores: list[np.ndarray] = []
+    last = trainer.plan.passes * trainer.portions
+
+    def keep(progress: Progress) -> None:
+        stores.append(trainer.network.read_store().copy())
+
+    trainer.run(Progress(), after_portion=keep, after_pass=lambda record: None)
+    ended = trainer.network.to_bytes()
+    plain = replace(
+        trainer,
+        network=Network.build(SPEC, trainer.network.classes, 1),
+        plan=replace(trainer.plan, average=0),
+    )
+    kept: list[np.ndarray] = []
+    plain.run(
+        Progress(),
+        after_portion=lambda now: kept.append(plain.network.read_store().copy()),
+        after_pass=lambda record: None,
+    )
+    # All but the last are as without it, and the last is their mean over two passes.
+    for was, now in zip(kept[:-1], stores[:-1], strict=True):
+        assert np.array_equal(was, now)
+    late = np.stack(kept[-2 * trainer.portions :]).astype(float)
+    assert np.array_equal(stores[-1], np.floor(late.mean(0) + 0.5))
+    assert not np.array_equal(stores[-1], kept[-1])
+
+    # Killed in the last pass but one, and resumed.
+    path = tmp_path / "m.unfinished"
+    begun = replace(trainer, network=Network.build(SPEC, trainer.network.classes, 1))
+
+    def stop(progress: Progress) -> None:
+        resume.save(path, {}, progress, begun.network)
+        if progress.number * begun.portions + progress.portion == last - begun.portions - 1:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        begun.run(Progress(), after_portion=stop, after_pass=lambda record: None)
+    progress, network = resume.load(path, {"average": 0})
+    assert progress.summed > 0
+    replace(trainer, network=network).run(
+        progress, after_portion=lambda now: None, after_pass=lambda record: None
+    )
+    assert network.to_bytes() == ended
+
+
+def test_short_trainings_average_nothing() -> None:
+    assert [averaged_passes(SPEC, passes) for passes in (1, 3, 4, 8, 12, 100)] == [0, 0, 1, 2, 3, 3]
+    assert SPEC.to_dict()["training"]["average"] == 3
+    assert "average" not in replace(SPEC, training=TrainingSpec()).to_dict()["training"]
+    assert NetworkSpec.from_dict(SPEC.to_dict()) == SPEC
