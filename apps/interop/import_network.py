@@ -38,7 +38,7 @@ def import_network(
     ] = None,
     reset: Annotated[
         Literal["zero", "subtract", "late"] | None,
-        typer.Option(help="What a spike does to the membrane."),
+        typer.Option(help="Effect of a spike on the membrane."),
     ] = None,
     floor: Annotated[
         str | None,
@@ -46,14 +46,14 @@ def import_network(
     ] = None,
     decay: Annotated[
         Literal["euler", "exponential"] | None,
-        typer.Option(help="How decays follow from time constants."),
+        typer.Option(help="Rule from time constants to decays."),
     ] = None,
     spikes: Annotated[
         Literal["one", "many"] | None, typer.Option(help="Spikes of a neuron in a step.")
     ] = None,
     gain: Annotated[
         Literal["step", "one"] | None,
-        typer.Option(help="What a spike adds: its weight through a step, or as it is."),
+        typer.Option(help="Gain of a spike: its weight through a step, or as it is."),
     ] = None,
     shape: Annotated[
         str | None,

@@ -23,6 +23,7 @@ from spikewire.runtime.interfaces import (
     SourceLike,
 )
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
+from spikewire.runtime.pipeline.failure import only_error
 from spikewire.runtime.pipeline.input_queue import InputQueue, PendingRequest
 from spikewire.runtime.pipeline.lease import EndLease, Lease
 from spikewire.runtime.pipeline.network_task import NetworkTask
@@ -138,8 +139,6 @@ class Pipeline:
         self._asking = 0
         self._asked = trio.Event()
 
-    # -- what connections use --------------------------------------------------------------------
-
     @property
     def offers(self) -> list[str]:
         """Requests that can be answered with more than a refusal."""
@@ -223,8 +222,6 @@ class Pipeline:
             **error_reply("stopping", "The service is stopping."),
         }
 
-    # -- its life --------------------------------------------------------------------------------
-
     def stop(self, reason: str = "stopped") -> None:
         """Begin an ordered end: the source ends, received events are computed."""
         if self.state in ("starting", "running") and not self._stopping.is_set():
@@ -274,7 +271,7 @@ class Pipeline:
         except* Exception as group:
             # A fault of ours, or of what was given to us: it ends this pipeline alone.
             log.exception("the pipeline %s ended by an unforeseen error", self.name)
-            self.failure = _only(group)
+            self.failure = only_error(group)
             self._reason = "failed"
             self.source_state, self.source_error = "failed", str(self.failure)
             started(self)
@@ -373,8 +370,6 @@ class Pipeline:
                 saved = trio.current_time()
                 self.checkpoints.want()
 
-    # -- settings and reports --------------------------------------------------------------------
-
     def take_settings(self, settings: Settings) -> None:
         """Go on with other settings, as far as they can change while it runs."""
         self.checkpoints.take_settings(settings.checkpoint_keep)
@@ -401,10 +396,3 @@ class Pipeline:
             checkpoint_error=self.checkpoints.error,
             recording_error=self.network_task.recordings.error,
         )
-
-
-def _only(group: BaseExceptionGroup[Exception]) -> Exception:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error if isinstance(error, Exception) else Exception(str(error))

@@ -33,6 +33,7 @@ PORT = "7462"
 
 ELSEWHERE = {
     "docs/decoder.md": "test_documents_run.py",
+    "docs/interop.md": "test_interop_document.py",
     "docs/nats.md": "test_bridge_command.py",
     "docs/protocol.md": "test_protocol_document.py",
 }

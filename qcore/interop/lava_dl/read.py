@@ -72,10 +72,6 @@ def from_lava_dl(
     ------
     ModelError
         If the file cannot be read, a layer is not supported, or it does not say what it has to.
-
-    Examples
-    --------
-    >>> network, report = from_lava_dl("network.net", classes=("left", "right"))  # doctest: +SKIP
     """
     path = Path(path)
     found, step_ms = read_net(path)

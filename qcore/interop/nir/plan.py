@@ -24,11 +24,10 @@ from spikewire.qcore.interop.nir.linear import (
 )
 from spikewire.qcore.interop.nir.neurons import Dynamics, dynamics_of
 from spikewire.qcore.interop.nir.quantise import FloatLayer, WholeLayer, quantise
+from spikewire.qcore.interop.nir.shape import checked_shape, input_shape
 from spikewire.qcore.interop.report import LayerReport
 
 MOST_CHANNELS = 4096
-MOST_POLARITIES = 256
-MOST_SIDE = 1024
 MOST_DELAY = 63
 LEAST_DECAY = 16
 """Slower decays are too coarse for a gain to be told from them."""
@@ -87,7 +86,7 @@ def make_plan(chain: Chain, rules: Convention, bits: int, shape: Shape | None) -
     ModelError
         If a node does not fit, or the engine has no counterpart of it.
     """
-    plan = Plan(_checked(input_shape(chain, shape)))
+    plan = Plan(checked_shape(input_shape(chain, shape)))
     now = plan.input
     if any(node.kind != "Flatten" for node in chain.tail):
         raise ModelError(f"The graph ends with {chain.tail[0]}; supported at the end are neurons.")
@@ -99,66 +98,6 @@ def make_plan(chain: Chain, rules: Convention, bits: int, shape: Shape | None) -
         plan.layers.append(layer)
         now = layer.shape
     return plan
-
-
-def input_shape(chain: Chain, given: Shape | None) -> Shape:
-    """Return channels, rows and columns of the input.
-
-    Raises
-    ------
-    ModelError
-        If the graph does not tell them, or tells others than those given.
-    """
-    first = next((n for n in chain.stages[0].linear if n.kind != "Flatten"), chain.stages[0].neuron)
-    told = _told_shape(chain.input)
-    wanted = _wanted_inputs(first)
-    if given is not None:
-        if wanted is not None and int(np.prod(given)) != wanted and first.kind != "Conv2d":
-            raise ModelError(
-                f"The input is given as {'x'.join(map(str, given))}, and {first} takes "
-                f"{wanted:,} inputs."
-            )
-        return given
-    if first.kind == "Conv2d" and len(told) > 3:
-        told = told[-3:]
-    while len(told) > 1 and told[0] == 1 and first.kind not in ("Conv2d", "Conv1d"):
-        told = told[1:]
-    if not told and wanted is not None:
-        told = [wanted]
-    if not told or min(told) < 1 or len(told) > 4:
-        raise ModelError("The graph does not tell the shape of its input: give shape, as 2x34x34.")
-    if len(told) == 3:
-        return told[0], told[1], told[2]
-    if len(told) == 2:
-        return (told[0], 1, told[1]) if first.kind == "Conv1d" else (1, told[0], told[1])
-    # A vector lies in a row of the plane.
-    return 1, 1, told[0]
-
-
-def _checked(shape: Shape) -> Shape:
-    """Refuse an input that the engine has no plane for."""
-    if shape[0] > MOST_POLARITIES or max(shape[1:]) > MOST_SIDE:
-        raise ModelError(
-            f"The input is {'x'.join(map(str, shape))}; allowed are {MOST_POLARITIES} channels of "
-            f"{MOST_SIDE:,}x{MOST_SIDE:,} places. Where a vector stands for a map, give its shape "
-            "(--input 2x34x34)."
-        )
-    return shape
-
-
-def _told_shape(node: Node) -> list[int]:
-    value = node.values.get("shape", node.values.get("input_type"))
-    if value is None:
-        return []
-    sizes = Node(node.name, node.kind, {"shape": value}).array("shape").reshape(-1)
-    return [int(size) for size in sizes[:8]]
-
-
-def _wanted_inputs(first: Node) -> int | None:
-    if first.kind in ("Affine", "Linear"):
-        weight = first.array("weight")
-        return int(weight.shape[-1]) if weight.ndim else None
-    return None
 
 
 def _pool_before(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore import BinnedEvents, ModelError, Network, RunResult
+from spikewire.qcore import BinnedEvents, ModelError, Network, NetworkSpec, RunResult
 from tests.reference.network import NaiveNetwork
 from tests.reference.traced import TracedLayer
 from tests.unit.qcore.network.test_network import build
