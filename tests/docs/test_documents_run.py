@@ -128,6 +128,9 @@ OWN_TEST = {
     "bench teachme": "test_teachme.py",
     "bench subscribers": "test_subscribers_bench.py",
     "bench twin": "test_baseline.py",
+    "start": "test_start.py",
+    "export": "test_import.py",
+    "import": "test_import.py",
 }
 """Measurements named in running text, which take minutes, and the tests that run them small."""
 

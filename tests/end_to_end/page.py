@@ -77,9 +77,13 @@ def hold(page: Any, button: Any, updates: int) -> None:
 
     Seconds say little on a busy machine, where the service leaves most events out.
     """
-    box = button.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    before = page.text_content("#lesson")
+    button.hover()
     page.mouse.down()
+    for _ in range(PATIENCE_MS // 100):
+        if page.text_content("#lesson") != before:  # that of the lesson before
+            break
+        page.wait_for_timeout(100)
     for _ in range(PATIENCE_MS // 100):
         told = re.search(r"([0-9\s]+) updates", page.text_content("#lesson").partition(" s")[2])
         if told and int(re.sub(r"\s", "", told[1])) >= updates:

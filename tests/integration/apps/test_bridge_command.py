@@ -76,7 +76,7 @@ def test_without_the_extra_it_says_which(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "nats", None)
-    assert cli.run(["bridge"]) == 1
+    assert cli.run(["bridge"]) == 2
     assert "pip install 'spikewire[nats]'" in capsys.readouterr().err
 
 

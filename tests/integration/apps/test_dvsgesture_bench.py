@@ -248,7 +248,7 @@ def test_without_pytorch_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(dvs_gesture.importlib.util, "find_spec", lambda name: None)
-    assert cli.run(["bench", "dvsgesture", str(tmp_path), "--twin"]) == 1
+    assert cli.run(["bench", "dvsgesture", str(tmp_path), "--twin"]) == 2
     assert "pip install 'spikewire[twin]'" in capsys.readouterr().err
     assert cli.run(["bench", "dvsgesture", str(tmp_path)]) == 1  # there is no data set
     told = capsys.readouterr().err

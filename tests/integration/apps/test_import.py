@@ -73,7 +73,8 @@ def test_a_preset_is_exported_and_imported(
     out = tmp_path / "edge10.nir"
     assert run(["export", "edge10", "--out", str(out)]) == 0
     assert "NIR tells no kind of reset: set subtract" in capsys.readouterr().out
-    assert run(["import", str(out), "--out", str(tmp_path / "m"), "--classes", "a,b"]) == 0
+    words = ["import", str(out), "--out", str(tmp_path / "m")]
+    assert run([*words, "--dt", "1e-4", "--reset", "subtract", "--floor", "none"]) == 0
     assert Network.load(tmp_path / "m").spec.layers[0].reset == "subtract"
     assert run(["export", "edge", "--out", str(out)]) == 1
     assert "refractory trace has no counterpart" in capsys.readouterr().err
