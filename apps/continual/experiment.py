@@ -25,7 +25,7 @@ from spikewire.apps.continual.strategies import (
     make_learner,
 )
 from spikewire.apps.continual.tasks import Parts, Tasks
-from spikewire.apps.training.binned_dataset import BinnedDataset
+from spikewire.apps.training.binned_dataset import BinnedDataset, check_shown
 from spikewire.apps.training.evaluation import evaluate_batch
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Experiment:
         self._spec = _spec(plan.model)
         self._maps = Network.build(self._spec, ("none",)).read_maps
         self._binned = BinnedDataset(parts.dataset, self._spec, plan.show_us)
+        check_shown(self._binned, (*parts.learn, *parts.validate))
         try:
             for name in plan.strategies:
                 if name in ONE_PASS:

@@ -11,7 +11,7 @@ import typer
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.models import open_spec
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DatasetPath, Json
+from spikewire.apps.cli.options.shared import DatasetPath, FormatOptions, Json
 from spikewire.apps.cli.output import console, print_error, print_json, progress_bar
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.warmup import load_kernels
@@ -24,6 +24,7 @@ from spikewire.apps.sweep.order import Trial
 from spikewire.apps.sweep.plan import SweepPlan, make_plan
 from spikewire.apps.sweep.plot import plot_sweep
 from spikewire.apps.sweep.results import ResultsCsv
+from spikewire.apps.training.binned_dataset import open_part
 from spikewire.apps.training.options import TrainingOptions
 
 
@@ -108,6 +109,7 @@ class GridOptions:
 
 TRAINING = TrainingOptions()
 CLUSTER = ClusterOptions()
+FORMATS = FormatOptions()
 
 
 @grouped
@@ -119,6 +121,7 @@ def sweep(
     grid: GridOptions,
     training: TrainingOptions = TRAINING,
     cluster: ClusterOptions = CLUSTER,
+    formats: FormatOptions = FORMATS,
     as_json: Json = False,
 ) -> None:
     """Train networks at many bit widths, and draw accuracy against bits of memory.
@@ -132,12 +135,11 @@ def sweep(
     seeds = grid.parsed_seeds()
     load_kernels()
     points, left_out = grid.points()
-    from spikewire.sensors import open_dataset
-
-    data = open_dataset(dataset)
+    data = open_part(dataset, None, formats)
     plan = make_plan(
-        points, seeds, data, training, recordings=grid.recordings, each_pass=grid.each_pass
-    )
+        points, seeds, data, training,
+        recordings=grid.recordings, each_pass=grid.each_pass, reading=formats.given(),
+    )  # fmt: skip
     out.mkdir(exist_ok=True)
     with ResultsCsv(out / "sweep.csv") as results:
         start = plan.reuse(results)

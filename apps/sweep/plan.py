@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,8 @@ class SweepPlan:
         Whether each pass is evaluated, and not only the last one.
     labels
         Columns that describe the sweep and determine no result.
+    reading
+        Size, columns and unit of the recordings as given.
     """
 
     grid: Sequence[GridPoint]
@@ -55,6 +57,7 @@ class SweepPlan:
     recordings: int | None
     each_pass: bool
     labels: Row
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     def shared(self, point: GridPoint) -> dict[str, Any]:
         """Return all settings of a network's trials but the seed, under their columns' names."""
@@ -154,6 +157,7 @@ class SweepPlan:
             "seed": seed,
             "recordings": self.recordings,
             "each_pass": self.each_pass,
+            "reading": dict(self.reading),
             **self.shared(point),
         }
 
@@ -237,12 +241,13 @@ def make_plan(
     *,
     recordings: int | None,
     each_pass: bool = True,
+    reading: Mapping[str, Any] | None = None,
 ) -> SweepPlan:
     """Plan a sweep over a data set.
 
     Parameters
     ----------
-    grid, seeds, recordings, each_pass
+    grid, seeds, recordings, each_pass, reading
         As in :class:`SweepPlan`.
     dataset
         The recordings.
@@ -257,13 +262,15 @@ def make_plan(
     from spikewire.apps.cluster.fingerprint import fingerprint
     from spikewire.apps.sweep.trial import run_trial, trial_data
 
-    learn, validate, data = trial_data(dataset, recordings)
+    learn, validate, data = trial_data(dataset, recordings, reading)
     schedules = {
         network_digest(point.spec): _schedule(point.spec, dataset, training) for point in grid
     }
     common = {"data": data, "version": fingerprint(run_trial)}
     labels = {"learn": str(len(learn)), "validate": str(len(validate))}
-    return SweepPlan(grid, seeds, dataset.path, common, schedules, recordings, each_pass, labels)
+    return SweepPlan(
+        grid, seeds, dataset.path, common, schedules, recordings, each_pass, labels, reading or {}
+    )
 
 
 def _schedule(spec: NetworkSpec, dataset: Dataset, training: TrainingOptions) -> dict[str, Any]:

@@ -6,6 +6,8 @@ that is lost with its process can be computed again, anywhere, with the same res
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.cluster.fingerprint import check_fingerprint
 from spikewire.apps.cluster.worker import Worker
-from spikewire.apps.training.binned_dataset import BinnedDataset, choose
+from spikewire.apps.training.binned_dataset import BinnedDataset, choose, refuse_unseen
 from spikewire.apps.training.resume import data_digest
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan, averaged_passes
 from spikewire.qcore import Network, NetworkSpec, paper_bits
@@ -44,6 +46,8 @@ class TrialSettings:
         Digest of the recordings, as :func:`trial_data` returns it.
     version
         Fingerprint of :func:`run_trial`.
+    reading
+        Size, columns and unit of the recordings as given, where their files do not tell them.
     """
 
     spec: Mapping[str, Any]
@@ -57,6 +61,7 @@ class TrialSettings:
     each_pass: bool
     data: str
     version: str
+    reading: Mapping[str, Any] | None = None
 
 
 def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
@@ -89,8 +94,11 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
 
     check_fingerprint(run_trial, settings["version"], "sweep")
     trial = TrialSettings(**settings)
-    opened = open_dataset(trial.dataset)
-    learn, validate, data = trial_data(opened, trial.recordings)
+    reading = dict(trial.reading or {})
+    if "size" in reading:
+        reading["size"] = tuple(reading["size"])
+    opened = open_dataset(trial.dataset, **reading)
+    learn, validate, data = trial_data(opened, trial.recordings, trial.reading)
     if data != trial.data:
         raise CommandError(
             f"{trial.dataset} holds other recordings for a worker than for the sweep"
@@ -98,8 +106,9 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     network = Network.build(NetworkSpec.from_dict(trial.spec), opened.classes, trial.seed)
     memory = paper_bits(network)
     binned = BinnedDataset(opened, network.spec, trial.show_us)
-    for sample in (*learn, *validate):
-        binned.events(sample)  # damage is found before hours of work
+    # Damage is found before hours of work.
+    events = sum(len(binned.events(sample)) for sample in (*learn, *validate))
+    refuse_unseen(binned, len(learn) + len(validate), events)
     plan = TrainingPlan(
         trial.passes, trial.batch, trial.seed, trial.shift,
         average=averaged_passes(network.spec, trial.passes),
@@ -122,7 +131,7 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
 
 
 def trial_data(
-    dataset: Dataset, recordings: int | None
+    dataset: Dataset, recordings: int | None, reading: Mapping[str, Any] | None = None
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...], str]:
     """Cut a data set for trials.
 
@@ -132,6 +141,8 @@ def trial_data(
         The recordings.
     recordings
         Number of recordings to learn from; None for the whole training part.
+    reading
+        Size, columns and unit as given; a part of the digest if any is.
 
     Returns
     -------
@@ -146,7 +157,11 @@ def trial_data(
     learn, validate = choose(dataset, "train"), choose(dataset, "validation")
     if recordings is not None:
         learn = stratified(learn, recordings)
-    return learn, validate, data_digest(learn, validate)
+    digest = data_digest(learn, validate)
+    if reading:
+        text = json.dumps([digest, sorted(reading.items())])
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return learn, validate, digest
 
 
 def stratified(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:

@@ -112,12 +112,23 @@ def check_shown(binned: BinnedDataset, samples: Sequence[Sample]) -> None:
         If they are shorter than the burn-in, or hold hardly any event in the time that is shown:
         their times are in another unit.
     """
-    path, spec = binned.dataset.path, binned.spec
     events = 0
     with file_bar("reading the recordings", len(samples)) as moved:
         for number, sample in enumerate(sorted(samples, key=lambda sample: sample.path)):
             moved(number)
             events += len(binned.events(sample))
+    refuse_unseen(binned, len(samples), events)
+
+
+def refuse_unseen(binned: BinnedDataset, recordings: int, events: int) -> None:
+    """Refuse recordings of which a network would learn nothing, by the number of their events.
+
+    Raises
+    ------
+    CommandError
+        As :func:`check_shown`.
+    """
+    path, spec = binned.dataset.path, binned.spec
     shown_ms = binned.ticks * spec.tick_us / 1000
     hint = "if times are in another unit, tell it: --unit s, ms, us or ns"
     if binned.ticks <= spec.learning.burn_in:
@@ -126,9 +137,9 @@ def check_shown(binned: BinnedDataset, samples: Sequence[Sample]) -> None:
             f"{path}: {shown_ms:g} ms of each recording are shown, and {spec.name} learns and "
             f"answers after {burn_in:g} ms only; {hint}"
         )
-    if events < _FEWEST_EVENTS * len(samples):
+    if events < _FEWEST_EVENTS * recordings:
         raise CommandError(
-            f"{path}: its recordings have {events / len(samples):.1f} events on average in the "
+            f"{path}: its recordings have {events / recordings:.1f} events on average in the "
             f"{shown_ms:g} ms that are shown, fewer than any camera's; {hint}"
         )
 

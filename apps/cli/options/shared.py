@@ -285,6 +285,21 @@ class FormatOptions:
         """
         return None if self.size is None else sensor_size(self.size)
 
+    def given(self) -> dict[str, Any]:
+        """Return what was given of size, columns and unit, as plain data.
+
+        Raises
+        ------
+        typer.BadParameter
+            The size is not understood.
+        """
+        from spikewire.sensors import parse_columns
+
+        columns = None if self.columns is None else list(parse_columns(self.columns))
+        size = self.sensor_size()
+        all_of = {"size": None if size is None else list(size), "columns": columns}
+        return {k: v for k, v in (all_of | {"unit": self.unit}).items() if v is not None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingOptions(FormatOptions):
