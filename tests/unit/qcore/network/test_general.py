@@ -119,7 +119,7 @@ def test_a_layer_that_uses_no_general_setting_is_the_same_on_both_kernels(seed: 
         "bias": pick(rng, 0, (-30, 50)), "threshold": pick(rng, 900, (400, 3000)),
         "pool": pick(rng, 1, 2), "pool_kind": pick(rng, "or", "sum"),
     }  # fmt: skip
-    # No membrane is as low as its floor: the kernels differ, the numbers do not.
+    # No tick of these is one of the resets: the kernels differ, the numbers do not.
     both = [
         NetworkSpec.from_dict(
             {
@@ -131,7 +131,7 @@ def test_a_layer_that_uses_no_general_setting_is_the_same_on_both_kernels(seed: 
                 ],
             }
         )
-        for more in ({}, {"floor": -(2**23) + 2})
+        for more in ({}, {"reset_every": 10_000, "reset_at": 9_000})
     ]  # fmt: skip
     events = drawn_events(rng, both[0], 40)
     results = []
