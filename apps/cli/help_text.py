@@ -20,28 +20,24 @@ _NAMES, _ASIDE = 26, 60
 """Columns of the names, where there are so many columns that texts stand beside them."""
 
 
-class HelpCommand(TyperCommand):
+class _FittingHelp:
+    """Help that fits its terminal."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write panels, or plain text."""
+        width = stderr_console().width
+        if width >= _PANELS:
+            super().format_help(ctx, formatter)  # type: ignore[misc] # that of Typer's class
+        else:
+            formatter.write(_plain(self, ctx, width))
+
+
+class HelpCommand(_FittingHelp, TyperCommand):
     """Command whose help fits its terminal."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write panels, or plain text."""
-        width = stderr_console().width
-        if width >= _PANELS:
-            super().format_help(ctx, formatter)
-        else:
-            formatter.write(_plain(self, ctx, width))
 
-
-class HelpGroup(TyperGroup):
+class HelpGroup(_FittingHelp, TyperGroup):
     """Group of commands whose help fits its terminal."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write panels, or plain text."""
-        width = stderr_console().width
-        if width >= _PANELS:
-            super().format_help(ctx, formatter)
-        else:
-            formatter.write(_plain(self, ctx, width))
 
 
 def _plain(command: Any, ctx: Any, width: int) -> str:

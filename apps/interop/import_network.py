@@ -143,11 +143,7 @@ def _tell(
         )
         return
     said = console()
-    lines = report.lines()
-    rows = len(report.layers) + 1
-    for line in lines[:rows]:
-        said.print(line, markup=False, soft_wrap=True)
-    for line in lines[rows:]:
+    for line in report.lines():
         said.print(line, markup=False, soft_wrap=True)
     if faults is not None:
         for fault in faults:

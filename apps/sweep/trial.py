@@ -17,7 +17,7 @@ from spikewire.apps.cluster.fingerprint import check_fingerprint
 from spikewire.apps.cluster.worker import Worker
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose, refuse_unseen
 from spikewire.apps.training.resume import data_digest
-from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan, averaged_passes
+from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 from spikewire.qcore import Network, NetworkSpec, paper_bits
 
 if TYPE_CHECKING:
@@ -109,10 +109,7 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     # Damage is found before hours of work.
     events = sum(len(binned.events(sample)) for sample in (*learn, *validate))
     refuse_unseen(binned, len(learn) + len(validate), events)
-    plan = TrainingPlan(
-        trial.passes, trial.batch, trial.seed, trial.shift,
-        average=averaged_passes(network.spec, trial.passes),
-    )  # fmt: skip
+    plan = TrainingPlan.best(network.spec, trial.passes, trial.batch, trial.shift, trial.seed)
     curve: list[dict[str, Any]] = []
 
     def after_pass(record: Mapping[str, Any]) -> None:

@@ -68,7 +68,32 @@ def data_digest(learn: Sequence[Sample], validate: Sequence[Sample]) -> str:
     return digest.hexdigest()[:16]
 
 
-def remove_stale(target: Path) -> None:
+def open_path(out: Path, *, resume: bool) -> Path | None:
+    """Return the resume file of the training of ``out``; None if that is finished already.
+
+    Parameters
+    ----------
+    out
+        The model file that the training writes.
+    resume
+        Whether an unfinished training is to be resumed.
+
+    Raises
+    ------
+    UsageError
+        If there is an unfinished training that is not to be resumed.
+    """
+    path = resume_path(out)
+    if path.exists() and not resume:
+        raise UsageError(f"{path} is an unfinished training: give --resume, or remove it")
+    if resume and not path.exists() and out.exists():
+        return None
+    for target in (out, path):
+        _remove_stale(target)
+    return path
+
+
+def _remove_stale(target: Path) -> None:
     """Remove the temporary files that a kill during a write of ``target`` left."""
     for stale in target.parent.glob(f".{target.name}.*.tmp"):
         stale.unlink(missing_ok=True)

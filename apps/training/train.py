@@ -24,7 +24,6 @@ from spikewire.apps.cli.output import (
     console,
     print_error,
     print_json,
-    progress_bar,
     stderr_console,
 )
 from spikewire.apps.cli.units import duration_us
@@ -38,6 +37,7 @@ from spikewire.apps.training.binned_dataset import (
 )
 from spikewire.apps.training.options import Distort, TrainingOptions, check_learning
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
+from spikewire.apps.training.running import run_with_bar
 from spikewire.apps.training.through_time.train import (
     LayerPass,
     LayerPlan,
@@ -208,14 +208,10 @@ def _check_files(out: Path, plot: Path | None, resuming: ResumeOptions) -> Path:
             raise UsageError(f"{name} {target}: there is no folder {target.parent}")
     if plot is not None:
         new_figure(1, 1)  # before hours of work, not after
-    path = resume_file.resume_path(out)
-    if path.exists() and not resuming.resume:
-        raise UsageError(f"{path} is an unfinished training: give --resume, or remove it")
-    if resuming.resume and not path.exists() and out.exists():
+    path = resume_file.open_path(out, resume=resuming.resume)
+    if path is None:
         stderr_console().print(f"{out} is finished already", markup=False, soft_wrap=True)
         raise typer.Exit(DONE)
-    for target in (out, path):
-        resume_file.remove_stale(target)
     return path
 
 
@@ -288,21 +284,10 @@ def _line(record: dict[str, Any]) -> str:
 def _run(
     trainer: Trainer, progress: Progress, points: resume_file.ResumePoints, *, as_json: bool
 ) -> None:
-    total = trainer.plan.passes * trainer.portions
-    with progress_bar() as bar:
-        done = progress.number * trainer.portions + progress.portion
-        task = bar.add_task(f"pass {progress.number + 1}", total=total, completed=done)
+    def after_pass(record: dict[str, Any]) -> None:
+        if as_json:
+            print_json({"type": "pass", **record})
+        else:
+            console().print(_line(record))
 
-        def after_portion(now: Progress) -> None:
-            at = now.number * trainer.portions + now.portion
-            number = min(now.number + 1, trainer.plan.passes)
-            bar.update(task, completed=at, description=f"pass {number}")
-            points.after_portion(now, trainer.network)
-
-        def after_pass(record: dict[str, Any]) -> None:
-            if as_json:
-                print_json({"type": "pass", **record})
-            else:
-                console().print(_line(record))
-
-        trainer.run(progress, after_portion=after_portion, after_pass=after_pass)
+    run_with_bar(trainer, progress, points, after_pass)

@@ -30,6 +30,7 @@ from spikewire.apps.training.costs import memory_report
 from spikewire.apps.training.evaluation import Evaluation, evaluate_batch
 from spikewire.apps.training.options import TrainingOptions, check_learning
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
+from spikewire.apps.training.running import run_with_bar
 from spikewire.apps.training.train import ResumeOptions
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 
@@ -165,12 +166,7 @@ def _check_files(out: Path | None, saved: Path | None, resuming: ResumeOptions) 
                 "--resume needs --save FILE: a training is resumed from FILE.unfinished"
             )
         return False
-    path = resume_file.resume_path(saved)
-    if path.exists() and not resuming.resume:
-        raise UsageError(f"{path} is an unfinished training: give --resume, or remove it")
-    for target in (saved, path):
-        resume_file.remove_stale(target)
-    return resuming.resume and not path.exists() and saved.exists()
+    return resume_file.open_path(saved, resume=resuming.resume) is None
 
 
 def _train(
@@ -191,8 +187,13 @@ def _train(
         if path.exists():
             progress, network = resume_file.load(path, settings)
             trainer = replace(trainer, network=network)
+
+    def after_pass(record: dict[str, Any]) -> None:
+        if as_json:
+            print_json({"type": "pass", "of": "network", **record})
+
     try:
-        _run(trainer, progress, points, as_json=as_json)
+        run_with_bar(trainer, progress, points, after_pass, "training")
     except KeyboardInterrupt:
         kept = points is not None and points.path.exists()
         print_error(
@@ -205,30 +206,6 @@ def _train(
         trainer.network.save(options.save)
         resume_file.resume_path(options.save).unlink(missing_ok=True)
     return trainer.network
-
-
-def _run(
-    trainer: Trainer,
-    progress: Progress,
-    points: resume_file.ResumePoints | None,
-    *,
-    as_json: bool,
-) -> None:
-    done = progress.number * trainer.portions + progress.portion
-    with progress_bar() as bar:
-        total = trainer.plan.passes * trainer.portions
-        task = bar.add_task("training", total=total, completed=done)
-
-        def after_portion(now: Progress) -> None:
-            bar.advance(task)
-            if points is not None:
-                points.after_portion(now, trainer.network)
-
-        def after_pass(record: dict[str, Any]) -> None:
-            if as_json:
-                print_json({"type": "pass", "of": "network", **record})
-
-        trainer.run(progress, after_portion=after_portion, after_pass=after_pass)
 
 
 def _begin(

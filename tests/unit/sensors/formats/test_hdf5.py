@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 import struct
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -362,14 +362,7 @@ def test_rows_without_a_place_are_not_looked_for(tmp_path: Path) -> None:
 def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.h5"
     path.write_bytes(hdf5_dsec(EVENTS))
-    known = builtins.__import__
-
-    def missing(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "h5py":
-            raise ImportError(name)
-        return known(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "h5py", None)
     for work in (lambda: open_recording(path), lambda: write_events(many(3), path, (640, 480))):
         with pytest.raises(SensorError, match=r"pip install 'spikewire\[hdf5\]'"):
             work()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import re
 import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -159,14 +159,7 @@ def test_without_pyarrow_the_extra_is_named(
 ) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(parquet(EVENTS))
-    known = builtins.__import__
-
-    def missing(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.startswith("pyarrow"):
-            raise ImportError(name)
-        return known(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SensorError, match=r"pip install 'spikewire\[parquet\]'"):
         open_recording(path)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -280,14 +279,7 @@ def test_without_rosbags_the_extra_is_named(
 ) -> None:
     path = tmp_path / "a.bag"
     path.write_bytes(bags.ros1_dvs(EVENTS))
-    known = builtins.__import__
-
-    def missing(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.startswith("rosbags"):
-            raise ImportError(name)
-        return known(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "rosbags", None)
     with pytest.raises(SensorError, match=r"pip install 'spikewire\[ros\]'"):
         open_recording(path)
 
