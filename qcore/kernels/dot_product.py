@@ -17,11 +17,10 @@ from numba.core import types as numba_types
 from numba.extending import intrinsic
 
 from spikewire._jit import inline, kernel
+from spikewire.qcore.kernels.vectors import LANES, first_element
 
 ROWS = 8
 """Sums of so many synapses' places are taken together: the instruction's latency is hidden."""
-LANES = 16
-"""Output channels of a sum."""
 PLACES = 4
 """Places that one instruction adds."""
 
@@ -58,7 +57,7 @@ def _dot_rows(
         )
 
         def first(n: int) -> Any:
-            return context.make_array(sig.args[n])(context, builder, args[n]).data
+            return first_element(context, builder, sig.args[n], args[n])
 
         def load(kind: Any, pointer: Any) -> Any:
             return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=1)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.qcore.kernels.dot_product import LANES, PLACES, ROWS, dot_products, place_of
+from spikewire.qcore.kernels.dot_product import PLACES, ROWS, dot_products, place_of
 from spikewire.qcore.kernels.reshape import shape2, shape3
+from spikewire.qcore.kernels.vectors import LANES
 
 
 @kernel(

@@ -11,12 +11,13 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels.dot_product import LANES, PLACES
+from spikewire.qcore.kernels.dot_product import PLACES
 from spikewire.qcore.kernels.fixed_point import xorshift
 from spikewire.qcore.kernels.gradient import add_products, lay_planes, list_errors
 from spikewire.qcore.kernels.quantiser import measure_gradient
 from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
 from spikewire.qcore.kernels.rests import step_weights
+from spikewire.qcore.kernels.vectors import LANES
 
 BLOCK = LANES
 """Output channels summed at a time: their sums stay in a core's own caches."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numba
 import numpy as np
 
-from spikewire._jit import kernel
+from spikewire._jit import inline, kernel
 from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events
 from spikewire.sensors.formats.decoder import BYTE_ARRAY, WORD_ARRAY, Bytes
 
@@ -108,6 +108,14 @@ class Dat:
         return events, 8 * len(events)
 
 
+@inline
+def _es_place(data, at, events, n, height):  # type: ignore[no-untyped-def]
+    """Read the place of the event at ``at``: 16 bits each, little-endian, from the lower left."""
+    events[n].x = np.int64(data[at + 1]) | (np.int64(data[at + 2]) << 8)
+    # A row below the sensor wraps to one far above it, which the check counts.
+    events[n].y = height - 1 - (np.int64(data[at + 3]) | (np.int64(data[at + 4]) << 8))
+
+
 @kernel(numba.int64(BYTE_ARRAY, EVENT_ARRAY, INT64_ARRAY, numba.int64))
 def _es(data, events, state, height):  # type: ignore[no-untyped-def]
     t = state[0]
@@ -124,9 +132,7 @@ def _es(data, events, state, height):  # type: ignore[no-untyped-def]
             break
         t += head >> 1
         events[n].t = t
-        events[n].x = np.int64(data[at + 1]) | (np.int64(data[at + 2]) << 8)
-        # A row below the sensor wraps to one far above it, which the check counts.
-        events[n].y = height - 1 - (np.int64(data[at + 3]) | (np.int64(data[at + 4]) << 8))
+        _es_place(data, at, events, n, height)
         events[n].p = head & 1
         n += 1
         at += 5
@@ -152,8 +158,7 @@ def _es_atis(data, events, state, height):  # type: ignore[no-untyped-def]
             state[2] += 1
         else:
             events[n].t = t
-            events[n].x = np.int64(data[at + 1]) | (np.int64(data[at + 2]) << 8)
-            events[n].y = height - 1 - (np.int64(data[at + 3]) | (np.int64(data[at + 4]) << 8))
+            _es_place(data, at, events, n, height)
             events[n].p = (head >> 1) & 1
             n += 1
         at += 5
@@ -177,8 +182,7 @@ def _es_colour(data, events, state, height):  # type: ignore[no-untyped-def]
             break
         t += head
         events[n].t = t
-        events[n].x = np.int64(data[at + 1]) | (np.int64(data[at + 2]) << 8)
-        events[n].y = height - 1 - (np.int64(data[at + 3]) | (np.int64(data[at + 4]) << 8))
+        _es_place(data, at, events, n, height)
         events[n].p = 1
         n += 1
         at += 8

@@ -21,10 +21,8 @@ from typing import Any
 import numpy as np
 
 from spikewire import ModelError, from_lava_dl
+from tests.robustness.fuzz import DEAD_S, mutate
 from tests.support.net_files import small_layers, write_net
-
-DEAD_S = 20.0
-EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 def whole_net(folder: Path) -> bytes:
@@ -33,30 +31,8 @@ def whole_net(folder: Path) -> bytes:
 
 
 def damage(data: bytes, number: int) -> bytes:
-    """Damage a file in one to six places: bits, numbers, runs, its length."""
-    rng = random.Random(number)
-    changed = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 6))):
-        at = rng.randrange(len(changed))
-        way = rng.randrange(6)
-        if way == 0:
-            changed[at] ^= 1 << rng.randrange(8)
-        elif way == 1:
-            wide = rng.choice((1, 2, 4, 8))
-            changed[at : at + wide] = (rng.choice(EXTREMES) % 256**wide).to_bytes(wide, "little")
-        elif way == 2:
-            run = rng.randrange(1, 64)
-            other = rng.randrange(len(changed))
-            changed[at : at + run] = changed[other : other + run]
-        elif way == 3:
-            changed[at : at + rng.randrange(1, 64)] = b""
-        elif way == 4 and rng.random() < 0.3:
-            del changed[max(at, 1) :]
-        else:
-            changed[at] = rng.randrange(256)
-        if not changed:
-            changed = bytearray(1)
-    return bytes(changed)
+    """Damage a file as those of recordings are."""
+    return mutate(random.Random(number), [data])
 
 
 def read_net(path: Path) -> Any:
