@@ -64,6 +64,27 @@ def _unusable(paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
+def check_target(option: str, path: Path) -> None:
+    """Refuse a file to write that is a folder, or would lie in none, before any work is done.
+
+    Parameters
+    ----------
+    option
+        The option that names it, as ``--out``.
+    path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written there.
+    """
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"{option} {path} is a folder")
+
+
 def reject_options(given: Mapping[str, object], why: str) -> None:
     """Reject options that have no meaning beside the others.
 

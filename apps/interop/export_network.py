@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from spikewire.apps.cli.errors import DONE
+from spikewire._whole_file import write_whole
+from spikewire.apps.cli.errors import DONE, check_target
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.shared import Classes, Seed
 from spikewire.apps.cli.output import console
@@ -28,6 +30,7 @@ def export(
 
     The trained readout and what NIR has no counterpart of are named.
     """
+    check_target("--out", out)
     load_kernels()
     network = open_network(model, names(classes), seed, grow=False)
     from spikewire.qcore import export_notes, to_nir
@@ -35,7 +38,9 @@ def export(
     graph = to_nir(network, dt)
     import nir
 
-    nir.write(out, graph)
+    whole = io.BytesIO()
+    nir.write(whole, graph)
+    write_whole(out, whole.getvalue())
     said = console()
     for note in export_notes(network):
         said.print(note, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, UsageError, reject_options
+from spikewire.apps.cli.errors import DONE, FAILED, UsageError, check_target, reject_options
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.units import duration_us, names
@@ -88,6 +88,8 @@ def import_network(
     """
     if out is None and not check and target is None:
         raise UsageError("give --out MODEL to write the network, or --check to see it only")
+    if out is not None:
+        check_target("--out", out)
     load_kernels()
     rules: dict[str, Any] = {
         "dt": dt, "reset": reset, "floor": _floor(floor), "decay": decay,

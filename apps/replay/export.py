@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 from spikewire._names import csv_field
 from spikewire._whole_file import write_all
-from spikewire.apps.cli.errors import CommandError, UsageError
+from spikewire.apps.cli.errors import CommandError, UsageError, check_target
 from spikewire.apps.cli.output import json_line
 
 FIELDS = ("file", "segment", "tick", "t_us", "class", "truth")
@@ -129,10 +129,7 @@ def check_out(path: Path, read: Sequence[Path]) -> None:
     """
     if path.suffix.lower() not in (".jsonl", ".csv"):
         raise UsageError(f"--out {path}: a file for results ends in .jsonl or .csv")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"--out {path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise UsageError(f"--out {path} is a folder")
+    check_target("--out", path)
     if path.exists() and any(one.exists() and path.samefile(one) for one in read):
         raise UsageError(f"--out {path} is read for this replay: give another name")
 

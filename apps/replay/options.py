@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.errors import UsageError, check_target
 from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.options.shared import (
     Drop,
@@ -142,8 +142,8 @@ class ReplayOptions:
             raise UsageError("give --labels or --label, not both")
         if inputs.labels is not None and len(self.files) > 1:
             raise UsageError("--labels holds the times of one recording: replay one at a time")
-        if output.save is not None and not output.save.absolute().parent.is_dir():
-            raise UsageError(f"--save {output.save}: there is no folder {output.save.parent}")
+        if output.save is not None:
+            check_target("--save", output.save)
         if playback.view and self.as_json:
             raise UsageError("--view is for people and --json for programs: give one of them")
         speed = self.speed  # refuses what is no speed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, UsageError
+from spikewire.apps.cli.errors import DONE, FAILED, UsageError, check_target
 from spikewire.apps.cli.figures import new_figure, plot_curve
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
@@ -204,8 +204,8 @@ def train(
 def _check_files(out: Path, plot: Path | None, resuming: ResumeOptions) -> Path:
     """Check the files of a training and return the path of its resume file."""
     for name, target in (("--out", out), ("--plot", plot)):
-        if target is not None and not target.absolute().parent.is_dir():
-            raise UsageError(f"{name} {target}: there is no folder {target.parent}")
+        if target is not None:
+            check_target(name, target)
     if plot is not None:
         new_figure(1, 1)  # before hours of work, not after
     path = resume_file.open_path(out, resume=resuming.resume)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -12,7 +13,7 @@ from spikewire.qcore.interop.nir.chain import as_chain
 from spikewire.qcore.interop.nir.convention import Choices, Convention, decide
 from spikewire.qcore.interop.nir.graph import Graph, flatten_graph
 from spikewire.qcore.interop.nir.linear import Shape
-from spikewire.qcore.interop.nir.own import own_arrays, read_note
+from spikewire.qcore.interop.nir.own import OwnNote, own_arrays, read_note
 from spikewire.qcore.interop.nir.plan import Plan, make_plan
 from spikewire.qcore.interop.nir.read import read_graph
 from spikewire.qcore.interop.nir.speck import speck_faults
@@ -105,7 +106,7 @@ def from_nir(
     flat = flatten_graph(read_graph(graph))
     note = read_note(flat.note)
     if note is not None and further.get("like") is None and choices == Choices():
-        found = _from_own(flat, classes, *note)
+        found = _from_own(flat, classes, note)
         if found is not None:
             return found
     plan, rules = plan_graph(flat, choices, bits, further)
@@ -144,24 +145,25 @@ def check_speck(
 
 
 def _from_own(
-    graph: Graph, classes: Sequence[str], dt: float, spec: NetworkSpec
+    graph: Graph, classes: Sequence[str], note: OwnNote
 ) -> tuple[Network, ImportReport] | None:
     """Build a network that this project exported, if its graph is as it was."""
-    firing = [layer for layer in spec.layers if not layer.answers]
-    reset = firing[0].reset if firing else "zero"
-    own = Choices(dt, reset if reset in ("zero", "subtract") else "zero", "none")
+    spec = note.spec
     try:
-        plan, _ = plan_graph(graph, own, 8, {})
+        # Resets and floors are the note's: here they decide nothing.
+        rules = replace(decide(graph, None, Choices(note.dt, "zero", "none")), whole=True)
+        plan = make_plan(as_chain(graph), rules, 8, None)
     except ModelError:
         return None
-    arrays = own_arrays(spec, plan.layers)
+    arrays = own_arrays(spec, plan)
     if arrays is None:
         return None
-    names = classes or [f"class {n + 1}" for n in range(spec.layers[-1].channels)]
-    network = build_network(spec, names, arrays)
-    told = "Written by spikewire: settings that NIR does not carry are those of its note."
+    network = build_network(spec, classes or note.classes, arrays)
+    told = ["Written by spikewire: settings that NIR does not carry are those of its note."]
+    if spec.readout.answer != "output":
+        told.append("The trained readout is not in the graph: the classes have to be taught.")
     layers = tuple(layer.report for layer in plan.layers)
-    return network, ImportReport(spec.name, layers, (told,))
+    return network, ImportReport(spec.name, layers, tuple(told))
 
 
 def _shape(given: Sequence[int] | None) -> Shape | None:

@@ -87,6 +87,8 @@ class Convention:
         Whether a membrane at its threshold fires.
     assumptions
         A sentence for everything that the graph does not carry.
+    whole
+        Whether the graph's whole numbers are the engine's own, and stay as they are.
     """
 
     like: str
@@ -98,6 +100,7 @@ class Convention:
     gain: str | None
     reached: bool
     assumptions: tuple[str, ...]
+    whole: bool = False
 
     def floor_of(self, node: Node, threshold: Floats) -> Floats | None:
         """Return the lowest membrane of some neurons, or None."""

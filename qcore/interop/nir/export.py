@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.interop.nir.graph import NOTE
+from spikewire.qcore.interop.nir.own import write_note
 from spikewire.qcore.network.front_spec import FrontSpec
 from spikewire.qcore.network.general_spec import NO_FLOOR
 from spikewire.qcore.network.layer_spec import LayerSpec, per_channel
@@ -136,7 +136,7 @@ class _Maker:
         """Close the graph with its output."""
         self._append("output", self._nir.Output({"output": np.array(self._shape)}))
         graph = self._nir.NIRGraph(self._nodes, self._edges, type_check=False)
-        graph.metadata = {NOTE: json.dumps({"dt": self._dt, "spec": self._network.spec.to_dict()})}
+        graph.metadata = {NOTE: write_note(self._dt, self._network)}
         return graph
 
     def _append(self, name: str, node: Any) -> None:
@@ -199,6 +199,8 @@ def _refuse(layer: LayerSpec, n: int) -> None:
         reason = "delays of single synapses have no counterpart"
     elif layer.neuron_bias:
         reason = "biases of single neurons of a map have no counterpart"
+    elif any(per_channel(layer.reset_value, layer.channels)):
+        reason = "a reset to another membrane than 0 is not written"
     elif layer.reset == "none" and layer.kind != "membranes":
         reason = "neurons that fire and are not reset have no counterpart"
     if reason is not None:

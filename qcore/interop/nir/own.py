@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,32 +15,52 @@ from spikewire.qcore.network.layer_spec import LayerSpec, per_channel
 from spikewire.qcore.network.spec import NetworkSpec
 
 if TYPE_CHECKING:
-    from spikewire.qcore.interop.nir.plan import PlannedLayer
+    from spikewire.qcore.interop.nir.plan import Plan, PlannedLayer
+    from spikewire.qcore.network.network import Network
 
 LONGEST_NOTE = 1_000_000
 
 
-def read_note(text: str) -> tuple[float, NetworkSpec] | None:
-    """Return the step and the specification in a note; None if it holds no such."""
+@dataclass(frozen=True, slots=True)
+class OwnNote:
+    """What a note holds: the step in seconds, the specification, and the classes."""
+
+    dt: float
+    spec: NetworkSpec
+    classes: tuple[str, ...]
+
+
+def write_note(dt: float, network: Network) -> str:
+    """Write what NIR has no place for as a text."""
+    return json.dumps({"dt": dt, "spec": network.spec.to_dict(), "classes": network.classes})
+
+
+def read_note(text: str) -> OwnNote | None:
+    """Return what a note holds; None if it is none."""
     if not text or len(text) > LONGEST_NOTE:
         return None
     try:
         data = json.loads(text)
-        return float(data["dt"]), NetworkSpec.from_dict(data["spec"])
+        spec = NetworkSpec.from_dict(data["spec"])
+        counted = [f"class {n + 1}" for n in range(spec.layers[-1].channels)]
+        classes = data.get("classes", counted)
+        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+            return None
+        return OwnNote(float(data["dt"]), spec, tuple(classes))
     except (ValueError, TypeError, KeyError, ModelError, RecursionError, OverflowError):
         return None
 
 
-def own_arrays(spec: NetworkSpec, layers: Sequence[PlannedLayer]) -> list[LayerArrays] | None:
+def own_arrays(spec: NetworkSpec, plan: Plan) -> list[LayerArrays] | None:
     """Fit a graph's layers to the specification of its note.
 
     Returns None if the graph was changed since, so that the two differ.
     """
     own = [layer for layer in spec.layers if layer.kind != "counts"]
-    if len(own) != len(layers):
+    if len(own) != len(plan.layers) or plan.input != (spec.polarities, spec.height, spec.width):
         return None
     arrays: list[LayerArrays] = []
-    for one, planned in zip(own, layers, strict=True):
+    for one, planned in zip(own, plan.layers, strict=True):
         weights = _shifted(planned.weights, planned.settings["exponent"], one.exponent)
         if weights is None or not _alike(one, planned):
             return None
@@ -64,11 +84,18 @@ def _alike(one: LayerSpec, planned: PlannedLayer) -> bool:
             per_channel(settings[name], one.channels),
         ):
             return False
-    return all(
-        getattr(one, name) == settings.get(name, default)
-        for name, default in (("kernel", one.kernel), ("pool", 1), ("delay", 0), ("groups", 1))
-        if one.kind == "conv" or name not in ("kernel", "groups")
-    )
+    if (one.pool, one.delay) != (settings.get("pool", 1), settings.get("delay", 0)):
+        return False
+    return one.kind != "conv" or _geometry(one) == _geometry(LayerSpec(**settings))
+
+
+def _geometry(layer: LayerSpec) -> tuple[int, ...]:
+    """Return kernel, stride, padding and dilation of rows and columns, and the groups."""
+    return (
+        layer.kernel, layer.kernel_x or layer.kernel, layer.stride, layer.stride_x or layer.stride,
+        layer.pad, layer.pad if layer.pad_x < 0 else layer.pad_x,
+        layer.dilation, layer.dilation_x or layer.dilation, layer.groups,
+    )  # fmt: skip
 
 
 def _shifted(

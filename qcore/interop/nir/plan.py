@@ -143,7 +143,7 @@ def _plan_layer(
             weights, back, _first(neurons.threshold), _first(neurons.floor),
             drive + leak, bool((_decays(neurons.keep_v) % 4096).any() or neurons.filtered),
         ),
-        bits, str(node),
+        bits, str(node), rules.whole,
     )  # fmt: skip
     return _layer(stage, nodes, shape, out, linear, neurons, whole, rules)
 

@@ -66,7 +66,7 @@ class WholeLayer:
     notes: tuple[str, ...]
 
 
-def quantise(layer: FloatLayer, bits: int, where: str) -> WholeLayer:
+def quantise(layer: FloatLayer, bits: int, where: str, keep: bool = False) -> WholeLayer:
     """Choose scales and exponents, and round.
 
     Whole weights of at most 8 bits, times a power of two, stay as they are where thresholds and
@@ -81,13 +81,15 @@ def quantise(layer: FloatLayer, bits: int, where: str) -> WholeLayer:
         Bits of a weight, 2 to 8.
     where
         Names the layer in messages.
+    keep
+        Keep whole numbers also where thresholds are low, so that truncation costs more.
 
     Raises
     ------
     ModelError
         If numbers are too far apart for 24 bits.
     """
-    exact = _exact(layer, bits)
+    exact = _exact(layer, bits, keep)
     if exact is not None:
         return exact
     rail = 2 ** (bits - 1) - 1
@@ -202,7 +204,7 @@ def _rounded(values: Floats, rail: int) -> Floats:
     return np.asarray(whole.reshape(values.shape), np.float64)
 
 
-def _exact(layer: FloatLayer, bits: int) -> WholeLayer | None:
+def _exact(layer: FloatLayer, bits: int, keep: bool) -> WholeLayer | None:
     """Keep a layer that is whole already."""
     if bits < 8:
         return None
@@ -224,7 +226,8 @@ def _exact(layer: FloatLayer, bits: int) -> WholeLayer | None:
             return None
         numbers.append(whole.astype(np.int64))
     threshold, floor, biases = numbers
-    if layer.leaks and (threshold is None or threshold.min() < _LEAST_EXACT):
+    low = threshold is None or threshold.min() < _LEAST_EXACT
+    if layer.leaks and low and not keep:
         return None
     recurrent = None if back[1] is None else back[1].T.copy()
     assert biases is not None

@@ -10,6 +10,7 @@ import pytest
 
 from spikewire import Network
 from spikewire.apps.commands import run
+from spikewire.qcore import load_preset
 from tests.support.nir_files import affine, chain, conv2d, integrate, lif, write_graph
 
 RNG = np.random.default_rng(5)
@@ -73,8 +74,18 @@ def test_a_preset_is_exported_and_imported(
     out = tmp_path / "edge10.nir"
     assert run(["export", "edge10", "--out", str(out)]) == 0
     assert "NIR tells no kind of reset: set subtract" in capsys.readouterr().out
-    words = ["import", str(out), "--out", str(tmp_path / "m")]
-    assert run([*words, "--dt", "1e-4", "--reset", "subtract", "--floor", "none"]) == 0
-    assert Network.load(tmp_path / "m").spec.layers[0].reset == "subtract"
+    assert run(["import", str(out), "--out", str(tmp_path / "m")]) == 0
+    assert Network.load(tmp_path / "m").spec == load_preset("edge10")
+    assert "the classes have to be taught" in capsys.readouterr().out
     assert run(["export", "edge", "--out", str(out)]) == 1
     assert "refractory trace has no counterpart" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["export", "edge10"], ["import", "net.nir", "--like", "norse"]])
+def test_a_missing_folder_is_told_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert run([*words, "--out", str(tmp_path / "away" / "out")]) == 2
+    assert f"there is no folder {tmp_path / 'away'}" in capsys.readouterr().err
+    assert run([*words, "--out", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from spikewire.qcore import (
+    LayerSpec,
     ModelError,
     Network,
     NetworkSpec,
+    ReadoutSpec,
     export_notes,
     from_nir,
     load_preset,
@@ -28,17 +30,54 @@ def _edge(**changes: Any) -> NetworkSpec:
     return dataclasses.replace(spec, layers=layers)
 
 
-@pytest.mark.parametrize("reset", ["subtract", "zero"])
-def test_edge_comes_back_as_it_was(tmp_path: Path, reset: str) -> None:
-    network = Network.build(_edge(reset=reset), ["a", "b"], seed=3)
+def _recurrent() -> NetworkSpec:
+    """Describe a network with a layer of each further feature that NIR has a counterpart of."""
+    plain = {"refractory_ticks": 0, "plastic": False, "read": False}
+    conv = LayerSpec(
+        "conv", 4, 3, 2, 1, kernel_x=2, stride_x=1, pad_x=0, dilation_x=2, groups=2, delay=3,
+        pool=2, pool_kind="sum", reset="zero", bias=(5, -6, 7, 0), floor=-900, threshold=5000,
+        fires="reached", most_spikes=3, **plain,
+    )  # fmt: skip
+    dense = LayerSpec(
+        "dense", 6, reset="subtract", reset_late=True, threshold=(900, 800, 700, 600, 500, 400),
+        recurrent=True, recurrent_exponent=6, bias=3, bias_to="current", decay_v=0, **plain,
+    )  # fmt: skip
+    last = LayerSpec("membranes", 2, reset="none", decay_v=77, **plain)
+    values = {"name": "all", "width": 12, "height": 10, "layers": [conv, dense, last]}
+    return NetworkSpec.from_dict({**values, "readout": ReadoutSpec(answer="output")})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [_edge(reset="subtract"), _edge(reset="zero"), load_preset("edge10"), _recurrent()],
+    ids=["edge subtract", "edge zero", "edge10", "further features"],
+)
+def test_exported_networks_come_back_as_they_were(tmp_path: Path, spec: NetworkSpec) -> None:
+    network = Network.build(spec, ["a", "b"], seed=3)
     graph = to_nir(network)
-    nir.write(tmp_path / "edge.nir", graph)
-    for source in (graph, tmp_path / "edge.nir"):
-        again, report = from_nir(source, ["a", "b"])
+    nir.write(tmp_path / "own.nir", graph)
+    for source in (graph, tmp_path / "own.nir"):
+        again, report = from_nir(source)
         assert again.spec == network.spec
+        assert again.classes == ("a", "b")
         assert len(report.layers) == 3
         for one, two in zip(network.layers, again.layers, strict=True):
             np.testing.assert_array_equal(one.weights, two.weights)
+            np.testing.assert_array_equal(one.recurrent, two.recurrent)
+
+
+def test_the_shipped_network_comes_back_with_thresholds_of_its_own() -> None:
+    network = Network.load("gestures")
+    again, report = from_nir(to_nir(network))
+    assert again.spec == network.spec
+    assert any("classes have to be taught" in line for line in report.assumptions)
+
+
+def test_a_graph_that_was_changed_does_not_follow_its_note() -> None:
+    graph = to_nir(Network.build(load_preset("edge10"), ["a", "b"]))
+    graph.nodes["conv1"].stride = (1, 1)
+    with pytest.raises(ModelError, match="give dt and reset and floor"):
+        from_nir(graph)
 
 
 def test_without_its_note_a_graph_still_holds_every_number() -> None:
