@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import Callable
@@ -14,6 +13,8 @@ import typer
 from rich.table import Table
 
 from spikewire._whole_file import write_whole
+from spikewire.apps.bench.core.drawing import draw
+from spikewire.apps.bench.core.versus import busy, crossover, versus
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import new_figure
@@ -27,11 +28,16 @@ if TYPE_CHECKING:
     from spikewire.qcore import Network
 
 NETWORK = "schaefer2020"
-FACTORS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.5, 0.25)
+FACTORS = (4.0, 2.0, 1.4, 1.0, 0.7, 0.5, 0.25, 0.1)
 # The published code of DECOLLE at this size, batch 1, two threads, on another day and machine.
+BUSY_SPIKES = 250
+"""Input spikes per tick, at least, with which `edge` is timed beside other libraries."""
 PUBLISHED = {"forward_ms": 3.0, "learning_ms": 11.0}
 
 TARGETS = {
+    "float32_stream_ratio": 38.0,
+    "bfloat16_stream_ratio": 22.0,
+    "edge_library_ratio": 2.5,
     "forward_ratio": 20.0,
     "learning_ratio": 10.0,
     "learning_real_time": 1.0,
@@ -95,11 +101,11 @@ def core(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Time a tick of schaefer2020 and of edge on one core, beside the float baseline.
+    """Time a tick of schaefer2020 and of edge on one core, beside other libraries.
 
     The networks learn first, so that their activity is that of trained networks. Then all sides
     are timed in turns. The figure of a side is its best round. Without spikewire\\[twin] the float
-    baseline is left out.
+    baseline is left out, without spikewire\\[rivals] PyTorch, ONNX Runtime, snnTorch and Sinabs.
     """
     for name, target in (("--out", out), ("--plot", plot)):
         if target is not None and not target.absolute().parent.is_dir():
@@ -125,19 +131,27 @@ class _Bench:
     def run(self, dataset: Path | None) -> dict[str, Any]:
         """Measure everything and return the report."""
         from spikewire.apps.bench.core.integer import by_activity, by_rate, settled
+        from spikewire.apps.bench.core.opponents.sides import PACKAGES, missing
         from spikewire.apps.bench.core.scatter import accumulate, scatter
 
-        has_twin = importlib.util.find_spec("torch") is not None
+        absent = missing()
+        has_twin = "torch" not in absent
         report: dict[str, Any] = {
             "bench": "core", "command": command_line(), "began": now(),
-            "machine": machine(*(["torch"] if has_twin else []), "numpy", "numba"),
+            "machine": machine(*sorted({*PACKAGES} - {*absent}), "numpy", "numba"),
             "twin_threads": self._options.cores if has_twin else None,
             "data": "simulated camera" if dataset is None else dataset.name,
             "rounds": self._options.rounds, "published_float_code": PUBLISHED,
+            "not_installed": absent,
         }  # fmt: skip
         if not has_twin:
             stderr_console().print(
                 "the float baseline is left out: pip install 'spikewire[twin]'", markup=False
+            )
+        if absent:
+            stderr_console().print(
+                f"not installed, left out: {', '.join(absent)} (pip install 'spikewire[rivals]')",
+                markup=False,
             )
         with stderr_console().status("reading") as status:
             network, stream = self._trained(NETWORK, dataset, status.update)
@@ -145,6 +159,7 @@ class _Bench:
             report |= self._sides(
                 network, stream, edge, gestures, status.update, with_baseline=has_twin
             )
+            report |= self._opponents(network, stream, edge, gestures, status.update)
             status.update("activity")
             curve = by_activity(network, stream, FACTORS, max(1, self._options.rounds // 2))
             status.update("input rate")
@@ -156,6 +171,7 @@ class _Bench:
         per_s = done / sum(one["synaptic_ops"] / one["per_s"] for one in layers if one["per_s"])
         report |= {
             "by_activity": curve,
+            "crossover": crossover(curve, report["opponents"]["sides"]),
             "by_rate": {"network": "edge", **rate},
             "scatter": {
                 "layers": layers, "per_s": per_s, "accumulate_per_s": fastest["best"],
@@ -234,6 +250,23 @@ class _Bench:
             "sides": timed, **ratios(timed, network.spec.tick_us / 1e3),
         }  # fmt: skip
 
+    def _opponents(
+        self, network: Network, stream: Stream, edge: Network, gestures: Stream,
+        progress: Callable[[str], None],
+    ) -> dict[str, Any]:  # fmt: skip
+        """Time both networks beside all other libraries, `edge` on a busy stream."""
+        ticks, cores = self._options.twin_ticks, self._options.cores
+        ours = versus(network, stream, ticks, cores, self._options.rounds, progress)
+        crowd = busy(gestures, BUSY_SPIKES)
+        edges = versus(edge, crowd, ticks, cores, self._options.rounds, progress)
+        return {
+            "opponents": ours,
+            "edge_opponents": edges,
+            "float32_stream_ratio": ours["ratios"].get("float32_stream"),
+            "bfloat16_stream_ratio": ours["ratios"].get("bfloat16_stream"),
+            "edge_library_ratio": edges["ratios"].get("library"),
+        }
+
 
 def ratios(sides: dict[str, dict[str, float]], tick_ms: float) -> dict[str, float | None]:
     """Compare the sides by their best rounds; None without the float baseline."""
@@ -272,41 +305,6 @@ def check_targets(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def draw(report: dict[str, Any], path: Path) -> None:
-    """Draw sides, cost against activity and cost against input rate, as ``path`` (PNG)."""
-    figure = new_figure(13.0, 4.0)
-    bars, active, rate = figure.subplots(1, 3)
-    names = [name for name in report["sides"] if not name.startswith("edge")]
-    best = [report["sides"][name]["best_ms"] for name in names]
-    drawn = bars.barh([name.replace("_", " ") for name in names], best)
-    bars.bar_label(drawn, fmt="%.2f", padding=2)
-    bars.margins(x=0.12)
-    bars.set(xlabel="ms per tick of 1 ms", title=report["network"])
-    curve = report["by_activity"]
-    share = [100 * sum(row["activity"]) / len(row["activity"]) for row in curve]
-    active.plot(share, [row["forward_ms"] for row in curve], "o-", label="forward")
-    learned = [100 * sum(row["learning_activity"]) / len(row["activity"]) for row in curve]
-    active.plot(learned, [row["learning_ms"] for row in curve], "s-", label="learning")
-    active.set(xlabel="active units per tick, mean of layers (%)", ylabel="ms per tick")
-    active.set_title(f"{report['network']}: cost against activity")
-    active.legend()
-    points, fit = report["by_rate"]["points"], report["by_rate"]["fit"]
-    x = [row["spikes_per_tick"] for row in points]
-    rate.plot(x, [row["forward_ms"] for row in points], "o", label="measured")
-    ends = [0.0, max(x)]
-    rate.plot(ends, [fit["at_rest"] + fit["slope"] * at for at in ends], "-",
-              label=f"line, R² = {fit['r2']:.4f}")  # fmt: skip
-    rate.set(xlabel="input spikes per tick", ylabel="ms per tick")
-    rate.set_title("edge: cost against input rate")
-    rate.legend()
-    for axes in (bars, active, rate):
-        axes.grid(alpha=0.3)
-        axes.set_xlim(left=0)
-    for axes in (active, rate):
-        axes.set_ylim(bottom=0)
-    figure.savefig(path, format="png", dpi=120)
-
-
 def _print(report: dict[str, Any]) -> None:
     table = Table("side", "best", "median", "worst", title="ms per tick")
     for name, times in report["sides"].items():
@@ -319,6 +317,8 @@ def _print(report: dict[str, Any]) -> None:
         targets.add_row(name.replace("_", " "), measured, f"{row['wanted']:g}", verdict)
     out = console()
     out.print(table)
+    for which in ("opponents", "edge_opponents"):
+        out.print(_opponents_table(report[which]))
     out.print(targets)
     active = ", ".join(f"{share:.2%}" for share in report["activity"])
     rates = [report["scatter"][key] / 1e9 for key in ("per_s", "accumulate_per_s")]
@@ -328,3 +328,14 @@ def _print(report: dict[str, Any]) -> None:
         f"{rates[0]:.1f} billion per second; the fastest loop adds {rates[1]:.1f}",
         markup=False,
     )
+
+
+def _opponents_table(found: dict[str, Any]) -> Table:
+    title = f"{found['network']}, {found['spikes_per_tick']:.0f} input spikes per tick"
+    table = Table("side", "ms per tick", "times ours", title=title)
+    ours = found["sides"]["spikewire"]["best_ms"]
+    for name, times in found["sides"].items():
+        table.add_row(
+            name.replace("_", " "), f"{times['best_ms']:.3f}", f"{times['best_ms'] / ours:.2f}"
+        )
+    return table

@@ -13,8 +13,13 @@ from typer.testing import CliRunner
 from spikewire.apps import commands as cli
 from spikewire.apps.bench.core import command as core
 from spikewire.apps.bench.core.integer import interleave, line, run, settled, train
+from spikewire.apps.bench.core.opponents import sides
+from spikewire.apps.bench.core.opponents.layers import dense_layers, samples
+from spikewire.apps.bench.core.opponents.sides import PACKAGES
 from spikewire.apps.bench.core.stream import Stream
-from spikewire.qcore import BinnedEvents, NetworkSpec
+from spikewire.apps.bench.core.versus import CLASSES, busy, crossover, versus
+from spikewire.apps.cli.errors import CommandError
+from spikewire.qcore import BinnedEvents, Network, NetworkSpec, load_preset
 
 SPEC = NetworkSpec.from_dict(
     {
@@ -132,17 +137,90 @@ def test_figures_are_judged_by_what_they_should_be() -> None:
     timed = {name: {"best_ms": value} for name, value in sides.items()}
     report: dict[str, Any] = {
         **core.ratios(timed, 1.0),
+        "float32_stream_ratio": 40.0, "bfloat16_stream_ratio": 21.0, "edge_library_ratio": None,
         "scatter": {"fraction": 0.5},
         "by_rate": {"fit": {"r2": 0.97}},
-    }
+    }  # fmt: skip
     found = core.check_targets(report)
     assert {name: one["met"] for name, one in found.items()} == {
+        "float32_stream_ratio": True, "bfloat16_stream_ratio": False, "edge_library_ratio": None,
         "forward_ratio": False, "learning_ratio": True, "learning_real_time": True,
         "edge_learning_real_time": False, "scatter_fraction": True, "rate_r2": False,
     }  # fmt: skip
     assert found["forward_ratio"]["measured"] == pytest.approx(19)
     alone = core.ratios({n: one for n, one in timed.items() if "twin" not in n}, 1.0)
     assert core.check_targets({**report, **alone})["forward_ratio"]["met"] is None
+
+
+def test_a_stream_is_crowded_until_it_has_the_spikes() -> None:
+    shown = stream()
+    assert busy(shown, 1).spikes() == shown.spikes()
+    wanted = 1.5 * shown.spikes() / 120
+    assert busy(shown, wanted).spikes() >= 1.5 * shown.spikes()
+    assert busy(shown, 1e9).spikes() == shown.overlaid(3).spikes()
+
+
+def test_samples_of_a_batch_are_the_stream_at_later_ticks() -> None:
+    shown = stream()
+    batch = samples(shown, SPEC, 8, 4)
+    assert batch.shape == (8, 4, 2, 8, 8)
+    alone = shown.planes(SPEC, 8)[..., 0]
+    assert (batch[:, 0] == alone).all()
+    assert (batch[0, 3] == alone[6]).all()
+
+
+def test_a_dense_opponent_is_even_where_the_line_meets_it() -> None:
+    curve = [{"activity": [share, share], "forward_ms": 1 + 10 * share} for share in (0.1, 0.2)]
+    sides = {
+        "torch_float32_stream_1t": {"best_ms": 6.0},
+        "torch_float32_stream_2t": {"best_ms": 7.0},
+        "torch_bfloat16_stream_1t": {"best_ms": 30.0},
+        "onnxruntime_int8_stream_1t": {"best_ms": 0.5},
+    }
+    even = crossover(curve, sides)
+    assert even == {
+        "float32_stream": pytest.approx(0.5), "bfloat16_stream": None, "int8_stream": 0.0
+    }  # fmt: skip
+
+
+def test_without_other_libraries_ours_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sides, "missing", lambda: list(PACKAGES))
+    shown = stream()
+    alone = versus(Network.build(SPEC, ("a", "b"), 0), shown, 4, 2, 1, lambda told: None)
+    assert list(alone["sides"]) == ["spikewire"]
+    assert alone["strongest"] == alone["ratios"] == {}
+    curve = [{"activity": [share], "forward_ms": 1 + share} for share in (0.1, 0.2)]
+    assert crossover(curve, alone["sides"]) == {}
+
+
+def test_layers_without_a_counterpart_are_refused() -> None:
+    with pytest.raises(CommandError, match="layer 1 of paper has no counterpart"):
+        dense_layers(Network.build(load_preset("paper"), ("a", "b"), 0))
+
+
+@pytest.mark.parametrize("reset", ["subtract", "refractory"])
+def test_dense_convolutions_fire_as_the_network_does(reset: str) -> None:
+    pytest.importorskip("torch")
+    from spikewire.apps.bench.core.opponents.convolutions import Convolutions
+
+    plain = SPEC.to_dict()
+    for layer in plain["layers"]:
+        layer["reset"] = reset
+    spec = NetworkSpec.from_dict({**plain, "widths": {"refractory": 24}})
+    network = settled(train(spec, stream(), 0, lambda n: None))
+    planes = samples(stream(), spec, 60, 1)
+    dense = Convolutions(dense_layers(network), planes, "float32", 1)
+    ours = [0] * 2
+    for tick, plane in enumerate(planes[:, 0]):
+        p, y, x = np.nonzero(plane)
+        network.advance(
+            BinnedEvents(np.full(len(p), tick), x.astype(np.uint16), y.astype(np.uint16),
+                         p.astype(np.uint8)), tick + 1,
+        )  # fmt: skip
+        ours = [one + int(network.layers[n].spikes.sum()) for n, one in enumerate(ours)]
+    fired = [share * 60 * 4 * size for share, size in zip(dense.activity(), (64, 16), strict=True)]
+    assert fired == pytest.approx(ours, rel=0.03)
+    assert min(ours) > 20
 
 
 @pytest.mark.slow
@@ -159,6 +237,14 @@ def test_the_command_measures_and_draws(tmp_path: Path) -> None:
     assert report["edge_updates"] > 0
     assert 0 < report["scatter"]["fraction"] < 1
     assert len(report["by_activity"]) == len(core.FACTORS)
+    for which, spikes in (("opponents", 0), ("edge_opponents", core.BUSY_SPIKES)):
+        found = report[which]
+        assert found["spikes_per_tick"] > spikes
+        wanted = {name for name in PACKAGES if name not in report["not_installed"]}
+        assert {"spikewire", *(name.split("_")[0] for name in found["sides"])} - wanted == {
+            "spikewire"
+        }
+        assert set(found["strongest"]) <= set(CLASSES)
     assert report["by_activity"][-1]["synaptic_ops_per_tick"] > 0
     assert plot.read_bytes().startswith(b"\x89PNG")
 
