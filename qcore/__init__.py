@@ -43,6 +43,7 @@ from spikewire.qcore.network.layer_views import LayerView
 from spikewire.qcore.network.learnable import learning_fault
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.network import Network
+from spikewire.qcore.network.neuron_view import NeuronView
 from spikewire.qcore.network.results import RunResult, Steps
 from spikewire.qcore.network.snapshot import Snapshot
 from spikewire.qcore.network.spec import (
@@ -79,6 +80,7 @@ __all__ = [
     "ModelError",
     "Network",
     "NetworkSpec",
+    "NeuronView",
     "OperationCounts",
     "Prototypes",
     "ReadoutSpec",

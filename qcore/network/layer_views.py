@@ -330,6 +330,12 @@ class LayerView:
         return self._per_neuron(at.AT_R)
 
     @property
+    def refractory_bits(self) -> int:
+        """Bits of the refractory traces, in parts of their kick; 0: all 24; -1: there are none."""
+        reset, bits = self._get(at.RESET, at.COARSE_BITS)
+        return bits if reset == neuron.RESET_REFRACTORY else -1
+
+    @property
     def fired(self) -> npt.NDArray[np.int8]:
         """Spikes of the last tick, before pooling: int8[rows, columns, channels]."""
         return view_of(self._state.i8, self._L[at.AT_FIRED], *self.neurons)

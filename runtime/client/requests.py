@@ -61,6 +61,18 @@ class RequestMethods:
         """Direct the simulated person: gesture, hold, person, distance, light."""
         return await self.request("sim", **changes)
 
+    async def inspect(
+        self, layer: int, *, channel: int | None = None, label: str | None = None
+    ) -> dict[str, Any]:
+        """Ask for a layer's facts, and a channel's weights or a class' readout, as ``layer``."""
+        return await self.request("inspect", layer=layer, channel=channel, label=label)
+
+    async def probe(
+        self, layer: int | None, neuron: tuple[int, int, int] | None = None
+    ) -> dict[str, Any]:
+        """Choose the neuron (row, column, channel) that the topic ``membrane`` shows."""
+        return await self.request("probe", layer=layer, neuron=neuron)
+
     async def replay(self, **changes: Any) -> dict[str, Any]:
         """Change how the recording is replayed: paused, position_us, speed (None: max), loop."""
         return await self.request("replay", **changes)

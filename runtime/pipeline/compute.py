@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.qcore import SpikeProbe, bin_events
-from spikewire.runtime.interfaces import NetworkLike
+from spikewire.runtime.interfaces import NetworkLike, Steps
+from spikewire.runtime.pipeline.membrane import Membrane, NeuronPlace, advance_watched
 from spikewire.runtime.pipeline.preview import Picture, Raster
 from spikewire.runtime.pipeline.segment import Segment, TickRange
 
@@ -57,6 +58,8 @@ class Computed:
         Events per cell, if that was wanted.
     raster
         Spikes, if they were wanted.
+    membrane
+        That of a neuron, if it was wanted.
     """
 
     tick: npt.NDArray[np.int64]
@@ -65,6 +68,7 @@ class Computed:
     on_events: int
     picture: Picture | None
     raster: Raster | None
+    membrane: Membrane | None
 
 
 def compute_piece(
@@ -75,6 +79,7 @@ def compute_piece(
     learn: bool,
     picture: bool = False,
     probe: SpikeProbe | None = None,
+    place: NeuronPlace | None = None,
 ) -> Computed:
     """Compute a piece; blocking, without the GIL where it matters.
 
@@ -86,6 +91,8 @@ def compute_piece(
         Whether to make one of the events.
     probe
         Whose spikes are wanted, of the last ticks.
+    place
+        The neuron whose membrane is wanted, of the last ticks.
     """
     events = piece.events
     binned = bin_events(
@@ -99,7 +106,14 @@ def compute_piece(
         origin_tick=segment.origin_tick if segment is not None else 0,
         tick_us=network.tick_us,
     )
-    steps = network.advance(binned, piece.until, label=label, learn=learn, probe=probe)
+    membrane: Membrane | None = None
+    steps: Steps
+    if place is None:
+        steps = network.advance(binned, piece.until, label=label, learn=learn, probe=probe)
+    else:
+        steps, membrane = advance_watched(
+            network, binned, piece.until, label=label, learn=learn, probe=probe, place=place
+        )
     raster: Raster | None = None
     if probe is not None:
         raster = Raster(piece.until - len(steps.fired[0]), piece.until, list(steps.fired))
@@ -113,4 +127,5 @@ def compute_piece(
         int(np.count_nonzero(events.p)),
         seen,
         raster,
+        membrane,
     )

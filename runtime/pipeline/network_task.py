@@ -100,7 +100,7 @@ class NetworkTask:
             tick=lambda: self.tick, edited=self._note_change, changed=status.changed,
         )  # fmt: skip
         self.requests = RequestHandler(
-            network, self.teaching, self.recordings, self.checkpoints, status
+            network, self.teaching, self.recordings, self.checkpoints, status, self.previews
         )
         self._queue = queue
         self._in_thread = in_thread
@@ -279,7 +279,7 @@ class NetworkTask:
         previews = self.previews
         job = partial(
             compute_piece, self.network, segment, piece, class_index, self.teaching.learning,
-            previews.pictures, previews.probe,
+            previews.pictures, previews.probe, previews.place,
         )  # fmt: skip
         try:
             computed: Computed = await self._in_thread(job)
@@ -310,3 +310,5 @@ class NetworkTask:
             )  # fmt: skip
         if computed.raster is not None:
             self.previews.add_raster(computed.raster)
+        if computed.membrane is not None:
+            self.previews.add_membrane(computed.membrane)

@@ -151,7 +151,13 @@ class Pipeline:
             "teach": self.settings.labels == "client",
             "undo": self.network_task.teaching.lessons.keeps,
         }
-        return ["status", "learn", *(name for name, can in there.items() if can)]
+        return [
+            "status",
+            "inspect",
+            "probe",
+            "learn",
+            *(name for name, can in there.items() if can),
+        ]
 
     @property
     def replay(self) -> dict[str, Any] | None:

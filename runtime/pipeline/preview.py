@@ -15,6 +15,7 @@ import trio
 from spikewire.qcore import SpikeProbe
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import NetworkLike
+from spikewire.runtime.pipeline.membrane import Membrane, NeuronPlace
 from spikewire.runtime.pipeline.segment import EventColumns
 
 MOST_CELLS = 128
@@ -148,11 +149,17 @@ class Previews:
         Whether they are subscribed to.
     probe
         Units to record for a raster; None while rasters are not subscribed to.
+    chosen
+        The neuron that a client chose.
+    place
+        The same; None while its membrane is not subscribed to.
     """
 
     def __init__(self, broker: Broker, network: NetworkLike, per_s: Callable[[], float]) -> None:
         self.pictures = False
         self.probe: SpikeProbe | None = None
+        self.chosen: NeuronPlace | None = None
+        self.place: NeuronPlace | None = None
         units = (layer.spikes.size for layer in network.layers)
         self._everybody = SpikeProbe(tuple(picked(of) for of in units), MOST_TICKS)
         self._broker, self._network, self._per_s = broker, network, per_s
@@ -160,12 +167,14 @@ class Previews:
         self._facts: dict[str, int] = {}
         self._last_end: tuple[int, int] | None = None  # segment and time of the last picture's end
         self._raster: Raster | None = None
+        self._membrane: Membrane | None = None
 
     async def run(self) -> None:
         """Publish what was collected, until cancelled."""
         while True:
             self.pictures = self._broker.wanted("events")
             self.probe = self._everybody if self._broker.wanted("spikes") else None
+            self.place = self.chosen if self._broker.wanted("membrane") else None
             await trio.sleep(1.0 / self._per_s())
             self.publish()
 
@@ -188,10 +197,17 @@ class Previews:
         """Take the spikes of some ticks."""
         self._raster = raster if self._raster is None else self._raster.join(raster)
 
+    def add_membrane(self, membrane: Membrane) -> None:
+        """Take a neuron's membrane of some ticks."""
+        kept = self._membrane
+        self._membrane = membrane if kept is None else kept.join(membrane)
+
     def publish(self) -> None:
         """Publish what there is."""
-        picture, raster = self._picture, self._raster
-        self._picture = self._raster = None
+        picture, raster, membrane = self._picture, self._raster, self._membrane
+        self._picture = self._raster = self._membrane = None
+        if membrane is not None:
+            self._broker.publish("membrane", membrane.body())
         if picture is not None and (counts := picture.counts()).any():
             _, rows, columns = counts.shape
             off, on = np.minimum(counts, 255).astype(np.uint8)

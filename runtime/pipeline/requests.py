@@ -9,12 +9,16 @@ from typing import Any
 from spikewire.runtime.interfaces import NetworkLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.input_queue import PendingRequest
+from spikewire.runtime.pipeline.inspection import choose, inspect
 from spikewire.runtime.pipeline.lease import EndLease, Lease
+from spikewire.runtime.pipeline.preview import Previews
 from spikewire.runtime.pipeline.recording import RecordingControl
 from spikewire.runtime.pipeline.teaching import Teacher, Teaching
 from spikewire.runtime.protocol.messages import (
     Checkpoint,
+    Inspect,
     Learn,
+    Probe,
     Record,
     Request,
     Status,
@@ -44,7 +48,7 @@ class RequestHandler:
 
     Parameters
     ----------
-    network, teaching, recordings, checkpoints
+    network, teaching, recordings, checkpoints, previews
         What the requests are about.
     status
         Ties to the status topic.
@@ -62,6 +66,7 @@ class RequestHandler:
         recordings: RecordingControl,
         checkpoints: CheckpointWriter,
         status: StatusHooks,
+        previews: Previews,
     ) -> None:
         self.applying: PendingRequest | None = None
         self._network = network
@@ -69,6 +74,7 @@ class RequestHandler:
         self._recordings = recordings
         self._checkpoints = checkpoints
         self._status = status
+        self._previews = previews
 
     async def apply(self, pending: PendingRequest, tick: int) -> None:
         """Apply one request; ``tick`` is where the network stands.
@@ -81,6 +87,10 @@ class RequestHandler:
             self._checkpoints.ask(pending, tick)
         elif isinstance(request, Status):
             pending.reply({"ok": True, "tick": tick, "status": self._status.make()})
+        elif isinstance(request, Inspect):
+            pending.reply({"tick": tick, **inspect(self._network, request)})
+        elif isinstance(request, Probe):
+            pending.reply({"tick": tick, **choose(self._network, self._previews, request)})
         else:
             pending.reply({"tick": tick, **await self._change(request, pending.lease)})
             self._status.changed()

@@ -11,7 +11,7 @@ from spikewire._names import LONGEST_NAME, name_fault
 from spikewire.runtime.errors import ProtocolError
 
 PROTOCOL = 1
-TOPICS = ("result", "stats", "status", "learning", "decision", "events", "spikes")
+TOPICS = ("result", "stats", "status", "learning", "decision", "events", "spikes", "membrane")
 _LONGEST_FAULT = 400
 
 Policy = Literal["latest", "drop_oldest", "disconnect"]
@@ -22,6 +22,7 @@ _Id = (
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
 _Path = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 _Micros = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_Index = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 # A name, or a pattern such as "*" or "stat*".
 _Topics = Annotated[
     list[Annotated[str, msgspec.Meta(pattern=r"^[a-z*]{1,32}$")]], msgspec.Meta(max_length=16)
@@ -191,6 +192,25 @@ class Sim(_ClientMessage, tag="sim", kw_only=True):
         return {name: value for name, value in told.items() if value is not msgspec.UNSET}
 
 
+class Inspect(_ClientMessage, tag="inspect", kw_only=True):
+    """Tell of a layer, of the weights of one of its channels, and of a class' readout on it."""
+
+    layer: _Index
+    channel: _Index | None = None
+    label: _Name | None = None
+
+
+class Probe(_ClientMessage, tag="probe", kw_only=True):
+    """Choose the neuron that the topic ``membrane`` shows; None: none."""
+
+    layer: _Index | None
+    neuron: tuple[_Index, _Index, _Index] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.layer is None) != (self.neuron is None):
+            raise ValueError("probe takes layer and neuron together, or layer nil for none")
+
+
 class Beat(_ClientMessage, tag="beat"):
     """Say that the client is alive; never answered."""
 
@@ -201,7 +221,9 @@ class Record(_ClientMessage, tag="record", kw_only=True):
     on: bool
 
 
-Request = Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record | Sim
+Request = (
+    Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record | Sim | Inspect | Probe
+)
 ClientMessage = Hello | Subscribe | Unsubscribe | Beat | Request
 
 _said: msgspec.msgpack.Decoder[ClientMessage] = msgspec.msgpack.Decoder(ClientMessage)

@@ -175,6 +175,14 @@ class _Spikes(_Named):
     layers: list[dict[str, Any]]
 
 
+class _Membrane(_Named):
+    seq: int
+    layer: int
+    neuron: list[int]
+    first_tick: int
+    ticks: int
+
+
 class _Other(_Named):
     seq: int
 
@@ -246,6 +254,10 @@ class _Asked(_Changed):
         return self.status.names()
 
 
+class _Inspected(_Changed):
+    layer: dict[str, Any]
+
+
 class _Played(_Changed):
     segment: int
     first_tick: int
@@ -258,12 +270,13 @@ _TYPES: Mapping[str, type[_Named]] = {
 }  # fmt: skip
 _TOPICS: Mapping[object, type[_Named]] = {
     "result": _Result, "stats": _Stats, "status": _StatusMessage, "learning": _Learning,
-    "decision": _Decision, "events": _Events, "spikes": _Spikes,
+    "decision": _Decision, "events": _Events, "spikes": _Spikes, "membrane": _Membrane,
 }  # fmt: skip
 _REPLIES: Mapping[str, type[_Named]] = {
     "subscribe": _Subscribed, "unsubscribe": _Unsubscribed, "teach": _Changed, "learn": _Changed,
     "undo": _Undone, "checkpoint": _Written, "record": _Written, "status": _Asked,
-    "play": _Played, "replay": _Changed, "sim": _Changed,
+    "play": _Played, "replay": _Changed, "sim": _Changed, "inspect": _Inspected,
+    "probe": _Changed,
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from spikewire.runtime.protocol.messages import (
     Beat,
     ClientMessage,
     Hello,
+    Inspect,
     Play,
     Request,
     Status,
@@ -243,7 +244,7 @@ class Connection:
     def _refuse(self, message: Request, pipeline: Pipeline) -> dict[str, Any] | None:
         """Return the reply to a request that is refused at once; None if it is allowed."""
         fault: tuple[str, str] | None = None
-        if self._may == "watch" and not isinstance(message, Status):
+        if self._may == "watch" and not isinstance(message, Status | Inspect):
             fault = "not_allowed", "The token of this connection allows to watch only."
         elif message.id is not None and message.id in self._ids:
             fault = "repeated_id", f"The id {message.id!r} was used before on this connection."

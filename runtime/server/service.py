@@ -162,7 +162,7 @@ class Service:
             "pipelines": list(self.pipelines),
             "may": may,
             "beats": True,
-            "offers": pipeline.offers if may == "control" else ["status"],
+            "offers": pipeline.offers if may == "control" else ["status", "inspect"],
             "classes": list(pipeline.network_task.teaching.classes),
             "tick_us": network.tick_us,
             "input": list(network.input_size),

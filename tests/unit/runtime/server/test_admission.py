@@ -46,7 +46,10 @@ def test_with_one_token_the_empty_one_is_wrong():
 async def test_a_watch_token_is_offered_no_control(fakes, running, autojump_clock):
     async with running(fakes.Source(), control_token=CONTROL, watch_token=WATCH) as run:
         async with run.client(token=WATCH) as watcher:
-            assert (watcher.hello["may"], watcher.hello["offers"]) == ("watch", ["status"])
+            assert (watcher.hello["may"], watcher.hello["offers"]) == (
+                "watch",
+                ["status", "inspect"],
+            )
         async with run.client(token=CONTROL) as boss:
             assert boss.hello["may"] == "control"
             assert "teach" in boss.hello["offers"]

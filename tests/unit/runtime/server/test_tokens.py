@@ -109,7 +109,7 @@ async def test_a_token_for_watching_is_offered_and_given_nothing_else(
     async with running(source, watch_token=WATCH, control_token=CONTROL) as run:
         async with run.client(token=WATCH) as client:
             assert client.hello["may"] == "watch"
-            assert client.hello["offers"] == ["status"]
+            assert client.hello["offers"] == ["status", "inspect"]
             assert (await client.status())["ok"]
             for kind, fields in CONTROLLING.items():
                 with pytest.raises(RequestRefused) as refused:
@@ -126,6 +126,6 @@ async def test_without_a_control_token_a_watch_token_controls_nothing(
     fakes, running, autojump_clock
 ):
     async with running(fakes.Source(), watch_token=WATCH) as run, run.client(token=WATCH) as client:
-        assert (client.hello["may"], client.hello["offers"]) == ("watch", ["status"])
+        assert (client.hello["may"], client.hello["offers"]) == ("watch", ["status", "inspect"])
         with pytest.raises(RequestRefused, match="watch only"):
             await client.teach("a")
