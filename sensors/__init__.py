@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from spikewire.sensors.filters.parse import make_chain, make_filter
     from spikewire.sensors.formats.csv_layout import parse_columns
     from spikewire.sensors.jumps import JumpFinder
+    from spikewire.sensors.pictures import PictureCounts, unpack_picture
     from spikewire.sensors.recordings.aedat4_writer import Aedat4Writer
     from spikewire.sensors.recordings.describe import RecordingInfo, describe_recording
     from spikewire.sensors.recordings.excerpt import Excerpt
@@ -117,6 +118,7 @@ _HOME = {
     "NatsServer": "sources.nats.address",
     "NatsSource": "sources.nats.source",
     "Packet": "events",
+    "PictureCounts": "pictures",
     "PlaySummary": "sources.shelf",
     "Recording": "recordings.recording",
     "RecordingInfo": "recordings.describe",
@@ -162,6 +164,7 @@ _HOME = {
     "simulate_arrays": "simulator.dataset",
     "simulate_recording": "simulator.dataset",
     "subject_name": "sources.nats.address",
+    "unpack_picture": "pictures",
     "watch_scans": "datasets.scan",
     "wrap_dataset": "datasets.external",
     "write_events": "recordings.writers",
@@ -200,6 +203,7 @@ __all__ = [
     "NatsServer",
     "NatsSource",
     "Packet",
+    "PictureCounts",
     "PlaySummary",
     "Recording",
     "RecordingInfo",
@@ -245,6 +249,7 @@ __all__ = [
     "simulate_arrays",
     "simulate_recording",
     "subject_name",
+    "unpack_picture",
     "watch_scans",
     "wrap_dataset",
     "write_events",

@@ -12,6 +12,7 @@ from spikewire.runtime.interfaces import NetworkLike, Steps
 from spikewire.runtime.pipeline.membrane import Membrane, NeuronPlace, advance_watched
 from spikewire.runtime.pipeline.preview import Picture, Raster
 from spikewire.runtime.pipeline.segment import Segment, TickRange
+from spikewire.sensors import PictureCounts
 
 _TARGET_NS = 4_000_000
 _EVENTS_PER_TICK = 256
@@ -80,6 +81,7 @@ def compute_piece(
     picture: bool = False,
     probe: SpikeProbe | None = None,
     place: NeuronPlace | None = None,
+    counts: PictureCounts | None = None,
 ) -> Computed:
     """Compute a piece; blocking, without the GIL where it matters.
 
@@ -93,6 +95,8 @@ def compute_piece(
         Whose spikes are wanted, of the last ticks.
     place
         The neuron whose membrane is wanted, of the last ticks.
+    counts
+        A picture that the events are added to.
     """
     events = piece.events
     binned = bin_events(
@@ -120,6 +124,8 @@ def compute_piece(
     seen: Picture | None = None
     if picture and segment is not None and len(events):
         seen = Picture(events, segment.size)
+    if counts is not None:
+        counts.add(events.x, events.y, events.p)
     return Computed(
         steps.tick,
         steps.scores,

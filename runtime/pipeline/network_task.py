@@ -18,6 +18,7 @@ from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.compute import BatchSizer, Computed, compute_piece
 from spikewire.runtime.pipeline.counters import Counters
 from spikewire.runtime.pipeline.input_queue import InputQueue
+from spikewire.runtime.pipeline.picture import PictureTopic
 from spikewire.runtime.pipeline.preview import Previews
 from spikewire.runtime.pipeline.recording import RecordingControl
 from spikewire.runtime.pipeline.requests import RequestHandler, StatusHooks
@@ -95,6 +96,10 @@ class NetworkTask:
         self.checkpoints = checkpoints or CheckpointWriter(None, in_thread)
         self.recordings = recordings or RecordingControl(None, None, in_thread, status.changed)
         self.previews = Previews(broker, network, lambda: self.settings.preview_per_s)
+        self.picture = PictureTopic(
+            broker, in_thread, lambda: self.settings.preview_per_s,
+            lambda: self.settings.picture_bytes_per_s,
+        )  # fmt: skip
         self.teaching = Teaching(
             network, broker, settings, self.counters, in_thread=in_thread,
             tick=lambda: self.tick, edited=self._note_change, changed=status.changed,
@@ -276,10 +281,12 @@ class NetworkTask:
     ) -> Computed:
         began = time.perf_counter_ns()
         self.busy_since = trio.current_time()
-        previews = self.previews
+        previews, counts = self.previews, None
+        if segment is not None and len(piece.events):
+            counts = self.picture.open(segment.size, segment.number)
         job = partial(
             compute_piece, self.network, segment, piece, class_index, self.teaching.learning,
-            previews.pictures, previews.probe, previews.place,
+            previews.pictures, previews.probe, previews.place, counts,
         )  # fmt: skip
         try:
             computed: Computed = await self._in_thread(job)
@@ -293,6 +300,9 @@ class NetworkTask:
         sizer.measured(took, full=ticks >= sizer.ticks or len(piece.events) >= sizer.events)
         self.counters.computed(ticks, len(piece.events), computed.on_events, took)
         self.in_hand -= len(piece.events)
+        if segment is not None and counts is not None:
+            start_us, t_us = segment.time_after(self.tick - 1), segment.time_after(piece.until - 1)
+            self.picture.close(tick=piece.until - 1, start_us=start_us, t_us=t_us)
         self.tick = piece.until
         self._note_change()
         return computed

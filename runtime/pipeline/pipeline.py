@@ -267,6 +267,7 @@ class Pipeline:
                 helpers.start_soon(self.stats_publisher.run)
                 helpers.start_soon(self.playback.run)
                 helpers.start_soon(self.network_task.previews.run)
+                helpers.start_soon(self.network_task.picture.run)
                 helpers.start_soon(self.network_task.teaching.lessons.run)
                 self.input_queue.last_put = trio.current_time()
                 helpers.start_soon(self.watchdog.run)

@@ -11,7 +11,9 @@ from spikewire._names import LONGEST_NAME, name_fault
 from spikewire.runtime.errors import ProtocolError
 
 PROTOCOL = 1
-TOPICS = ("result", "stats", "status", "learning", "decision", "events", "spikes", "membrane")
+TOPICS = (
+    "result", "stats", "status", "learning", "decision", "events", "picture", "spikes", "membrane",
+)  # fmt: skip
 _LONGEST_FAULT = 400
 
 Policy = Literal["latest", "drop_oldest", "disconnect"]

@@ -168,6 +168,17 @@ class _Events(_Named):
             raise ValueError("on and off do not have the image's shape")
 
 
+class _Picture(_Named):
+    seq: int
+    tick: int
+    t_us: int
+    segment: int
+    size: tuple[int, int]
+    shape: tuple[int, int]
+    scale: int
+    cells: bytes
+
+
 class _Spikes(_Named):
     seq: int
     first_tick: int
@@ -270,7 +281,8 @@ _TYPES: Mapping[str, type[_Named]] = {
 }  # fmt: skip
 _TOPICS: Mapping[object, type[_Named]] = {
     "result": _Result, "stats": _Stats, "status": _StatusMessage, "learning": _Learning,
-    "decision": _Decision, "events": _Events, "spikes": _Spikes, "membrane": _Membrane,
+    "decision": _Decision, "events": _Events, "picture": _Picture,
+    "spikes": _Spikes, "membrane": _Membrane,
 }  # fmt: skip
 _REPLIES: Mapping[str, type[_Named]] = {
     "subscribe": _Subscribed, "unsubscribe": _Unsubscribed, "teach": _Changed, "learn": _Changed,

@@ -176,6 +176,7 @@ class Service:
                 "history_messages": pipeline.settings.history_messages,
                 "history_bytes": pipeline.settings.history_bytes,
                 "preview_per_s": pipeline.settings.preview_per_s,
+                "picture_bytes_per_s": pipeline.settings.picture_bytes_per_s,
                 "heartbeat_s": settings.heartbeat_s,
                 "hello_s": settings.hello_s,
                 "frame_s": settings.frame_s,

@@ -26,8 +26,8 @@ SECRET = frozenset({"watch_token", "control_token"})
 PIPELINE_SETTINGS = frozenset(
     {
         "labels", "learn", "add_classes", "most_classes", "at_end", "gap_ms", "jump_s",
-        "queue_packets", "queue_events", "undo_lessons", "preview_per_s", "record_folder",
-        "steady_ms", "unknown", "still", "save_folder",
+        "queue_packets", "queue_events", "undo_lessons", "preview_per_s", "picture_bytes_per_s",
+        "record_folder", "steady_ms", "unknown", "still", "save_folder",
         "checkpoint_folder", "checkpoint_every_s", "checkpoint_keep", "stats_every_s",
         "history_messages", "history_bytes", "stall_s", "drain_s",
     }

@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         of one network.
     preview_per_s
         Most messages a second of the topics ``events`` and ``spikes``.
+    picture_bytes_per_s
+        Most bytes a second of the topic ``picture``; beyond them its resolution falls, or its rate.
     record_folder
         Where recordings go that clients ask for (None: none may be asked for).
     save_folder
@@ -128,6 +130,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     queue_events: int = 262_144
     undo_lessons: int = 4
     preview_per_s: float = 25.0
+    picture_bytes_per_s: int = 4_000_000
     record_folder: str | None = None
     save_folder: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
@@ -218,6 +221,7 @@ _WHOLE = (
     ("queue_packets", 1, 1_000_000),
     ("queue_events", 1, 1_000_000_000),
     ("undo_lessons", 0, 1000),
+    ("picture_bytes_per_s", 10_000, 1_000_000_000),
     ("checkpoint_keep", 1, 10_000),
     ("connections", 1, 100_000),
     ("strangers", 1, 100_000),
