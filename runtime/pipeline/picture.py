@@ -151,7 +151,7 @@ class PictureTopic:
         """Publish what was counted, until cancelled."""
         while True:
             self.wanted = self._broker.wanted("picture")
-            if not self.wanted:
+            if not self.wanted and not self._open:
                 self._filling = self._spare = None
             await trio.sleep(1.0 / self._per_s())
             await self._budget.wait()

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import trio
 
-_TOPICS = ["result", "stats", "status", "learning", "events", "spikes"]
+_TOPICS = ["result", "stats", "status", "learning", "decision", "picture", "spikes"]
 
 
 async def _browse(url: str, mine: dict[str, Any], ready: trio.Event) -> None:

@@ -3,6 +3,8 @@
 import { $, Clock, allow, count, el, memory, permits, pretty, sayBytes, sayMicros, saySpan, toast, wantsCalm } from "./page.js";
 import { Latency, Rate } from "./charts.js";
 import { Picture } from "./picture.js";
+import { Capture } from "./capture.js";
+import { View } from "./view.js";
 import { Raster } from "./raster.js";
 import { Replay } from "./replay.js";
 import { Confusion } from "./confusion.js";
@@ -11,17 +13,19 @@ import { Sim } from "./sim.js";
 import { Teaching } from "./teach.js";
 import { Wire } from "./wire.js";
 
-const SHOWN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest", result: "drop_oldest", decision: "drop_oldest", events: "latest", spikes: "latest" };
+const SHOWN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest", result: "drop_oldest", decision: "drop_oldest", events: "latest", picture: "latest", spikes: "latest" };
 const HIDDEN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest" };
 const FRAME_MS = 1000 / 30 - 2;
 const CALM_FRAME_MS = 160;
 // Counters of sources that count no losses.
 const HARMLESS = new Set(["events", "packets", "datagrams", "timestamps", "connections", "loops", "frames"]);
 // Topics of which each message has the tick that it belongs to.
-const TIMED = new Set(["result", "decision", "events"]);
+const TIMED = new Set(["result", "decision", "events", "picture"]);
 const STATES = { connecting: "connecting", live: "live", lost: "reconnecting", unreachable: "no service", ended: "ended", token: "locked" };
 
 const picture = new Picture();
+const view = new View(picture);
+new Capture();
 const scores = new Scores();
 const rate = new Rate();
 const latency = new Latency();
@@ -76,6 +80,7 @@ function met(hello, again) {
   $("pipeline-pick").hidden = pipelines.length < 2;
   $("pipeline").replaceChildren(...pipelines.map((name) => el("option", { value: name, textContent: name })));
   $("pipeline").value = hello.pipeline ?? "";
+  wants(); // of the two topics with pictures, the better one that this service has
   const missing = hello.topics.includes("events") ? "Waiting for events ..." : "This service sends no pictures.";
   $("events-hint").textContent = missing;
   $("raster-hint").textContent = hello.topics.includes("spikes") ? "Waiting for spikes ..." : "This service sends no spikes.";
@@ -118,6 +123,7 @@ function take(message, at) {
       confusion.take(message);
       return scores.decide(message, at);
     case "events":
+    case "picture":
       rate.takePicture(message, at);
       return picture.take(message);
     case "spikes": return raster.take(message);
@@ -240,7 +246,10 @@ for (const panel of document.querySelectorAll(".panel")) {
 // What nobody can see is not asked for.
 function wants() {
   const topics = { ...(document.hidden ? HIDDEN : SHOWN) };
-  if (folded.has("see") && folded.has("rate")) delete topics.events;
+  const unseen = folded.has("see") && folded.has("rate");
+  const better = wire.hello?.topics.includes("picture") ?? true;
+  if (unseen || better) delete topics.events;
+  if (unseen || !better) delete topics.picture;
   if (folded.has("spikes")) delete topics.spikes;
   wire.want(topics);
 }
@@ -251,7 +260,10 @@ function frame(now) {
   requestAnimationFrame(frame);
   if (now - drawnAt < (wantsCalm() ? CALM_FRAME_MS : FRAME_MS)) return;
   drawnAt = now;
-  if (!folded.has("see")) picture.draw(now);
+  if (!folded.has("see")) {
+    picture.draw(now);
+    view.draw();
+  }
   if (!folded.has("say")) scores.draw(now);
   if (!folded.has("rate")) rate.draw(now);
   if (!folded.has("service")) latency.draw(now);

@@ -15,9 +15,10 @@ class Broker:
 
     def __init__(self):
         self.said = []
+        self.listens = True
 
     def wanted(self, topic):
-        return topic == "picture"
+        return topic == "picture" and self.listens
 
     def publish(self, topic, body):
         self.said.append((trio.current_time(), body))
@@ -134,4 +135,29 @@ async def test_a_picture_is_taken_when_its_batch_is_computed(autojump_clock):
         topic.close(tick=5, start_us=0, t_us=6000)
         await trio.sleep(0.1)
         assert [(body["tick"], body["cells"]) for _, body in said] == [(5, b"\x01")]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_subscriber_may_leave_while_events_are_computed(autojump_clock):
+    broker, packed = Broker(), trio.Event()
+
+    async def slowly(work):
+        await packed.wait()
+        return work()
+
+    topic = PictureTopic(broker, slowly, lambda: 25.0, lambda: 1e6)
+    one = (np.zeros(1, np.uint16), np.zeros(1, np.uint16), np.ones(1, np.uint8))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(topic.run)
+        await wait_all_tasks_blocked()
+        topic.open((640, 480), 0).add(*one)
+        topic.close(tick=5, start_us=0, t_us=6000)
+        await trio.sleep(0.1)
+        topic.open((640, 480), 0).add(*one)
+        broker.listens = False
+        packed.set()
+        await trio.sleep(0.1)
+        topic.close(tick=9, start_us=6000, t_us=10_000)
+        await trio.sleep(0.1)
+        assert topic.open((640, 480), 0) is None
         nursery.cancel_scope.cancel()
