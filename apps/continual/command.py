@@ -13,7 +13,7 @@ from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.models import is_known
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DatasetPath, FormatOptions, Json, ShowFor
+from spikewire.apps.cli.options.shared import DatasetOptions, DatasetPath, Json, ShowFor
 from spikewire.apps.cli.output import console, output_report, print_json, progress_bar
 from spikewire.apps.cli.units import byte_count, names
 from spikewire.apps.cli.warmup import load_kernels
@@ -74,7 +74,7 @@ class StrategyOptions:
         return chosen
 
 
-TASKS, STRATEGY, FORMATS = TaskOptions(), StrategyOptions(), FormatOptions()
+TASKS, STRATEGY, FORMATS = TaskOptions(), StrategyOptions(), DatasetOptions()
 
 
 @grouped
@@ -90,7 +90,7 @@ def continual(
     tasks: TaskOptions = TASKS,
     strategy: StrategyOptions = STRATEGY,
     show: ShowFor = None,
-    formats: FormatOptions = FORMATS,
+    formats: DatasetOptions = FORMATS,
     tuning: Annotated[
         bool,
         typer.Option(

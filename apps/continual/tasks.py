@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spikewire.apps.cli.errors import CommandError, UsageError
-from spikewire.apps.cli.options.shared import FormatOptions
+from spikewire.apps.cli.options.shared import DatasetOptions
 from spikewire.apps.training.binned_dataset import choose, open_part
 from spikewire.apps.training.split import split
 
@@ -32,7 +32,7 @@ class Parts:
     validate: tuple[Sample, ...]
 
 
-def open_parts(path: Path, *, tuning: bool, formats: FormatOptions | None = None) -> Parts:
+def open_parts(path: Path, *, tuning: bool, formats: DatasetOptions | None = None) -> Parts:
     """Open a data set and cut it into parts, as other commands do.
 
     A folder of clips ``class_NN.bin``, one per class, is cut in time: windows of 125 ms of the
@@ -58,7 +58,7 @@ def open_parts(path: Path, *, tuning: bool, formats: FormatOptions | None = None
     if clips:
         parts = _cut_clips(path, clips)
     else:
-        data = open_part(path, None, formats or FormatOptions())
+        data = open_part(path, None, formats or DatasetOptions())
         parts = Parts(data, choose(data, "train"), choose(data, "validation"))
     if tuning:
         parts = for_tuning(parts)

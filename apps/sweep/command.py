@@ -11,7 +11,7 @@ import typer
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.models import open_spec
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DatasetPath, FormatOptions, Json
+from spikewire.apps.cli.options.shared import DatasetOptions, DatasetPath, Json
 from spikewire.apps.cli.output import console, print_error, print_json, progress_bar
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.warmup import load_kernels
@@ -109,7 +109,7 @@ class GridOptions:
 
 TRAINING = TrainingOptions()
 CLUSTER = ClusterOptions()
-FORMATS = FormatOptions()
+FORMATS = DatasetOptions()
 
 
 @grouped
@@ -121,7 +121,7 @@ def sweep(
     grid: GridOptions,
     training: TrainingOptions = TRAINING,
     cluster: ClusterOptions = CLUSTER,
-    formats: FormatOptions = FORMATS,
+    formats: DatasetOptions = FORMATS,
     as_json: Json = False,
 ) -> None:
     """Train networks at many bit widths, and draw accuracy against bits of memory.

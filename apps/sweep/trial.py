@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.cluster.fingerprint import check_fingerprint
 from spikewire.apps.cluster.worker import Worker
-from spikewire.apps.training.binned_dataset import BinnedDataset, choose, refuse_unseen
+from spikewire.apps.training.binned_dataset import (
+    BinnedDataset,
+    choose,
+    read_dataset,
+    refuse_unseen,
+)
 from spikewire.apps.training.resume import data_digest
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 from spikewire.qcore import Network, NetworkSpec, paper_bits
@@ -90,14 +95,9 @@ def run_trial(settings: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     LostError
         If the result is not wanted any more.
     """
-    from spikewire.sensors import open_dataset
-
     check_fingerprint(run_trial, settings["version"], "sweep")
     trial = TrialSettings(**settings)
-    reading = dict(trial.reading or {})
-    if "size" in reading:
-        reading["size"] = tuple(reading["size"])
-    opened = open_dataset(trial.dataset, **reading)
+    opened = read_dataset(trial.dataset, trial.reading or {})
     learn, validate, data = trial_data(opened, trial.recordings, trial.reading)
     if data != trial.data:
         raise CommandError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +14,7 @@ from spikewire.apps.cli.file_bar import file_bar, scan_bar
 from spikewire.apps.training.split import split
 
 if TYPE_CHECKING:
-    from spikewire.apps.cli.options.shared import FormatOptions
+    from spikewire.apps.cli.options.shared import DatasetOptions
     from spikewire.qcore import BinnedEvents, NetworkSpec
     from spikewire.sensors import Dataset, Sample
 
@@ -69,7 +69,7 @@ def choose(dataset: Dataset, part: Part) -> tuple[Sample, ...]:
 def open_part(
     path: Path,
     part: Literal["train", "test"] | None,
-    formats: FormatOptions,
+    formats: DatasetOptions,
     classes: Sequence[str] | None = None,
 ) -> Dataset:
     """Open a data set, or one of its own two parts.
@@ -81,22 +81,42 @@ def open_part(
     part
         The part; None for all there is.
     formats
-        Size of the sensor, columns and unit, where the files do not tell them.
+        Size of the sensor, columns and unit, where the files do not tell them; and filters.
     classes
         The classes that labels may name; None for those that are found.
 
     Raises
     ------
     sensors.SensorError
-        If the folder is no data set, or has no such part.
+        If the folder is no data set, or has no such part; or if a filter cannot be.
     """
-    from spikewire.sensors import open_dataset, parse_columns
-
     with scan_bar():
-        return open_dataset(
-            path, part=part, classes=classes, size=formats.sensor_size(), unit=formats.unit,
-            columns=None if formats.columns is None else parse_columns(formats.columns),
-        )  # fmt: skip
+        return read_dataset(path, formats.given(), part=part, classes=classes)
+
+
+def read_dataset(
+    path: Path | str,
+    reading: Mapping[str, Any],
+    *,
+    part: Literal["train", "test"] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """Open a data set as ``reading`` tells: plain data, as :meth:`DatasetOptions.given` gives it.
+
+    Raises
+    ------
+    sensors.SensorError
+        As :func:`open_part`.
+    """
+    from spikewire.sensors import make_chain, open_dataset
+
+    how = dict(reading)
+    filters = how.pop("filters", ())
+    size = how.pop("size", None)
+    data = open_dataset(
+        path, part=part, classes=classes, size=None if size is None else tuple(size), **how
+    )
+    return data.filtered(filters, make_chain)
 
 
 def check_shown(binned: BinnedDataset, samples: Sequence[Sample]) -> None:

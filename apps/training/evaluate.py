@@ -15,7 +15,7 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DatasetPath, FormatOptions, Json, ShowFor, Trials
+from spikewire.apps.cli.options.shared import DatasetOptions, DatasetPath, Json, ShowFor, Trials
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.binned_dataset import (
@@ -106,7 +106,7 @@ class EvaluationOptions:
 
 
 EVALUATION = EvaluationOptions()
-FORMATS = FormatOptions()
+FORMATS = DatasetOptions()
 
 
 @grouped
@@ -114,7 +114,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file or preset.")],
     dataset: DatasetPath,
     options: EvaluationOptions = EVALUATION,
-    formats: FormatOptions = FORMATS,
+    formats: DatasetOptions = FORMATS,
     as_json: Json = False,
 ) -> None:
     """Evaluate a model on a data set: accuracy, confusion matrix and NeuroBench costs.
@@ -197,7 +197,7 @@ def fit_baseline(
     else:
         learn = open_dataset(
             folder, classes=data.classes, part="train",
-            size=data.size, columns=data.columns, unit=data.unit,
+            size=data.sensor_size, columns=data.columns, unit=data.unit,
         ).samples  # fmt: skip
     return ridge_baseline(binned, learn, samples, data.classes).record()
 
@@ -205,7 +205,7 @@ def fit_baseline(
 def open_model_and_dataset(
     model: str,
     dataset: Path,
-    formats: FormatOptions = FORMATS,
+    formats: DatasetOptions = FORMATS,
     trials: Literal["train", "test"] | None = None,
 ) -> tuple[Network, Dataset]:
     """Open a model, and a data set whose labels the model must know."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spikewire.sensors import Sample
 
 FORMAT, VERSION = "spikewire-training", 1
-_BEFORE = {"average": 0}
+_BEFORE: Mapping[str, Any] = {"average": 0, "filters": []}
 """Settings that came after the first resume files, with the values that these mean."""
 
 

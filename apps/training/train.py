@@ -15,8 +15,8 @@ from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import (
     DEFAULT_MODEL,
+    DatasetOptions,
     DatasetPath,
-    FormatOptions,
     Json,
     Trials,
 )
@@ -117,7 +117,7 @@ class ResumeOptions:
 
 TRAINING = TrainOptions()
 RESUME = ResumeOptions()
-FORMATS = FormatOptions()
+FORMATS = DatasetOptions()
 
 
 @grouped
@@ -128,7 +128,7 @@ def train(
         str, typer.Option(metavar="PRESET|FILE", help="Preset, or model file to train further.")
     ] = DEFAULT_MODEL,
     training: TrainOptions = TRAINING,
-    formats: FormatOptions = FORMATS,
+    formats: DatasetOptions = FORMATS,
     resuming: ResumeOptions = RESUME,
     plot: Annotated[
         Path | None,
@@ -153,7 +153,7 @@ def train(
         "model": model if not Path(model).is_file() else _file_digest(Path(model)),
         "network": network.spec.digest(),
         "data": resume_file.data_digest(learn, held),
-        **asdict(plan), "ticks": binned.ticks,
+        **asdict(plan), "ticks": binned.ticks, "filters": list(binned.dataset.filters),
     }  # fmt: skip
     if training.through_time:
         check_layers(network.spec)
@@ -216,7 +216,7 @@ def _check_files(out: Path, plot: Path | None, resuming: ResumeOptions) -> Path:
 
 
 def _prepare(
-    model: str, dataset: Path, training: TrainOptions, formats: FormatOptions
+    model: str, dataset: Path, training: TrainOptions, formats: DatasetOptions
 ) -> tuple[Network, BinnedDataset, tuple[Sample, ...], tuple[Sample, ...]]:
     data = open_part(dataset, training.trials, formats)
     network = open_network(model, data.classes, training.seed)

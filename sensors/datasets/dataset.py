@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -60,6 +60,17 @@ class Sample:
         check_name(self.label, f"{self.path}: the class's name")
 
 
+class EventChain(Protocol):
+    """Filters one after the other, as `sensors.make_chain` makes them."""
+
+    size: tuple[int, int]
+
+    def apply(self, events: Events, /) -> Events: ...
+
+
+MakeChain = Callable[[Sequence[str], tuple[int, int]], EventChain]
+
+
 class Dataset:
     """Labelled recordings of one sensor.
 
@@ -77,7 +88,11 @@ class Dataset:
     samples
         Every labelled stretch, ordered by class, then by file name and time.
     size
+        (width, height) of the events: the sensor's, or what its filters leave of it.
+    sensor_size
         (width, height) of the sensor.
+    filters
+        Names of the filters through which every recording is read.
     columns, unit
         Columns of its texts and tables, and unit of their times; None where files tell.
     longest_us
@@ -100,7 +115,9 @@ class Dataset:
         self.kind = kind
         self.classes = classes
         self.samples = samples
-        self.size = size
+        self.size = self.sensor_size = size
+        self.filters: tuple[str, ...] = ()
+        self._make_chain: MakeChain | None = None
         self.columns, self.unit, self.longest_us = columns, unit, longest_us
         self._read: tuple[Path, Events] | None = None
 
@@ -135,6 +152,27 @@ class Dataset:
         part = events[first:last].copy()
         part["t"] -= begin
         return part
+
+    def filtered(self, filters: Sequence[str], make_chain: MakeChain) -> Self:
+        """Return this set, each recording of which is read through filters, fresh for each.
+
+        Parameters
+        ----------
+        filters
+            Their names, such as ``background:5ms``; none for the recordings as they are.
+        make_chain
+            Makes filters for a sensor's size: `sensors.make_chain`.
+
+        Raises
+        ------
+        SensorError
+            If there is no such filter, or it cannot be for this sensor.
+        """
+        changed = copy.copy(self)
+        changed.filters, changed._make_chain = tuple(filters), make_chain if filters else None
+        changed.size = make_chain(filters, self.sensor_size).size if filters else self.sensor_size
+        changed._read = None
+        return changed
 
     def shown_us(self) -> int:
         """Return the useful presentation time of a recording (microseconds).
@@ -222,7 +260,9 @@ class Dataset:
         return changed
 
     def _decode(self, path: Path) -> Events:
-        recording = open_recording(path, size=self.size, columns=self.columns, unit=self.unit)
+        recording = open_recording(
+            path, size=self.sensor_size, columns=self.columns, unit=self.unit
+        )
         events = recording.read()
         if not len(events):
             raise SensorError(f"{path} holds no events.")
@@ -233,14 +273,19 @@ class Dataset:
                 f"{self.kind} has them: tell the unit of its times."
             )
         self._check_rate(path, len(events), span)
-        return events
+        if self._make_chain is None:
+            return events
+        left = self._make_chain(self.filters, self.sensor_size).apply(events)
+        if not len(left):
+            raise SensorError(f"The filters {', '.join(self.filters)} leave no event of {path}.")
+        return left
 
     def _check_rate(self, path: Path, count: int, span_us: int) -> None:
         """Refuse a rate that no camera gives: times are in another unit than they are read in."""
         if count < _FEW_EVENTS or not span_us:
             return
         per_s = count * 1e6 / span_us
-        if _SLOWEST <= per_s <= _FASTEST_PER_PIXEL * self.size[0] * self.size[1]:
+        if _SLOWEST <= per_s <= _FASTEST_PER_PIXEL * math.prod(self.sensor_size):
             return
         raise SensorError(
             f"{path} would have {per_s:,.1f} events per second, over {span_us / 1e6:,.6g} s, which "

@@ -22,7 +22,7 @@ from spikewire._whole_file import write_whole
 from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, CommandError, UsageError
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import FormatOptions, Json
+from spikewire.apps.cli.options.shared import DatasetOptions, Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
 
@@ -78,7 +78,7 @@ class BaselineOptions:
     )
 
 
-OPTIONS, FORMATS = BaselineOptions(), FormatOptions()
+OPTIONS, FORMATS = BaselineOptions(), DatasetOptions()
 
 
 @grouped
@@ -93,7 +93,7 @@ def twin(
         ),
     ] = None,
     options: BaselineOptions = OPTIONS,
-    formats: FormatOptions = FORMATS,
+    formats: DatasetOptions = FORMATS,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="JSON file for the result, written after every pass.")
@@ -113,7 +113,7 @@ def twin(
     if out is not None and not out.absolute().parent.is_dir():
         raise CommandError(f"{out.parent} is not a folder to write {out.name} into")
     if model is None and formats != FORMATS:
-        raise UsageError("--size, --columns and --unit are for a data set of --model")
+        raise UsageError("--size, --columns, --unit and --filter are for a data set of --model")
     _checked("schedule", options.schedule, ("constant", "cosine"))
 
     task = (
@@ -158,7 +158,7 @@ def _nmnist(dataset: Path, options: BaselineOptions) -> _Task:
     )  # fmt: skip
 
 
-def _twin_of(model: str, dataset: Path, options: BaselineOptions, formats: FormatOptions) -> _Task:
+def _twin_of(model: str, dataset: Path, options: BaselineOptions, formats: DatasetOptions) -> _Task:
     """Prepare the twin of a network, on the parts of a data set that `train` takes."""
     from spikewire.apps.bench.baseline.preset_twin import dense_recordings, twin_layers, twin_rule
     from spikewire.apps.cli.models import open_network

@@ -21,7 +21,7 @@ from spikewire.apps.bench.machine import command_line, machine, now
 from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import DatasetPath, FormatOptions, Json
+from spikewire.apps.cli.options.shared import DatasetOptions, DatasetPath, Json
 from spikewire.apps.cli.output import console, print_error, print_json, print_note, progress_bar
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as resume_file
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from spikewire.sensors import Dataset
 
 NEEDS_TWIN = "the float twin needs PyTorch, which is an extra: pip install 'spikewire[twin]'"
-FORMATS = FormatOptions()
+FORMATS = DatasetOptions()
 RESUME = ResumeOptions()
 
 
@@ -90,7 +90,7 @@ OPTIONS = SubjectOptions()
 def dvsgesture(
     dataset: DatasetPath,
     options: SubjectOptions = OPTIONS,
-    formats: FormatOptions = FORMATS,
+    formats: DatasetOptions = FORMATS,
     resuming: ResumeOptions = RESUME,
     out: Annotated[Path | None, typer.Option(metavar="JSON", help="File for the result.")] = None,
     as_json: Json = False,
@@ -144,7 +144,7 @@ def dvsgesture(
 
 
 def _open(
-    path: Path, formats: FormatOptions, classes: Sequence[str] | None
+    path: Path, formats: DatasetOptions, classes: Sequence[str] | None
 ) -> tuple[Dataset, Dataset]:
     """Open both parts of a data set, which must share nobody."""
     train = open_part(path, "train", formats, classes)
@@ -182,6 +182,7 @@ def _train(
             "data": resume_file.data_digest(trainer.learn, ()),
             **asdict(trainer.plan),
             "ticks": trainer.binned.ticks,
+            "filters": list(trainer.binned.dataset.filters),
         }
         points = resume_file.ResumePoints(path, settings, resuming.pause_s)
         if path.exists():

@@ -22,8 +22,8 @@ from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import (
     DEFAULT_MODEL,
+    DatasetOptions,
     DatasetPath,
-    FormatOptions,
     Json,
     ShowFor,
 )
@@ -81,7 +81,7 @@ class BaseOptions:
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of networks.")] = 3
 
 
-BASE, LESSONS, FORMATS = BaseOptions(), LessonOptions(), FormatOptions()
+BASE, LESSONS, FORMATS = BaseOptions(), LessonOptions(), DatasetOptions()
 
 
 @grouped
@@ -89,7 +89,7 @@ def fewshot(
     dataset: DatasetPath,
     base: BaseOptions = BASE,
     lessons: LessonOptions = LESSONS,
-    formats: FormatOptions = FORMATS,
+    formats: DatasetOptions = FORMATS,
     as_json: Json = False,
 ) -> None:
     """Train on most classes, then teach the others online from a few recordings each.

@@ -302,6 +302,18 @@ class FormatOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetOptions(FormatOptions):
+    """Properties of a data set whose files do not state them, and filters of its events."""
+
+    filters: Filters = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given of size, columns, unit and filters, as plain data."""
+        given = FormatOptions.given(self)
+        return given | ({"filters": list(self.filters)} if self.filters else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingOptions(FormatOptions):
     """Properties of recordings, and the way to read them."""
 

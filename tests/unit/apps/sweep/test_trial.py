@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spikewire.apps.cli.errors import CommandError
-from spikewire.apps.cli.options.shared import FormatOptions
+from spikewire.apps.cli.options.shared import DatasetOptions
 from spikewire.apps.cluster.fingerprint import fingerprint
 from spikewire.apps.cluster.worker import LostError, Worker
 from spikewire.apps.sweep.grid import GridPoint
@@ -73,7 +73,7 @@ def test_recordings_are_read_as_told(tmp_path: Path) -> None:
         "tiny", (LayerSpec("conv", 4, kernel=5, stride=4, pad=2, threshold=20_000, slope=9),),
         width=16, height=16, learning=LearningSpec(burn_in=10, cadence=5),
     )  # fmt: skip
-    formats = FormatOptions(columns="t,x,y,p", unit="ms", size="16x16")
+    formats = DatasetOptions(columns="t,x,y,p", unit="ms", size="16x16")
     data = open_part(tmp_path / "data", None, formats)
     reading = formats.given()
     assert reading == {"columns": ["t", "x", "y", "p"], "unit": "ms", "size": [16, 16]}
@@ -86,14 +86,14 @@ def test_recordings_are_read_as_told(tmp_path: Path) -> None:
     found = run_trial(json.loads(json.dumps(settings)), Worker(lambda done: None, lambda: True))
     assert found["curve"][0]["activity"][0] > 0
     # In another unit they are such as no camera gives.
-    formats = FormatOptions(columns="t,x,y,p", unit="us", size="16x16")
+    formats = DatasetOptions(columns="t,x,y,p", unit="us", size="16x16")
     data = open_part(tmp_path / "data", None, formats)
     with pytest.raises(SensorError, match="--unit"):
         make_plan(points, (0,), data, TrainingOptions(), recordings=None, reading=formats.given())
     # What ends before learning begins is refused by the trial.
     with pytest.raises(CommandError, match="5 ms of each recording are shown"):
         run_trial(settings | {"show_us": 5000}, Worker(lambda done: None, lambda: True))
-    other = trial_data(open_part(tmp_path / "data", None, FormatOptions(unit="ms")), None)
+    other = trial_data(open_part(tmp_path / "data", None, DatasetOptions(unit="ms")), None)
     assert other[2] != settings["data"]
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewire.apps.training.binned_dataset import BinnedDataset
+from spikewire.apps.cli.options.shared import DatasetOptions
+from spikewire.apps.training.binned_dataset import BinnedDataset, open_part, read_dataset
 from spikewire.qcore import bin_events, load_preset
-from spikewire.sensors import open_dataset
+from spikewire.sensors import EVENT_DTYPE, SensorError, make_chain, open_dataset
 
 
 @pytest.mark.parametrize("width", [32, 33, 1024])
@@ -42,3 +43,38 @@ def test_cached_events_are_those_that_were_binned(tmp_path: Path, width: int) ->
     narrow.events(sample)
     [kept] = narrow._cache.values()
     assert kept.itemsize == 4
+
+
+def two_halves(folder: Path) -> Path:
+    """Write a recording whose events move over 32 columns, one a millisecond."""
+    (folder / "a").mkdir(parents=True)
+    events = np.zeros(2000, EVENT_DTYPE)
+    events["t"] = np.arange(2000) * 1000
+    events["x"], events["y"] = np.arange(2000) % 32, np.arange(2000) % 8
+    np.save(folder / "a" / "1.npy", events)
+    return folder
+
+
+def test_recordings_are_read_through_filters_each_time_anew(tmp_path: Path) -> None:
+    filters = ["crop:16,0,16x8", "downsample:2"]
+    options = DatasetOptions(size="32x8", filters=filters)
+    data = open_part(two_halves(tmp_path), None, options)
+    assert (data.size, data.sensor_size) == ((8, 4), (32, 8))
+    (sample,) = data.samples
+    plain = open_dataset(tmp_path, size=(32, 8)).load(sample)
+    wanted = make_chain(filters, (32, 8)).apply(plain)
+    wanted["t"] -= wanted["t"][0]
+    for _ in range(2):
+        got = data.load(sample)
+        assert 0 < len(got) < len(plain)
+        assert np.array_equal(got, wanted)
+        data = read_dataset(tmp_path, options.given())
+
+
+def test_filters_that_leave_nothing_or_are_none_are_told(tmp_path: Path) -> None:
+    folder = two_halves(tmp_path)
+    with pytest.raises(SensorError, match="'blur' is no filter"):
+        open_part(folder, None, DatasetOptions(size="32x8", filters=["blur"]))
+    data = open_part(folder, None, DatasetOptions(size="32x8", filters=["polarity:on"]))
+    with pytest.raises(SensorError, match=r"The filters polarity:on leave no event of .*1\.npy"):
+        data.load(data.samples[0])
