@@ -1,11 +1,7 @@
-"""The real page in a real browser, before the real runtime on the simulated camera.
-
-With ``SPIKEWIRE_SCREENSHOTS`` naming a folder, the pictures of the README are made there.
-"""
+"""The real page in a real browser, before the real runtime on the simulated camera."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.page import DESKTOP, PHONE, hold, looking, moves, recognised, until
+from tests.end_to_end.page import hold, looking, moves, recognised, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -202,69 +198,3 @@ def test_a_token_and_a_service_that_comes_back(
     with looking(browser, f"{url}/#token={secret}") as page:
         page.wait_for_selector('body[data-state="live"]')
         assert secret not in page.url
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("device", "how"), [("desktop", DESKTOP), ("phone", PHONE)])
-def test_it_looks_right(
-    browser: Any, shown: str, device: str, how: dict[str, Any], theme: str
-) -> None:
-    with looking(browser, shown, **how, color_scheme=theme) as page:
-        page.wait_for_selector("#hero:not(.quiet)")
-        wide, there = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert wide <= there  # nothing sticks out
-        parts = "all => [...new Set(all.map(part => part.getAttribute('role')))]"
-        assert page.eval_on_selector_all('[role="table"] > *', parts) == ["row"]
-        assert page.eval_on_selector_all('[role="row"] > *', parts) == ["cell"]
-        if device == "phone":
-            sizes = page.eval_on_selector_all(
-                "#buttons .hold", "all => all.map(b => b.getBoundingClientRect().height)"
-            )
-            assert min(sizes) >= 48
-        folder = os.environ.get("SPIKEWIRE_SCREENSHOTS")
-        if folder:
-            picture(page, Path(folder) / f"dashboard-{device}-{theme}.png", device)
-
-
-@pytest.fixture(scope="module")
-def shown(module_dashboard: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = str(tmp_path_factory.mktemp("shown"))
-    source = "sim:?seed=4&hold=6"
-    return module_dashboard("--source", source, "--checkpoint", folder, "--record-folder", folder)
-
-
-def lively(page: Any) -> bool:
-    """Whether the page is worth a picture: the class is right, and something moves."""
-    script = """() => {
-        const canvas = document.getElementById("events");
-        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-        let seen = 0;
-        for (let i = 0; i < data.length; i += 4) {
-            if (Math.abs(data[i] - data[i + 2]) > 60) seen++;
-        }
-        return seen;
-    }"""
-    right = "✓" in page.text_content("#truth") and "clearly" in page.text_content("#sure-text")
-    return right and page.evaluate(script) > 250
-
-
-def picture(page: Any, path: Path, device: str) -> None:
-    until(page, "#uptime", "up (3. s|.* min)")
-    page.wait_for_timeout(20_000)
-    for _ in range(600):
-        page.wait_for_timeout(100)
-        if not lively(page):
-            continue
-        if device == "phone":
-            break
-        name = page.get_attribute("#class", "data-class")
-        box = page.locator(f'#buttons [data-class="{name}"]').bounding_box()
-        page.mouse.move(box["x"] + 20, box["y"] + 20)
-        page.mouse.down()
-        page.wait_for_timeout(1500)
-        if lively(page):
-            break
-        page.mouse.up()
-    page.screenshot(path=path)
-    page.mouse.up()
-    assert path.stat().st_size < 300_000

@@ -2,6 +2,7 @@
 
 import { $, Clock, allow, count, el, memory, permits, pretty, sayBytes, sayMicros, saySpan, toast, wantsCalm } from "./page.js";
 import { Latency, Rate } from "./charts.js";
+import { LayerCard } from "./layer.js";
 import { Picture } from "./picture.js";
 import { Capture } from "./capture.js";
 import { View } from "./view.js";
@@ -37,6 +38,7 @@ const wire = new Wire({ state: changed, hello: met, message: heard, resumed }, m
 const sim = new Sim(wire, (request) => teaching.refusal(request));
 const teaching = new Teaching(wire, sim);
 const confusion = new Confusion();
+const card = new LayerCard(wire, (request) => teaching.refusal(request), raster, () => wants());
 const replay = new Replay(wire, (request) => teaching.refusal(request));
 let status = null;
 
@@ -63,7 +65,7 @@ function say(sentence) {
 }
 
 function met(hello, again) {
-  if (!again) for (const part of [scores, rate, latency, raster, picture, confusion]) part.clear();
+  if (!again) for (const part of [scores, rate, latency, raster, picture, confusion, card]) part.clear();
   backlog.clear();
   status = null;
   scores.setClasses(hello.classes);
@@ -72,6 +74,7 @@ function met(hello, again) {
   clock.tickMs = hello.tick_us / 1000;
   clock.offset = null;
   raster.setTick(hello.tick_us);
+  card.met(hello);
   $("source").textContent = hello.source;
   $("source").title = hello.source;
   $("software").textContent = `${hello.software} · protocol ${hello.protocol} · ticks of ${hello.tick_us / 1000} ms · network input ${hello.input.join(" × ")}`;
@@ -118,6 +121,7 @@ function take(message, at) {
   switch (message.topic) {
     case "result":
       teaching.lessons.shown(message.truth);
+      card.takeResult(message);
       return scores.take(message, at);
     case "decision":
       confusion.take(message);
@@ -126,6 +130,7 @@ function take(message, at) {
     case "picture":
       rate.takePicture(message, at);
       return picture.take(message);
+    case "membrane": return card.takeMembrane(message);
     case "spikes": return raster.take(message);
     case "stats": return takeStats(message, at);
     case "status": return takeStatus(message);
@@ -140,6 +145,7 @@ function takeStatus(message) {
   if (wire.live) $("connection-text").textContent = message.source.replay || !message.source.live ? "replay" : STATES.live;
   document.body.toggleAttribute("data-replay", Boolean(message.source.replay || !message.source.live));
   scores.setClasses(message.classes);
+  card.setClasses(message.classes);
   teaching.setClasses(message.classes);
   teaching.setStatus(message);
   replay.take(message.source.replay ?? null);
@@ -251,6 +257,7 @@ function wants() {
   if (unseen || better) delete topics.events;
   if (unseen || !better) delete topics.picture;
   if (folded.has("spikes")) delete topics.spikes;
+  if (card.open && !document.hidden) topics.membrane = "drop_oldest";
   wire.want(topics);
 }
 
@@ -268,6 +275,7 @@ function frame(now) {
   if (!folded.has("rate")) rate.draw(now);
   if (!folded.has("service")) latency.draw(now);
   if (!folded.has("spikes")) raster.draw(now);
+  card.draw();
   teaching.draw(now);
   confusion.draw();
   replay.draw(now);

@@ -101,6 +101,31 @@ export class Raster {
     if (tick > this.newest && this.layers.length) this._advance(tick);
   }
 
+  /** The row of a layer that fired most in the time that is held; null if none did. */
+  busiest(index) {
+    const layer = this.layers[index];
+    if (!layer) return null;
+    let [best, most] = [null, 0];
+    for (let row = 0; row < layer.units; row++) {
+      let spikes = 0;
+      for (let at = row * COLUMNS; at < (row + 1) * COLUMNS; at++) spikes += layer.cells[at];
+      if (spikes > most) [best, most] = [row, spikes];
+    }
+    return best;
+  }
+
+  /** The layer and its row at a place of the window; null between layers. */
+  rowAt(x, y) {
+    const place = this.canvas.getBoundingClientRect();
+    if (!place.height || !this.layers.length) return null;
+    let down = ((y - place.top) / place.height) * this.total;
+    for (const [index, layer] of this.layers.entries()) {
+      if (down < layer.height) return down < 0 ? null : { layer: index, row: Math.min(layer.units - 1, Math.floor((down / layer.height) * layer.units)) };
+      down -= layer.height + GAP;
+    }
+    return null;
+  }
+
   draw(now) {
     const passed = now - this.drawnAt;
     this.drawnAt = now;

@@ -1,0 +1,119 @@
+"""How the page looks: on every screen, in both themes, and what it shows of a layer.
+
+With ``SPIKEWIRE_SCREENSHOTS`` naming a folder, the pictures of the README are made there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.page import DESKTOP, PHONE, looking, moves, pixels, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+
+@pytest.fixture(scope="module")
+def shown(module_dashboard: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("shown"))
+    source = "sim:?seed=4&hold=6"
+    return module_dashboard("--source", source, "--checkpoint", folder, "--record-folder", folder)
+
+
+def redrawn(page: Any, canvas: str, before: int) -> None:
+    for _ in range(300):
+        if pixels(page, canvas) != before:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"{canvas} shows the same as before")
+
+
+def test_a_layer_is_looked_into(browser: Any, shown: str) -> None:
+    with looking(browser, shown) as page:
+        moves(page, "raster")
+        page.click("#look summary")
+        moves(page, "membrane")
+        until(page, "#look-rate", r"[\d.]+ times a second, [\d.]+ % of all ticks.*")
+        page.select_option("#look-layer", "1")
+        until(page, "#look-shape", "1\u202f536 neurons: 8 . 8 places, 24 channels")
+        until(page, "#look-threshold", r"[\d\s]+ on average, [\d\s]+ to [\d\s]+")
+        until(page, "#weights-said", r"3 . 3 for each of 16 input channels\.")
+        until(page, "#readout-said", r"Summed over 24 channels of each place\.")
+        weights, readout = pixels(page, "weights"), pixels(page, "readout")
+        page.fill("#look-channel", "7")
+        page.keyboard.press("Enter")
+        redrawn(page, "weights", weights)
+        page.select_option("#look-class", "arm_roll")
+        redrawn(page, "readout", readout)
+        # A dot of the raster chooses its neuron: here one of the last layer's last.
+        box = page.locator("#raster").bounding_box()
+        page.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] - 1)
+        until(page, "#look-shape", "1\u202f024 neurons: 4 . 4 places, 64 channels")
+        page.wait_for_timeout(100)
+        assert page.input_value("#look-layer") == "2"
+        assert [page.input_value(f"#look-{name}") for name in ("row", "column")] == ["3", "3"]
+        moves(page, "membrane")
+        until(page, "#membrane-said", "The last .* It fires above the dashed line.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("device", "how"), [("desktop", DESKTOP), ("phone", PHONE)])
+def test_it_looks_right(
+    browser: Any, shown: str, device: str, how: dict[str, Any], theme: str
+) -> None:
+    with looking(browser, shown, **how, color_scheme=theme) as page:
+        page.wait_for_selector("#hero:not(.quiet)")
+        wide, there = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= there  # nothing sticks out
+        parts = "all => [...new Set(all.map(part => part.getAttribute('role')))]"
+        assert page.eval_on_selector_all('[role="table"] > *', parts) == ["row"]
+        assert page.eval_on_selector_all('[role="row"] > *', parts) == ["cell"]
+        if device == "phone":
+            sizes = page.eval_on_selector_all(
+                "#buttons .hold", "all => all.map(b => b.getBoundingClientRect().height)"
+            )
+            assert min(sizes) >= 48
+        folder = os.environ.get("SPIKEWIRE_SCREENSHOTS")
+        if folder:
+            picture(page, Path(folder) / f"dashboard-{device}-{theme}.png", device)
+
+
+def lively(page: Any) -> bool:
+    """Whether the page is worth a picture: the class is right, and something moves."""
+    script = """() => {
+        const canvas = document.getElementById("events");
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let seen = 0;
+        for (let i = 0; i < data.length; i += 4) {
+            if (Math.abs(data[i] - data[i + 2]) > 60) seen++;
+        }
+        return seen;
+    }"""
+    right = "✓" in page.text_content("#truth") and "clearly" in page.text_content("#sure-text")
+    return right and page.evaluate(script) > 250
+
+
+def picture(page: Any, path: Path, device: str) -> None:
+    until(page, "#uptime", "up (3. s|.* min)")
+    page.wait_for_timeout(20_000)
+    for _ in range(600):
+        page.wait_for_timeout(100)
+        if not lively(page):
+            continue
+        if device == "phone":
+            break
+        name = page.get_attribute("#class", "data-class")
+        box = page.locator(f'#buttons [data-class="{name}"]').bounding_box()
+        page.mouse.move(box["x"] + 20, box["y"] + 20)
+        page.mouse.down()
+        page.wait_for_timeout(1500)
+        if lively(page):
+            break
+        page.mouse.up()
+    page.screenshot(path=path)
+    page.mouse.up()
+    assert path.stat().st_size < 300_000
