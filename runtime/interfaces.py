@@ -156,6 +156,17 @@ class Seekable(Protocol):
         """Change ``paused``, ``position_us``, ``speed`` or ``loop``."""
 
 
+class FiltersLive(Protocol):
+    """A source with filters that can be changed while it runs."""
+
+    @property
+    def filters(self) -> list[dict[str, Any]]:
+        """State as in the protocol: number, filter, on, removed, size, hot of each."""
+
+    async def change_filters(self, **changes: Any) -> None:
+        """Make one (``add``), or change the one of a ``number``: ``to``, ``on``, ``remove``."""
+
+
 class Directed(Protocol):
     """A simulated source whose person can be told what to do."""
 

@@ -142,8 +142,11 @@ def _build(
     for_files: Mapping[str, Any] | None,
 ) -> Pipeline:
     from spikewire.runtime import Pipeline
+    from spikewire.sensors import Filtered
 
     source = open_source_at(wanted.source, wanted.speed, wanted.filters, for_files)
+    if not isinstance(source, Filtered):
+        source = Filtered(source, ())  # clients may add some
     network = None
     if store is not None and resume:
         network = _resumed(store, wanted, source)

@@ -61,6 +61,13 @@ class RequestMethods:
         """Direct the simulated person: gesture, hold, person, distance, light."""
         return await self.request("sim", **changes)
 
+    async def filter(self, **changes: Any) -> dict[str, Any]:
+        """Add a filter (``add``), or change that of a ``number``: ``to``, ``on``, ``remove``.
+
+        Without changes: the answer holds all ``filters``.
+        """
+        return await self.request("filter", **changes)
+
     async def inspect(
         self, layer: int, *, channel: int | None = None, label: str | None = None
     ) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class CheckpointWriter:
         *,
         wake: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
-        source_state: Callable[[], bytes] | None = None,
+        source_state: Callable[[], bytes | None] | None = None,
         saved_as: Path | None = None,
     ) -> None:
         self.path: str | None = None

@@ -28,6 +28,8 @@ class Counters:
         Time spent in kernels.
     time_jumps
         Jumps of event time, each of which began a segment.
+    size_changes
+        Changes of the events' size within a segment of the source, each of which began a segment.
     unlearned_events
         Computed under a label that is no class, and could not become one.
     latency_us, latencies
@@ -42,7 +44,7 @@ class Counters:
         self.compute_ns = 0
         self.updates = self.synaptic_ops = 0
         self.unlearned_events = 0
-        self.time_jumps = 0
+        self.time_jumps = self.size_changes = 0
         self.latency_us = 0
         self.latencies = [0] * (len(LATENCY_BOUNDS_US) + 1)
         self._latencies: deque[int] = deque(maxlen=_MOST_LATENCIES)

@@ -172,6 +172,10 @@ class NetworkTask:
         if self._source_segment not in (None, packet.segment):
             await self._end_source_segment(packet.arrived_ns)
         self._source_segment = packet.segment
+        if self.segment is not None and self.segment.size != packet.size:
+            # A filter that crops, say, was set: places before and after cannot be compared.
+            await self._end_segment(packet.arrived_ns)
+            self.counters.size_changes += 1
         events = await self._columns(packet)
         jumps = self._jumps.find(events.t)
         for n, (start, stop) in enumerate(itertools.pairwise([0, *jumps, len(events)])):
@@ -191,7 +195,8 @@ class NetworkTask:
         watermark = min(packet.watermark, MOST_TIME_US) if whole else int(events.t[-1])
         segment = self.segment
         if segment is None:
-            number = packet.segment + self.counters.time_jumps
+            counters = self.counters
+            number = packet.segment + counters.time_jumps + counters.size_changes
             segment = Segment(number, packet.size, self.network.tick_us, self._next_origin)
             self.segment = segment
         begun = segment.begun

@@ -8,18 +8,16 @@ import secrets
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import trio
 
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.checkpoints import CheckpointStore
 from spikewire.runtime.interfaces import (
-    Directed,
     InThread,
     NetworkLike,
     Recorder,
-    Seekable,
     SourceLike,
 )
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
@@ -30,10 +28,11 @@ from spikewire.runtime.pipeline.network_task import NetworkTask
 from spikewire.runtime.pipeline.playback import PlaybackRequests
 from spikewire.runtime.pipeline.recording import RecordingControl
 from spikewire.runtime.pipeline.requests import StatusHooks
+from spikewire.runtime.pipeline.source_controls import SourceControls
 from spikewire.runtime.pipeline.stats import StatsPublisher
 from spikewire.runtime.pipeline.summary import Summary
 from spikewire.runtime.pipeline.watchdog import Watchdog
-from spikewire.runtime.protocol.messages import Play, Replay, Request, Sim, error_reply
+from spikewire.runtime.protocol.messages import Filter, Play, Replay, Request, Sim, error_reply
 from spikewire.runtime.settings.settings import Settings
 from spikewire.sensors import SensorError
 
@@ -126,11 +125,8 @@ class Pipeline:
         self.record = record
         self.playback = PlaybackRequests(source)
         self.network_task.on_finished = self.playback.finished
-        self._replays = (
-            cast(Seekable, source) if callable(getattr(source, "control", None)) else None
-        )
-        self._directs = (
-            cast(Directed, source) if callable(getattr(source, "direct", None)) else None
+        self.controls = SourceControls(
+            source, lambda: self.source_state in ("running", "stalled"), self.publish_status
         )
         self._stopping = trio.Event()
         self._source_scope = trio.CancelScope()
@@ -145,8 +141,7 @@ class Pipeline:
         there = {
             "checkpoint": self.checkpoints.offered,
             "play": self.playback.there,
-            "replay": self._replays is not None,
-            "sim": self._directs is not None,
+            **self.controls.offers,
             "record": self.network_task.recordings.offered,
             "teach": self.settings.labels == "client",
             "undo": self.network_task.teaching.lessons.keeps,
@@ -159,16 +154,6 @@ class Pipeline:
             *(name for name, can in there.items() if can),
         ]
 
-    @property
-    def replay(self) -> dict[str, Any] | None:
-        """State of the replay; None if the source has no such controls."""
-        return None if self._replays is None else dict(self._replays.replay)
-
-    @property
-    def sim(self) -> dict[str, Any] | None:
-        """State of the simulated person; None if there is none."""
-        return None if self._directs is None else dict(self._directs.sim)
-
     async def ask(self, request: Request, lease: Lease | None = None) -> dict[str, Any]:
         """Answer a request; the answer holds the tick at which it took effect.
 
@@ -179,11 +164,9 @@ class Pipeline:
             if isinstance(request, Play):
                 answer = await self.playback.play(request)
                 return {"tick": self.network_task.tick, **answer}
-            if isinstance(request, Replay):
-                answer = await self._control(request)
+            if isinstance(request, Replay | Sim | Filter):
+                answer = await self.controls.answer(request)
                 return {"tick": self.network_task.tick, **answer}
-            if isinstance(request, Sim):
-                return {"tick": self.network_task.tick, **await self._direct(request)}
             if self.state == "stopped":
                 return self._too_late()
             pending = PendingRequest(request, lease)
@@ -197,30 +180,6 @@ class Pipeline:
     def end_lease(self, lease: Lease) -> None:
         """End the lesson of this lease, if it is the present one, at the next tick boundary."""
         self.input_queue.put_request(PendingRequest(EndLease(lease)))
-
-    async def _control(self, request: Replay) -> dict[str, Any]:
-        if self._replays is None:
-            return error_reply(
-                "no_replay", "The source of this service cannot be told how to replay."
-            )
-        if self.source_state not in ("running", "stalled"):
-            return error_reply("replay_failed", "The source has ended: there is nothing to replay.")
-        try:
-            await self._replays.control(**request.changes())
-        except SensorError as error:
-            return error_reply("replay_failed", str(error))
-        self.publish_status()
-        return {"ok": True, "replay": self.replay}
-
-    async def _direct(self, request: Sim) -> dict[str, Any]:
-        if self._directs is None:
-            return error_reply("no_sim", "The source of this service is not simulated.")
-        try:
-            await self._directs.direct(**request.changes())
-        except SensorError as error:
-            return error_reply("sim_failed", str(error))
-        self.publish_status()
-        return {"ok": True, "sim": self.sim}
 
     def _too_late(self) -> dict[str, Any]:
         return {

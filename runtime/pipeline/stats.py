@@ -12,6 +12,7 @@ from spikewire.runtime.interfaces import NetworkLike, SourceLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.input_queue import InputQueue
 from spikewire.runtime.pipeline.network_task import NetworkTask
+from spikewire.runtime.pipeline.source_controls import SourceControls
 from spikewire.runtime.settings.settings import Settings
 
 
@@ -33,9 +34,7 @@ class ReportedPipeline(Protocol):
     @property
     def source_error(self) -> str | None: ...
     @property
-    def replay(self) -> dict[str, Any] | None: ...
-    @property
-    def sim(self) -> dict[str, Any] | None: ...
+    def controls(self) -> SourceControls: ...
     @property
     def network(self) -> NetworkLike: ...
     @property
@@ -100,7 +99,7 @@ class StatsPublisher:
             "results": totals["results"],
             "on_events": counters.on_events,
             "off_events": totals["events"] - counters.on_events,
-            "replay": pipeline.replay,
+            "replay": pipeline.controls.replay,
             "updates": totals["updates"],
             "synaptic_ops": totals["synaptic_ops"],
             "queue": {
@@ -112,7 +111,9 @@ class StatsPublisher:
             "drops": dict(queue.drops),
             "dropped_packets": queue.dropped_packets,
             "time_jumps": counters.time_jumps,
+            "size_changes": counters.size_changes,
             "unlearned_events": counters.unlearned_events,
+            "filters": pipeline.controls.filters,
             "source": {str(k): int(v) for k, v in pipeline.source.counters.items()},
             "latency_us": counters.take_latencies(),
             **pipeline.facts(),
@@ -145,8 +146,9 @@ class StatsPublisher:
                 "state": pipeline.source_state,
                 "error": pipeline.source_error,
                 "segment": None if task.segment is None else task.segment.number,
-                "replay": pipeline.replay,
-                "sim": pipeline.sim,
+                "replay": pipeline.controls.replay,
+                "sim": pipeline.controls.sim,
+                "filters": pipeline.controls.filters,
             },
             "checkpoint": {
                 "folder": pipeline.settings.checkpoint_folder or pipeline.settings.save_folder,

@@ -22,6 +22,7 @@ _Id = (
     | Annotated[str, msgspec.Meta(max_length=64)]
 )
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
+_Filter = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 _Path = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 _Micros = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _Index = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
@@ -213,6 +214,30 @@ class Probe(_ClientMessage, tag="probe", kw_only=True):
             raise ValueError("probe takes layer and neuron together, or layer nil for none")
 
 
+class Filter(_ClientMessage, tag="filter", kw_only=True):
+    """Add a filter, or change the one of that number; without either, tell of all."""
+
+    add: _Filter | msgspec.UnsetType = msgspec.UNSET
+    number: Annotated[int, msgspec.Meta(ge=1, le=2**31)] | msgspec.UnsetType = msgspec.UNSET
+    to: _Filter | msgspec.UnsetType = msgspec.UNSET
+    on: bool | msgspec.UnsetType = msgspec.UNSET
+    remove: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        told = self.changes()
+        if "add" in told and len(told) > 1:
+            raise ValueError("a filter is added with add alone")
+        if "add" not in told and told and ("number" not in told or len(told) < 2):
+            raise ValueError("filter changes the one of a number: to, on or remove say how")
+        if "remove" in told and len(told) > 2:
+            raise ValueError("a filter that is removed is not changed, too")
+
+    def changes(self) -> dict[str, Any]:
+        """Return the changes by name."""
+        told = {name: getattr(self, name) for name in ("add", "number", "to", "on", "remove")}
+        return {name: value for name, value in told.items() if value is not msgspec.UNSET}
+
+
 class Beat(_ClientMessage, tag="beat"):
     """Say that the client is alive; never answered."""
 
@@ -224,7 +249,18 @@ class Record(_ClientMessage, tag="record", kw_only=True):
 
 
 Request = (
-    Teach | Learn | Checkpoint | Status | Play | Undo | Replay | Record | Sim | Inspect | Probe
+    Teach
+    | Learn
+    | Checkpoint
+    | Status
+    | Play
+    | Undo
+    | Replay
+    | Record
+    | Sim
+    | Filter
+    | Inspect
+    | Probe
 )
 ClientMessage = Hello | Subscribe | Unsubscribe | Beat | Request
 

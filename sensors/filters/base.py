@@ -32,18 +32,23 @@ class Filter(ABC):
     ----------
     size
         (width, height) of the events that go out.
+    removed
+        Events left out so far.
     """
 
     name = "filter"
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
+        self.removed = 0
 
     def apply(self, events: Events) -> Events:
         """Filter the next events of the stream."""
         events = np.ascontiguousarray(events)
         out = np.empty(len(events), EVENT_DTYPE)
-        return out[: int(self._run(events, out))]
+        kept = int(self._run(events, out))
+        self.removed += len(events) - kept
+        return out[:kept]
 
     @abstractmethod
     def _run(self, events: Events, out: Events) -> int:
@@ -66,23 +71,26 @@ class Chain:
         In their order.
     size
         (width, height) of the filtered events.
-    dropped
-        Events left out, by filter.
     """
 
     def __init__(self, size: tuple[int, int], filters: list[Filter]) -> None:
         self.filters = filters
         self.size = filters[-1].size if filters else size
-        self.dropped = dict.fromkeys((f"filter_{part.name}" for part in filters), 0)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Events left out, by filter."""
+        sums = dict.fromkeys((f"filter_{part.name}" for part in self.filters), 0)
+        for part in self.filters:
+            sums[f"filter_{part.name}"] += part.removed
+        return sums
 
     def apply(self, events: Events) -> Events:
         """Filter the next events of the stream."""
         for part in self.filters:
-            before = len(events)
-            if not before:
+            if not len(events):
                 break
             events = part.apply(events)
-            self.dropped[f"filter_{part.name}"] += before - len(events)
         return events
 
     def reset(self) -> None:

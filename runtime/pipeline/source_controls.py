@@ -1,0 +1,111 @@
+"""Requests that the source carries out: replay, the simulated person, filters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+from spikewire.runtime.interfaces import Directed, FiltersLive, Seekable, SourceLike
+from spikewire.runtime.protocol.messages import Filter, Replay, Sim, error_reply
+from spikewire.sensors import SensorError
+
+log = logging.getLogger("spikewire.runtime")
+
+
+class SourceControls:
+    """What can be asked of a source, as far as it can do it.
+
+    Parameters
+    ----------
+    source
+        Which may have ``control``, ``direct`` and ``change_filters``.
+    running
+        Whether it is.
+    changed
+        Called after every change that the status topic tells of.
+    """
+
+    def __init__(
+        self, source: SourceLike, running: Callable[[], bool], changed: Callable[[], None]
+    ) -> None:
+        def able(name: str) -> Any:
+            return source if callable(getattr(source, name, None)) else None
+
+        self._replays = cast("Seekable | None", able("control"))
+        self._directs = cast("Directed | None", able("direct"))
+        self._filters = cast("FiltersLive | None", able("change_filters"))
+        self._running, self._changed = running, changed
+
+    @property
+    def offers(self) -> dict[str, bool]:
+        """Which requests can be answered with more than a refusal."""
+        return {
+            "replay": self._replays is not None,
+            "sim": self._directs is not None,
+            "filter": self._filters is not None,
+        }
+
+    @property
+    def replay(self) -> dict[str, Any] | None:
+        """State of the replay; None if the source has no such controls."""
+        return None if self._replays is None else dict(self._replays.replay)
+
+    @property
+    def sim(self) -> dict[str, Any] | None:
+        """State of the simulated person; None if there is none."""
+        return None if self._directs is None else dict(self._directs.sim)
+
+    @property
+    def filters(self) -> list[dict[str, Any]] | None:
+        """The filters in their order; None if the source takes none."""
+        return None if self._filters is None else self._filters.filters
+
+    async def answer(self, request: Replay | Sim | Filter) -> dict[str, Any]:
+        """Carry a request out; the answer."""
+        match request:
+            case Replay():
+                return await self._control(request)
+            case Sim():
+                return await self._direct(request)
+            case Filter():
+                return await self._filter(request)
+
+    async def _control(self, request: Replay) -> dict[str, Any]:
+        if self._replays is None:
+            return error_reply(
+                "no_replay", "The source of this service cannot be told how to replay."
+            )
+        if not self._running():
+            return error_reply("replay_failed", "The source has ended: there is nothing to replay.")
+        try:
+            await self._replays.control(**request.changes())
+        except SensorError as error:
+            return error_reply("replay_failed", str(error))
+        self._changed()
+        return {"ok": True, "replay": self.replay}
+
+    async def _direct(self, request: Sim) -> dict[str, Any]:
+        if self._directs is None:
+            return error_reply("no_sim", "The source of this service is not simulated.")
+        try:
+            await self._directs.direct(**request.changes())
+        except SensorError as error:
+            return error_reply("sim_failed", str(error))
+        self._changed()
+        return {"ok": True, "sim": self.sim}
+
+    async def _filter(self, request: Filter) -> dict[str, Any]:
+        if self._filters is None:
+            return error_reply("no_filters", "The source of this service takes no filters.")
+        if changes := request.changes():
+            try:
+                await self._filters.change_filters(**changes)
+            except SensorError as error:
+                return error_reply("filter_failed", str(error))
+            used = ", ".join(
+                one["filter"] + ("" if one["on"] else " (off)") for one in self._filters.filters
+            )
+            log.info("the filters are now: %s", used or "none")
+            self._changed()
+        return {"ok": True, "filters": self.filters}
