@@ -59,6 +59,20 @@ class Commands:
         own = ["--port", "0"] if "--source" in more else []
         return str(self.start("dashboard", "--http-port", "0", *own, *more)["url"])
 
+    def demo(self) -> str:
+        """Start `spikewire demo`, which is `make demo`; returns the page's address."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "spikewire", "demo", "--for", "0s"], stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        )  # fmt: skip
+        self.running.append(process)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("dashboard at "):
+                return line.removeprefix("dashboard at ").strip()
+        raise AssertionError("the demo has no page")
+
     def stop(self) -> int:
         """End the last one; returns its exit code."""
         process = self.running.pop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,14 +72,16 @@ def until(page: Any, place: str, pattern: str) -> None:
     pytest.fail(f"{place} says {page.text_content(place)!r}, not {pattern}")
 
 
-def hold(page: Any, button: Any, updates: int) -> None:
+def hold(page: Any, button: Any, updates: int, during: Callable[[], None] = lambda: None) -> None:
     """Hold a button until the page tells of a lesson of so many updates: an idle second is 500.
 
-    Seconds say little on a busy machine, where the service leaves most events out.
+    Seconds say little on a busy machine, where the service leaves most events out. ``during`` is
+    called while it is held.
     """
     before = page.text_content("#lesson")
     button.hover()
     page.mouse.down()
+    during()
     for _ in range(PATIENCE_MS // 100):
         if page.text_content("#lesson") != before:  # that of the lesson before
             break

@@ -13,10 +13,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 
 def test_lessons_in_three_gestures_are_recognised_listed_and_undone(
-    browser: Any, dashboard: Callable[..., str]
+    browser: Any, commands: Any
 ) -> None:
-    # As in `make demo`: one gesture after another, until somebody teaches.
-    with looking(browser, dashboard("--source", "sim:?seed=4")) as page:
+    # One gesture after another, until somebody teaches.
+    with looking(browser, commands.demo()) as page:
         page.wait_for_selector("#sim:not([hidden])")
         page.wait_for_selector("#first:not([hidden])")
         assert page.input_value("#sim-gesture") == "sequence"

@@ -6,13 +6,13 @@ With ``SPIKEWIRE_SCREENSHOTS`` naming a folder, the pictures of the README are m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.page import DESKTOP, PHONE, looking, moves, pixels, until
+from tests.end_to_end.page import DESKTOP, PHONE, hold, looking, moves, pixels, recognised, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -58,6 +58,110 @@ def test_a_layer_is_looked_into(browser: Any, shown: str) -> None:
         assert [page.input_value(f"#look-{name}") for name in ("row", "column")] == ["3", "3"]
         moves(page, "membrane")
         until(page, "#membrane-said", "The last .* It fires above the dashed line.")
+
+
+WIDTHS = ((360, 780), (390, 844), (768, 1024), (1440, 900), (2560, 1440))
+LEGIBLE = (Path(__file__).parent / "legible.js").read_text(encoding="utf-8")
+OPEN = "open => { for (const part of document.querySelectorAll('details')) part.open = open; }"
+
+
+def every_look(page: Any) -> Iterator[str]:
+    """Show the page in every width and both themes, with all that folds shut, then open."""
+    for opened in (False, True):
+        page.evaluate(OPEN, opened)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            for width, height in WIDTHS:
+                page.set_viewport_size({"width": width, "height": height})
+                page.wait_for_timeout(60)
+                yield f"{width} px, {theme}, {'open' if opened else 'shut'}"
+
+
+def test_no_text_overlaps_or_is_cut(browser: Any, shown: str) -> None:
+    with looking(browser, shown) as page:
+        page.wait_for_selector("#hero:not(.quiet)")
+        page.evaluate(OPEN, True)
+        page.wait_for_selector("#look-body:not([hidden])")
+        faults = {look: page.evaluate(LEGIBLE) for look in every_look(page)}
+        assert len(faults) == 20
+        assert {look: told for look, told in faults.items() if told} == {}
+        # The check sees what it is for.
+        style = "document.querySelector('#rows .name').style"
+        page.evaluate(f"{style}.maxWidth = '20px'")
+        assert any("is cut sideways" in told for told in page.evaluate(LEGIBLE))
+        page.evaluate(f"{style}.cssText = 'transform: translateY(24px)'")
+        assert any("lies on" in told for told in page.evaluate(LEGIBLE))
+
+
+def test_axe_finds_nothing_serious(browser: Any, shown: str) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="install axe-playwright-python to run this test",
+    ).Axe()
+    with looking(browser, shown) as page:
+        page.wait_for_selector("#hero:not(.quiet)")
+        for width, theme in ((390, "light"), (1440, "light"), (1440, "dark")):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=theme)
+            page.evaluate(OPEN, width == 390)
+            told = axe.run(page).response
+            assert len(told["passes"]) > 20
+            serious = [one for one in told["violations"] if one["impact"] in SERIOUS]
+            assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+        page.evaluate("document.getElementById('raw').removeAttribute('title')")
+        page.evaluate("document.getElementById('raw').textContent = ''")
+        assert "button-name" in {one["id"] for one in axe.run(page).response["violations"]}
+
+
+SERIOUS = ("serious", "critical")
+IN_VIEW = """ids => ids.map(id => {
+    const place = document.getElementById(id).getBoundingClientRect();
+    return place.width > 20 && place.top >= 0 && place.left >= 0
+        && place.bottom <= innerHeight && place.right <= innerWidth;
+})"""
+ON_TOP = """id => {
+    const button = document.getElementById(id);
+    const place = button.getBoundingClientRect();
+    const there = document.elementFromPoint(place.left + place.width / 2, place.top + 8);
+    return button === there || button.contains(there);
+}"""
+
+
+def test_a_phone_keeps_answer_picture_and_button_in_view(
+    browser: Any, dashboard: Callable[..., str]
+) -> None:
+    how = {**PHONE, "viewport": {"width": 390, "height": 844}}
+    with looking(browser, dashboard("--source", "sim:?seed=4&hold=600"), **how) as page:
+        page.wait_for_selector("#truth:not([hidden])")
+        page.fill("#new-name", "mine")
+        page.evaluate("document.activeElement.blur()")
+        button = page.locator("#new-hold")
+        button.scroll_into_view_if_needed()
+        before = button.bounding_box()
+        hold(page, button, 1500, during=lambda: held_in_view(page))
+        recognised(page, "mine")
+        until(page, "#lessons li:first-child span", "mine .*changes")
+        after = button.bounding_box()
+        # The new class and its lesson have moved nothing from under the finger.
+        assert (after["x"], after["y"]) == (before["x"], before["y"])
+
+        # Further down picture and answer stand small at the top, and hide no button.
+        page.evaluate("document.getElementById('undo').scrollIntoView({ block: 'end' })")
+        page.wait_for_selector("#stage:not([hidden])")
+        until(page, "#stage-class", "mine")
+        moves(page, "stage-picture")
+        last = page.locator("#buttons .hold").last
+        last.evaluate("button => { button.id = 'last'; }")
+        assert page.evaluate(IN_VIEW, ["stage-picture", "stage-class", "last"]) == [True] * 3
+        assert page.evaluate(ON_TOP, "last")
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_selector("#stage", state="hidden")
+
+
+def held_in_view(page: Any) -> None:
+    page.wait_for_selector("#new-hold.held")
+    assert page.evaluate(IN_VIEW, ["events", "class", "new-hold"]) == [True] * 3
+    assert page.evaluate(ON_TOP, "new-hold")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -11,6 +11,7 @@ import { Replay } from "./replay.js";
 import { Confusion } from "./confusion.js";
 import { Scores } from "./scores.js";
 import { Sim } from "./sim.js";
+import { Stage } from "./stage.js";
 import { Teaching } from "./teach.js";
 import { Wire } from "./wire.js";
 
@@ -38,6 +39,7 @@ const wire = new Wire({ state: changed, hello: met, message: heard, resumed }, m
 const sim = new Sim(wire, (request) => teaching.refusal(request));
 const teaching = new Teaching(wire, sim);
 const confusion = new Confusion();
+const stage = new Stage();
 const card = new LayerCard(wire, (request) => teaching.refusal(request), raster, () => wants());
 const replay = new Replay(wire, (request) => teaching.refusal(request));
 let status = null;
@@ -276,6 +278,7 @@ function frame(now) {
   if (!folded.has("service")) latency.draw(now);
   if (!folded.has("spikes")) raster.draw(now);
   card.draw();
+  stage.draw();
   teaching.draw(now);
   confusion.draw();
   replay.draw(now);

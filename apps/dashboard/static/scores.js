@@ -180,7 +180,7 @@ export class Scores {
     put("late", !quiet && late >= LATE_US ? `${saySeconds(late)} behind` : "");
     const truth = last?.truth;
     put("truth", truth != null && !quiet ? `shown: ${pretty(truth)}${name === truth ? "  ✓" : ""}` : "");
-    $("mark-truth").hidden = !this.truths;
+    $("mark-truth").hidden = $("truth").hidden = !this.truths;
   }
 
   _sure(quiet, name) {
