@@ -14,6 +14,7 @@ PLANTED = "tests/unit/qcore/kernels/test_integers.py::test_a_float_planted_in_th
 
 FIRST = (
     "tests/end_to_end/test_dashboard_page.py",
+    "tests/end_to_end/test_picture_page.py",
     "tests/integration/apps/test_teachme.py",
     DOCUMENT.format("docs/tutorial.md"),
     # The fourth: for the process that had the first. One browser is enough at a time.

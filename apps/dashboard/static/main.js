@@ -4,6 +4,8 @@ import { $, Clock, allow, count, el, memory, permits, pretty, sayBytes, sayMicro
 import { Latency, Rate } from "./charts.js";
 import { LayerCard } from "./layer.js";
 import { Picture } from "./picture.js";
+import { Filters } from "./filters.js";
+import { Marks } from "./marks.js";
 import { Capture } from "./capture.js";
 import { View } from "./view.js";
 import { Raster } from "./raster.js";
@@ -38,6 +40,8 @@ const backlog = new Map(); // topic -> { left, held }: messages from before this
 const wire = new Wire({ state: changed, hello: met, message: heard, resumed }, memory.get("pipeline", null));
 const sim = new Sim(wire, (request) => teaching.refusal(request));
 const teaching = new Teaching(wire, sim);
+const filters = new Filters(wire, (request) => teaching.refusal(request), picture, view);
+new Marks(picture, view, filters);
 const confusion = new Confusion();
 const stage = new Stage();
 const card = new LayerCard(wire, (request) => teaching.refusal(request), raster, () => wants());
@@ -58,6 +62,7 @@ function changed(state, sentence) {
   teaching.connected();
   replay.rules();
   sim.rules();
+  filters.rules();
   rules();
 }
 
@@ -152,6 +157,7 @@ function takeStatus(message) {
   teaching.setStatus(message);
   replay.take(message.source.replay ?? null);
   sim.take(message.source.sim ?? null);
+  filters.take(message.source.filters ?? null);
   const recording = message.recording ?? null;
   $("record").setAttribute("aria-pressed", String(recording !== null));
   $("record-text").textContent = recording === null ? "Record" : "Stop recording";
@@ -170,6 +176,7 @@ function takeStats(stats, at) {
   rate.takeStats(stats, at);
   latency.take(stats, at);
   if (stats.replay !== undefined) replay.take(stats.replay);
+  filters.take(stats.filters);
   raster.quiet(stats.tick);
   $("p50").textContent = sayMicros(stats.latency_us?.p50);
   $("p99").textContent = sayMicros(stats.latency_us?.p99);
@@ -178,7 +185,7 @@ function takeStats(stats, at) {
   $("spikes-rate").textContent = `${count(Math.round(stats.ticks_per_s))} ticks/s`;
   const lost = [
     ...Object.entries(stats.drops),
-    ...Object.entries(stats.source).filter(([name]) => !HARMLESS.has(name)).map(([name, value]) => [`source: ${name}`, value]),
+    ...Object.entries(stats.source).filter(([name]) => !HARMLESS.has(name) && !name.startsWith("filter_")).map(([name, value]) => [`source: ${name}`, value]),
     ["unlearned events", stats.unlearned_events],
     ["messages to slow readers", stats.subscribers.dropped],
   ].filter(([, value]) => value > 0);

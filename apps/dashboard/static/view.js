@@ -170,12 +170,18 @@ export class View {
 
   /** Put an element round cells of the picture. */
   outline(element, x, y, width, height) {
+    const { left, top, side } = this.spot(x, y);
+    element.style.left = `${left}px`;
+    element.style.top = `${top}px`;
+    element.style.width = `${width * side}px`;
+    element.style.height = `${height * side}px`;
+  }
+
+  /** Where a cell is within the frame. */
+  spot(x, y) {
     const box = this._box();
     const at = (cells, margin, pan) => (cells * box.scale + margin) * this.zoom + pan;
-    element.style.left = `${at(x, box.left, this.x)}px`;
-    element.style.top = `${at(y, box.top, this.y)}px`;
-    element.style.width = `${width * box.scale * this.zoom}px`;
-    element.style.height = `${height * box.scale * this.zoom}px`;
+    return { left: at(x, box.left, this.x), top: at(y, box.top, this.y), side: box.scale * this.zoom };
   }
 
   // -- the rest --------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+"""The picture on the page: a VGA recording drawn sharp, coloured, filtered, cropped and saved."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spikewire.sensors import EVENT_DTYPE, write_events
+from tests.end_to_end.page import looking, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+SIZE = (640, 480)
+# How many columns of the canvas show anything but its most frequent colour.
+COLUMNS = """() => {
+    const canvas = document.getElementById("events");
+    const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const pixels = new Uint32Array(data.buffer);
+    const ground = pixels[0];
+    const seen = new Set();
+    pixels.forEach((pixel, at) => { if (pixel !== ground) seen.add(at % width); });
+    return [canvas.width, canvas.height, seen.size];
+}"""
+
+
+def recording(path: Path, columns: range, *, seconds: float = 2.0) -> Path:
+    """A recording in which every other pixel of some columns fires, ON or OFF by column."""
+    count = int(seconds * 100_000)
+    events = np.zeros(count, EVENT_DTYPE)
+    events["t"] = np.arange(count) * 10
+    events["x"] = np.asarray(columns)[np.arange(count) % len(columns)]
+    events["y"] = 2 + np.arange(count) * 7 % (SIZE[1] - 4)
+    events["p"] = events["x"] // 2 % 2
+    write_events([events], path, SIZE)
+    return path
+
+
+def drawn(page: Any, wanted: Callable[[int, int, int], bool]) -> tuple[int, int, int]:
+    """Wait until the canvas is (width, height, columns that show something) as wanted."""
+    told = (0, 0, 0)
+    for _ in range(600):
+        told = tuple(page.evaluate(COLUMNS))
+        if wanted(*told):
+            return told
+        page.wait_for_timeout(100)
+    pytest.fail(f"the picture is {told}")
+
+
+@pytest.fixture(scope="module")
+def url(module_dashboard: Callable[..., str], tmp_path_factory: Any) -> str:
+    file = recording(tmp_path_factory.mktemp("vga") / "vga.aedat4", range(0, 640, 2))
+    return module_dashboard("--source", f"file:{file}?loop=1")
+
+
+def test_a_vga_recording_is_drawn_coloured_filtered_cropped_and_saved(
+    browser: Any, url: str, tmp_path: Path
+) -> None:
+    with looking(browser, url) as page:
+        drawn(page, lambda width, height, seen: (width, height) == SIZE and seen > 128)
+        page.click("#looks summary")
+        page.select_option("#palette", "jaer")
+        with page.expect_download() as saved:
+            page.click("#save-image")
+        saved.value.save_as(tmp_path / "saved.png")
+        assert struct.unpack(">II", (tmp_path / "saved.png").read_bytes()[16:24]) == SIZE
+
+        page.select_option("#filter-add", "polarity:on")
+        page.wait_for_selector("#filters li")
+        until(page, "#filters li span", "\N{MINUS SIGN}[1-9].*")
+        drawn(page, lambda width, height, seen: 128 < seen <= 160)
+        page.uncheck("#filters input[type=checkbox]")
+        drawn(page, lambda width, height, seen: seen > 160)
+
+        box = page.locator("#events").bounding_box()
+        page.click("#region")
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.up()
+        drawn(page, lambda width, height, seen: abs(width - 160) < 4 and abs(height - 120) < 4)
+        assert page.input_value("#filters li:last-child input[type=text]").startswith("crop:1")
+
+        page.fill("#filters li:last-child input[type=text]", "crop:0,0,641x10")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=leaves the sensor, which is 640x480")
+        page.click("#filters li:last-child button")
+        drawn(page, lambda width, height, seen: (width, height) == SIZE)
