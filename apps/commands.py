@@ -65,6 +65,7 @@ MEASUREMENTS = {
     "subscribers": "bench.load.subscribers",
     "soak": "bench.load.soak",
     "dashboards": "bench.load.dashboards",
+    "picture": "bench.load.picture",
     "twin": "bench.baseline.command",
     "dvsgesture": "bench.learning.dvs_gesture",
     "fewshot": "bench.learning.fewshot",

@@ -20,6 +20,8 @@ _MANY_CELLS = 65_536
 # A picture may be larger than its share of the budget; those after it come later then.
 _BURST = 4
 _LEAST_BYTES = 4096
+# Where the resolution stays, half as many pictures as asked for are enough: sharp ones tell more.
+_SLOWER = 2
 # So long after a change of the resolution it is not raised.
 _CALM_S = 1.0
 # A picture with twice as many columns and rows takes three to four times as many bytes at most.
@@ -202,9 +204,10 @@ class PictureTopic:
             return
         now = trio.current_time()
         least, share = least_scale(counts.size), max(share, _LEAST_BYTES)
-        if counts.scale > self._scale or size > share:
-            wanted = max(counts.scale, self._scale) * (2 if size > share else 1)
+        most = _SLOWER * share
+        if counts.scale > self._scale or size > most:
+            wanted = max(counts.scale, self._scale) * (2 if size > most else 1)
             if wanted <= max(counts.size):
                 self._scale, self._changed_at = wanted, now
-        elif self._scale > least and _FINER * size < share and now > self._changed_at + _CALM_S:
+        elif self._scale > least and _FINER * size < most and now > self._changed_at + _CALM_S:
             self._scale, self._changed_at = self._scale // 2, now

@@ -123,6 +123,7 @@ OWN_TEST = {
     "bench dashboards": "test_dashboards_bench.py",
     "bench gestures": "test_processes.py",
     "bench latency": "test_latency_bench.py",
+    "bench picture": "test_picture_bench.py",
     "bench simulator": "test_convert.py",
     "bench soak": "test_soak_bench.py",
     "bench teachme": "test_teachme.py",
