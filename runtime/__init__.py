@@ -14,6 +14,7 @@ from spikewire._lazy import lazy_names
 if TYPE_CHECKING:
     from spikewire.runtime.bridge.base import BridgeOptions
     from spikewire.runtime.bridge.events import EventBridge
+    from spikewire.runtime.bridge.fan_out import FanOut, SharedPage
     from spikewire.runtime.bridge.messages import Bridge
     from spikewire.runtime.checkpoints import CheckpointStore, resume
     from spikewire.runtime.client.asyncio_client import AsyncioClient, connect_asyncio
@@ -83,6 +84,8 @@ _HOME = {
     "DEFAULT_PORT": "settings.settings",
     "EventBridge": "bridge.events",
     "ReconnectingClient": "client.reconnecting",
+    "FanOut": "bridge.fan_out",
+    "SharedPage": "bridge.fan_out",
     "Framer": "protocol.frames",
     "ONLY": "pipeline.pipeline",
     "PIPELINE": "pipeline.pipeline",
@@ -142,6 +145,7 @@ __all__ = [
     "DecisionFilter",
     "DecisionStream",
     "EventBridge",
+    "FanOut",
     "Framer",
     "Pipeline",
     "PipelineConfig",
@@ -157,6 +161,7 @@ __all__ = [
     "ServiceError",
     "Settings",
     "SettingsError",
+    "SharedPage",
     "Standing",
     "Summary",
     "address_of",

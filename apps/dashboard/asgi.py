@@ -12,7 +12,7 @@ from spikewire._hosts import host_allowed, own_names
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.dashboard.security import SECURITY_HEADERS, origin_allowed
 from spikewire.apps.dashboard.websocket_relay import Relay
-from spikewire.runtime import ServiceAddress
+from spikewire.runtime import FanOut, ServiceAddress
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,6 +40,7 @@ def make_app(
     *,
     public: bool = False,
     closing: trio.Event | None = None,
+    fan_out: FanOut | None = None,
 ) -> Any:
     """Make the application of a dashboard.
 
@@ -53,6 +54,8 @@ def make_app(
         Whether to answer other machines.
     closing
         Set when the server ends: its WebSockets close.
+    fan_out
+        The shared connections to the service; None: each page has its own.
 
     Raises
     ------
@@ -90,6 +93,6 @@ def make_app(
             await websocket.close()  # before it is accepted: 403
             return
         await websocket.accept()
-        await Relay(websocket, address, ends).run()
+        await Relay(websocket, address, ends, fan_out).run()
 
     return Starlette(routes=[WebSocketRoute("/ws", wire), Route("/", page), Route("/{name}", page)])

@@ -6,6 +6,7 @@ import errno
 
 import trio
 
+from spikewire._tasks import background_tasks
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.cli.ports import PAGE_PORT
 from spikewire.apps.dashboard.asgi import make_app
@@ -47,14 +48,17 @@ async def serve_dashboard(
     """
     if public:
         await _check_token(connect_to)
-    from spikewire.runtime import AsgiServer, address_of
+    from spikewire.runtime import AsgiServer, FanOut, address_of
 
     closing = trio.Event()
-    app = make_app(connect_to, host, public=public, closing=closing)
+    fan_out = FanOut(connect_to)
+    app = make_app(connect_to, host, public=public, closing=closing, fan_out=fan_out)
     listeners = await _listen(host, port)
-    task_status.started(address_of(host, listeners[0]))
     pages = AsgiServer(app, closing, websocket_bytes=FROM_BROWSER_BYTES, most=_MOST)
-    await pages.serve(listeners, _DEAD_MS)
+    async with background_tasks() as nursery:
+        await nursery.start(fan_out.run)
+        task_status.started(address_of(host, listeners[0]))
+        await pages.serve(listeners, _DEAD_MS)
 
 
 async def _check_token(address: ServiceAddress) -> None:

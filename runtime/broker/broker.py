@@ -128,17 +128,22 @@ class Broker:
         """Send ``body`` to all subscribers of ``topic``."""
         self.seq[topic] += 1
         seq = self.seq[topic]
-        wanted = [box for box in self._queues if box.takes(topic)]
         keeps = self._keeps and topic in self._history
-        if not wanted and topic not in RETAINED and not keeps:
+        if not keeps and topic not in RETAINED and not self.wanted(topic):
             return
         frame = encode({"type": "message", "topic": topic, "seq": seq, **body})
+        self.hand_out(topic, seq, frame)
+
+    def hand_out(self, topic: str, seq: int, frame: bytes) -> None:
+        """Send a frame, which is the topic's message of that number, to all subscribers."""
+        self.seq[topic] = seq
         if topic in RETAINED:
             self._retained[topic] = frame
-        if keeps:
+        if self._keeps and topic in self._history:
             self._history[topic].add(seq, frame)
-        for box in wanted:
-            box.offer(topic, seq, frame)
+        for box in self._queues:
+            if box.takes(topic):
+                box.offer(topic, seq, frame)
 
     def finish(self, message: Mapping[str, Any]) -> None:
         """Let every queue, later ones too, send its messages, then ``message``, then end."""

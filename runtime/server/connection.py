@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import trio
 
-from spikewire.runtime.broker.broker import HISTORY_TOPICS, RETAINED
 from spikewire.runtime.broker.subscriber_queue import SubscriberQueue
+from spikewire.runtime.broker.topics import set_topics
 from spikewire.runtime.errors import ProtocolError
 from spikewire.runtime.net.peer_socket import end_sending
 from spikewire.runtime.pipeline.lease import Lease
@@ -32,7 +32,6 @@ from spikewire.runtime.protocol.messages import (
     Teach,
     Unsubscribe,
     error_reply,
-    matching,
 )
 from spikewire.runtime.server.admission import Admission, Allowed
 from spikewire.runtime.server.farewell import LINGER_S, error_frame, no_place
@@ -262,36 +261,10 @@ class Connection:
     async def _set_topics(self, message: Subscribe | Unsubscribe, pipeline: Pipeline) -> None:
         # From here to the answer nothing else can run: what was missed goes before what comes now.
         await self._queue.room()
-        broker = pipeline.broker
-        added: list[str] = []
-        for topic in matching(message.topics):
-            if isinstance(message, Unsubscribe):
-                self._queue.unsubscribe(topic)
-            else:
-                added += [topic] if topic not in self._queue.topics else []
-                self._queue.subscribe(topic, message.policy)
         if isinstance(message, Subscribe) and message.every_ms is not None:
             self._every_s = message.every_ms / 1000
-        answer: dict[str, Any] = {
-            "ok": True,
-            "tick": pipeline.network_task.tick,
-            "topics": list(self._queue.topics),
-            "seq": {topic: broker.seq[topic] for topic in self._queue.topics},
-        }
-        missed: dict[str, list[tuple[int, bytes]]] = {}
-        if isinstance(message, Subscribe) and message.last_seq is not None:
-            answer["resume"] = {}
-            for topic in added:
-                kept_here = topic not in RETAINED or topic in HISTORY_TOPICS
-                if topic in message.last_seq and kept_here:
-                    told, missed[topic] = broker.missed(
-                        topic, message.last_seq[topic], message.run == pipeline.run_id
-                    )
-                    answer["resume"][topic] = told
-        lines = [(name, *kept) for name in added for kept in missed.get(name, ())]
-        for name in added:
-            if name not in missed and (kept := broker.retained(name)) is not None:
-                lines.append((name, *kept))
+        told, lines = set_topics(pipeline.broker, self._queue, message, pipeline.run_id)
+        answer = {"ok": True, "tick": pipeline.network_task.tick, **told}
         await self._reply(message, answer, then=lines)
 
     async def _reply(
