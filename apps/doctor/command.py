@@ -121,6 +121,8 @@ def _cameras(found: list[dict[str, Any]] | None) -> str:
     return (
         "; ".join(
             " ".join(str(part) for part in (one["name"], one["serial"], one["error"]) if part)
+            if one["name"] is not None or one["serial"] is not None
+            else f"those on USB cannot be listed: {one['error']}"
             for one in found
         )
         or "none"

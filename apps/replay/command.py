@@ -86,9 +86,7 @@ def replay(
     if output.plot is not None:
         _draw(score, opened, model, output.plot)
     if recordings.names and not score.counts.labelled:
-        stderr_console().print(
-            "note: no label covers what was shown; label times are the recording's own"
-        )
+        print_note(_unlabelled(recordings))
     whole = [played for played in score.played if played.error is None]
     if output.save is not None and whole and not stopped:
         opened.save(output.save)
@@ -98,6 +96,19 @@ def replay(
     if stopped:
         print_error("interrupted" + ("; nothing was saved" if output.save is not None else ""))
     raise typer.Exit(FAILED if stopped or score.damaged else DONE)
+
+
+def _unlabelled(inputs: ReplayInputs) -> str:
+    """Return a sentence about labels that lie beside what was shown."""
+    text = "no label covers what was shown; label times are the recording's own"
+    labels = [label for excerpt in inputs.excerpts for label in excerpt.labels]
+    if len(inputs.excerpts) != 1 or not labels:
+        return text
+    first, last = min(one.start_us for one in labels), max(one.stop_us for one in labels)
+    return (
+        f"{text}: these lie between {first:,} us and {last:,} us, and spikewire info "
+        f"{inputs.excerpts[0].path} tells when it begins"
+    )
 
 
 def _open(model: str, options: ReplayOptions, inputs: ReplayInputs) -> tuple[Network, ReplayInputs]:

@@ -12,7 +12,7 @@ import pytest
 
 from spikewire.apps import commands as cli
 from spikewire.apps.doctor import cameras, installation
-from spikewire.apps.doctor.command import advice
+from spikewire.apps.doctor.command import _cameras, advice
 
 NAMES = {"idVendor": "152a", "idProduct": "841a", "busnum": "1", "devnum": "7"}
 
@@ -115,3 +115,10 @@ def test_the_report_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     for name in ("spikewire", "processor", "extras", "kernels", "cameras", "ports"):
         assert f"\n{name}" in f"\n{told}"
+
+
+def test_cameras_that_cannot_be_listed_are_told_in_words() -> None:
+    unlisted = {"name": None, "serial": None, "error": "Other error"}
+    assert _cameras([unlisted]) == "those on USB cannot be listed: Other error"
+    assert _cameras([{"name": "EVK4", "serial": "7", "error": None}]) == "EVK4 7"
+    assert _cameras([]) == "none"
