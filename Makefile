@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Where this is set, each of the hundreds of processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types unit kernels boundscheck docs fuzz model release clean
+.PHONY: demo test lint types unit pythons kernels boundscheck docs fuzz model release clean
 
 demo: $(STAMP)
 	$(BIN)/spikewire demo
@@ -29,6 +29,10 @@ types: $(STAMP)
 unit: $(STAMP)
 	tests/system-packages.sh
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+# The unit tests on Python 3.12 and 3.13, on those of them that the machine has: some minutes each.
+pythons: $(STAMP)
+	$(BIN)/python -m tools.pythons
 
 # Compiled once here, not by every process that runs tests.
 kernels: $(STAMP)

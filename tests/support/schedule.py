@@ -20,6 +20,8 @@ FIRST = (
     # The fourth: for the process that had the first. One browser is enough at a time.
     "tests/end_to_end/test_lessons_page.py",
     "tests/integration/apps/test_subscribers_bench.py",
+    "tests/end_to_end/test_looks_page.py",
+    "tests/end_to_end/test_first_lesson_page.py",
     "tests/robustness/test_killed_teacher.py",
     "tests/integration/apps/test_replay_folder.py",
     PLANTED,
