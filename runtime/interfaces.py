@@ -149,8 +149,8 @@ class Seekable(Protocol):
     """A source whose replay can be controlled."""
 
     @property
-    def replay(self) -> Mapping[str, Any]:
-        """State as in the protocol: file, paused, loop, speed, position_us, duration_us."""
+    def replay(self) -> Mapping[str, Any] | None:
+        """State as in the protocol (file, paused, loop, speed, ...); None: not for now."""
 
     async def control(self, **changes: Any) -> None:
         """Change ``paused``, ``position_us``, ``speed`` or ``loop``."""
@@ -165,6 +165,28 @@ class FiltersLive(Protocol):
 
     async def change_filters(self, **changes: Any) -> None:
         """Make one (``add``), or change the one of a ``number``: ``to``, ``on``, ``remove``."""
+
+
+class Chooses(Protocol):
+    """A source with recordings that can be shown in its place."""
+
+    @property
+    def recordings(self) -> list[str]:
+        """Their names."""
+
+    @property
+    def shown(self) -> str | None:
+        """Which one is shown; None: the source."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last one ended early."""
+
+    async def show(self, name: str | None) -> None:
+        """Show this one; None: the source."""
+
+    async def receive(self, name: str, size: int, at: int, data: bytes, most: int) -> int:
+        """Take a piece of a new one; returns how many of its bytes are here."""
 
 
 class Directed(Protocol):

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         draw_distortion,
     )
     from spikewire.sensors.sources.aestream_camera import AestreamCamera
+    from spikewire.sensors.sources.choice import ChoiceSource
     from spikewire.sensors.sources.files import FileSource
     from spikewire.sensors.sources.nats.address import (
         BrokerError,
@@ -96,6 +97,7 @@ _HOME = {
     "BrokerError": "sources.nats.address",
     "Camera": "simulator.camera",
     "Chain": "filters.base",
+    "ChoiceSource": "sources.choice",
     "Conditions": "simulator.camera",
     "DEFAULT_JUMP_S": "units",
     "DISTORTIONS": "simulator.distort",
@@ -187,6 +189,7 @@ __all__ = [
     "BrokerError",
     "Camera",
     "Chain",
+    "ChoiceSource",
     "Conditions",
     "Dataset",
     "DecodeError",

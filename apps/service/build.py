@@ -14,7 +14,7 @@ from spikewire.apps.cli.options.address import read_token
 from spikewire.apps.cli.options.groups import given
 from spikewire.apps.cli.options.shared import DEFAULT_MODEL, NetworkOptions, SourceOptions
 from spikewire.apps.cli.output import stderr_console
-from spikewire.apps.cli.sources import open_source_at, source_classes
+from spikewire.apps.cli.sources import filtered, open_source_at, source_classes
 from spikewire.apps.cli.units import names
 from spikewire.apps.service.session import SessionWriter
 
@@ -142,9 +142,13 @@ def _build(
     for_files: Mapping[str, Any] | None,
 ) -> Pipeline:
     from spikewire.runtime import Pipeline
-    from spikewire.sensors import Filtered
+    from spikewire.sensors import ChoiceSource, Filtered
 
-    source = open_source_at(wanted.source, wanted.speed, wanted.filters, for_files)
+    source = open_source_at(wanted.source, wanted.speed, None, for_files)
+    folder = wanted.settings.record_folder
+    if folder is not None and not hasattr(source, "play"):
+        source = ChoiceSource(source, Path(folder))
+    source = filtered(source, wanted.filters)
     if not isinstance(source, Filtered):
         source = Filtered(source, ())  # clients may add some
     network = None

@@ -61,6 +61,10 @@ class RequestMethods:
         """Direct the simulated person: gesture, hold, person, distance, light."""
         return await self.request("sim", **changes)
 
+    async def show(self, name: str | None) -> dict[str, Any]:
+        """Show a recording of the service; None: its source again."""
+        return await self.request("show", name=name)
+
     async def filter(self, **changes: Any) -> dict[str, Any]:
         """Add a filter (``add``), or change that of a ``number``: ``to``, ``on``, ``remove``.
 

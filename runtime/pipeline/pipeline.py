@@ -32,7 +32,16 @@ from spikewire.runtime.pipeline.source_controls import SourceControls
 from spikewire.runtime.pipeline.stats import StatsPublisher
 from spikewire.runtime.pipeline.summary import Summary
 from spikewire.runtime.pipeline.watchdog import Watchdog
-from spikewire.runtime.protocol.messages import Filter, Play, Replay, Request, Sim, error_reply
+from spikewire.runtime.protocol.messages import (
+    Filter,
+    Play,
+    Replay,
+    Request,
+    Show,
+    Sim,
+    Upload,
+    error_reply,
+)
 from spikewire.runtime.settings.settings import Settings
 from spikewire.sensors import SensorError
 
@@ -126,8 +135,9 @@ class Pipeline:
         self.playback = PlaybackRequests(source)
         self.network_task.on_finished = self.playback.finished
         self.controls = SourceControls(
-            source, lambda: self.source_state in ("running", "stalled"), self.publish_status
-        )
+            source, lambda: self.source_state in ("running", "stalled"), self.publish_status,
+            lambda: self.settings.upload_bytes,
+        )  # fmt: skip
         self._stopping = trio.Event()
         self._source_scope = trio.CancelScope()
         self._reason = "source ended"
@@ -164,7 +174,7 @@ class Pipeline:
             if isinstance(request, Play):
                 answer = await self.playback.play(request)
                 return {"tick": self.network_task.tick, **answer}
-            if isinstance(request, Replay | Sim | Filter):
+            if isinstance(request, Replay | Sim | Filter | Show | Upload):
                 answer = await self.controls.answer(request)
                 return {"tick": self.network_task.tick, **answer}
             if self.state == "stopped":

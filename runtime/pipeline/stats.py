@@ -149,6 +149,7 @@ class StatsPublisher:
                 "replay": pipeline.controls.replay,
                 "sim": pipeline.controls.sim,
                 "filters": pipeline.controls.filters,
+                **pipeline.controls.choice,
             },
             "checkpoint": {
                 "folder": pipeline.settings.checkpoint_folder or pipeline.settings.save_folder,

@@ -162,16 +162,20 @@ class Replay(_ClientMessage, tag="replay", kw_only=True):
     position_us: _Micros | msgspec.UnsetType = msgspec.UNSET
     speed: float | msgspec.UnsetType | None = msgspec.UNSET
     loop: bool | msgspec.UnsetType = msgspec.UNSET
+    step_us: Annotated[int, msgspec.Meta(ge=1, le=2**62)] | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         if not self.changes():
-            raise ValueError("replay changes paused, position_us, speed or loop: none was given")
+            raise ValueError(
+                "replay changes paused, position_us, speed, loop or step_us: none was given"
+            )
         if isinstance(self.speed, int | float):
             _check_speed(self.speed)
 
     def changes(self) -> dict[str, Any]:
         """Return the changes by name."""
-        told = {name: getattr(self, name) for name in ("paused", "position_us", "speed", "loop")}
+        names = ("paused", "position_us", "speed", "loop", "step_us")
+        told = {name: getattr(self, name) for name in names}
         return {name: value for name, value in told.items() if value is not msgspec.UNSET}
 
 
@@ -238,6 +242,21 @@ class Filter(_ClientMessage, tag="filter", kw_only=True):
         return {name: value for name, value in told.items() if value is not msgspec.UNSET}
 
 
+class Show(_ClientMessage, tag="show", kw_only=True):
+    """Show a recording of the service in the place of its source; None: the source again."""
+
+    name: _Path | None
+
+
+class Upload(_ClientMessage, tag="upload", kw_only=True):
+    """Send a piece of a recording."""
+
+    name: _Path
+    size: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    at: Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+    data: bytes
+
+
 class Beat(_ClientMessage, tag="beat"):
     """Say that the client is alive; never answered."""
 
@@ -259,6 +278,8 @@ Request = (
     | Record
     | Sim
     | Filter
+    | Show
+    | Upload
     | Inspect
     | Probe
 )

@@ -287,7 +287,8 @@ _TOPICS: Mapping[object, type[_Named]] = {
 _REPLIES: Mapping[str, type[_Named]] = {
     "subscribe": _Subscribed, "unsubscribe": _Unsubscribed, "teach": _Changed, "learn": _Changed,
     "undo": _Undone, "checkpoint": _Written, "record": _Written, "status": _Asked,
-    "play": _Played, "replay": _Changed, "sim": _Changed, "filter": _Changed, "inspect": _Inspected,
+    "play": _Played, "replay": _Changed, "sim": _Changed, "filter": _Changed,
+    "show": _Changed, "upload": _Changed, "inspect": _Inspected,
     "probe": _Changed,
 }  # fmt: skip
 

@@ -35,6 +35,8 @@ log = logging.getLogger("spikewire.runtime")
 
 # Steps of the golden ratio leave no two of any number of connections close to each other.
 _GOLDEN = (5**0.5 - 1) / 2
+# Limits of a pipeline that its hello tells.
+_LIMITS = ("preview_per_s", "picture_bytes_per_s", "upload_bytes")
 # Peers that are being told, at one time, that there is no room for them.
 _MOST_REFUSING = 64
 
@@ -175,11 +177,8 @@ class Service:
                 "subscriber_bytes": settings.subscriber_bytes,
                 "history_messages": pipeline.settings.history_messages,
                 "history_bytes": pipeline.settings.history_bytes,
-                "preview_per_s": pipeline.settings.preview_per_s,
-                "picture_bytes_per_s": pipeline.settings.picture_bytes_per_s,
-                "heartbeat_s": settings.heartbeat_s,
-                "hello_s": settings.hello_s,
-                "frame_s": settings.frame_s,
+                **{name: getattr(pipeline.settings, name) for name in _LIMITS},
+                **{name: getattr(settings, name) for name in ("heartbeat_s", "hello_s", "frame_s")},
             },
         }
 

@@ -27,7 +27,7 @@ PIPELINE_SETTINGS = frozenset(
     {
         "labels", "learn", "add_classes", "most_classes", "at_end", "gap_ms", "jump_s",
         "queue_packets", "queue_events", "undo_lessons", "preview_per_s", "picture_bytes_per_s",
-        "record_folder", "steady_ms", "unknown", "still", "save_folder",
+        "upload_bytes",        "record_folder", "steady_ms", "unknown", "still", "save_folder",
         "checkpoint_folder", "checkpoint_every_s", "checkpoint_keep", "stats_every_s",
         "history_messages", "history_bytes", "stall_s", "drain_s",
     }

@@ -13,8 +13,8 @@ RELOADABLE = frozenset(
         "watch_token", "control_token", "tls_cert", "tls_key", "connections", "strangers",
         "refusals_logged", "frame_bytes", "subscriber_messages", "subscriber_bytes",
         "heartbeat_s", "hello_s", "frame_s", "checkpoint_every_s", "checkpoint_keep",
-        "stats_every_s", "preview_per_s", "picture_bytes_per_s", "stall_s", "drain_s",
-        "goodbye_s", "add_classes", "most_classes", "at_end", "log_level",
+        "stats_every_s", "preview_per_s", "picture_bytes_per_s", "upload_bytes", "stall_s",
+        "drain_s", "goodbye_s", "add_classes", "most_classes", "at_end", "log_level",
     }
 )  # fmt: skip
 """Settings that are looked up when they are needed; a connection keeps those it began with."""

@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         Most messages a second of the topics ``events`` and ``spikes``.
     picture_bytes_per_s
         Most bytes a second of the topic ``picture``; beyond them its resolution falls, or its rate.
+    upload_bytes
+        Size limit of a recording that a client sends into ``record_folder``; 0: none may be sent.
     record_folder
         Where recordings go that clients ask for (None: none may be asked for).
     save_folder
@@ -131,6 +133,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     undo_lessons: int = 4
     preview_per_s: float = 25.0
     picture_bytes_per_s: int = 4_000_000
+    upload_bytes: int = 256 * 1024 * 1024
     record_folder: str | None = None
     save_folder: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
@@ -221,6 +224,7 @@ _WHOLE = (
     ("queue_packets", 1, 1_000_000),
     ("queue_events", 1, 1_000_000_000),
     ("undo_lessons", 0, 1000),
+    ("upload_bytes", 0, 1 << 40),
     ("picture_bytes_per_s", 10_000, 1_000_000_000),
     ("checkpoint_keep", 1, 10_000),
     ("connections", 1, 100_000),

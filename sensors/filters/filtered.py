@@ -124,6 +124,8 @@ class Filtered(SourceWrapper):
         if packet.segment != self._segment:
             self._segment = packet.segment
             self.chain.reset()
+        if packet.size != self._filters.size:
+            self._filters.fit(packet.size)
         chain = self.chain
         if not chain.filters:
             await deliver(packet)

@@ -113,6 +113,23 @@ class LiveFilters:
             made.append(one)
         self._placed, self.chain = made, Chain(self._size, parts)
 
+    def fit(self, size: tuple[int, int]) -> None:
+        """Filter events of another size from now on; a filter that cannot is switched off."""
+        self._size = size
+        placed: list[Placed] = []
+        for one in self._placed:
+            placed.append(one)
+            try:
+                self._use(placed)
+            except SensorError:
+                placed[-1] = replace(one, on=False)
+        self._use(placed)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the events that come in."""
+        return self._size
+
     def change(
         self,
         *,

@@ -108,7 +108,8 @@ class FileSource:
         ----------
         changes
             ``paused``, ``loop``, ``speed`` (None: as fast as possible), ``position_us``: from the
-            first event of the recording that is shown.
+            first event of the recording that is shown, ``step_us``: event time to play, after which
+            the replay is paused.
 
         Raises
         ------
@@ -123,8 +124,9 @@ class FileSource:
             position = await self._placed(position)
         self._loop = changes.get("loop", self._loop)
         self._pacer.change(
-            speed=changes.get("speed", "same"), paused=changes.get("paused"), wanted_us=position
-        )
+            speed=changes.get("speed", "same"), paused=changes.get("paused"), wanted_us=position,
+            step_us=changes.get("step_us"),
+        )  # fmt: skip
 
     async def _placed(self, position_us: int) -> int:
         """A position within the excerpt, for one within its recording."""

@@ -64,12 +64,14 @@ class Pacer:
         self._at = 0.0
         self._at_us = 0
         self._awaited_us = 0
+        self._step_to_us = -1  # a replay that is paused plays up to there
         self._changed = trio.Event()
 
     def begin(self, position_us: int) -> None:
         """The replay goes on from here, now."""
         self.position_us = self._at_us = self._awaited_us = position_us
         self._at = trio.current_time()
+        self._step_to_us = -1
 
     def change(
         self,
@@ -77,8 +79,12 @@ class Pacer:
         speed: float | str | None = "same",
         paused: bool | None = None,
         wanted_us: int | None = None,
+        step_us: int | None = None,
     ) -> None:
-        """Change what is given; a speed of None is as fast as possible."""
+        """Change what is given; a speed of None is as fast as possible.
+
+        ``step_us`` plays so much event time at once, and pauses.
+        """
         if self.speed is not None and not self.paused:
             # Between two packets time has gone on, but not beyond what is due next: a replay that
             # lags behind is not to rush through what it missed.
@@ -89,6 +95,9 @@ class Pacer:
             self.speed = speed
         if paused is not None:
             self.paused = paused
+        if step_us is not None:
+            self.paused = True
+            self._step_to_us = max(self._step_to_us, self.position_us) + step_us
         if wanted_us is not None:
             self.wanted_us = wanted_us
         self._at = trio.current_time()
@@ -108,6 +117,10 @@ class Pacer:
         self._awaited_us = position_us
         while self.wanted_us is None:
             if self.paused:
+                if position_us <= self._step_to_us:
+                    await trio.lowlevel.checkpoint()
+                    self._at_us = position_us
+                    break
                 await self._changed.wait()
                 continue
             if self.speed is None:

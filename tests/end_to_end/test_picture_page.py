@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,11 @@ def drawn(page: Any, wanted: Callable[[int, int, int], bool]) -> tuple[int, int,
 
 @pytest.fixture(scope="module")
 def url(module_dashboard: Callable[..., str], tmp_path_factory: Any) -> str:
-    file = recording(tmp_path_factory.mktemp("vga") / "vga.aedat4", range(0, 640, 2))
-    return module_dashboard("--source", f"file:{file}?loop=1")
+    folder = tmp_path_factory.mktemp("vga")
+    file = recording(folder / "vga.aedat4", range(0, 640, 2))
+    return module_dashboard(
+        "--source", f"file:{file}?loop=1", "--record-folder", str(folder / "kept")
+    )
 
 
 def test_a_vga_recording_is_drawn_coloured_filtered_cropped_and_saved(
@@ -90,3 +94,46 @@ def test_a_vga_recording_is_drawn_coloured_filtered_cropped_and_saved(
         page.wait_for_selector("text=leaves the sensor, which is 640x480")
         page.click("#filters li:last-child button")
         drawn(page, lambda width, height, seen: (width, height) == SIZE)
+
+
+def drop(page: Any, name: str, data: bytes) -> None:
+    """Drop a file on the page."""
+    script = """([name, text]) => {
+        const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([bytes], name));
+        for (const type of ["dragover", "drop"]) {
+            const event = new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true });
+            document.getElementById("picture").dispatchEvent(event);
+        }
+    }"""
+    page.evaluate(script, [name, b64encode(data).decode()])
+
+
+def test_a_dropped_file_is_played_and_a_damaged_one_told(
+    browser: Any, url: str, tmp_path: Path
+) -> None:
+    file = recording(tmp_path / "narrow.aedat4", range(300, 340, 2), seconds=0.5)
+    with looking(browser, url) as page:
+        drawn(page, lambda width, height, seen: seen > 128)
+        drop(page, "broken.aedat4", file.read_bytes()[:200])
+        page.wait_for_selector(".toast.bad:has-text('broken.aedat4')")
+        drop(page, "narrow.aedat4", file.read_bytes())
+        until(page, "#file", "narrow.aedat4")
+        assert page.input_value("#show") == "narrow.aedat4"
+        page.click("#loop")
+        drawn(page, lambda width, height, seen: 10 < seen <= 20)
+
+        # Stepped by frame, sought by a time that is typed.
+        page.click("#pause")
+        page.wait_for_selector('#pause[aria-label="Play"]')
+        page.fill("#goto", "0:00.2")
+        page.keyboard.press("Enter")
+        until(page, "#position", r"0:00\.2")
+        for _ in range(3):
+            page.click("#step")
+        until(page, "#position", r"0:00\.3")
+
+        page.select_option("#show", "")
+        until(page, "#file", "vga.aedat4")
+        drawn(page, lambda width, height, seen: seen > 128)

@@ -4,6 +4,7 @@ import { $, Clock, allow, count, el, memory, permits, pretty, sayBytes, sayMicro
 import { Latency, Rate } from "./charts.js";
 import { LayerCard } from "./layer.js";
 import { Picture } from "./picture.js";
+import { Files } from "./files.js";
 import { Filters } from "./filters.js";
 import { Marks } from "./marks.js";
 import { Capture } from "./capture.js";
@@ -22,7 +23,7 @@ const HIDDEN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_ol
 const FRAME_MS = 1000 / 30 - 2;
 const CALM_FRAME_MS = 160;
 // Counters of sources that count no losses.
-const HARMLESS = new Set(["events", "packets", "datagrams", "timestamps", "connections", "loops", "frames"]);
+const HARMLESS = new Set(["events", "packets", "datagrams", "timestamps", "connections", "loops", "frames", "not_shown"]);
 // Topics of which each message has the tick that it belongs to.
 const TIMED = new Set(["result", "decision", "events", "picture"]);
 const STATES = { connecting: "connecting", live: "live", lost: "reconnecting", unreachable: "no service", ended: "ended", token: "locked" };
@@ -42,10 +43,11 @@ const sim = new Sim(wire, (request) => teaching.refusal(request));
 const teaching = new Teaching(wire, sim);
 const filters = new Filters(wire, (request) => teaching.refusal(request), picture, view);
 new Marks(picture, view, filters);
+const files = new Files(wire, (request) => teaching.refusal(request));
 const confusion = new Confusion();
 const stage = new Stage();
 const card = new LayerCard(wire, (request) => teaching.refusal(request), raster, () => wants());
-const replay = new Replay(wire, (request) => teaching.refusal(request));
+const replay = new Replay(wire, (request) => teaching.refusal(request), () => picture.frameUs);
 let status = null;
 
 // -- what the service says -----------------------------------------------------------------------
@@ -63,6 +65,7 @@ function changed(state, sentence) {
   replay.rules();
   sim.rules();
   filters.rules();
+  files.rules();
   rules();
 }
 
@@ -158,6 +161,7 @@ function takeStatus(message) {
   replay.take(message.source.replay ?? null);
   sim.take(message.source.sim ?? null);
   filters.take(message.source.filters ?? null);
+  files.take(message.source, message.source.name);
   const recording = message.recording ?? null;
   $("record").setAttribute("aria-pressed", String(recording !== null));
   $("record-text").textContent = recording === null ? "Record" : "Stop recording";

@@ -94,6 +94,11 @@ export class Picture {
     this.dirty = true;
   }
 
+  /** Event time of one frame: what is shown at once where that is a stretch of time. */
+  get frameUs() {
+    return this.shows === "time" ? Math.max(1000, Math.round(this.span * 1000)) : 40_000;
+  }
+
   // A time surface shows the time since the last event, whatever else was chosen.
   get _trails() {
     return this.shows === "trail" || this.palette.surface;

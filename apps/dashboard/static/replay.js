@@ -2,10 +2,17 @@
 
 import { $, allow, allowed, el, permits, sayClock, toast } from "./page.js";
 
-const SPEEDS = [["0.1", "0.1×"], ["0.25", "0.25×"], ["0.5", "0.5×"], ["1", "1×"], ["2", "2×"], ["4", "4×"], ["10", "10×"], ["max", "max"]];
+const SPEEDS = [["0.001", "1/1000"], ["0.01", "1/100"], ["0.1", "0.1×"], ["0.25", "0.25×"], ["0.5", "0.5×"], ["1", "1×"], ["2", "2×"], ["4", "4×"], ["10", "10×"], ["max", "max"]];
+
+/** Microseconds of `12.3` or `1:02.3`; null if that is no time. */
+export function readClock(text) {
+  const found = /^(?:(\d+):)?(\d+(?:\.\d*)?)$/.exec(text.trim());
+  return found ? Math.round((60 * Number(found[1] ?? 0) + Number(found[2])) * 1e6) : null;
+}
 
 export class Replay {
-  constructor(wire, refusal) {
+  constructor(wire, refusal, frameUs = () => 40_000) {
+    this.frameUs = frameUs;
     this.wire = wire;
     this.refusal = refusal;
     this.state = null;
@@ -17,6 +24,13 @@ export class Replay {
     $("speed").addEventListener("change", () => {
       const value = $("speed").value;
       this._ask($("speed"), { speed: value === "max" ? null : Number(value) });
+    });
+    $("step").addEventListener("click", () => this._ask($("step"), { step_us: this.frameUs() }));
+    $("goto").addEventListener("change", () => {
+      const us = readClock($("goto").value);
+      if (us === null) toast("A time of the recording is seconds, or minutes:seconds, such as 0:12.345.", true);
+      else if (this._known) this._ask($("seek"), { position_us: Math.min(us, this.state.duration_us) });
+      $("goto").value = "";
     });
     $("seek").addEventListener("input", () => {
       if (!this._known) return;
@@ -69,9 +83,10 @@ export class Replay {
 
   rules() {
     const why = this.refusal("replay");
-    for (const id of ["pause", "loop", "speed"]) allow($(id), why);
+    for (const id of ["pause", "loop", "speed", "step"]) allow($(id), why);
     allow($("seek"), why || (this._known ? "" : "The recording’s length is being measured."));
     $("speed").disabled = Boolean(why);
+    $("goto").disabled = Boolean(why) || !this._known;
     $("seek").disabled = !allowed($("seek"));
     // A bar that is disabled while it is moved never says `change`.
     if ($("seek").disabled) this.seeking = false;

@@ -106,6 +106,25 @@ async def test_seeking_works_while_it_is_paused(
         assert source.replay["position_us"] == pytest.approx(150_000, abs=8_000)
 
 
+async def test_a_paused_replay_plays_a_step_and_pauses_again(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with playing(tmp_path, speed=0.001) as (source, taker):
+        await trio.sleep(0.1)
+        await source.control(paused=True)
+        for steps in (1, 2):
+            for _ in range(steps):
+                await source.control(step_us=40_000)
+            await trio.sleep(1)
+            assert source.replay["paused"]
+        stood = source.replay["position_us"]
+        assert 115_000 < stood <= 120_000
+        assert taker.times() == [t for t in TIMES if t < 5_000 + stood]
+        await source.control(position_us=500_000)
+        await trio.sleep(1)
+        assert source.replay["position_us"] == 500_000
+
+
 async def test_looping_can_be_switched_on_and_off(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
