@@ -30,6 +30,20 @@ def decay(value, keep):
 
 
 @inline
+def fine_decay(value, keep, fine):
+    """``trunc(value * keep / 2**(12 + fine))`` toward zero, for ``keep <= 2**(12 + fine)``.
+
+    :func:`decay`, with up to 4 more bits: both products stay under 2**28.
+    """
+    sign = np.int32(value >> 31)
+    magnitude = np.int32(np.int32(value ^ sign) - sign)
+    high = np.int32(np.int32(magnitude >> 12) * keep)
+    low = np.int32(np.int32(np.int32(magnitude & 4095) * keep) >> 12)
+    decayed = np.int32(np.int32(high + low) >> fine)
+    return np.int32(np.int32(decayed ^ sign) - sign)
+
+
+@inline
 def leak(value, bits):
     """``trunc(value * (1 - 2**-bits))`` toward zero: :func:`decay` where that is a power of two."""
     sign = np.int32(value >> 31)

@@ -3,12 +3,14 @@
 They are those of :mod:`spikewire.qcore.kernels.neuron` in all else. Per tick, for a neuron of
 channel ``c`` with ``n'`` spikes in the tick before::
 
-    u <- sat(tz(u * (4096 - du) / 4096) + (drive << exponent) + (back << back exponent))
-    v <- tz(v * (4096 - dv) / 4096) + u + bias[c] + own bias    (or the biases act on u)
+    u <- sat(tz(u * (one - du) / one) + (drive << exponent) + (back << back exponent))
+    v <- tz(v * (one - dv) / one) + u + bias[c] + own bias    (or the biases act on u)
     late reset:  v <- v - n' * threshold,  or the reset's value if n' > 0
     v <- max(sat(v), floor[c])
     n = the whole thresholds in v, or those that it is above; at most so many
     reset:  v <- sat(v - n * threshold),  or the reset's value if n > 0
+
+``one`` is 4096, or as much as 65536 where decays have more bits.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels.fixed_point import clip, decay, saturate
+from spikewire.qcore.kernels.fixed_point import clip, fine_decay, saturate
 from spikewire.qcore.kernels.neuron import (
     BIAS,
     FLOOR,
@@ -67,6 +69,7 @@ def follow_drive(L, drive, back, u, biases, table):
     changed = np.int32(0)
     places, channels = u.shape
     keep, bias = table[KEEP_U], table[BIAS]
+    fine = np.int32(L[at.FINE_DECAY])
     own = np.int64(L[at.BIAS_TO_CURRENT] != 0 and biases.shape[0] > 0)
     for i in range(places):
         for c in range(channels):
@@ -79,7 +82,7 @@ def follow_drive(L, drive, back, u, biases, table):
                 total = np.int32(total + bias[c])
             if own != 0:
                 total = np.int32(total + biases[i, c])
-            u_next = saturate(np.int32(decay(u[i, c], keep[c]) + total))
+            u_next = saturate(np.int32(fine_decay(u[i, c], keep[c], fine) + total))
             changed |= np.int32(u_next ^ u[i, c])
             u[i, c] = u_next
     return np.int64(changed != 0)
@@ -113,11 +116,12 @@ def follow_current(L, u, v, biases, fired, table):
     places, channels = u.shape
     keep, bias, threshold = table[KEEP_V], table[BIAS], table[THRESHOLD]
     floor, value = table[FLOOR], table[RESET_VALUE]
+    fine = np.int32(L[at.FINE_DECAY])
     by_value = L[at.RESET] == RESET_ZERO
     here = L[at.BIAS_TO_CURRENT] == 0
     for i in range(places):
         for c in range(channels):
-            v_next = np.int32(decay(v[i, c], keep[c]) + u[i, c])
+            v_next = np.int32(fine_decay(v[i, c], keep[c], fine) + u[i, c])
             if here:
                 v_next = np.int32(v_next + bias[c])
             if here and biases.shape[0] > 0:

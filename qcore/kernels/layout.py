@@ -133,7 +133,8 @@ LAYER_COLUMNS = 96
     RESET_AT,
     FIRES,  # 0 if the layer answers
     BIAS_TO_CURRENT,  # 1 if biases are added to currents, 0 if to membranes
-) = range(96, 117)
+    FINE_DECAY,  # bits of decays beyond 12; 0 in older files
+) = range(96, 118)
 GENERAL_COLUMNS = 128
 
 CONV, DENSE = 0, 1

@@ -65,6 +65,8 @@ class GeneralSettings:
         Whether the neurons' spikes reach all neurons of the layer in the next tick.
     recurrent_exponent
         Power of two that the recurrent weights share.
+    decay_bits
+        Bits of ``decay_u`` and ``decay_v``, whose unit is ``2**-decay_bits``.
     """
 
     kernel_x: int = later(0)
@@ -87,6 +89,7 @@ class GeneralSettings:
     bias_to: str = later("membrane")
     recurrent: bool = later(False)
     recurrent_exponent: int = later(4)
+    decay_bits: int = later(12)
 
     def general_choice(self) -> str | None:
         """Name the first of these settings that is not at its default; None without one."""
@@ -146,4 +149,5 @@ _RANGES = (
     ("reset_every", 0, 2**30),
     ("reset_at", 0, 2**30),
     ("recurrent_exponent", 0, 14),
+    ("decay_bits", 12, 16),
 )

@@ -58,6 +58,7 @@ def fill_general(L: npt.NDArray[np.int64], layer: LayerSpec, n: int) -> None:
     L[at.RESET_EVERY], L[at.RESET_AT] = layer.reset_every, layer.reset_at
     L[at.FIRES] = not layer.answers
     L[at.BIAS_TO_CURRENT] = layer.bias_to == "current"
+    L[at.FINE_DECAY] = layer.decay_bits - 12
 
 
 def check_drive(L: npt.NDArray[np.int64], n: int, fan_in: int, most: int) -> None:

@@ -119,8 +119,9 @@ def _fill_table(view: LayerView, layer: LayerSpec) -> None:
         # Decays are those of the inputs' traces, in the layer table.
         table[neuron.KEEP_U] = table[neuron.KEEP_V] = 0
     else:
-        table[neuron.KEEP_U] = 4096 - per_channel(layer.decay_u, layer.channels)
-        table[neuron.KEEP_V] = 4096 - per_channel(layer.decay_v, layer.channels)
+        one = 2**layer.decay_bits
+        table[neuron.KEEP_U] = one - per_channel(layer.decay_u, layer.channels)
+        table[neuron.KEEP_V] = one - per_channel(layer.decay_v, layer.channels)
     table[neuron.THRESHOLD] = per_channel(layer.threshold, layer.channels)
     table[neuron.BIAS] = per_channel(layer.bias, layer.channels)
     if layer.general:

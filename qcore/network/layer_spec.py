@@ -102,8 +102,9 @@ class LayerSpec(GeneralSettings):
         within(where + "pool", self.pool, 1, 11 if self.pool_kind == "sum" else 16)
         lowest = 0 if self.traced else 1
         each_within(where + "threshold", self.threshold, lowest, 2**23 - 2, self.channels)
-        for name, low, high in _CHANNEL_RANGES:
-            each_within(where + name, getattr(self, name), low, high, self.channels)
+        for name in ("decay_u", "decay_v"):
+            each_within(where + name, getattr(self, name), 0, 2**self.decay_bits, self.channels)
+        each_within(where + "bias", self.bias, -(2**23) + 1, 2**23 - 1, self.channels)
         self._check_refractory(where, refractory)
         if self.general:
             self._check_general(where)
@@ -181,13 +182,6 @@ _RANGES = (
     ("activity", 1, 500),
     ("exponent", 0, 14),
     ("slope", 0, 20),
-)
-
-# One value, or one per channel.
-_CHANNEL_RANGES = (
-    ("decay_u", 0, 4096),
-    ("decay_v", 0, 4096),
-    ("bias", -(2**23) + 1, 2**23 - 1),
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spikewire._hdf5 import is_hdf5
 from spikewire.sensors.errors import SensorError, quoted
 from spikewire.sensors.formats import aedat4
 from spikewire.sensors.formats.aedat import (
@@ -31,7 +32,6 @@ from spikewire.sensors.formats.csv_layout import detect_layout
 from spikewire.sensors.formats.decoder import Decoder
 from spikewire.sensors.formats.diagnosis import diagnosis, is_nmnist, words_without_header
 from spikewire.sensors.formats.fixed_records import ES_TYPES, EventStream, Nmnist
-from spikewire.sensors.formats.hdf5.file import is_hdf5
 from spikewire.sensors.formats.header import HEAD, EventsStream, Header
 from spikewire.sensors.formats.numpy_arrays import NPY
 from spikewire.sensors.formats.parquet import MAGIC as PARQUET

@@ -17,9 +17,9 @@ def clipped(value: int, low: int = -RAIL, high: int = RAIL) -> int:
     return min(max(value, low), high)
 
 
-def faded(value: int, decay: int) -> int:
-    """``value * (4096 - decay) / 4096``, cut towards zero."""
-    size = abs(value) * (4096 - decay) // 4096
+def faded(value: int, decay: int, bits: int) -> int:
+    """``value * (1 - decay / 2**bits)``, cut towards zero."""
+    size = abs(value) * (2**bits - decay) // 2**bits
     return size if value >= 0 else -size
 
 
@@ -60,13 +60,13 @@ def reached(spec: LayerSpec, shape: Any, source: Any, inputs: int) -> Any:
 def integrated(spec: LayerSpec, c: int, u: int, v: int, drive: tuple[int, int], bias: int,
                before: int) -> tuple[int, int]:  # fmt: skip
     """Return current and membrane after a tick's drive, and the reset of ``before`` spikes."""
-    u = faded(u, cycled(spec.decay_u, c)) + shifted(drive[0], spec.exponent)
+    u = faded(u, cycled(spec.decay_u, c), spec.decay_bits) + shifted(drive[0], spec.exponent)
     u += shifted(drive[1], spec.recurrent_exponent)
     bias += cycled(spec.bias, c)
     if spec.bias_to == "current":
         u, bias = u + bias, 0
     u = clipped(u)
-    v = faded(v, cycled(spec.decay_v, c)) + u + bias
+    v = faded(v, cycled(spec.decay_v, c), spec.decay_bits) + u + bias
     if spec.reset_late and spec.reset == "subtract":
         v -= before * cycled(spec.threshold, c)
     elif spec.reset_late and before and spec.reset == "zero":

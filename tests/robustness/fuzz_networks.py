@@ -20,14 +20,28 @@ from typing import Any
 
 import numpy as np
 
-from spikewire import ModelError, from_lava_dl
+from spikewire import ModelError, from_lava_dl, from_nir
 from tests.robustness.fuzz import DEAD_S, mutate
 from tests.support.net_files import small_layers, write_net
+from tests.support.nir_files import affine, chain, conv2d, integrate, lif, pool, write_graph
 
 
 def whole_net(folder: Path) -> bytes:
     """Return the bytes of a small network with a layer of each kind."""
     return write_net(folder / "whole.net", small_layers(np.random.default_rng(0))).read_bytes()
+
+
+def whole_nir(folder: Path) -> bytes:
+    """Return the bytes of a small graph with nodes of many kinds."""
+    rng = np.random.default_rng(0)
+    inner = chain(affine(rng.normal(size=(4, 12)), rng.normal(size=4)), lif(), shape=(12,))
+    graph = chain(
+        conv2d(rng.normal(size=(3, 2, 3, 3))), integrate(), pool("SumPool2d", 3),
+        ("Flatten", {"start_dim": 0, "end_dim": -1, "input_type": np.array([3, 2, 2])}),
+        ("NIRGraph", {"graph": inner}), ("Delay", {"delay": np.full(4, 2e-4)}),
+        affine(rng.normal(size=(2, 4))), lif(tau=2e-3),
+    )  # fmt: skip
+    return write_graph(folder / "whole.nir", graph).read_bytes()
 
 
 def damage(data: bytes, number: int) -> bytes:
@@ -38,6 +52,18 @@ def damage(data: bytes, number: int) -> bytes:
 def read_net(path: Path) -> Any:
     """Read a damaged ``.net`` file."""
     return from_lava_dl(path, classes=("a", "b"))
+
+
+def read_nir(path: Path) -> Any:
+    """Read a damaged ``.nir`` file."""
+    return from_nir(path, like="snntorch")
+
+
+KINDS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], Any]]] = {
+    "net": (whole_net, read_net),
+    "nir": (whole_nir, read_nir),
+}
+"""By the ending of a file: what makes a whole one, and what reads it."""
 
 
 def judge(read: Callable[[Path], Any], path: Path) -> str:
@@ -54,29 +80,30 @@ def judge(read: Callable[[Path], Any], path: Path) -> str:
 
 
 def run_cases(
-    first: int, last: int, now: Synchronized[int], wrong: multiprocessing.Queue[str]
+    kind: str, first: int, last: int, now: Synchronized[int], wrong: multiprocessing.Queue[str]
 ) -> None:
     """Try some cases in a process of their own; ``now`` is the one that is tried."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        whole, path = whole_net(folder), folder / "damaged.net"
+        make, read = KINDS[kind]
+        whole, path = make(folder), folder / f"damaged.{kind}"
         for number in range(first, last):
             with now.get_lock():
                 now.value = number
             path.write_bytes(damage(whole, number))
-            if found := judge(read_net, path):
+            if found := judge(read, path):
                 wrong.put(f"case {number}: {found}")
     with now.get_lock():
         now.value = last
 
 
-def fuzz(cases: int) -> list[str]:
+def fuzz(kind: str, cases: int) -> list[str]:
     """Try ``cases`` damaged files; return what went wrong."""
     now: Any = multiprocessing.Value("q", 0)
     wrong: multiprocessing.Queue[str] = multiprocessing.Queue()
     found: list[str] = []
     while now.value < cases:
-        child = multiprocessing.Process(target=run_cases, args=(now.value, cases, now, wrong))
+        child = multiprocessing.Process(target=run_cases, args=(kind, now.value, cases, now, wrong))
         child.start()
         seen = -1
         while child.is_alive() and seen != now.value:
@@ -97,9 +124,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=10_000)
     told = parser.parse_args()
-    found = fuzz(told.cases)
-    print("\n".join([*found, f"{told.cases:,} damaged .net files, {len(found)} wrong answers"]))
-    return 1 if found else 0
+    failed = 0
+    for kind in KINDS:
+        found = fuzz(kind, told.cases)
+        failed += len(found)
+        last = f"{told.cases:,} damaged .{kind} files, {len(found)} wrong answers"
+        print("\n".join([*found, last]), flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

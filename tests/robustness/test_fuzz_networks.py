@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.robustness.fuzz_networks import damage, judge, read_net, whole_net
+import pytest
+
+from tests.robustness.fuzz_networks import KINDS, damage, judge
 
 
-def test_damaged_networks_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
-    whole, path = whole_net(tmp_path), tmp_path / "damaged.net"
-    assert judge(read_net, tmp_path / "whole.net") == ""
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_networks_are_read_or_refused_in_a_sentence(tmp_path: Path, kind: str) -> None:
+    make, read = KINDS[kind]
+    whole, path = make(tmp_path), tmp_path / f"damaged.{kind}"
+    read(tmp_path / f"whole.{kind}")
     refused = 0
     for number in range(40):
         path.write_bytes(damage(whole, number))
-        assert judge(read_net, path) == ""
+        assert judge(read, path) == ""
         try:
-            read_net(path)
+            read(path)
         except Exception:
             refused += 1
     assert 0 < refused < 40

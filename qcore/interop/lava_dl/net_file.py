@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.qcore.errors import ModelError
+from spikewire.qcore.interop.hdf5 import entry_of, refuse_driver, value_of
 from spikewire.qcore.interop.lava_dl.layer import LavaLayer, LavaNeuron, Pair
 
 MOST_LAYERS = 256
-MOST_NUMBERS = 2**27
-"""Largest array read: 134 million weights. A damaged file can claim any size."""
 
 KINDS = ("input", "conv", "dense", "pool", "flatten", "average")
 
@@ -44,10 +42,11 @@ def read_net(path: Path) -> tuple[list[LavaLayer], float | None]:
             f"{path} is HDF5, which needs the packages of an extra: pip install 'spikewire[nir]'."
         ) from None
     try:
-        with open(path, "rb"):
-            pass
+        refuse_driver(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from None
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
     try:
         with h5py.File(path, "r", locking=False) as file:
             return _Reader(file, h5py).network()
@@ -69,14 +68,14 @@ class _Reader:
         self._h5py = h5py
 
     def network(self) -> tuple[list[LavaLayer], float | None]:
-        group = self._file.get("layer")
+        group = entry_of(self._file, "layer")
         if not isinstance(group, self._h5py.Group) or not len(group):
             raise ModelError("the file has no group 'layer', as networks of lava-dl have.")
         if len(group) > MOST_LAYERS:
             raise ModelError(f"it has {len(group):,} layers; allowed are {MOST_LAYERS}.")
         layers = []
         for n in range(len(group)):
-            entry = group.get(str(n))
+            entry = entry_of(group, str(n))
             if not isinstance(entry, self._h5py.Group):
                 raise ModelError(f"layer {n} is missing.")
             layers.append(self._layer(entry, n))
@@ -91,14 +90,8 @@ class _Reader:
         return float(value.item())
 
     def _array(self, group: Any, name: str, where: str) -> npt.NDArray[Any] | None:
-        item = group.get(name)
-        if item is None:
-            return None
-        if not isinstance(item, self._h5py.Dataset):
-            raise ModelError(f"{where} has a group {name}, which is not supported.")
-        if math.prod(item.shape or ()) > MOST_NUMBERS:
-            raise ModelError(f"{where} has {math.prod(item.shape):,} numbers in {name}.")
-        return np.asarray(item[()])
+        item = entry_of(group, name)
+        return None if item is None else np.asarray(value_of(item, f"{name} of {where}"))
 
     def _text(self, group: Any, name: str, where: str) -> str:
         value = self._array(group, name, where)
@@ -149,7 +142,7 @@ class _Reader:
         return value[0], value[-1]
 
     def _neuron(self, group: Any, where: str) -> LavaNeuron | None:
-        neuron = group.get("neuron")
+        neuron = entry_of(group, "neuron")
         if neuron is None:
             return None
         if not isinstance(neuron, self._h5py.Group):

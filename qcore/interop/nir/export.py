@@ -164,7 +164,7 @@ class _Maker:
             return np.broadcast_to(column, self._shape).copy()
 
         steps_u, steps_v = (
-            np.where(decay > 0, 4096 / np.maximum(decay, 1), FOREVER)
+            np.where(decay > 0, 2.0**layer.decay_bits / np.maximum(decay, 1), FOREVER)
             for decay in (per_channel(d, channels) for d in (layer.decay_u, layer.decay_v))
         )
         values = {

@@ -78,9 +78,10 @@ def _alike(one: LayerSpec, planned: PlannedLayer) -> bool:
     settings = planned.settings
     if one.kind != settings["kind"] or one.channels != settings["channels"]:
         return False
-    for name in ("decay_u", "decay_v", "threshold", "bias"):
+    fine = 2 ** (settings.get("decay_bits", one.decay_bits) - one.decay_bits)
+    for name, unit in (("decay_u", fine), ("decay_v", fine), ("threshold", 1), ("bias", 1)):
         if name in settings and not np.array_equal(
-            per_channel(getattr(one, name), one.channels),
+            per_channel(getattr(one, name), one.channels) * unit,
             per_channel(settings[name], one.channels),
         ):
             return False

@@ -23,12 +23,16 @@ from spikewire.qcore.interop.nir.linear import (
     take_pooling,
 )
 from spikewire.qcore.interop.nir.neurons import Dynamics, dynamics_of
-from spikewire.qcore.interop.nir.quantise import FloatLayer, WholeLayer, quantise
+from spikewire.qcore.interop.nir.quantise import FloatLayer, Reach, WholeLayer, quantise
 from spikewire.qcore.interop.nir.shape import checked_shape, input_shape
 from spikewire.qcore.interop.report import LayerReport
 
 MOST_CHANNELS = 4096
 MOST_DELAY = 63
+COARSE, FINE = 12, 16
+"""Bits of decays: of all layers, and of those whose decays these do not tell."""
+
+NEAR = 2e-6
 LEAST_DECAY = 16
 """Slower decays are too coarse for a gain to be told from them."""
 
@@ -120,7 +124,9 @@ def _plan_layer(
     node = stage.neuron
     linear = compose(nodes, shape)
     out = output_shape(linear, shape, str(node))
-    neurons = _compensated(dynamics_of(node, out, rules))
+    neurons = dynamics_of(node, out, rules)
+    decay_bits = _decay_bits(neurons)
+    neurons = _compensated(neurons, decay_bits)
     if isinstance(linear, Conv) and not (
         node.spikes and _fits_engine(linear) and _by_channel(neurons) and not stage.loops
     ):
@@ -141,19 +147,20 @@ def _plan_layer(
     whole = quantise(
         FloatLayer(
             weights, back, _first(neurons.threshold), _first(neurons.floor),
-            drive + leak, bool((_decays(neurons.keep_v) % 4096).any() or neurons.filtered),
+            drive + leak, bool((_decays(neurons.keep_v, FINE) % 2**FINE).any() or neurons.filtered),
+            _reach(neurons, rules),
         ),
         bits, str(node), rules.whole,
     )  # fmt: skip
-    return _layer(stage, nodes, shape, out, linear, neurons, whole, rules)
+    return _layer(stage, nodes, shape, out, linear, neurons, whole, rules, decay_bits)
 
 
 def _layer(
     stage: Stage, nodes: list[Node], shape: Shape, out: Shape, linear: Linear,
-    neurons: Dynamics, whole: WholeLayer, rules: Convention,
+    neurons: Dynamics, whole: WholeLayer, rules: Convention, bits: int,
 ) -> PlannedLayer:  # fmt: skip
     node = stage.neuron
-    decay_u, decay_v = _decays(neurons.keep_u), _decays(neurons.keep_v)
+    decay_u, decay_v = _decays(neurons.keep_u, bits), _decays(neurons.keep_v, bits)
     settings: dict[str, Any] = {
         "channels": out[0],
         "decay_u": _compact(decay_u[:, 0, 0]),
@@ -166,13 +173,15 @@ def _layer(
         **_shape_settings(linear),
         **_neuron_settings(node, whole, rules),
     }
+    if bits != COARSE:
+        settings["decay_bits"] = bits
     if neurons.filtered and whole.biases.any() and not neurons.leak.any():
         settings["bias_to"] = "current"
     if whole.recurrent is not None:
         settings |= {"recurrent": True, "recurrent_exponent": whole.recurrent_exponent}
     delays = _delays(nodes, shape, rules, settings)
     worst = max(
-        float(np.abs(1 - decays / 4096 - keeps).max())
+        float(np.abs(1 - decays / 2**bits - keeps).max())
         for decays, keeps in ((decay_u, neurons.keep_u), (decay_v, neurons.keep_v))
     )
     kind = "conv" if isinstance(linear, Conv) else "dense"
@@ -297,20 +306,34 @@ def _engine_weights(
     return np.ascontiguousarray(weights.T.reshape(*shape, len(weights)))
 
 
-def _decays(keep: Floats) -> npt.NDArray[np.int64]:
-    return np.clip(np.round(4096 * (1 - keep)), 0, 4096).astype(np.int64)
+def _decays(keep: Floats, bits: int) -> npt.NDArray[np.int64]:
+    one = float(2**bits)
+    return np.clip(np.round(one * (1 - keep)), 0, one).astype(np.int64)
 
 
-def _compensated(neurons: Dynamics) -> Dynamics:
+def _decay_bits(neurons: Dynamics) -> int:
+    """Return the bits that decays need: 12 where those tell them, else 16."""
+    keeps = np.stack([neurons.keep_u, neurons.keep_v])
+    error = np.abs(1 - _decays(keeps, COARSE) / 2**COARSE - keeps).max()
+    return COARSE if error < NEAR else FINE
+
+
+def _reach(neurons: Dynamics, rules: Convention) -> Reach:
+    """Return how far drives move membranes; without a leak they move for ever."""
+    current, own = (1 / np.maximum(1 - k[:, 0, 0], 1e-9) for k in (neurons.keep_u, neurons.keep_v))
+    return Reach(current, current * own, rules.reset == "zero" or rules.spikes == "many")
+
+
+def _compensated(neurons: Dynamics, bits: int) -> Dynamics:
     """Scale inputs so that constant ones give the current of decays that are not rounded.
 
-    Decays have 12 bits. Over time their errors add up to a wrong gain, which weights can undo. The
-    membrane's own is left: it has the same effect on inputs and on what a spike subtracts.
+    Over time the errors of decays add up to a wrong gain, which weights can undo. The membrane's
+    own is left: it has the same effect on inputs and on what a spike subtracts.
     """
-    decay = _decays(neurons.keep_u)
-    matters = (decay >= LEAST_DECAY) & (decay < 4096)
+    decay = _decays(neurons.keep_u, bits)
+    matters = (decay >= LEAST_DECAY) & (decay < 2**bits)
     factor = np.ones_like(neurons.gain)
-    factor[matters] = decay[matters] / 4096 / (1 - neurons.keep_u[matters])
+    factor[matters] = decay[matters] / 2**bits / (1 - neurons.keep_u[matters])
     return replace(neurons, gain=neurons.gain * factor)
 
 

@@ -17,12 +17,32 @@ MOST_THRESHOLD = 2**21
 RAIL = 2**23 - 1
 MOST_EXPONENT = 14
 
+ACTIVE = 0.25
+"""Share of the inputs that are active for long, as far as room for membranes goes."""
+
 SPREAD = 4
 """Most that a channel's scale is finer than that of the layer's largest weight."""
 
 _LEAST_EXACT = 2**12
 _NEAR = 2e-6
 _TRIED = 2**23
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a drive of 1 in every tick leads to.
+
+    Attributes
+    ----------
+    current, membrane
+        float64[channels]: the current, and a membrane that never fires.
+    drains
+        Whether one tick's spikes take a membrane below its threshold, however high it is.
+    """
+
+    current: Floats
+    membrane: Floats
+    drains: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +61,8 @@ class FloatLayer:
         float64[channels, ...].
     leaks
         Whether membranes or currents leak, so that small numbers are truncated.
+    reach
+        How far drives move membranes; None: unknown.
     """
 
     weights: Floats
@@ -49,6 +71,7 @@ class FloatLayer:
     floor: Floats | None
     biases: Floats
     leaks: bool
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +163,7 @@ def _scales(layer: FloatLayer, peaks: Floats, rail: int) -> tuple[Floats, int, t
     lowest = float((thresholds / scale).min())
     most = MOST_EXPONENT - max(0, _back_shift(layer.recurrent, scale, rail))
     exponent = min(max(0, int(np.ceil(np.log2(LEAST_THRESHOLD / lowest)))), most)
+    exponent = min(exponent + _room(layer, scale / 2.0**exponent), most)
     scale = np.maximum(scale, thresholds * 2.0**exponent / MOST_THRESHOLD)
     lowest = float((thresholds / scale).min()) * 2.0**exponent
     notes: tuple[str, ...] = ()
@@ -149,6 +173,33 @@ def _scales(layer: FloatLayer, peaks: Floats, rail: int) -> tuple[Floats, int, t
             "beside it, and truncation costs more.",
         )
     return scale, exponent, notes
+
+
+def _room(layer: FloatLayer, unit: Floats) -> int:
+    """Return by how many bits thresholds can rise, so that truncation costs less."""
+    if not layer.leaks or layer.reach is None or layer.threshold is None:
+        return 0
+    furthest = _furthest(layer, layer.reach, layer.threshold)
+    room = min(RAIL / (furthest / unit).max(), MOST_THRESHOLD / (layer.threshold / unit).max())
+    return int(np.log2(room)) if room > 1 else 0
+
+
+def _furthest(layer: FloatLayer, reach: Reach, threshold: Floats) -> Floats:
+    """Estimate how far membranes go from 0: with all inputs for a while, with some for long."""
+    most, net, squares = (np.zeros(len(threshold)) for _ in range(3))
+    for weights in (layer.weights, layer.recurrent):
+        if weights is not None:
+            rows = weights.reshape(len(weights), -1)
+            most += rows.clip(0).sum(1)
+            net += rows.sum(1) * ACTIVE
+            squares += np.square(rows).sum(1) * ACTIVE
+    net += layer.biases.reshape(len(threshold), -1).max(1)
+    above = threshold + reach.current * (most + layer.biases.clip(0))
+    swing = 2 * np.sqrt(squares * reach.membrane * reach.current)
+    below = swing - reach.membrane * net
+    kept = np.where((reach.current * net > threshold) & (not reach.drains), net, 0)
+    found = np.max([above, below, kept * reach.membrane, 2 * threshold], 0)
+    return np.asarray(found, np.float64)
 
 
 def _back_shift(weights: Floats | None, scale: Floats, rail: int) -> int:
@@ -177,7 +228,7 @@ def _luckiest(weights: Floats, scale: Floats, rail: int) -> Floats:
     Few weights often fit some coarser scale much better; many do where they are of one grid.
     """
     rows = weights.reshape(len(weights), -1)
-    tries = int(np.clip(_TRIED // max(rows.size, 1), 1, rail // 2))
+    tries = int(np.clip(_TRIED // max(rows.size, 1), 1, rail // 2 + 1))
     best, error = scale, np.full(len(rows), np.inf)
     for n in range(tries):
         tried = scale * rail / (rail - n)

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 
 from spikewire.qcore.errors import ModelError
+from spikewire.qcore.interop.hdf5 import entry_of, refuse_driver, value_of
 from spikewire.qcore.interop.nir.graph import DEEPEST, MOST_NODES, NOTE, Edge, Graph, Node
-
-MOST_NUMBERS = 2**26
-"""Most numbers in one parameter of a file; a damaged one could ask for any number."""
 
 LONGEST_NAME = 1000
 
@@ -77,10 +75,13 @@ def _read_file(path: Path) -> Graph:
         raise ModelError(f"{path} is not a file.")
     if not h5py.is_hdf5(path):
         raise ModelError(f"{path} is no HDF5 file, as NIR graphs are.")
-    with _told_by_name(path), h5py.File(path, "r", locking=False) as file:
-        if "node" not in file:
-            raise ModelError("it has no group 'node', as files of NIR graphs have.")
-        return _Reader(h5py).graph(file["node"], 0)
+    with _told_by_name(path):
+        refuse_driver(path)
+        with h5py.File(path, "r", locking=False) as file:
+            node = entry_of(file, "node")
+            if node is None:
+                raise ModelError("it has no group 'node', as files of NIR graphs have.")
+            return _Reader(h5py).graph(node, 0)
 
 
 @contextmanager
@@ -144,11 +145,10 @@ class _Reader:
 
     def child(self, group: Any, name: str) -> Any:
         """Return a child that lies in this file; links to other files are not followed."""
-        if not isinstance(group, self._h5py.Group) or name not in group:
+        found = entry_of(group, name)
+        if found is None:
             raise ModelError(f"its entry {name!r:.80} is missing.")
-        if not isinstance(group.get(name, getlink=True), self._h5py.HardLink):
-            raise ModelError(f"its entry {name!r:.80} is a link to another place.")
-        return group[name]
+        return found
 
     def text(self, group: Any, name: str) -> str:
         """Read a short text."""
@@ -159,13 +159,7 @@ class _Reader:
 
     def value(self, dataset: Any) -> Any:
         """Read a number, a text or an array."""
-        if not isinstance(dataset, self._h5py.Dataset):
-            raise ModelError("an entry of it is a group, not a value.")
-        if dataset.external or dataset.is_virtual:
-            raise ModelError("an entry of it lies in another file.")
-        if dataset.size is None or dataset.size > MOST_NUMBERS:
-            raise ModelError(f"an entry of it has no or more than {MOST_NUMBERS:,} numbers.")
-        return dataset[()]
+        return value_of(dataset, "an entry of it")
 
     def note(self, group: Any) -> str:
         """Read the note that this project writes; an empty text without one."""

@@ -8,33 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from spikewire._hdf5 import HEAD, has_driver
 from spikewire.sensors.errors import DecodeError, SensorError
-
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 ECF = 0x8ECF
 """Number of Prophesee's filter, which compresses the events of Metavision's files."""
-
-
-_PLACES = (0, *(512 << n for n in range(9)))
-_HEAD = _PLACES[-1] + 128
-
-
-def is_hdf5(head: bytes) -> bool:
-    """Tell whether a file begins as HDF5, behind a block of another program or none."""
-    return any(head[at : at + 8] == SIGNATURE for at in _PLACES)
-
-
-def _has_driver(head: bytes) -> bool:
-    """Tell whether a file names a driver, for which HDF5 takes up to 4 GB where it is damaged."""
-    head = head.ljust(_HEAD, b"\xff")  # a file may be cut anywhere
-    for at in _PLACES:
-        if head[at : at + 8] == SIGNATURE:
-            version, width = head[at + 8], head[at + 13]
-            place = at + (24 if version == 0 else 28) + 3 * width
-            address = head[place : place + width]
-            return version < 2 and address.strip(b"\xff") != b""
-    return False
 
 
 def load_h5py(path: Path | str) -> Any:
@@ -75,10 +53,10 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     h5py = load_h5py(path)
     try:
         with open(path, "rb") as raw:
-            head = raw.read(_HEAD)
+            head = raw.read(HEAD)
     except OSError as error:
         raise SensorError(f"{path} cannot be read: {error.strerror}.") from None
-    if _has_driver(head):
+    if has_driver(head):
         raise DecodeError(path, "it names a driver of HDF5, as files in several parts do.")
     with hdf5_errors(path), h5py.File(path, "r", locking=False) as file:
         yield file

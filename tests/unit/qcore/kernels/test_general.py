@@ -42,7 +42,8 @@ def drawn_layer(rng: np.random.Generator, **more: Any) -> LayerSpec:
         "reset_value": pick(rng, 0, (-40, 30)), "floor": pick(rng, naive.RAIL * -1, (-90, -200)),
         "threshold": pick(rng, 1, (50, 300), 4000), "exponent": pick(rng, 0, 3, 14),
         "recurrent_exponent": pick(rng, 0, 5, 14), "decay_u": pick(rng, 0, 4096, (700, 3000)),
-        "decay_v": pick(rng, 0, 4096, (100, 1000)), "bias": pick(rng, 0, (-7, 11)),
+        "decay_v": pick(rng, 0, 4096, (100, 1000)), "decay_bits": pick(rng, 12, 14, 16),
+        "bias": pick(rng, 0, (-7, 11)),
         "bias_to": pick(rng, "membrane", "membrane", "current"), "plastic": False, "read": False,
     }  # fmt: skip
     layer = LayerSpec(**{**chosen, **more})
@@ -65,8 +66,8 @@ def parameters(layer: LayerSpec) -> Any:
         neuron_kernels.RESET_VALUE: layer.reset_value,
     }  # fmt: skip
     for c in range(layer.channels):
-        table[neuron_kernels.KEEP_U, c] = 4096 - naive.cycled(layer.decay_u, c)
-        table[neuron_kernels.KEEP_V, c] = 4096 - naive.cycled(layer.decay_v, c)
+        table[neuron_kernels.KEEP_U, c] = 2**layer.decay_bits - naive.cycled(layer.decay_u, c)
+        table[neuron_kernels.KEEP_V, c] = 2**layer.decay_bits - naive.cycled(layer.decay_v, c)
         for row, setting in rows.items():
             table[row, c] = naive.cycled(setting, c)
     return table

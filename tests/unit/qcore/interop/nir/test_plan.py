@@ -49,7 +49,7 @@ def test_convolutions_pooling_and_dense_layers() -> None:
     assert second.weights.shape == (3, 3, 3, 4)
     assert second.shape == (4, 2, 2)
     assert last.weights.shape == (4, 2, 2, 5)
-    assert last.settings["decay_v"] == round(4096 * 0.1)
+    assert last.settings["decay_v"] == round(65536 * 0.1)
     assert last.settings["refractory_ticks"] == 0
 
 
