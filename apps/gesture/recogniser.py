@@ -167,8 +167,11 @@ def lasted_us(decision: Decision, t_us: int | None = None) -> int:
 
 
 def describe_decision(decision: Decision, begin_us: Mapping[int, int]) -> tuple[str, str, str, str]:
-    """Return start, duration, name and confidence as text."""
-    start = decision.since_us - begin_us.get(decision.segment, decision.since_us)
+    """Return start, duration, name and confidence as text.
+
+    A gesture that went on when the first message came starts at 0.
+    """
+    start = max(0, decision.since_us - begin_us.get(decision.segment, decision.since_us))
     return (
         f"{start / 1e6:.2f} s",
         f"{lasted_us(decision) / 1e6:.2f} s",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.options.address import ServiceAccess
 from spikewire.apps.cli.options.groups import grouped
-from spikewire.apps.cli.options.shared import Json, RawScores, ServiceOptions
+from spikewire.apps.cli.options.shared import Duration, Json, RawScores, ServiceOptions
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.terminal.live_state import LiveState
@@ -35,6 +36,7 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="End when the service stops or the connection is lost.")
     ] = False,
+    for_us: Duration = None,
     raw: RawScores = False,
     as_json: Json = False,
 ) -> None:
@@ -46,8 +48,14 @@ def watch(
     """
     address = service.address()
     work = partial(_print_json, address, once) if as_json else partial(_show, address, once, raw)
-    run_until_interrupted(work)
+    run_until_interrupted(partial(_limited, work, for_us))
     raise typer.Exit(DONE)
+
+
+async def _limited(work: Callable[[], Awaitable[None]], for_us: int | None) -> None:
+    """Do work until it ends, or until this time is over."""
+    with trio.move_on_after(math.inf if for_us is None else for_us / 1e6):
+        await work()
 
 
 @asynccontextmanager

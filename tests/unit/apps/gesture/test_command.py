@@ -28,7 +28,7 @@ from rich.text import Text
 
 from spikewire.apps import commands as cli
 from spikewire.apps.gesture.live import spread
-from spikewire.apps.gesture.recogniser import Moment, Recogniser
+from spikewire.apps.gesture.recogniser import Moment, Recogniser, describe_decision
 from spikewire.apps.gesture.screen import GestureScreen, draw_moment
 from spikewire.apps.terminal.big_text import render
 from spikewire.apps.terminal.scene import Scene
@@ -393,3 +393,9 @@ def test_ctrl_c_leaves_a_service_that_goes_on() -> None:
     finally:
         service.kill()
         service.communicate()
+
+
+def test_a_gesture_that_went_on_at_the_first_message_starts_at_zero() -> None:
+    ended = Decision("arm_roll", 0, 920_000, 1_000_000, 93, 2_000_000)
+    assert describe_decision(ended, {0: 1_000_000}) == ("0.00 s", "1.08 s", "arm roll", "93 %")
+    assert describe_decision(ended, {0: 500_000})[0] == "0.42 s"
