@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from spikewire.sensors.filters.parse import make_chain, make_filter
     from spikewire.sensors.formats.csv_layout import parse_columns
     from spikewire.sensors.jumps import JumpFinder
-    from spikewire.sensors.pictures import PictureCounts, unpack_picture
+    from spikewire.sensors.pictures import IntervalCounts, PictureCounts, unpack_picture
     from spikewire.sensors.recordings.aedat4_writer import Aedat4Writer
     from spikewire.sensors.recordings.describe import RecordingInfo, describe_recording
     from spikewire.sensors.recordings.excerpt import Excerpt
@@ -113,6 +113,7 @@ _HOME = {
     "Filter": "filters.base",
     "Filtered": "filters.filtered",
     "GESTURES": "datasets.gesture_names",
+    "IntervalCounts": "pictures",
     "JumpFinder": "jumps",
     "Label": "recordings.labels",
     "MOST_TIME_US": "events",
@@ -200,6 +201,7 @@ __all__ = [
     "FileSource",
     "Filter",
     "Filtered",
+    "IntervalCounts",
     "JumpFinder",
     "Label",
     "NatsLink",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire._jit import kernel
-from spikewire.sensors.events import INT64_ARRAY
+from spikewire.sensors.events import INT64_ARRAY, MOST_TIME_US
 
 # Kinds of cells in a packed picture; 0 stands before two counts.
 _ONLY_OFF, _ONE_OF_EACH = 7, 15
@@ -21,6 +21,7 @@ _WORDS = numba.uint64[::1]
 _X = numba.types.Array(numba.uint16, 1, "C", readonly=True)
 _P = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 _PLACES = numba.int32[::1]
+_TIMES = numba.types.Array(numba.int64, 1, "C", readonly=True)
 
 
 @kernel(numba.int64(_X, _X, _P, _PLACES, _PLACES, _BYTES))
@@ -193,3 +194,50 @@ def unpack_picture(packed: bytes, shape: tuple[int, int]) -> npt.NDArray[np.uint
     except (StopIteration, IndexError):
         raise ValueError(f"{len(packed)} bytes are no picture of {shape[0]}x{shape[1]}") from None
     return counts.reshape(shape[1], shape[0], 2)
+
+
+MOST_INTERVAL = 32
+"""Bins of times between two events of a pixel: bin n counts those from 2**n us, the first all
+below 2 us, the last all above."""
+
+
+@kernel(numba.void(_TIMES, _X, _X, INT64_ARRAY, INT64_ARRAY, numba.int64))
+def _intervals(t, x, y, last, bins, width):  # type: ignore[no-untyped-def]
+    for i in range(t.shape[0]):
+        at = np.int64(y[i]) * width + np.int64(x[i])
+        passed = t[i] - last[at]
+        last[at] = t[i]
+        if passed < 0:
+            continue  # the pixel's first event
+        n = np.int64(0)
+        while passed > 1 and n < 31:
+            passed >>= 1
+            n += 1
+        bins[n] += 1
+
+
+class IntervalCounts:
+    """Times between two events of the same pixel, as a histogram of powers of two.
+
+    Parameters
+    ----------
+    size
+        (width, height) of the sensor.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self._last = np.full(size[0] * size[1], MOST_TIME_US, np.int64)
+        self._bins = np.zeros(MOST_INTERVAL, np.int64)
+
+    def add(
+        self, t: npt.NDArray[np.int64], x: npt.NDArray[np.uint16], y: npt.NDArray[np.uint16]
+    ) -> None:
+        """Take events of one segment in time order, which must lie on the sensor."""
+        _intervals(t, x, y, self._last, self._bins, self.size[0])
+
+    def take(self) -> list[int]:
+        """Return the histogram since the last call: bin n counts times from 2**n microseconds."""
+        found: list[int] = self._bins.tolist()
+        self._bins[:] = 0
+        return found

@@ -12,7 +12,7 @@ from spikewire.runtime.interfaces import NetworkLike, Steps
 from spikewire.runtime.pipeline.membrane import Membrane, NeuronPlace, advance_watched
 from spikewire.runtime.pipeline.preview import Picture, Raster
 from spikewire.runtime.pipeline.segment import Segment, TickRange
-from spikewire.sensors import PictureCounts
+from spikewire.sensors import IntervalCounts, PictureCounts
 
 _TARGET_NS = 4_000_000
 _EVENTS_PER_TICK = 256
@@ -82,6 +82,7 @@ def compute_piece(
     probe: SpikeProbe | None = None,
     place: NeuronPlace | None = None,
     counts: PictureCounts | None = None,
+    intervals: IntervalCounts | None = None,
 ) -> Computed:
     """Compute a piece; blocking, without the GIL where it matters.
 
@@ -95,8 +96,8 @@ def compute_piece(
         Whose spikes are wanted, of the last ticks.
     place
         The neuron whose membrane is wanted, of the last ticks.
-    counts
-        A picture that the events are added to.
+    counts, intervals
+        A picture and a histogram that the events are added to.
     """
     events = piece.events
     binned = bin_events(
@@ -126,6 +127,8 @@ def compute_piece(
         seen = Picture(events, segment.size)
     if counts is not None:
         counts.add(events.x, events.y, events.p)
+    if intervals is not None:
+        intervals.add(events.t, events.x, events.y)
     return Computed(
         steps.tick,
         steps.scores,

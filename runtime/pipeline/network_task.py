@@ -18,6 +18,7 @@ from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.compute import BatchSizer, Computed, compute_piece
 from spikewire.runtime.pipeline.counters import Counters
 from spikewire.runtime.pipeline.input_queue import InputQueue
+from spikewire.runtime.pipeline.intervals import IntervalTopic
 from spikewire.runtime.pipeline.picture import PictureTopic
 from spikewire.runtime.pipeline.preview import Previews
 from spikewire.runtime.pipeline.recording import RecordingControl
@@ -96,6 +97,7 @@ class NetworkTask:
         self.checkpoints = checkpoints or CheckpointWriter(None, in_thread)
         self.recordings = recordings or RecordingControl(None, None, in_thread, status.changed)
         self.previews = Previews(broker, network, lambda: self.settings.preview_per_s)
+        self.intervals = IntervalTopic(broker)
         self.picture = PictureTopic(
             broker, in_thread, lambda: self.settings.preview_per_s,
             lambda: self.settings.picture_bytes_per_s,
@@ -286,12 +288,13 @@ class NetworkTask:
     ) -> Computed:
         began = time.perf_counter_ns()
         self.busy_since = trio.current_time()
-        previews, counts = self.previews, None
+        previews, counts, intervals = self.previews, None, None
         if segment is not None and len(piece.events):
             counts = self.picture.open(segment.size, segment.number)
+            intervals = self.intervals.open(segment.size, segment.number)
         job = partial(
             compute_piece, self.network, segment, piece, class_index, self.teaching.learning,
-            previews.pictures, previews.probe, previews.place, counts,
+            previews.pictures, previews.probe, previews.place, counts, intervals,
         )  # fmt: skip
         try:
             computed: Computed = await self._in_thread(job)
@@ -308,6 +311,8 @@ class NetworkTask:
         if segment is not None and counts is not None:
             start_us, t_us = segment.time_after(self.tick - 1), segment.time_after(piece.until - 1)
             self.picture.close(tick=piece.until - 1, start_us=start_us, t_us=t_us)
+        if segment is not None and intervals is not None:
+            self.intervals.close(tick=piece.until - 1, t_us=segment.time_after(piece.until - 1))
         self.tick = piece.until
         self._note_change()
         return computed

@@ -13,6 +13,7 @@ from spikewire.runtime.errors import ProtocolError
 PROTOCOL = 1
 TOPICS = (
     "result", "stats", "status", "learning", "decision", "events", "picture", "spikes", "membrane",
+    "intervals",
 )  # fmt: skip
 _LONGEST_FAULT = 400
 

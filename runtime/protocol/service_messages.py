@@ -179,6 +179,14 @@ class _Picture(_Named):
     cells: bytes
 
 
+class _Intervals(_Named):
+    seq: int
+    tick: int
+    t_us: int
+    segment: int
+    counts: list[int]
+
+
 class _Spikes(_Named):
     seq: int
     first_tick: int
@@ -281,7 +289,7 @@ _TYPES: Mapping[str, type[_Named]] = {
 }  # fmt: skip
 _TOPICS: Mapping[object, type[_Named]] = {
     "result": _Result, "stats": _Stats, "status": _StatusMessage, "learning": _Learning,
-    "decision": _Decision, "events": _Events, "picture": _Picture,
+    "decision": _Decision, "events": _Events, "picture": _Picture, "intervals": _Intervals,
     "spikes": _Spikes, "membrane": _Membrane,
 }  # fmt: skip
 _REPLIES: Mapping[str, type[_Named]] = {

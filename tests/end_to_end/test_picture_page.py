@@ -66,6 +66,8 @@ def test_a_vga_recording_is_drawn_coloured_filtered_cropped_and_saved(
 ) -> None:
     with looking(browser, url) as page:
         drawn(page, lambda width, height, seen: (width, height) == SIZE and seen > 128)
+        page.click("#statistics summary")
+        until(page, "#intervals-text", r"half of all within .*")
         page.click("#looks summary")
         page.select_option("#palette", "jaer")
         with page.expect_download() as saved:

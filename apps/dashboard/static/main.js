@@ -10,6 +10,7 @@ import { Marks } from "./marks.js";
 import { Capture } from "./capture.js";
 import { View } from "./view.js";
 import { Raster } from "./raster.js";
+import { Statistics } from "./statistics.js";
 import { Replay } from "./replay.js";
 import { Confusion } from "./confusion.js";
 import { Scores } from "./scores.js";
@@ -18,7 +19,7 @@ import { Stage } from "./stage.js";
 import { Teaching } from "./teach.js";
 import { Wire } from "./wire.js";
 
-const SHOWN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest", result: "drop_oldest", decision: "drop_oldest", events: "latest", picture: "latest", spikes: "latest" };
+const SHOWN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest", result: "drop_oldest", decision: "drop_oldest", events: "latest", picture: "latest", intervals: "latest", spikes: "latest" };
 const HIDDEN = { status: "drop_oldest", learning: "drop_oldest", stats: "drop_oldest" };
 const FRAME_MS = 1000 / 30 - 2;
 const CALM_FRAME_MS = 160;
@@ -43,6 +44,7 @@ const sim = new Sim(wire, (request) => teaching.refusal(request));
 const teaching = new Teaching(wire, sim);
 const filters = new Filters(wire, (request) => teaching.refusal(request), picture, view);
 new Marks(picture, view, filters);
+const statistics = new Statistics(picture.tally, () => wants());
 const files = new Files(wire, (request) => teaching.refusal(request));
 const confusion = new Confusion();
 const stage = new Stage();
@@ -75,7 +77,7 @@ function say(sentence) {
 }
 
 function met(hello, again) {
-  if (!again) for (const part of [scores, rate, latency, raster, picture, confusion, card]) part.clear();
+  if (!again) for (const part of [scores, rate, statistics, latency, raster, picture, confusion, card]) part.clear();
   backlog.clear();
   status = null;
   scores.setClasses(hello.classes);
@@ -141,6 +143,7 @@ function take(message, at) {
       rate.takePicture(message, at);
       return picture.take(message);
     case "membrane": return card.takeMembrane(message);
+    case "intervals": return statistics.take(message);
     case "spikes": return raster.take(message);
     case "stats": return takeStats(message, at);
     case "status": return takeStatus(message);
@@ -267,6 +270,7 @@ function wants() {
   const topics = { ...(document.hidden ? HIDDEN : SHOWN) };
   const unseen = folded.has("see") && folded.has("rate");
   const better = wire.hello?.topics.includes("picture") ?? true;
+  if (folded.has("rate") || !statistics.open) delete topics.intervals;
   if (unseen || better) delete topics.events;
   if (unseen || !better) delete topics.picture;
   if (folded.has("spikes")) delete topics.spikes;
@@ -285,7 +289,10 @@ function frame(now) {
     view.draw();
   }
   if (!folded.has("say")) scores.draw(now);
-  if (!folded.has("rate")) rate.draw(now);
+  if (!folded.has("rate")) {
+    rate.draw(now);
+    statistics.draw();
+  }
   if (!folded.has("service")) latency.draw(now);
   if (!folded.has("spikes")) raster.draw(now);
   card.draw();

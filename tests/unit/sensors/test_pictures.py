@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.sensors import PictureCounts, unpack_picture
+from spikewire.sensors import IntervalCounts, PictureCounts, unpack_picture
 
 
 def scattered(size, count, seed=1):
@@ -62,6 +62,23 @@ def test_a_far_cell_is_told_by_a_number():
     picture.add(np.array([299], np.uint16), np.array([1], np.uint16), np.array([1], np.uint8))
     # 599 empty cells: 15, and 584 = 4 * 128 + 72.
     assert picture.pack(100) == bytes([0xF1, 72 | 128, 4])
+
+
+@pytest.mark.parametrize("portion", [1, 37, 500])
+def test_times_between_events_of_a_pixel_are_counted_in_powers_of_two(portion):
+    rng = np.random.default_rng(1)
+    t = np.cumsum(2 ** rng.integers(0, 16, 500)).astype(np.int64)
+    x, y, _ = scattered((5, 3), 500)
+    counts = IntervalCounts((5, 3))
+    for start in range(0, 500, portion):
+        counts.add(*(column[start : start + portion] for column in (t, x, y)))
+    bins, last = [0] * 32, {}
+    for now, *pixel in zip(t.tolist(), x.tolist(), y.tolist(), strict=True):
+        if (before := last.get(tuple(pixel))) is not None:
+            bins[min(31, max(1, now - before).bit_length() - 1)] += 1
+        last[tuple(pixel)] = now
+    assert counts.take() == bins
+    assert counts.take() == [0] * 32
 
 
 def test_halving_joins_cells_and_saturates():

@@ -161,3 +161,21 @@ async def test_a_subscriber_may_leave_while_events_are_computed(autojump_clock):
         await trio.sleep(0.1)
         assert topic.open((640, 480), 0) is None
         nursery.cancel_scope.cancel()
+
+
+async def test_times_between_events_are_told_once_a_second(fakes, running, autojump_clock):
+    source = fakes.Source()
+    async with running(source) as run, run.client() as client:
+        await client.subscribe("intervals")
+        for start in range(0, 3_000_000, 100_000):
+            source.push(fakes.packet(range(start, start + 100_000, 100)))
+            await trio.sleep(0.1)
+        await client.unsubscribe("intervals")
+        told = run.service.first.broker.seq["intervals"]
+        assert told in (2, 3)
+        message = await anext(client)
+        assert len(message["counts"]) == 32
+        assert 9_000 < sum(message["counts"]) < 14_000
+        source.push(fakes.packet(range(3_000_000, 6_000_000, 100)))
+        await trio.sleep(2)
+        assert run.service.first.broker.seq["intervals"] == told
