@@ -62,11 +62,12 @@ SIMULATED := $(VENV)/simulated
 TRAINED   := $(VENV)/gestures.model
 model: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[twin]'
-	rm -rf $(SIMULATED) $(TRAINED)*
+	rm -rf $(SIMULATED) $(SIMULATED)-margin $(TRAINED)*
 	$(BIN)/spikewire simulate --out $(SIMULATED) --subjects 78 --train 48 --lights natural --for 1.5s --seed 1 --varied
 	$(BIN)/spikewire train $(SIMULATED) --trials train --model edge10 --through-time --layer-passes 34 \
 		--distort sensor --passes 6 --no-validate --out $(TRAINED)
-	cp $(TRAINED) qcore/models/gestures.model
+	$(BIN)/spikewire simulate --out $(SIMULATED)-margin --subjects 18 --train 2 --lights natural --for 1.5s --seed 101 --varied
+	$(BIN)/spikewire evaluate $(TRAINED) $(SIMULATED)-margin --part all --count-on 0 --calibrate qcore/models/gestures.model
 	$(BIN)/spikewire evaluate gestures $(SIMULATED) --trials test --count-on 0
 	$(BIN)/spikewire evaluate gestures $(SIMULATED) --trials test --count-on 0 --distort sensor --no-baseline
 

@@ -31,6 +31,7 @@ from spikewire.qcore.learners.prototypes import Prototypes
 from spikewire.qcore.learners.rehearsal import DeltaReadout, RehearsalMemory
 from spikewire.qcore.network.arrays import LayerArrays, build_network
 from spikewire.qcore.network.batch import Batch, BatchResult
+from spikewire.qcore.network.calibration import Calibration
 from spikewire.qcore.network.catalogue import (
     is_untrained,
     load_spec,
@@ -38,6 +39,7 @@ from spikewire.qcore.network.catalogue import (
     shipped_names,
 )
 from spikewire.qcore.network.front_spec import FrontSpec
+from spikewire.qcore.network.gain_spec import GainSpec
 from spikewire.qcore.network.layer_spec import LayerSpec
 from spikewire.qcore.network.layer_views import LayerView
 from spikewire.qcore.network.learnable import learning_fault
@@ -67,9 +69,11 @@ __all__ = [
     "BitCount",
     "BitItem",
     "ByteItem",
+    "Calibration",
     "Choices",
     "DeltaReadout",
     "FrontSpec",
+    "GainSpec",
     "ImportReport",
     "LavaOptions",
     "LayerArrays",

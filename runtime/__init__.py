@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spikewire.runtime.client.client import Client, connect, converse
     from spikewire.runtime.client.reconnecting import ReconnectingClient, follow
     from spikewire.runtime.client.retry import Retry
+    from spikewire.runtime.decision.calibrate import MarginCalibration, Told, answer_shares
     from spikewire.runtime.decision.filter import Decision, DecisionFilter, Standing
     from spikewire.runtime.decision.rules import (
         NORMAL,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         STRICTNESS,
         UNKNOWN,
         Rules,
+        told_calibration,
         usual_motion,
     )
     from spikewire.runtime.decision.stream import DecisionStream
@@ -63,7 +65,11 @@ _HOME = {
     "OTHER": "decision.rules",
     "OFF": "decision.rules",
     "NORMAL": "decision.rules",
+    "MarginCalibration": "decision.calibrate",
+    "Told": "decision.calibrate",
+    "answer_shares": "decision.calibrate",
     "DecisionStream": "decision.stream",
+    "told_calibration": "decision.rules",
     "usual_motion": "decision.rules",
     "Standing": "decision.filter",
     "Rules": "decision.rules",
@@ -147,6 +153,7 @@ __all__ = [
     "EventBridge",
     "FanOut",
     "Framer",
+    "MarginCalibration",
     "Pipeline",
     "PipelineConfig",
     "ProtocolError",
@@ -164,7 +171,9 @@ __all__ = [
     "SharedPage",
     "Standing",
     "Summary",
+    "Told",
     "address_of",
+    "answer_shares",
     "check_greeting",
     "connect",
     "connect_asyncio",
@@ -174,6 +183,7 @@ __all__ = [
     "load_settings",
     "resume",
     "serve",
+    "told_calibration",
     "usual_motion",
 ]
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from spikewire.qcore import LayerView, SpikeProbe
+from spikewire.qcore import Calibration, LayerView, SpikeProbe
 
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a blocking call in another thread, and awaits its result."""
@@ -46,6 +46,8 @@ class Spec(Protocol):
 
 class NetworkLike(Protocol):
     """An integer spiking network, owned by one task."""
+
+    calibration: Calibration
 
     @property
     def spec(self) -> Spec: ...

@@ -31,6 +31,7 @@ from spikewire.apps.gesture.live import BYTES, WAITING, GestureSession, serve, w
 from spikewire.apps.gesture.recogniser import Recogniser
 from spikewire.apps.gesture.reporters import JsonReporter, LineReporter, Reporter, ScreenReporter
 from spikewire.apps.gesture.screen import GestureScreen
+from spikewire.qcore import Calibration
 from spikewire.runtime import Rules, Settings
 
 _DEFAULT_SOURCE = "sim:"
@@ -56,7 +57,7 @@ class DecisionOptions:
         typer.Option(
             min=0,
             metavar="SPIKES",
-            help="Motion threshold: spikes of layer 1 per millisecond (default: by the network).",
+            help="Motion threshold: spikes of layer 1 per millisecond (default: by the camera).",
         ),
     ] = None
 
@@ -74,11 +75,11 @@ class DecisionOptions:
         steady_ms = Rules().window_us / 1000 if self.steady is None else self.steady / 1000
         return {"steady_ms": steady_ms, "unknown": self.unknown, "still": self.still}
 
-    def rules(self, tick_us: int) -> Rules:
-        """Return the rules of decision for ticks of this length."""
+    def rules(self, tick_us: int, calibration: Calibration) -> Rules:
+        """Return the rules of decision for a network's ticks and calibration."""
         settings = self.settings()
         steady_us = round(1000 * settings["steady_ms"])
-        return Rules.of(tick_us, steady_us, self.unknown, self.still)
+        return Rules.of(tick_us, steady_us, self.unknown, self.still, calibration)
 
 
 _SOURCE, _SERVICE = SourceOptions(), ServiceOptions(connect=None)

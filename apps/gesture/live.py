@@ -18,7 +18,7 @@ from spikewire.apps.terminal.event_tap import EventTap
 from spikewire.apps.terminal.screen import REDRAW_S
 
 if TYPE_CHECKING:
-    from spikewire.qcore import Network
+    from spikewire.qcore import Calibration, Network
     from spikewire.runtime import Client, Rules, Service, ServiceAddress, Settings
     from spikewire.sensors import Source
 
@@ -159,7 +159,7 @@ async def watch(
     session: GestureSession,
     service: ServiceAccess,
     for_us: int | None,
-    rules: Callable[[int], Rules] | None = None,
+    rules: Callable[[int, Calibration], Rules] | None = None,
 ) -> None:
     """Watch a running service until it says goodbye, or for a while.
 
@@ -170,14 +170,15 @@ async def watch(
     for_us
         How long, in microseconds; None until the goodbye.
     rules
-        Makes rules of decision for ticks of this length; None takes the service's decisions.
+        Makes rules of decision for a network's ticks and calibration; None takes the service's
+        decisions.
 
     Raises
     ------
     runtime.ConnectionLost
         It ended without a goodbye.
     """
-    from spikewire.runtime import ConnectionLost, Rules, connect
+    from spikewire.runtime import ConnectionLost, Rules, connect, told_calibration
 
     async with connect(**service.keywords, name="gesture") as client:
         topics = ["result", "stats"]
@@ -186,7 +187,7 @@ async def watch(
         else:
             # Rules of this viewer, or a service from before version 0.2.
             make = Rules.usual if rules is None else rules
-            session.seen.decide(make(client.hello["tick_us"]))
+            session.seen.decide(make(client.hello["tick_us"], told_calibration(client.hello)))
         if session.reporter.draws and "events" in client.hello["topics"]:
             topics.append("events")
         session.seen.live_state.title = f"{client.hello['source']} at {service.text}"

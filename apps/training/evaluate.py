@@ -18,6 +18,7 @@ from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import DatasetOptions, DatasetPath, Json, ShowFor, Trials
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
+from spikewire.apps.training.answers import answers_table, calibrate, shares_by_class
 from spikewire.apps.training.binned_dataset import (
     BinnedDataset,
     Part,
@@ -84,6 +85,14 @@ class EvaluationOptions:
         ),
     ] = True
 
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Calibrate the margins of answers on these recordings; write the model to FILE.",
+        ),
+    ] = None
+
     def check(self) -> Part:
         """Return the part to evaluate on; the test trials are held back as a whole.
 
@@ -130,6 +139,9 @@ def evaluate(
     check_shown(binned, samples)
     from spikewire.qcore import Batch
 
+    if options.calibrate is not None:
+        network.calibration = calibrate(network, binned, samples)
+        network.save(options.calibrate)
     size = min(options.batch, len(samples))
     evaluation = evaluate_batch(
         Batch(network, size), binned, samples,
@@ -151,6 +163,10 @@ def evaluate(
         "recall": evaluation.recall(),
         "confusion": evaluation.confusion[:, :-1].tolist(),
         "unanswered": evaluation.confusion[:, -1].tolist(),
+        "answers": shares_by_class(
+            network, binned, samples, distort=options.distort is not None, moved=options.by()
+        ),
+        "calibration": network.calibration.to_dict(),
         "activity": evaluation.activity,
         "local": evaluation.local,
         "no_network": fit_baseline(dataset, binned, samples, part, options),
@@ -239,6 +255,8 @@ def _print(report: dict[str, Any], evaluation: Evaluation) -> None:
         recall_text = "" if recall is None else f"{recall:.1%}"
         table.add_row(name, str(int(row.sum())), recall_text, *cells)
     out.print(table)
+    if report["answers"] is not None:
+        out.print(answers_table(report["answers"]))
     out.print(
         f"accuracy {report['accuracy']:.4f}: {report['right']} of {report['recordings']} right "
         f"({report['part']} part{', distorted' if report['distort'] else ''}"

@@ -29,6 +29,7 @@ from spikewire.apps.cli.output import (
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as resume_file
+from spikewire.apps.training.answers import calibrate
 from spikewire.apps.training.binned_dataset import (
     BinnedDataset,
     check_shown,
@@ -182,6 +183,8 @@ def train(
             else "interrupted before the first point to go on from"
         )
         raise typer.Exit(FAILED) from None
+    if held:
+        network.calibration = calibrate(network, binned, held)
     network.save(out)
     if plot is not None:
         title = f"{dataset.name}: {network.spec.name}, seed {training.seed}"
@@ -193,10 +196,15 @@ def train(
         baseline = ridge_baseline(binned, learn, held, binned.dataset.classes).record()
     if as_json:
         done = {"type": "done", "out": str(out), "accuracy": last["accuracy"]}
+        done["calibration"] = network.calibration.to_dict()
         print_json(done | {"no_network": baseline})
     else:
         if baseline is not None:
             console().print(baseline_line(baseline))
+        if network.calibration.enter:
+            console().print(
+                f"margin of named answers: {network.calibration.enter / 100:.2f} spreads"
+            )
         console().print(f"saved in {out}", markup=False, soft_wrap=True)
     raise typer.Exit(DONE)
 

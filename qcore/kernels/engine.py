@@ -11,6 +11,7 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.gain import begin_gain, end_gain, follow_input
 from spikewire.qcore.kernels.general_layer import step_general_layer
 from spikewire.qcore.kernels.homeostasis import count_channels
 from spikewire.qcore.kernels.layer import step_layer
@@ -259,9 +260,9 @@ def advance(state, scratch, events, until, label, learn, results, probe):
     """Compute ticks up to ``until`` (exclusive), with all their events.
 
     A tick: the events' spikes (at most one per place and channel by default) enter the input map;
-    each layer scatters, integrates and fires; traces advance; every ``CADENCE`` ticks plastic
-    layers collect their gradient where their readout is wrong; every ``RESULT_EVERY`` ticks the
-    readout scores.
+    with gain control the first layer's thresholds follow their number; each layer scatters,
+    integrates and fires; traces advance; every ``CADENCE`` ticks plastic layers collect their
+    gradient where their readout is wrong; every ``RESULT_EVERY`` ticks the readout scores.
     Ticks without events, in which no layer, trace or feature would change, are jumped over: nothing
     in them could alter a bit.
 
@@ -290,11 +291,12 @@ def advance(state, scratch, events, until, label, learn, results, probe):
     int
         Number of result rows.
     """
-    R, layers, _, _, _, _ = state
+    R, layers, _, _, i32, _ = state
     position = np.int64(0)
     rows = np.int64(0)
     now = R[at.TICK]
     begin_call(state, label, learn)
+    base = begin_gain(R, layers, i32)
     # Weights may have been set since the call before.
     mark_stale(layers, 1)
     image = input_map(state)
@@ -305,6 +307,8 @@ def advance(state, scratch, events, until, label, learn, results, probe):
             now = ahead
             continue
         position, n_input = take_input(R, image, scratch[0], events, position, now)
+        if base.shape[0] > 0 and n_input > 0:
+            follow_input(R, layers, i32, base, n_input)
         step_layers(state, scratch, image, n_input, now, learn)
         if learn != 0 and R[at.PERIOD] > 0 and n_input > 0:
             regulate(state)
@@ -318,5 +322,6 @@ def advance(state, scratch, events, until, label, learn, results, probe):
         now += 1
         R[at.TICKS_RUN] += 1
     mark_stale(layers, 0)
+    end_gain(layers, i32, base)
     R[at.TICK] = now
     return rows

@@ -183,7 +183,9 @@ POOL_OR, POOL_SUM = 0, 1
     COMPACT,  # 1 if some layer keeps gradients as pairs, and rests of its store; 0 in older files
     OWN_CLASSES,  # classes for which the last layer answers
     INPUT_MOST,  # the most spikes of a place and channel in a tick; 0: one
-) = range(38)
+    GAIN,  # gain control: reference, rise << 32, fall << 40, most << 48; 0: none
+    GAIN_MEAN,  # running mean of input spikes per tick, times 256; 0: none yet
+) = range(40)
 REGISTERS = 40
 
 STATE_COLUMNS = frozenset(
@@ -219,6 +221,7 @@ STATE_REGISTERS = frozenset(
         PERIOD_TICKS,
         LEARN_LAYERS,
         READ_SHIFT,
+        GAIN_MEAN,
     }
 )
 """Registers that change while a network runs."""

@@ -336,6 +336,7 @@ def _registers(
     R[at.PERIOD] = spec.learning.period
     R[at.LEARN_LAYERS] = 1
     R[at.LOCAL_GAIN] = spec.readout.local_gain
+    R[at.GAIN] = spec.gain.packed(spec.learning)
     R[at.INPUT_MOST] = spec.front.most if spec.front.most > 1 else 0
     if spec.readout.answer == "output":
         R[at.OWN_CLASSES] = spec.layers[-1].channels

@@ -263,7 +263,7 @@ class Batch:
             R[: len(labels), at.LABEL] = labels
         R[:, at.LEARNING] = int(moving)
         R[:, at.BATCHED] = 1
-        R[:, [at.PENDING, at.CHANGED, at.PERIOD_TICKS, *_TALLIES]] = 0
+        R[:, [at.PENDING, at.CHANGED, at.PERIOD_TICKS, at.GAIN_MEAN, *_TALLIES]] = 0
         # Steps and regulation are taken here, over all recordings.
         R[:, at.APPLY_EVERY] = 0
         R[:, at.PERIOD] = _NEVER if net.spec.learning.period > 0 else 0

@@ -17,6 +17,7 @@ from spikewire._names import name_fault
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import DTYPES, Layout, State, lay_out
+from spikewire.qcore.network.calibration import Calibration
 from spikewire.qcore.network.spec import NetworkSpec
 
 MOST_CLASSES = 1024
@@ -28,6 +29,8 @@ VERSION = 4
 COMPACT = "compact"
 """How a file says that its layers are laid out compactly; without it they are not."""
 
+_NONE = Calibration()
+
 _PARTS = ("registers", "layers", "i8", "i16", "i32", "lanes")
 _NUMPY = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32",
@@ -37,8 +40,14 @@ _NUMPY = {
 """NumPy's names of the types that safetensors names."""
 
 
-def to_bytes(state: State, spec: NetworkSpec, classes: Sequence[str], seed: int) -> bytes:
-    """Serialise a network: its state, and specification, classes and seed as metadata."""
+def to_bytes(
+    state: State,
+    spec: NetworkSpec,
+    classes: Sequence[str],
+    seed: int,
+    calibration: Calibration = _NONE,
+) -> bytes:
+    """Serialise a network: its state, and all else that describes it as metadata."""
     arrays = {name: np.ascontiguousarray(getattr(state, name)) for name in _PARTS}
     # One key only: safetensors writes several in no fixed order, and equal learners should make
     # equal files.
@@ -50,13 +59,16 @@ def to_bytes(state: State, spec: NetworkSpec, classes: Sequence[str], seed: int)
             "classes": list(classes),
             "seed": seed,
             **({"layout": COMPACT} if state.registers[at.COMPACT] else {}),
+            **({"calibration": calibration.to_dict()} if calibration != _NONE else {}),
         },
         sort_keys=True,
     )
     return safetensors.numpy.save(arrays, metadata={FORMAT: about})
 
 
-def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], int, State]:
+def from_bytes(
+    data: bytes, where: str
+) -> tuple[NetworkSpec, tuple[str, ...], int, State, Calibration]:
     """Read the bytes of a model file.
 
     Raises
@@ -75,6 +87,7 @@ def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], i
             f"version {VERSION}."
         )
     spec, classes, seed = _description(about, where)
+    calibration = Calibration.from_dict(about.get("calibration", {}), where)
     layout = _layout(spec, len(classes), about.get("layout") == COMPACT, where)
     _check_shapes(header, layout, where)
     try:
@@ -83,7 +96,7 @@ def from_bytes(data: bytes, where: str) -> tuple[NetworkSpec, tuple[str, ...], i
         raise ModelError(f"{where} is damaged: {error!s:.200}.") from None
     state = State(**{name: np.array(arrays[name]) for name in _PARTS})
     _check_tables(state, layout, where)
-    return spec, classes, seed, state
+    return spec, classes, seed, state, calibration
 
 
 def _header(data: bytes, where: str) -> dict[str, Any]:
@@ -177,6 +190,8 @@ def _check_tables(state: State, fresh: Layout, where: str) -> None:
     clocks = state.registers[[at.TICK, at.PERIODS, at.PERIOD_TICKS]]
     if (clocks < 0).any() or (clocks > LAST_TICK).any():
         raise ModelError(f"{where} is damaged: its clock is out of range.")
+    if not 0 <= int(state.registers[at.GAIN_MEAN]) < 2**40:
+        raise ModelError(f"{where} is damaged: its gain control's mean is out of range.")
     if (state.registers[at.REGISTERS :] < 0).any():
         raise ModelError(f"{where} is damaged: its memory counts are negative.")
     if not 1 <= int(state.registers[at.READ_SHIFT]) <= 30:

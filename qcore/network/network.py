@@ -16,6 +16,7 @@ from spikewire.qcore.kernels.binning import BinnedEvents, bin_events
 from spikewire.qcore.kernels.engine import advance
 from spikewire.qcore.kernels.learning_step import apply_layers
 from spikewire.qcore.network.allocate import State
+from spikewire.qcore.network.calibration import Calibration
 from spikewire.qcore.network.catalogue import is_untrained, load_spec, read_model
 from spikewire.qcore.network.front_end import FrontEnd
 from spikewire.qcore.network.initialise import grow, initialise
@@ -47,12 +48,18 @@ class Network:
 
     Build one with :meth:`build` or :meth:`load`. One task may use it at a time: :meth:`advance`
     changes the arrays in place, without the GIL.
+
+    Attributes
+    ----------
+    calibration
+        Numbers for the rules of decision, kept in the model file.
     """
 
     def __init__(self, spec: NetworkSpec, classes: Sequence[str], state: State, seed: int) -> None:
         self.spec = spec
         self.seed = seed
         self.front_end = FrontEnd(spec)
+        self.calibration = Calibration()
         self._probed: tuple[SpikeProbe, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
         self.replace(classes, state)
 
@@ -80,7 +87,7 @@ class Network:
 
     def to_bytes(self) -> bytes:
         """Serialise the whole network (safetensors): weights, state, generators, classes, tick."""
-        return to_bytes(self.state, self.spec, self.classes, self.seed)
+        return to_bytes(self.state, self.spec, self.classes, self.seed, self.calibration)
 
     @classmethod
     def from_bytes(cls, data: bytes, where: str = "This model") -> Network:
@@ -91,11 +98,13 @@ class Network:
         ModelError
             If ``data`` is no model of this version; the message begins with ``where``.
         """
-        spec, classes, seed, state = from_bytes(data, where)
+        spec, classes, seed, state, calibration = from_bytes(data, where)
         check_outputs(spec, classes)
         for layer in layer_views(state):
             layer.derive_weights()
-        return cls(spec, classes, state, seed)
+        network = cls(spec, classes, state, seed)
+        network.calibration = calibration
+        return network
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file ``path``; it appears whole or not at all."""
@@ -390,4 +399,4 @@ class Network:
             part[...] = 0
         self.state.layers[:, at.LIVE] = 1
         self.state.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
-        self.state.registers[[at.CHANGED, at.LABEL]] = 0, -1
+        self.state.registers[[at.CHANGED, at.LABEL, at.GAIN_MEAN]] = 0, -1, 0

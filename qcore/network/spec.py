@@ -12,6 +12,7 @@ from typing import Any
 
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.network.front_spec import NO_FRONT, FrontSpec
+from spikewire.qcore.network.gain_spec import NO_GAIN, GainSpec
 from spikewire.qcore.network.later import LATER, later, later_choices, to_plain
 from spikewire.qcore.network.layer_spec import FULL, LayerSpec
 from spikewire.qcore.network.learning_spec import LearningSpec
@@ -92,7 +93,8 @@ class NetworkSpec:
 
     ``width`` and ``height`` are the input plane's pixels, ``polarities`` its channels,
     ``tick_us`` is the length of a tick in microseconds, and a result is given every
-    ``result_every`` ticks. ``front`` maps events to the plane. ``version`` says what the other
+    ``result_every`` ticks. ``front`` maps events to the plane. ``gain`` scales the
+    first layer's thresholds with the rate of the input. ``version`` says what the other
     settings mean: 1, which is also that of a specification without one, cuts weights from
     the store by rounding down and counts steps in its LSBs; 2 rounds weights to the nearest and
     counts steps in LSBs of the base store, so that no width changes their size.
@@ -112,6 +114,7 @@ class NetworkSpec:
     training: TrainingSpec = field(default_factory=TrainingSpec)
     version: int = later(1)
     front: FrontSpec = field(default=NO_FRONT, repr=False, metadata=LATER)
+    gain: GainSpec = field(default=NO_GAIN, repr=False, metadata=LATER)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
@@ -132,6 +135,7 @@ class NetworkSpec:
             ("widths", Widths),
             ("training", TrainingSpec),
             ("front", FrontSpec),
+            ("gain", GainSpec),
         ):
             if name in fields:
                 fields[name] = _build(kind, fields[name], name)
@@ -183,6 +187,7 @@ class NetworkSpec:
         for n, layer in enumerate(self.layers):
             layer.check(f"layers[{n}].", self.widths.refractory)
         self.front.check(self.width, self.height)
+        self.gain.check(self.layers[0])
         self._check_answer()
         widths = self.widths
         within("widths.store", widths.store, widths.weight, 16)

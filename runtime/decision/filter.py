@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import isqrt
 
 from spikewire.runtime.decision.rules import NOTHING, UNKNOWN, Rules
+from spikewire.runtime.decision.stillness import Stillness
 
 # Half a spread behind halves a share; a share is counted in this many parts.
 _HALF, _PARTS = 50, 1 << 24
@@ -75,7 +76,7 @@ class Decision:
 
 @dataclass(slots=True)
 class _Motion:
-    """Spikes within the motion window, and the time they cover."""
+    """Spikes or events within the motion window, and the time they cover."""
 
     rows: deque[tuple[int, int, int]] = field(default_factory=deque)
     spikes: int = 0
@@ -91,8 +92,12 @@ class _Motion:
             self.spikes -= counted
 
     def reaches(self, threshold: int) -> bool:
-        """Whether so many spikes came per millisecond."""
+        """Whether so many came per millisecond."""
         return self.covered_us > 0 and 1000 * self.spikes >= threshold * self.covered_us
+
+    def per_second(self) -> int:
+        """Return how many came per second; the window must cover some time."""
+        return 1_000_000 * self.spikes // self.covered_us
 
 
 @dataclass(slots=True)
@@ -122,37 +127,48 @@ class _Window:
             self.sums[n] += sign * score
             self.squares[n] += sign * score * score
 
-    def best(self) -> tuple[int, int, int]:
-        """Return the best class, its squared lead over the next, and the squared spread of the two.
+    def best(self, among: Sequence[int]) -> tuple[int, int, int]:
+        """Return the best of some classes, its squared lead over the next, and the two's spread.
 
-        Both are multiplied by the square of the number of results, which leaves them whole.
+        The spread is squared. Both are multiplied by the square of the number of results, which
+        leaves them whole.
         """
-        first = max(range(len(self.sums)), key=self.sums.__getitem__)
-        others = [n for n in range(len(self.sums)) if n != first]
+        first = max(among, key=self.sums.__getitem__)
+        others = [n for n in among if n != first]
         second = max(others, key=self.sums.__getitem__, default=-1)
         lead = self.sums[first] - (self.sums[second] if second >= 0 else 0)
-        count = len(self.rows)
-        spread = sum(
-            count * self.squares[n] - self.sums[n] * self.sums[n] for n in (first, second) if n >= 0
-        )
+        spread = self._spread(first) + (self._spread(second) if second >= 0 else 0)
         return first, max(lead, 0) ** 2, spread
+
+    def ahead(self, n: int, of: int) -> tuple[int, int]:
+        """Return the squared lead of a class over another, 0 if it is behind, and their spread."""
+        lead = max(self.sums[n] - self.sums[of], 0)
+        return lead * lead, self._spread(n) + self._spread(of)
+
+    def _spread(self, n: int) -> int:
+        return len(self.rows) * self.squares[n] - self.sums[n] * self.sums[n]
 
     def share(self, index: int) -> int:
         """Return the percentage of results in the window with this class in front."""
         return 100 * self.firsts[index] // len(self.rows)
 
-    def standing(self) -> Standing:
-        """Return the classes' distances from the best one, in units of the spread."""
-        first, _, spread = self.best()
+    def standing(self, among: Sequence[int]) -> Standing:
+        """Return the classes' distances from the best of some, in units of the spread.
+
+        A class that is ahead of it, and none of them, is level with it.
+        """
+        first, _, spread = self.best(among)
         root = isqrt(spread)
-        behind = [self.sums[first] - total for total in self.sums]
+        behind = [max(self.sums[first] - total, 0) for total in self.sums]
         # Without any spread every lead is a clear one.
         far = [100 * lead // root if root else 100 * _HALF * (lead > 0) for lead in behind]
         weights = [_weight(hundredths) for hundredths in far]
         whole = sum(weights)
         shares = [(100 * weight + whole // 2) // whole for weight in weights]
         shares[first] += 100 - sum(shares)
-        others = [n for n in range(len(far)) if n != first]
+        most = max(range(len(shares)), key=shares.__getitem__)
+        shares[first], shares[most] = shares[most], shares[first]
+        others = [n for n in among if n != first]
         second = min(others, key=behind.__getitem__, default=None)
         return Standing(
             dict(zip(self.classes, shares, strict=True)),
@@ -197,12 +213,19 @@ class DecisionFilter:
         self.now: Decision | None = None
         self._window = _Window()
         self._motion, self._moving = _Motion(), False
+        self._stillness = Stillness(self.rules.rest_hz, self.rules.lively_hz)
+        self._gestures: tuple[int, ...] = ()
         self._rival: tuple[str, int] | None = None
         self._won: Counter[int] = Counter()
         self._pending: Counter[int] = Counter()
 
     def take(
-        self, segment: int, t_us: int, scores: Mapping[str, int], spikes: Sequence[int]
+        self,
+        segment: int,
+        t_us: int,
+        scores: Mapping[str, int],
+        spikes: Sequence[int],
+        events: int | None = None,
     ) -> Decision | None:
         """Take one result in.
 
@@ -211,6 +234,9 @@ class DecisionFilter:
         segment, t_us, scores, spikes
             As in a service's result: event time in microseconds, a score per class, spikes per
             layer since the result before.
+        events
+            Events since the result before; None where that is not known, and spikes of the first
+            layer tell of motion.
 
         Returns
         -------
@@ -227,8 +253,12 @@ class DecisionFilter:
             self._begin(segment, window.last_us if same else t_us, classes, t_us)
             window = self._window
         # What the first result counted began before it: nothing is known of how long it took.
-        if window.rows:
-            self._motion.add(t_us, t_us - window.last_us, spikes[0], self.rules.motion_window_us)
+        covers_us = t_us - window.last_us if window.rows else 0
+        relative = self.rules.relative and events is not None
+        if covers_us:
+            count = events if relative and events is not None else spikes[0]
+            self._motion.add(t_us, covers_us, count, self.rules.motion_window_us)
+        self._moving = self._moves(covers_us, relative)
         window.add(t_us, tuple(scores.values()), self.rules.window_us)
         assert self.now is not None
         self._compare(self._wanted(), t_us)
@@ -243,10 +273,19 @@ class DecisionFilter:
         return self._rival is None
 
     def standing(self) -> Standing:
-        """Return the distances between the classes; all shares are 0 without movement."""
+        """Return the distances between the classes; all shares are 0 without movement.
+
+        While a gesture is named, classes of non-gestures are no rivals of it.
+        """
         if self.now is None or self.now.name == NOTHING:
             return Standing(dict.fromkeys(self._window.classes, 0))
-        return self._window.standing()
+        named = self.now.gesture
+        return self._window.standing(self._gestures if named else range(len(self._window.classes)))
+
+    @property
+    def rates(self) -> tuple[int, int]:
+        """The camera's rates at rest and in movement as they were learned, in events per second."""
+        return self._stillness.rest_hz, self._stillness.lively_hz
 
     def overall(self) -> int:
         """Return the confidence of the present decision over all of its time so far."""
@@ -262,6 +301,8 @@ class DecisionFilter:
     def _begin(self, segment: int, since_us: int, classes: tuple[str, ...], t_us: int) -> None:
         zeros = [0] * len(classes)
         self._window = _Window(classes, t_us, t_us, deque(), zeros, zeros[:], zeros[:])
+        other = self.rules.strictness.other
+        self._gestures = tuple(n for n, name in enumerate(classes) if name not in other)
         self.now = Decision(NOTHING, segment, since_us, since_us, 100)
         self._motion, self._moving, self._rival = _Motion(), False, None
         self._won, self._pending = Counter(), Counter()
@@ -276,22 +317,46 @@ class DecisionFilter:
             self._rival = None if wanted == self.now.name else (wanted, t_us)
         (self._won if self._rival is None else self._pending)[self._window.rows[-1][1]] += 1
 
+    def _moves(self, covers_us: int, relative: bool) -> bool:
+        """Whether something moves; what begins moves more than what goes on."""
+        share = 9 if self._moving else 10
+        if not relative:
+            return self._motion.reaches(self.rules.motion_threshold * share // 10)
+        if not covers_us:
+            return False
+        rate_hz = self._motion.per_second()
+        moving = 10 * rate_hz >= share * self._stillness.threshold_hz
+        # A window that is hardly filled says little of a rate.
+        if 2 * self._motion.covered_us >= self.rules.motion_window_us:
+            self._stillness.learn(rate_hz, covers_us)
+        return moving
+
     def _wanted(self) -> str:
         """Return the decision by this result and its window alone."""
         assert self.now is not None
         window, rules = self._window, self.rules
-        least = rules.motion_threshold if not self._moving else rules.motion_threshold * 9 // 10
-        self._moving = self._motion.reaches(least)
         # Half a window is enough to be judged by: less has hardly a spread.
         if not self._moving or 2 * (window.last_us - window.first_us) < rules.window_us:
             return NOTHING
-        best, lead, spread = window.best()
+        if not self._gestures:
+            return UNKNOWN
+        best, lead, spread = window.best(self._gestures)
         name = window.classes[best]
         kept = name == self.now.name
         clear = rules.strictness.keep if kept else rules.strictness.enter
-        if name in rules.strictness.other or not lead:
+        if not lead or self._is_other(best):
             return UNKNOWN
         return name if lead * 10_000 >= clear * clear * spread else UNKNOWN
+
+    def _is_other(self, best: int) -> bool:
+        """Whether a non-gesture leads the best gesture by as much as it has to."""
+        for n in range(len(self._window.classes)):
+            if n in self._gestures:
+                continue
+            lead, spread = self._window.ahead(n, best)
+            if lead and lead * 10_000 >= self.rules.strictness.lead**2 * spread:
+                return True
+        return False
 
     def _change(self, name: str, since_us: int, t_us: int) -> Decision:
         ended = self._closed(since_us)

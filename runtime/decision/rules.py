@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from spikewire.qcore import Calibration
+from spikewire.runtime.decision.stillness import FIRST_LIVELY_HZ, FIRST_REST_HZ
 
 UNKNOWN, NOTHING = "unknown", "nothing"
 """Answers that are no class: motion without a clear class, and no motion."""
@@ -23,16 +28,30 @@ class Strictness:
     enter, keep
         Least margin in hundredths of the spread, to be decided and to stay so.
     other
-        Classes that are answered with unknown.
+        Classes of non-gestures. They are never named, and are no rival of a gesture.
+    lead
+        Least lead of a non-gesture over the best gesture, in hundredths of their spread, that makes
+        the answer unknown.
     """
 
     enter: int
     keep: int
     other: frozenset[str] = OTHER
+    lead: int = 0
 
 
 _LONG_TICK_US = 5_000
 _HOLD_US = 100_000
+
+
+def told_calibration(hello: Mapping[str, Any]) -> Calibration:
+    """Return the calibration of a service's network, as its hello tells it.
+
+    Services from before version 0.2 tell none.
+    """
+    known = {field.name for field in fields(Calibration)}
+    told = hello.get("calibration") or {}
+    return Calibration(**{name: int(value) for name, value in told.items() if name in known})
 
 
 def usual_motion(tick_us: int) -> int:
@@ -45,10 +64,27 @@ def usual_motion(tick_us: int) -> int:
 
 
 OFF = Strictness(0, 0, frozenset())
-NORMAL = Strictness(150, 50)
+NORMAL = Strictness(150, 50, lead=100)
 STRICT = Strictness(300, 150)
 STRICTNESS = {"off": OFF, "normal": NORMAL, "strict": STRICT}
 """Strictness by the name that settings and options have for it."""
+
+
+def calibrated(name: str, calibration: Calibration | None) -> Strictness:
+    """Return a strictness by its name, with the margins that a network was calibrated to.
+
+    Parameters
+    ----------
+    name
+        One of ``STRICTNESS``. ``strict`` asks for twice the margins of ``normal``.
+    calibration
+        Margins of the network; None, or one without margins, for the usual ones.
+    """
+    usual = STRICTNESS[name]
+    if calibration is None or not calibration.enter or name == "off":
+        return usual
+    times = 2 if name == "strict" else 1
+    return replace(usual, enter=times * calibration.enter, keep=times * calibration.keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +102,11 @@ class Rules:
     motion_threshold
         Spikes of the first layer per millisecond. Motion begins at the threshold and ends below
         nine tenths of it.
+    relative
+        Whether motion is judged by the rate of events, relative to the camera's own rates, where
+        results tell the number of their events; ``motion_threshold`` is for those that do not.
+    rest_hz, lively_hz
+        The camera's rates to begin with, in events per second.
     motion_window_us
         Length of the window in which these spikes are counted.
     gap_us
@@ -78,14 +119,24 @@ class Rules:
     motion_threshold: int = 125
     motion_window_us: int = 100_000
     gap_us: int = 250_000
+    relative: bool = False
+    rest_hz: int = FIRST_REST_HZ
+    lively_hz: int = FIRST_LIVELY_HZ
 
     @classmethod
-    def usual(cls, tick_us: int) -> Rules:
+    def usual(cls, tick_us: int, calibration: Calibration | None = None) -> Rules:
         """Make the rules of a service whose settings say nothing else, for ticks of this length."""
-        return cls(motion_threshold=usual_motion(tick_us))
+        return cls.of(tick_us, cls().window_us, "normal", None, calibration)
 
     @classmethod
-    def of(cls, tick_us: int, steady_us: int, unknown: str, still: int | None) -> Rules:
+    def of(
+        cls,
+        tick_us: int,
+        steady_us: int,
+        unknown: str,
+        still: int | None,
+        calibration: Calibration | None = None,
+    ) -> Rules:
         """Make the rules that settings and options describe.
 
         Parameters
@@ -97,12 +148,18 @@ class Rules:
         unknown
             Name of the strictness.
         still
-            Motion threshold; None takes the usual one.
+            Motion threshold; None judges motion relative to the camera's own rates.
+        calibration
+            Margins that the network was calibrated to, and its camera's rates.
         """
+        known = calibration is not None and calibration.rest_hz > 0
         return cls(
             window_us=steady_us,
             # Without an average there is no delay either.
             hold_us=_HOLD_US if steady_us else 0,
-            strictness=STRICTNESS[unknown],
+            strictness=calibrated(unknown, calibration),
             motion_threshold=usual_motion(tick_us) if still is None else still,
+            relative=still is None,
+            rest_hz=calibration.rest_hz if known and calibration else FIRST_REST_HZ,
+            lively_hz=calibration.lively_hz if known and calibration else FIRST_LIVELY_HZ,
         )

@@ -36,12 +36,19 @@ class DecisionStream:
             return None
         segment, t_us = result["segment"], result["t_us"]
         first = self._filter.now is None
-        ended = self._filter.take(segment, t_us, result["scores"], result["spikes"])
+        ended = self._filter.take(
+            segment, t_us, result["scores"], result["spikes"], result.get("events")
+        )
         self._last = result
         changed = first or ended is not None or self._told is None or self._told[0] != segment
         if not changed and self._told is not None and 0 <= t_us - self._told[1] < _EVERY_US:
             return None
         return self._message(ended)
+
+    @property
+    def rates(self) -> tuple[int, int]:
+        """The camera's rates at rest and in movement, in events per second."""
+        return self._filter.rates
 
     def finish(self) -> dict[str, Any] | None:
         """Return the last decision as it stands; None if there is none, or it was told so."""

@@ -53,6 +53,10 @@ class Computed:
     ----------
     tick, scores, spikes
         As :class:`spikewire.runtime.interfaces.Steps` has them.
+    events
+        Events since the result before, or since the beginning of the range.
+    events_after
+        Events after the last result.
     on_events
         Events of polarity 1.
     picture
@@ -66,6 +70,8 @@ class Computed:
     tick: npt.NDArray[np.int64]
     scores: npt.NDArray[np.int32]
     spikes: npt.NDArray[np.int64]
+    events: npt.NDArray[np.int64]
+    events_after: int
     on_events: int
     picture: Picture | None
     raster: Raster | None
@@ -129,10 +135,13 @@ def compute_piece(
         counts.add(events.x, events.y, events.p)
     if intervals is not None:
         intervals.add(events.t, events.x, events.y)
+    before = np.searchsorted(binned.tick, steps.tick, "right")
     return Computed(
         steps.tick,
         steps.scores,
         steps.spikes,
+        np.diff(before, prepend=0),
+        len(binned) - (int(before[-1]) if len(before) else 0),
         int(np.count_nonzero(events.p)),
         seen,
         raster,

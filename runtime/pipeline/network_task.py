@@ -6,12 +6,14 @@ import itertools
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import trio
 
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.decision.rules import Rules
+from spikewire.runtime.decision.stillness import FIRST_LIVELY_HZ, FIRST_REST_HZ
 from spikewire.runtime.decision.stream import DecisionStream
 from spikewire.runtime.interfaces import InThread, NetworkLike, PacketLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
@@ -112,8 +114,9 @@ class NetworkTask:
         self._queue = queue
         self._in_thread = in_thread
         rules = Rules.of(
-            network.tick_us, round(1000 * settings.steady_ms), settings.unknown, settings.still
-        )
+            network.tick_us, round(1000 * settings.steady_ms), settings.unknown, settings.still,
+            network.calibration,
+        )  # fmt: skip
         self._results = ResultPublisher(broker, self.counters, DecisionStream(rules))
         self._batch_sizer = BatchSizer()
         self._result_every = max(1, int(network.spec.result_every))
@@ -281,6 +284,7 @@ class NetworkTask:
             await self.recordings.note(segment, piece, first, label, teaching.learning)
             labels = Labels(known(piece.truth), label, teaching.learning and label is not None)
             self._results.publish(segment, computed, teaching.classes, labels, arrived_ns)
+            self._keep_rates()
             self._preview(segment, computed, first)
 
     async def _compute(
@@ -316,6 +320,14 @@ class NetworkTask:
         self.tick = piece.until
         self._note_change()
         return computed
+
+    def _keep_rates(self) -> None:
+        """Keep the camera's rates with the network, for its next checkpoint."""
+        rest_hz, lively_hz = self._results.rates
+        if (rest_hz, lively_hz) != (FIRST_REST_HZ, FIRST_LIVELY_HZ):
+            self.network.calibration = replace(
+                self.network.calibration, rest_hz=rest_hz, lively_hz=lively_hz
+            )
 
     def _note_change(self) -> None:
         # Copied between batches: nobody may look into the network while a kernel runs.

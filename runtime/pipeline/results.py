@@ -47,6 +47,7 @@ class ResultPublisher:
         self._broker = broker
         self._counters = counters
         self._decisions = decisions
+        self._segment, self._events = -1, 0
 
     def publish(
         self,
@@ -69,9 +70,12 @@ class ResultPublisher:
         arrived_ns
             When the packet arrived that completed the ticks (monotonic clock).
         """
-        for tick, scores, spikes in zip(
-            computed.tick.tolist(), computed.scores.tolist(), computed.spikes.tolist(), strict=True
-        ):
+        if segment.number != self._segment:
+            self._segment, self._events = segment.number, 0
+        for tick, scores, spikes, events in zip(
+            computed.tick.tolist(), computed.scores.tolist(), computed.spikes.tolist(),
+            computed.events.tolist(), strict=True,
+        ):  # fmt: skip
             latency_us = max(0, time.monotonic_ns() - arrived_ns) // 1000
             self._counters.published(latency_us)
             result = {
@@ -81,14 +85,22 @@ class ResultPublisher:
                 "class": winner(classes, scores),
                 "scores": dict(zip(classes, scores, strict=True)),
                 "spikes": spikes,
+                "events": self._events + events,
                 "truth": labels.truth,
                 "label": labels.label,
                 "teaching": labels.teaching,
                 "latency_us": latency_us,
             }
+            self._events = 0
             self._broker.publish("result", result)
             if (decision := self._decisions.take(result)) is not None:
                 self._broker.publish("decision", decision)
+        self._events += computed.events_after
+
+    @property
+    def rates(self) -> tuple[int, int]:
+        """The camera's rates at rest and in movement, in events per second."""
+        return self._decisions.rates
 
     def finish(self) -> None:
         """Publish the last decision as it stands, unless that has been done."""

@@ -39,6 +39,7 @@ class _Hello(_Named):
     pipelines: list[str] = []
     offers: list[str] = []
     input: tuple[int, int] = (0, 0)
+    calibration: dict[str, int] = {}
     may: str = ""
     software: str = ""
 
@@ -62,6 +63,7 @@ class _Result(_Named):
     teaching: bool
     latency_us: _Number
     spikes: list[int] = []
+    events: int | None = None
 
     def names(self) -> Iterable[str | None]:
         return (self.recognised, self.truth, self.label, *self.scores)

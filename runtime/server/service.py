@@ -167,6 +167,7 @@ class Service:
             "offers": pipeline.offers if may == "control" else ["status", "inspect"],
             "classes": list(pipeline.network_task.teaching.classes),
             "tick_us": network.tick_us,
+            "calibration": network.calibration.to_dict(),
             "input": list(network.input_size),
             "source": pipeline.source.name,
             "topics": list(TOPICS),

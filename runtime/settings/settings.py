@@ -44,7 +44,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     unknown
         How clear an answer has to be: ``off``, ``normal`` or ``strict``.
     still
-        Spikes of layer 1 per millisecond from which something moves (None: by the network).
+        Spikes of layer 1 per millisecond from which something moves (None: by the rate of events,
+        relative to the camera's own rates).
     add_classes
         Whether a label that the network does not know becomes a new class, and how many classes
         there may be (``most_classes``).

@@ -6,6 +6,7 @@ network's weights, thresholds, readouts and generators, and then goes its own wa
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -197,6 +198,7 @@ class NaiveNetwork:
         self.learning = False
         self.dirty = False
         self.slowest = 12
+        self.input_mean = 0
 
     def features(self) -> list[int]:
         flat = [int(f) for n in self.layers if n.spec.read for f in n.F.reshape(-1)]
@@ -279,6 +281,20 @@ class NaiveNetwork:
                 rule.bias_exponent + 8 - n.widths.weight
             )
 
+    def follow_input(self, spikes: int) -> None:
+        """Scale the first layer's thresholds by the root of the mean over the reference."""
+        gain, mean = self.spec.gain, self.input_mean
+        if spikes:
+            away = 256 * spikes - mean
+            up, down = away // 2**gain.rise, -(-away // 2**gain.fall)
+            self.input_mean = 256 * spikes if mean == 0 else mean + (up if away > 0 else down)
+        factor = 256
+        if self.input_mean:
+            factor = math.isqrt(256 * self.input_mean // gain.reference)
+            factor = max(min(factor, 256 * gain.most), 256 // gain.most)
+        row = self.layers[0].table[neuron.THRESHOLD]
+        row[:] = [min(max(int(v) * factor // 256, 1), 2**23 - 1) for v in row]
+
     def regulate(self) -> None:
         gain = min(
             self.slowest, min(8, 2 + self.periods // 16) + (self.periods // 1024).bit_length()
@@ -322,12 +338,17 @@ class NaiveNetwork:
                     image[y, x, p if image.shape[2] > 1 else 0] = 1
             some = bool(image.any())
             self.dirty |= some
+            own = self.layers[0].table[neuron.THRESHOLD].copy()
+            if self.R[at.GAIN]:
+                self.follow_input(int(image.sum()))
             still: list[bool] = []
             for n in self.layers:
                 before = [a.copy() for a in (n.Q, n.P, n.r)]
                 if learn and n.spec.plastic:
                     n.trace(image)
                 image = n.step(image)
+                if n is self.layers[0]:
+                    n.table[neuron.THRESHOLD] = own
                 after = (n.Q, n.P, n.r)
                 changed = [bool((a != b).any()) for a, b in zip(before, after, strict=True)]
                 if n.spec.traced:

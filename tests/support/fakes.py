@@ -13,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 
+from spikewire.qcore import Calibration
 from spikewire.runtime import Client, Service, Settings, converse
 from spikewire.sensors import SensorError
 from tests.support.patience import patience
@@ -45,6 +46,7 @@ class FakeNetwork:
         self.classes = tuple(classes)
         self.input_size = (16, 12)
         self.tick_us = 1000
+        self.calibration = Calibration()
         self.tick = 0
         self.mixed = 1
         self.dirty = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,20 +22,25 @@ from spikewire.apps.bench.decision.metrics import answers, measure
 from spikewire.apps.bench.decision.streams import Result
 from spikewire.apps.cli.errors import DONE, CommandError
 from spikewire.apps.cli.figures import check_plot, new_figure
+from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, output_report, stderr_console
 from spikewire.apps.cli.warmup import load_kernels
-from spikewire.runtime import NORMAL, OFF, STRICT, Rules, usual_motion
+from spikewire.runtime import OFF, Rules
 
 RAW = Rules(window_us=0, hold_us=0, strictness=OFF, motion_threshold=0)
-_STILL = usual_motion(10_000)  # the shipped network's
-MODES = {
-    "no smoothing": RAW,
-    "off": Rules(strictness=OFF, motion_threshold=_STILL),
-    "normal": Rules(strictness=NORMAL, motion_threshold=_STILL),
-    "strict": Rules(strictness=STRICT, motion_threshold=_STILL),
-}
+MODES = ("no smoothing", "off", "normal", "strict")
 """Compared rules, by their names in the report."""
+
+
+@cache
+def _rules() -> dict[str, Rules]:
+    """Return the compared rules, with the margins and rates that the network was given."""
+    network = open_network("gestures", (), 0)
+    steady_us, known = Rules().window_us, network.calibration
+    named = {name: Rules.of(network.tick_us, steady_us, name, None, known) for name in MODES[1:]}
+    return {MODES[0]: RAW, **named}
+
 
 CURVE_MS = (100, 200, 300, 400, 600, 800)
 _ROWS = (
@@ -84,8 +90,8 @@ def decide(
     ]
     report: dict[str, Any] = {
         "bench": "decide", "people": people, "first": seed,
-        "modes": {name: measure(runs, rules).record() for name, rules in MODES.items()},
-        "curve": [_curve_point(runs, name, ms) for name in list(MODES)[1:] for ms in CURVE_MS],
+        "modes": {name: measure(runs, rules).record() for name, rules in _rules().items()},
+        "curve": [_curve_point(runs, name, ms) for name in MODES[1:] for ms in CURVE_MS],
         "no_gesture": {
             name: _each_mode(others)
             for name, others in track(
@@ -102,7 +108,7 @@ def decide(
 
 
 def _curve_point(runs: Sequence[Sequence[Result]], name: str, ms: int) -> dict[str, Any]:
-    rules = replace(MODES[name], window_us=ms * 1000)
+    rules = replace(_rules()[name], window_us=ms * 1000)
     return {"unknown": name, "steady_ms": ms, **measure(runs, rules).record()}
 
 
@@ -119,7 +125,7 @@ def _no_gesture(numbers: Sequence[int]) -> Iterator[tuple[str, list[list[Result]
 
 def _each_mode(runs: Sequence[Sequence[Result]]) -> dict[str, dict[str, float]]:
     out = {}
-    for name, rules in MODES.items():
+    for name, rules in _rules().items():
         shares = [answers(stream, rules, _SETTLED_US) for stream in runs]
         out[name] = {n: round(sum(s[n] for s in shares) / len(shares), 4) for n in shares[0]}
     return out
@@ -131,7 +137,7 @@ def _clip(path: Path) -> dict[str, Any]:
     truth = GESTURES[int(path.stem[-2:]) - 1]
     stream = [replace(result, truth=truth) for result in streams.results(streams.clip(path))]
     record: dict[str, Any] = {"clip": path.stem, "gesture": truth}
-    for name, rules in MODES.items():
+    for name, rules in _rules().items():
         measured = measure([stream], rules)
         wait = measured.waits_us[0] / 1e6 if measured.waits_us else None
         record[name] = {**measured.shares("gesture"), "wait_s": wait}
@@ -141,7 +147,7 @@ def _clip(path: Path) -> dict[str, Any]:
 def _draw(report: Mapping[str, Any], path: Path) -> None:
     figure = new_figure(10.0, 4.0)
     wrong, right = figure.subplots(1, 2)
-    for name in list(MODES)[1:]:
+    for name in MODES[1:]:
         points = [point for point in report["curve"] if point["unknown"] == name]
         waits = [point["wait_s"]["median"] for point in points]
         for axes, answer in ((wrong, "wrong"), (right, "right")):
@@ -175,6 +181,11 @@ def _print(report: Mapping[str, Any]) -> None:
         table.add_row(title, *("-" if wait is None else f"{wait:.2f} s" for wait in waits))
     missed = (f"{modes[name]['missed']} of {modes[name]['gestures']}" for name in MODES)
     table.add_row("never named right", *missed)
+    out.print(table)
+    table = Table("gesture", *MODES, title="right (wrong, unknown, nothing)")
+    for gesture in modes[MODES[0]]["by_class"]:
+        rows = (modes[name]["by_class"][gesture] for name in MODES)
+        table.add_row(gesture, *(_three(row, "right") for row in rows))
     out.print(table)
     table = Table("no gesture", *MODES, title="named (unknown, nothing)")
     for title, row in report["no_gesture"].items():

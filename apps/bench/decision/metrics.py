@@ -24,6 +24,8 @@ class Measured:
     time
         Number of results by kind of label and answer. The kinds are ``gesture``, ``settled`` (the
         same from a second after its onset), ``other`` and ``pause``.
+    by_class
+        Number of results by class shown and answer.
     waits_us
         Time from each gesture's onset to its first correct answer.
     missed
@@ -35,6 +37,7 @@ class Measured:
     """
 
     time: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_class: Counter[tuple[str, str]] = field(default_factory=Counter)
     waits_us: list[int] = field(default_factory=list)
     missed: int = 0
     changes: int = 0
@@ -42,14 +45,17 @@ class Measured:
 
     def shares(self, label: str) -> dict[str, float]:
         """Return the share of time of each answer, for one kind of label."""
-        total = sum(self.time[label, answer] for answer in _ANSWERS)
-        return {answer: round(self.time[label, answer] / max(total, 1), 4) for answer in _ANSWERS}
+        return _shares(self.time, label)
 
     def record(self) -> dict[str, Any]:
         """Return the counts as plain data."""
         waits = sorted(self.waits_us)
         return {
             **{label: self.shares(label) for label in ("gesture", "settled", "other", "pause")},
+            "by_class": {
+                name: _shares(self.by_class, name)
+                for name in dict.fromkeys(truth for truth, _ in self.by_class)
+            },
             "changes_per_s": round(1e6 * self.changes / max(self.span_us, 1), 3),
             "wait_s": {
                 name: round(waits[min(int(q * len(waits)), len(waits) - 1)] / 1e6, 3)
@@ -60,6 +66,11 @@ class Measured:
             "gestures": len(waits) + self.missed,
             "missed": self.missed,
         }
+
+
+def _shares(counts: Counter[tuple[str, str]], label: str) -> dict[str, float]:
+    total = sum(counts[label, answer] for answer in _ANSWERS)
+    return {answer: round(counts[label, answer] / max(total, 1), 4) for answer in _ANSWERS}
 
 
 def measure(streams: Iterable[Sequence[Result]], rules: Rules) -> Measured:
@@ -85,7 +96,9 @@ def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
         if not fresh:
             out.span_us += result.t_us - before_us
         before_us = result.t_us
-        decision_filter.take(result.segment, result.t_us, result.scores, result.spikes)
+        decision_filter.take(
+            result.segment, result.t_us, result.scores, result.spikes, result.events
+        )
         assert decision_filter.now is not None
         predicted = decision_filter.now.name
         out.changes += predicted_before not in (None, predicted) and not fresh
@@ -98,6 +111,8 @@ def _add(out: Measured, stream: Sequence[Result], rules: Rules) -> None:
             answer = predicted
         label = "pause" if truth is None else "other" if truth in OTHER else "gesture"
         out.time[label, answer] += 1
+        if truth is not None:
+            out.by_class[truth, answer] += 1
         if label == "gesture" and result.t_us - onset_us > SETTLED_US:
             out.time["settled", answer] += 1
     out.missed += waiting
@@ -108,7 +123,9 @@ def answers(stream: Sequence[Result], rules: Rules, skip_us: int = 0) -> dict[st
     decision_filter = DecisionFilter(rules)
     counts: Counter[str] = Counter()
     for result in stream:
-        decision_filter.take(result.segment, result.t_us, result.scores, result.spikes)
+        decision_filter.take(
+            result.segment, result.t_us, result.scores, result.spikes, result.events
+        )
         assert decision_filter.now is not None
         if result.t_us - stream[0].t_us >= skip_us:
             counts["named" if decision_filter.now.gesture else decision_filter.now.name] += 1

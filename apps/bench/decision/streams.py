@@ -34,6 +34,7 @@ class Result:
     scores: Mapping[str, int]
     spikes: Sequence[int]
     truth: str | None
+    events: int | None = None
 
 
 def results(source: Source) -> list[Result]:
@@ -42,7 +43,9 @@ def results(source: Source) -> list[Result]:
 
     def take(message: Mapping[str, Any]) -> None:
         taken.append(
-            Result(*(message[n] for n in ("segment", "t_us", "scores", "spikes", "truth")))
+            Result(
+                *(message[n] for n in ("segment", "t_us", "scores", "spikes", "truth", "events"))
+            )
         )
 
     async def run() -> None:

@@ -79,6 +79,7 @@ def export_notes(network: Network) -> list[str]:
         (any(layer.most_spikes > 1 for layer in layers), "several spikes in a step"),
         (any(layer.reset_every for layer in layers), "that states are reset every few steps"),
         (network.spec.front != FrontSpec(), "the front end (crop, pooling, flips)"),
+        (network.spec.gain.reference > 0, "gain control (thresholds that follow the input)"),
     ):
         if has:
             notes.append(f"NIR has no counterpart of {what}.")

@@ -40,6 +40,9 @@ def test_time_waits_and_changes() -> None:
     assert found.shares("settled") == {"right": 1.0, "wrong": 0.0, "unknown": 0.0, "nothing": 0.0}
     assert found.shares("pause")["nothing"] == 1.0
     assert found.shares("other")["wrong"] == 1.0
+    assert found.record()["by_class"]["b"] == {
+        "right": 0.0, "wrong": 1.0, "unknown": 0.0, "nothing": 0.0,
+    }  # fmt: skip
     # a was right from its 11th result on, 100 ms after the first; b never was.
     assert found.waits_us == [100_000] * 2
     assert (found.missed, found.record()["gestures"]) == (2, 4)

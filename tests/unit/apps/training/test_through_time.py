@@ -14,14 +14,15 @@ import pytest
 from spikewire.apps import commands as cli
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.training.through_time.train import excerpt_planes
-from spikewire.qcore import BinnedEvents, Network, NetworkSpec, bytes_by_kind, load_preset
+from spikewire.qcore import BinnedEvents, GainSpec, Network, NetworkSpec, bytes_by_kind, load_preset
 
 torch = pytest.importorskip("torch")
 
 from spikewire.apps.training.through_time import export as out  # noqa: E402
 from spikewire.apps.training.through_time.layers import FloatNetwork, check_spec  # noqa: E402
 
-SMALL = dataclasses.replace(load_preset("edge10"), width=12, height=10)
+# The floats know no gain control.
+SMALL = dataclasses.replace(load_preset("edge10"), width=12, height=10, gain=GainSpec())
 
 
 @pytest.fixture(autouse=True)

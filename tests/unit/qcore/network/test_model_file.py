@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore import ModelError, Network, SpecError, load_spec
+from spikewire.qcore import Calibration, ModelError, Network, SpecError, load_spec
 from spikewire.qcore.kernels.layout import LABEL, TICK
 from spikewire.qcore.network.model_file import FORMAT
 from tests.unit.qcore.network.old_model import OLD_MODEL
@@ -266,3 +266,13 @@ def test_a_damaged_header_is_used_or_refused(noise: bytes, place: int) -> None:
     place %= 8 + int.from_bytes(_WHOLE[:8], "little")
     with suppress(ModelError):
         Network.from_bytes(_WHOLE[:place] + noise + _WHOLE[place + len(noise) :])
+
+
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [({"enter": -1}, "enter of its calibration is -1"), ({"lead": 3}, "unknown entries"),
+     ([], "unknown entries")],
+)  # fmt: skip
+def test_a_calibration_that_cannot_be_is_refused(calibration: object, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        Calibration.from_dict(calibration, "This model")

@@ -86,6 +86,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rounded and narrow": {"version": 2, "widths": {"weight": 2, "store": 6}},
     "rounded and wide": {"version": 2, "widths": {"store": 16},
                          "learning": {**SMALL["learning"], "step": 2}},
+    "gain control": {
+        "gain": {"reference": 4, "rise": 1, "fall": 2, "most": 3},
+        "learning": {**SMALL["learning"], "period": 0},
+        **with_layers({"plastic": False, "reset": "subtract"}, {}, {}),
+    },
     "by channel": with_layers(
         {"decay_u": [400, 900], "bias": [0, 500, -300]},
         {"decay_v": [100, 200, 300], "bias": 700},
