@@ -1,8 +1,8 @@
 """Stillness relative to the camera: its event rates at rest and in movement, learned while it runs.
 
-Cameras and rooms differ by a factor of a hundred in their rates. A rate counts as movement where it
-is nearer to the camera's rate in movement than to its rate at rest, on a logarithmic scale. Each
-rate follows those that were counted to its side. Integers over event time only.
+Cameras and rooms differ by a factor of a hundred in their rates. A rate counts as movement from
+three fifths of the geometric mean of the camera's two rates on. Each of them follows the rates that
+were counted to its side. Integers over event time only.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isqrt
 
-FIRST_REST_HZ, FIRST_LIVELY_HZ = 125, 8_000
-"""Rates before any are learned: 1,000 events per second are movement, as of the least sensitive
+FIRST_REST_HZ, FIRST_LIVELY_HZ = 300, 6_000
+"""Rates before any are learned: 800 events per second are movement, as of the least sensitive
 cameras. A sensitive one has more at rest, which it learns with the first movement."""
 
 _LEAST_HZ = 20
-_CONTRAST, _MOST_CONTRAST = 8, 64
-_RISE_US, _REST_US, _FALL_US, _FADE_US = 1_000_000, 1_000_000, 5_000_000, 60_000_000
+_CONTRAST, _MOST_CONTRAST = 12, 24
+_RISE_US, _REST_US, _FALL_US, _FADE_US = 300_000, 1_000_000, 5_000_000, 60_000_000
 _LONGEST_US = 100_000
 
 
@@ -29,7 +29,7 @@ class Stillness:
     rest_hz
         Rate at rest: that of noise and of a person who stands still.
     lively_hz
-        Rate in movement, 8 to 64 times that at rest.
+        Rate in movement, 12 to 24 times that at rest.
     """
 
     rest_hz: int = FIRST_REST_HZ
@@ -37,13 +37,13 @@ class Stillness:
 
     @property
     def threshold_hz(self) -> int:
-        """Least rate of movement: the geometric mean of the two."""
-        return isqrt(self.rest_hz * self.lively_hz)
+        """Least rate of movement: three fifths of the geometric mean of the two."""
+        return 3 * isqrt(self.rest_hz * self.lively_hz) // 5
 
     def learn(self, rate_hz: int, covers_us: int) -> None:
         """Learn from a rate that lasted for a time.
 
-        The rate in movement rises within 1 s and falls within 5 s of movement; the rate at rest
+        The rate in movement rises within 0.3 s and falls within 5 s of movement; the rate at rest
         follows within 1 s of rest. At rest the rate in movement fades within minutes, so that
         a camera that became less sensitive is heard again.
 

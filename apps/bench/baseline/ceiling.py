@@ -112,9 +112,7 @@ def _people(plan: CeilingPlan) -> Iterator[Path]:
     from spikewire.sensors import plan_set, simulate_recording, write_trials
 
     with tempfile.TemporaryDirectory() as name:
-        takes = plan_set(
-            plan.people, lights=("natural",), seconds=SECONDS, seed=SEED, varied=True
-        )
+        takes = plan_set(plan.people, lights=("natural",), seconds=SECONDS, seed=SEED, varied=True)
         for take in takes:
             simulate_recording(take, Path(name))
         learned = min(max(plan.people * LEARNED // PEOPLE, 1), plan.people - 1)

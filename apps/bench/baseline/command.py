@@ -78,13 +78,35 @@ class BaselineOptions:
     )
 
 
-OPTIONS, FORMATS = BaselineOptions(), DatasetOptions()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleOptions:
+    """Simulated people of `bench twin gestures`."""
+
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="People of spikewire simulate (default: those of make model)."
+        ),
+    ] = None
+    people: Annotated[
+        int, typer.Option(min=5, max=999, help="People to simulate; 8 of 13 are learned.")
+    ] = 78
+    read_passes: Annotated[
+        int, typer.Option(min=1, max=100, help="Passes of the readout behind the layers.")
+    ] = 6
+
+
+OPTIONS, FORMATS, PEOPLE = BaselineOptions(), DatasetOptions(), PeopleOptions()
+GESTURES = "gestures"
 
 
 @grouped
 def twin(
     dataset: Annotated[
-        Path, typer.Argument(help="Folder of N-MNIST recordings; with --model, any data set.")
+        Path,
+        typer.Argument(
+            help="Folder of N-MNIST recordings; with --model, any data set; or gestures."
+        ),
     ],
     model: Annotated[
         str | None,
@@ -95,8 +117,12 @@ def twin(
     options: BaselineOptions = OPTIONS,
     formats: DatasetOptions = FORMATS,
     threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 1,
+    people: PeopleOptions = PEOPLE,
     out: Annotated[
-        Path | None, typer.Option(help="JSON file for the result, written after every pass.")
+        Path | None,
+        typer.Option(
+            help="JSON file for the result, written after every pass; for gestures, model file."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -105,6 +131,10 @@ def twin(
     It learns from four fifths of the recordings and is evaluated on the others, as `train` does: on
     N-MNIST 800 and 200. Accuracy is that of the last layer's fixed readout, summed over a
     recording. The result holds the accuracy of every other readout as well.
+
+    `bench twin gestures` compares on simulated people instead: no network, a float network of
+    convolutions and a recurrent unit, edge10 learned through time, and the shipped network. --out
+    keeps the third as a model file.
     """
     if importlib.util.find_spec("torch") is None:
         raise CommandError(
@@ -112,6 +142,11 @@ def twin(
         )
     if out is not None and not out.absolute().parent.is_dir():
         raise CommandError(f"{out.parent} is not a folder to write {out.name} into")
+    if dataset == Path(GESTURES):
+        _compare(options, people, formats, model, out, as_json=as_json)
+        raise typer.Exit(DONE)
+    if people != PEOPLE:
+        raise UsageError("--people, --data and --read-passes are for bench twin gestures")
     if model is None and formats != FORMATS:
         raise UsageError("--size, --columns, --unit and --filter are for a data set of --model")
     _checked("schedule", options.schedule, ("constant", "cosine"))
@@ -123,6 +158,35 @@ def twin(
     if not as_json:
         _print(report)
     raise typer.Exit(DONE)
+
+
+def _compare(
+    options: BaselineOptions,
+    people: PeopleOptions,
+    formats: DatasetOptions,
+    model: str | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Compare with floats on simulated people."""
+    from spikewire.apps.bench.baseline.ceiling import CeilingPlan, compare, print_comparison
+
+    own = BaselineOptions(passes=options.passes, seed=options.seed)
+    seeds = options.seed or [0]
+    if options != own or formats != FORMATS or model is not None or len(seeds) > 1:
+        raise UsageError(
+            "bench twin gestures takes --passes, one --seed, --data, --people, --read-passes and "
+            "--out"
+        )
+    report = compare(
+        CeilingPlan(people.data, people.people, options.passes, people.read_passes, seeds[0], out),
+        quiet=as_json,
+    )
+    if as_json:
+        print_json(report)
+    else:
+        print_comparison(report)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def test_rates_stay_whole_and_apart() -> None:
     for rate in (0, 10**9, 0, 3, 10**6, 1, 50_000):
         for covers in (0, 1, 10_000, 10**9):
             rates.learn(rate, covers)
-            assert 0 < 8 * rates.rest_hz <= rates.lively_hz < 64 * (rates.rest_hz + 1)
+            assert 0 < 12 * rates.rest_hz <= rates.lively_hz < 24 * (rates.rest_hz + 1)
 
 
 def test_without_counts_of_events_spikes_tell() -> None:
