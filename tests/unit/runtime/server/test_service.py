@@ -36,8 +36,9 @@ async def test_results_arrive_numbered_and_end_with_a_goodbye(fakes, running, au
         assert [r["tick"] for r in results] == list(range(0, 101, 10))
         assert set(results[0]) == {
             "type", "topic", "seq", "tick", "t_us", "segment", "class", "scores", "spikes",
-            "truth", "label", "teaching", "latency_us",
+            "events", "truth", "label", "teaching", "latency_us",
         }  # fmt: skip
+        assert sum(r["events"] for r in results) == 400
         assert client.goodbye == {"type": "goodbye", "reason": "source ended", "tick": 101}
     assert run.summary.events == 400
     assert run.summary.reason == "source ended"
