@@ -25,6 +25,7 @@ from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, output_report
+from spikewire.qcore import Calibration
 
 SIZE = (1280, 720)
 MOST_SHARE = 0.10
@@ -46,6 +47,7 @@ class IdleNetwork:
 
     def __init__(self) -> None:
         self.tick = 0
+        self.calibration = Calibration()
 
     def advance(self, events: Any, until: int, /, **how: Any) -> Any:
         """Stand at ``until``."""
