@@ -31,7 +31,7 @@ def settle_code(message: str, code: int, arguments: Sequence[str]) -> int:
     """Return the exit code of a failure: 2 where the command line cannot have been meant.
 
     A missing extra is wrong usage, and so is a file or folder that is named on the command line
-    and is not there. Everything else that fails keeps its code.
+    and is not there, or a file in the place of a folder. Everything else that fails keeps its code.
 
     Parameters
     ----------
@@ -45,7 +45,10 @@ def settle_code(message: str, code: int, arguments: Sequence[str]) -> int:
     missing = _MISSING.search(message) and any(
         path in message for path in _unusable(_paths(arguments))
     )
-    return USAGE if missing or _EXTRA.search(message) else FAILED
+    taken = "is a file, not a folder" in message and any(
+        path in message for path in _paths(arguments)
+    )
+    return USAGE if missing or taken or _EXTRA.search(message) else FAILED
 
 
 def _paths(arguments: Sequence[str]) -> Iterator[str]:

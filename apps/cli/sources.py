@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from spikewire.apps.cli.errors import UsageError
+from spikewire.apps.cli.errors import CommandError, UsageError
 from spikewire.apps.cli.units import speed_factor
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def open_source_at(
     ------
     UsageError
         A name or a setting is not understood.
+    CommandError
+        The recording is there, and cannot be read.
     """
     from spikewire.sensors import SensorError, open_source
 
@@ -54,6 +56,10 @@ def open_source_at(
     try:
         source = open_source(uri, **options)
     except SensorError as error:
+        path = uri.removeprefix("file:").partition("?")[0]
+        if str(error).startswith(f"{path} ") and Path(path).is_file():
+            # It is there, and holds no recording: the line was meant, and failed.
+            raise CommandError(str(error)) from error
         hint = source_hint(uri) if "is no source" in str(error) else ""
         raise UsageError(f"{error}{hint}") from error
     return filtered(source, filters)

@@ -197,6 +197,8 @@ def test_it_looks_right(
             assert min(sizes) >= 48
         folder = os.environ.get("SPIKEWIRE_SCREENSHOTS")
         if folder:
+            if device == "desktop":
+                page.set_viewport_size({"width": 1440, "height": 1080})
             picture(page, Path(folder) / f"dashboard-{device}-{theme}.png", device)
 
 

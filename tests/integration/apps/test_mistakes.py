@@ -80,6 +80,9 @@ MISTAKES = """
 1 status -c 127.0.0.1:1                             | Connection refused
 1 undo -c 127.0.0.1:1                               | Connection refused
 2 learn maybe                                       | 'on', 'off'
+1 gesture --source file:text.txt                    | text.txt
+1 record out.aedat4 --source file:empty.aedat4      | empty.aedat4 is empty
+2 train walk.aedat4 --out out.model                 | is a file, not a folder
 2 gesture --source file:missing.aedat4              | missing.aedat4 cannot be read
 2 gesture --unknown maybe                           | 'maybe'
 2 dashboard --host 0.0.0.0                          | say --public
