@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -18,71 +18,22 @@ from spikewire.apps.cli.options.old_spellings import modernised
 from spikewire.apps.cli.output import print_error
 from spikewire.apps.cli.signals import begin, endless
 from spikewire.apps.cli.sources import meant
-
-COMMANDS = {
-    "start": "dashboard.start",
-    "demo": "demo.command",
-    "run": "service.run",
-    "watch": "service.watch",
-    "gesture": "gesture.command",
-    "dashboard": "dashboard.command",
-    "teach": "service.teach",
-    "play": "service.teach",
-    "replay": "replay.command",
-    "info": "recordings.info",
-    "record": "service.record",
-    "config": "service.config",
-    "convert": "recordings.convert",
-    "show": "recordings.show",
-    "render": "recordings.render",
-    "simulate": "recordings.simulate",
-    "train": "training.train",
-    "evaluate": "training.evaluate",
-    "continual": "continual.command",
-    "memory": "training.memory",
-    "sweep": "sweep.command",
-    "import": "interop.import_network",
-    "export": "interop.export_network",
-    "status": "service.requests",
-    "learn": "service.requests",
-    "undo": "service.requests",
-    "checkpoint": "service.requests",
-    "bridge": "service.bridge",
-    "doctor": "doctor.command",
-}
-"""Each command, and the module below ``apps`` whose function of that name it is."""
+from spikewire.apps.command_table import COMMANDS, MEASUREMENTS, Entry
 
 COMPLETION = "_SPIKEWIRE_COMPLETE"
 """The environment variable by which a shell asks for completions."""
-
-MEASUREMENTS = {
-    "gestures": "bench.learning.gestures",
-    "core": "bench.core.command",
-    "decide": "bench.decision.command",
-    "decode": "bench.formats.decode",
-    "simulator": "bench.formats.simulator",
-    "latency": "bench.load.latency",
-    "subscribers": "bench.load.subscribers",
-    "soak": "bench.load.soak",
-    "dashboards": "bench.load.dashboards",
-    "picture": "bench.load.picture",
-    "twin": "bench.baseline.command",
-    "dvsgesture": "bench.learning.dvs_gesture",
-    "fewshot": "bench.learning.fewshot",
-    "teachme": "bench.learning.one_lesson",
-}
-"""The same for the commands of ``spikewire bench``."""
 
 
 def application(words: Sequence[str] = ()) -> typer.Typer:
     """Build the command line, with as few of its commands as a line of words needs.
 
-    Loading all commands takes half a second, several times what one of them needs.
+    Loading all commands takes most of a second, several times what one of them needs.
 
     Parameters
     ----------
     words
-        The words after ``spikewire``. If they do not begin with a command, all commands are loaded.
+        The words after ``spikewire``. A command that they begin with is loaded alone. Other words,
+        as of the list of commands, load none. Without words all commands are loaded.
     """
     app = typer.Typer(
         name="spikewire",
@@ -102,17 +53,32 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
     if first == "bench" and second in MEASUREMENTS:
         _add(bench, {second: MEASUREMENTS[second]})
     else:
-        _add(bench, MEASUREMENTS)
+        (_list if words and _lists(second) else _add)(bench, MEASUREMENTS)
     if first != "bench":
-        _add(app, COMMANDS)
+        (_list if words and _lists(first) else _add)(app, COMMANDS)
     app.add_typer(bench, name="bench")
     return app
 
 
-def _add(app: typer.Typer, table: Mapping[str, str]) -> None:
-    for name, module in table.items():
+def _lists(word: str) -> bool:
+    """Tell whether a word that is no command leads to the list of commands, or to an error."""
+    return word in ("-h", "--help") or not word.startswith("-")
+
+
+def _list(app: typer.Typer, table: Mapping[str, Entry]) -> None:
+    """Add commands that can be listed, and not run."""
+    for name, entry in table.items():
+        app.command(name, help=entry.summary)(_unloaded)
+
+
+def _unloaded() -> None:
+    raise AssertionError("a command that is run is loaded")
+
+
+def _add(app: typer.Typer, table: Mapping[str, Entry]) -> None:
+    for name, entry in table.items():
         # No function can be called ``import``.
-        loaded = import_module(f"spikewire.apps.{module}")
+        loaded = import_module(f"spikewire.apps.{entry.module}")
         function = getattr(loaded, name, None) or getattr(loaded, f"{name}_network")
         app.command(name, cls=HelpCommand, help=_unwrapped(function.__doc__ or ""))(function)
 
@@ -124,6 +90,8 @@ def _unwrapped(text: str) -> str:
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         typer.echo(f"spikewire {metadata.version('spikewire')}")
         raise typer.Exit
 

@@ -21,6 +21,18 @@ for ignorable, default in ((signal.SIGINT, signal.default_int_handler), (signal.
         signal.signal(ignorable, default or signal.SIG_DFL)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile every kernel once, before tests wait for it, and before several processes do."""
+    if hasattr(config, "workerinput"):
+        return
+    from spikewire import qcore, sensors
+    from spikewire._jit import compile_all
+
+    assert qcore.KERNELS
+    sensors.load_all()
+    compile_all()
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):

@@ -14,7 +14,6 @@ from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.shared import Classes, Seed
 from spikewire.apps.cli.output import console
 from spikewire.apps.cli.units import names
-from spikewire.apps.cli.warmup import load_kernels
 
 
 def export(
@@ -31,7 +30,6 @@ def export(
     The trained readout and what NIR has no counterpart of are named.
     """
     check_target("--out", out)
-    load_kernels()
     network = open_network(model, names(classes), seed, grow=False)
     from spikewire.qcore import export_notes, to_nir
 

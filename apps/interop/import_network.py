@@ -12,7 +12,6 @@ from spikewire.apps.cli.errors import DONE, FAILED, UsageError, check_target, re
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.units import duration_us, names
-from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
     from spikewire.qcore import ImportReport, Network
@@ -90,7 +89,6 @@ def import_network(
         raise UsageError("give --out MODEL to write the network, or --check to see it only")
     if out is not None:
         check_target("--out", out)
-    load_kernels()
     rules: dict[str, Any] = {
         "dt": dt, "reset": reset, "floor": _floor(floor), "decay": decay,
         "spikes": spikes, "gain": gain,

@@ -22,7 +22,6 @@ from spikewire.apps.cli.options.shared import (
 from spikewire.apps.cli.output import console, print_json, print_note
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import time_span
-from spikewire.apps.cli.warmup import compiling_shown
 from spikewire.apps.recordings.conversion import Conversion, Cut, Part
 from spikewire.apps.recordings.cut import empty_part
 
@@ -74,8 +73,8 @@ def convert(
     the events before the damage are.
     Times that the format cannot hold are written from the first event on, with a note.
     """
-    with compiling_shown():
-        from spikewire.sensors import WRITABLE_FORMATS
+    from spikewire.sensors import WRITABLE_FORMATS
+
     suffix = (to if target.is_dir() else target.suffix).lower()
     if suffix not in WRITABLE_FORMATS:
         raise UsageError(

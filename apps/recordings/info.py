@@ -16,7 +16,6 @@ from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import Filters, Json, RecordingOptions
 from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.units import format_bytes, format_rate, format_us
-from spikewire.apps.cli.warmup import compiling_shown
 
 if TYPE_CHECKING:
     from spikewire.sensors import Chain, RecordingInfo
@@ -106,8 +105,8 @@ def _one(
     path: Path, how: dict[str, Any], filters: Sequence[str], as_json: bool, *, first: bool
 ) -> int:
     try:
-        with compiling_shown():
-            from spikewire.sensors import describe_recording
+        from spikewire.sensors import describe_recording
+
         with file_bar("reading") as moved:
             facts = describe_recording(path, **how, progress=moved)
         left = _left(path, how, filters) if filters else None

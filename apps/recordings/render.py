@@ -14,7 +14,6 @@ from spikewire.apps.cli.options.shared import Json, RecordingOptions, Speed
 from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import speed_factor
-from spikewire.apps.cli.warmup import compiling_shown
 from spikewire.apps.recordings.picture_files import check_target, write_pictures
 from spikewire.apps.recordings.pictures import RGB, Picture, pictures
 from spikewire.apps.recordings.view_options import Shown, ViewOptions
@@ -50,8 +49,7 @@ def render(
     if target.exists() and not force:
         raise UsageError(f"{target} exists already; give --force to replace it")
     fps = _frames_per_s(view, speed)
-    with compiling_shown():
-        shown = Shown(source, format, view)
+    shown = Shown(source, format, view)
     size = shown.size
 
     def whole() -> Iterator[RGB]:

@@ -17,7 +17,6 @@ from spikewire.apps.cli.options.shared import RecordingOptions, Speed
 from spikewire.apps.cli.output import console, print_error
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import format_rate, format_us, speed_factor
-from spikewire.apps.cli.warmup import compiling_shown
 from spikewire.apps.recordings.view_options import Shown, ViewOptions
 from spikewire.apps.terminal.event_image import EventImage
 
@@ -41,8 +40,7 @@ def show(
     """
     view.check()
     factor = 1.0 if speed is None else speed_factor(speed)
-    with compiling_shown():
-        shown = Shown(source, format, view)
+    shown = Shown(source, format, view)
     if still or not console().is_terminal:
         _print_still(shown)
     else:

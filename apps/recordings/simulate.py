@@ -18,7 +18,6 @@ from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.options.shared import Json, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us, names
-from spikewire.apps.cli.warmup import load_kernels
 
 if TYPE_CHECKING:
     from spikewire.sensors import SimulatedRecording
@@ -69,7 +68,6 @@ def simulate(
     array per gesture in ibmGestureTrain and ibmGestureTest. The same options give the same bytes.
     """
     seconds = length_s(for_us, default=6.0, least=0.1, most=60)
-    load_kernels()
     from spikewire.sensors import (
         SensorError,
         plan_set,

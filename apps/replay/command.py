@@ -72,7 +72,7 @@ def replay(
         playback=playback, output=output, cluster=cluster, as_json=as_json,
     )  # fmt: skip
     options.check()
-    load_kernels()
+    load_kernels(learn=playback.learn)
     recordings = options.recordings()
     new = playback.learn or network.classes is not None
     model = network.model or recordings.model or (DEFAULT_MODEL if new else TRAINED_MODEL)

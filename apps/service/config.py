@@ -8,7 +8,6 @@ from rich.table import Table
 from spikewire.apps.cli.errors import DONE, UsageError
 from spikewire.apps.cli.options.shared import Config, Json
 from spikewire.apps.cli.output import console, print_json
-from spikewire.apps.cli.warmup import load_kernels
 
 
 def config(config: Config = None, as_json: Json = False) -> None:
@@ -18,7 +17,6 @@ def config(config: Config = None, as_json: Json = False) -> None:
     SPIKEWIRE_PORT, options of `run`. Tokens are not shown. The pipelines of the file follow with
     their own settings.
     """
-    load_kernels()
     from spikewire.runtime import SettingsError, load_settings
 
     try:

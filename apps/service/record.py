@@ -21,7 +21,7 @@ from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import format_bytes, format_us
-from spikewire.apps.cli.warmup import load_kernels
+from spikewire.apps.cli.warmup import compiling_shown
 from spikewire.apps.service.run import check_target, serve_pipelines
 from spikewire.runtime import DEFAULT_PORT
 
@@ -58,8 +58,11 @@ def record(
         )
         raise typer.Exit(code)
     check_target(target)
-    load_kernels()
     opened = open_source_at(source.source, source.speed, source.filters)
+    with compiling_shown() as tell:
+        from spikewire._jit import prepare
+
+        prepare(tell=tell)
     counts: dict[str, int] = {}
     try:
         run_until_interrupted(partial(_write_source, opened, target, for_us, counts))

@@ -132,7 +132,7 @@ def evaluate(
     recording.
     """
     part = options.check()
-    load_kernels()
+    load_kernels(learn=False)
     network, data = open_model_and_dataset(model, dataset, formats, options.trials)
     samples = choose(data, part)
     binned = BinnedDataset(data, network.spec, options.show)

@@ -12,7 +12,6 @@ from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, print_json
 from spikewire.apps.cli.units import format_bytes
-from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training.costs import NEUROBENCH_BASELINE, memory_report
 
 
@@ -33,7 +32,6 @@ def memory(
     Bits are counted as by Schaefer & Joshi 2020. For each kind of array, a sentence explains the
     difference between bits and bytes.
     """
-    load_kernels()
     names = [f"class {n + 1}" for n in range(class_count)]
     network = open_network(model, names, 0, grow=False)
     report = memory_report(network)

@@ -7,7 +7,11 @@ comparing arrays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
@@ -136,16 +140,18 @@ def advance_layer_features(R, L, i8, i16):
 
 
 @inline
-def step_layers(state, scratch, image, n_input, now, learn):
-    """Advance all layers by one tick, each with the spikes of the one before."""
+def step_layers(state, scratch, image, n_input, now, learn, others):
+    """Advance all layers by one tick, each with the spikes of the one before.
+
+    ``others`` is 1 if layers on traces and general layers may be among them.
+    """
     R, layers, i8, i16, i32, _ = state
     spikes, spill, _ = scratch
     n_spikes = n_input
     for n in range(layers.shape[0]):
         L = layers[n]
         moved = np.int64(0)
-        traced = L[at.DYNAMICS] == at.TRACES
-        if traced:
+        if others != 0 and L[at.DYNAMICS] == at.TRACES:
             moved = follow_input_map(L, i8, i16, spill, n_spikes)
         elif learn != 0 and (n_spikes > 0 or L[at.TRACE_LIVE] != 0) and L[at.PLASTIC] != 0:
             advance_layer_traces(L, i8, i16)
@@ -154,9 +160,9 @@ def step_layers(state, scratch, image, n_input, now, learn):
                 image[spikes[k, 1], spikes[k, 2], spikes[k, 0]] = np.int8(0)
         scored = L[at.ANSWERS] != 0 and now % R[at.RESULT_EVERY] == 0
         active = np.int64(scored or (L[at.PLASTIC] != 0 and now % R[at.CADENCE] == 0))
-        if traced:
+        if others != 0 and L[at.DYNAMICS] == at.TRACES:
             n_spikes = step_traced_layer(L, i8, i16, i32, spikes, spill, n_spikes, active, moved)
-        elif L[at.DYNAMICS] == at.GENERAL:
+        elif others != 0 and L[at.DYNAMICS] == at.GENERAL:
             n_spikes = step_general_layer(L, i8, i32, spikes, n_spikes, now)
         else:
             n_spikes = step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active)
@@ -249,13 +255,59 @@ def record_probe(state, probe, row):
             fired[n, row, k] = i8[probed[n, k]]
 
 
-@kernel(
-    "int64(Tuple((int64[::1], int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])),"
+@inline
+def compute_ticks(state, scratch, events, until, label, learn, results, probe, others):
+    """Do as :func:`advance`; what the constants ``learn`` and ``others`` rule out is left out."""
+    R, layers, _, _, i32, _ = state
+    position = np.int64(0)
+    rows = np.int64(0)
+    now = R[at.TICK]
+    begin_call(state, label, learn)
+    base = begin_gain(R, layers, i32)
+    if others != 0:
+        # Weights may have been set since the call before.
+        mark_stale(layers, 1)
+    image = input_map(state)
+    probe_from = until - probe[1].shape[1]
+    while now < until:
+        ahead = skip_idle(R, layers, events[0], position, now, until, learn)
+        if ahead != now:
+            now = ahead
+            continue
+        position, n_input = take_input(R, image, scratch[0], events, position, now)
+        if base.shape[0] > 0 and n_input > 0:
+            follow_input(R, layers, i32, base, n_input)
+        step_layers(state, scratch, image, n_input, now, learn, others)
+        if learn != 0 and R[at.PERIOD] > 0 and n_input > 0:
+            regulate(state)
+        if learn != 0 and label >= 0:
+            learn_tick(state, scratch, label, now)
+        if now % R[at.RESULT_EVERY] == 0 and R[at.CHANGED] != 0:
+            write_row(state, scratch, results, rows, now)
+            rows += 1
+        if now >= probe_from:
+            record_probe(state, probe, now - probe_from)
+        now += 1
+        R[at.TICKS_RUN] += 1
+    if others != 0:
+        mark_stale(layers, 0)
+    end_gain(layers, i32, base)
+    R[at.TICK] = now
+    return rows
+
+
+_ARGUMENTS = (
+    "Tuple((int64[::1], int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1])),"
     " Tuple((int16[:, ::1], int32[::1], int32[::1])),"
-    " Tuple((int64[::1], uint16[::1], uint16[::1], uint8[::1])), int64, int64, int64,"
-    " Tuple((int64[::1], int32[:, ::1], int64[:, ::1])), Tuple((int64[:, ::1], int8[:, :, ::1])))",
-    live=True,
+    " Tuple((int64[::1], uint16[::1], uint16[::1], uint8[::1])), int64, int64, {}"
+    " Tuple((int64[::1], int32[:, ::1], int64[:, ::1])), Tuple((int64[:, ::1], int8[:, :, ::1]))"
 )
+
+
+_OTHER_LAYERS = ("general_layer", "traced_layer")
+
+
+@kernel(f"int64({_ARGUMENTS.format('int64,')})", rare=True)
 def advance(state, scratch, events, until, label, learn, results, probe):
     """Compute ticks up to ``until`` (exclusive), with all their events.
 
@@ -291,37 +343,50 @@ def advance(state, scratch, events, until, label, learn, results, probe):
     int
         Number of result rows.
     """
-    R, layers, _, _, i32, _ = state
-    position = np.int64(0)
-    rows = np.int64(0)
-    now = R[at.TICK]
-    begin_call(state, label, learn)
-    base = begin_gain(R, layers, i32)
-    # Weights may have been set since the call before.
-    mark_stale(layers, 1)
-    image = input_map(state)
-    probe_from = until - probe[1].shape[1]
-    while now < until:
-        ahead = skip_idle(R, layers, events[0], position, now, until, learn)
-        if ahead != now:
-            now = ahead
-            continue
-        position, n_input = take_input(R, image, scratch[0], events, position, now)
-        if base.shape[0] > 0 and n_input > 0:
-            follow_input(R, layers, i32, base, n_input)
-        step_layers(state, scratch, image, n_input, now, learn)
-        if learn != 0 and R[at.PERIOD] > 0 and n_input > 0:
-            regulate(state)
-        if learn != 0 and label >= 0:
-            learn_tick(state, scratch, label, now)
-        if now % R[at.RESULT_EVERY] == 0 and R[at.CHANGED] != 0:
-            write_row(state, scratch, results, rows, now)
-            rows += 1
-        if now >= probe_from:
-            record_probe(state, probe, now - probe_from)
-        now += 1
-        R[at.TICKS_RUN] += 1
-    mark_stale(layers, 0)
-    end_gain(layers, i32, base)
-    R[at.TICK] = now
+    return compute_ticks(state, scratch, events, until, label, learn, results, probe, 1)
+
+
+@kernel(f"int64({_ARGUMENTS.format('int64,')})", live=True, leaves_out=_OTHER_LAYERS)
+def advance_ordinary(state, scratch, events, until, label, learn, results, probe):
+    """Do as :func:`advance`, without layers on traces and general layers."""
+    return compute_ticks(state, scratch, events, until, label, learn, results, probe, 0)
+
+
+@kernel(
+    f"int64({_ARGUMENTS.format('')})", live=True,
+    leaves_out=(*_OTHER_LAYERS, "learning_step", "local_learning", "homeostasis", ".trace"),
+)  # fmt: skip
+def advance_fixed(state, scratch, events, until, label, results, probe):
+    """Do as :func:`advance_ordinary` with ``learn = 0``."""
+    return compute_ticks(state, scratch, events, until, label, 0, results, probe, 0)
+
+
+def engine(layers: NDArray[np.int64], learn: int) -> Callable[..., int]:
+    """Return the engine that computes a network, with the least code to compile and to load.
+
+    Parameters
+    ----------
+    layers
+        The layer table.
+    learn
+        0 if nothing is to be learned.
+
+    Returns
+    -------
+    function
+        With the arguments of :func:`advance`.
+    """
+    if (layers[:, at.DYNAMICS] != at.CURRENTS).any():
+        chosen: Callable[..., int] = advance
+    elif learn:
+        chosen = advance_ordinary
+    else:
+        chosen = _fixed
+    return chosen
+
+
+def _fixed(
+    state: Any, scratch: Any, events: Any, until: int, label: int, _learn: int, *rest: Any
+) -> int:
+    rows: int = advance_fixed(state, scratch, events, until, label, *rest)
     return rows

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents
-from spikewire.qcore.kernels.engine import advance
+from spikewire.qcore.kernels.engine import engine
 from spikewire.qcore.kernels.learning_step import apply_layers, regulate_layers
 from spikewire.qcore.kernels.local_learning import local_readout
 from spikewire.qcore.kernels.pairs import sum_layer
@@ -282,11 +282,12 @@ class Batch:
         )
         # How often each class was remembered belongs to the readout, which all share.
         R[at.REGISTERS :] = memory
-        count = advance(
+        learn = int(R[at.LEARNING])
+        count = engine(self._layers[b], learn)(
             (R, self._layers[b], *self._flat, net.state.lanes),
             net.scratch,
             (part.tick, part.x, part.y, part.p),
-            until, int(R[at.LABEL]), int(R[at.LEARNING]),
+            until, int(R[at.LABEL]), learn,
             rows, no_probe(len(net.spec.layers)),
         )  # fmt: skip
         memory[:] = R[at.REGISTERS :]

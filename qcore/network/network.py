@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spikewire._jit import keep_ready
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents, bin_events
-from spikewire.qcore.kernels.engine import advance
+from spikewire.qcore.kernels.engine import advance, engine
 from spikewire.qcore.kernels.learning_step import apply_layers
 from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.calibration import Calibration
@@ -62,6 +63,8 @@ class Network:
         self.calibration = Calibration()
         self._probed: tuple[SpikeProbe, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
         self.replace(classes, state)
+        if any(layer.general or layer.traced for layer in spec.layers):
+            keep_ready(advance)
 
     @classmethod
     def build(cls, spec: NetworkSpec, classes: Sequence[str], seed: int = 0) -> Network:
@@ -267,7 +270,7 @@ class Network:
         if probe is not None:
             probed = self._places_of(probe)
             fired = np.zeros((len(probed), min(probe.ticks, until - now), probed.shape[1]), np.int8)
-        count = advance(
+        count = engine(self.state.layers, int(learn))(
             self.state.arrays(), self._scratch,
             (events.tick, events.x, events.y, events.p), until, label, int(learn),
             rows, (probed, fired),

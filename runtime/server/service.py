@@ -27,6 +27,7 @@ from spikewire.runtime.server.admission import Admission, Allowed
 from spikewire.runtime.server.connection import Connection
 from spikewire.runtime.server.farewell import no_place, refuse
 from spikewire.runtime.server.metrics import serve_http
+from spikewire.runtime.server.prepare import prepare_kernels
 from spikewire.runtime.server.refusals import RefusalLog
 from spikewire.runtime.settings.reload import changed, merged
 from spikewire.runtime.settings.settings import Settings
@@ -37,8 +38,7 @@ log = logging.getLogger("spikewire.runtime")
 _GOLDEN = (5**0.5 - 1) / 2
 # Limits of a pipeline that its hello tells.
 _LIMITS = ("preview_per_s", "picture_bytes_per_s", "upload_bytes")
-# Peers that are being told, at one time, that there is no room for them.
-_MOST_REFUSING = 64
+_MOST_REFUSING = 64  # peers that are being told, at one time, that there is no room for them
 
 
 class Service:
@@ -266,6 +266,7 @@ class Service:
             What the first pipeline that failed has failed with (``sensors.SensorError`` if it was
             its source), if ``at_end`` is ``exit``; the shutdown was in order all the same.
         """
+        prepare_kernels()
         async with hold_folders((one.checkpoints, one.network) for one in self.pipelines.values()):
             listeners = await self._open_listeners() if listen else []
             async with trio.open_nursery() as outer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +28,25 @@ def test_without_a_command_it_helps() -> None:
     told = CliRunner().invoke(cli.application(), [])
     assert told.exit_code == 0
     assert all(command in told.output for command in COMMANDS)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["bench"], ["bench", "--help"]])
+def test_lists_of_commands_are_those_of_the_loaded_commands(
+    words: list[str],
+) -> None:
+    loaded = CliRunner().invoke(cli.application(), words).output
+    assert CliRunner().invoke(cli.application(words), words).output == loaded
+
+
+def test_lists_of_commands_load_none() -> None:
+    program = (
+        "import sys; from spikewire.apps import commands\n"
+        "codes = [commands.run(words) for words in (['--help'], ['bench', '--help'], ['fly'])]\n"
+        "heavy = {'numpy', 'numba', 'trio', 'faery'} & set(sys.modules)\n"
+        "assert (codes, heavy) == ([0, 0, 2], set()), (codes, heavy)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "bench"])

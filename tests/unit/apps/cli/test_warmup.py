@@ -2,56 +2,77 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from numba.core import event
 
-from spikewire._jit import KERNELS
+from spikewire import _jit
+from spikewire._jit import keep_ready, prepare
 from spikewire.apps.cli import warmup
-from spikewire.sensors import load_all
+from spikewire.qcore.kernels import engine, layer
+
+FIXED = "spikewire.qcore.kernels.engine.advance_fixed"
 
 
-def compiles(module: str) -> None:
-    """Tell what Numba tells when it compiles a function of this module."""
-    function = SimpleNamespace(__module__=module)
-    with event.trigger_event(
-        "numba:compile", data={"dispatcher": SimpleNamespace(py_func=function)}
-    ):
-        pass
+class Compiled(list[str]):
+    """Instead of the loading of kernels: their names."""
+
+    def __call__(self, kernel: Any) -> None:
+        if kernel in _jit._UNLOADED:
+            self.append(kernel.__name__)
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
+    """A cache without any kernel, and nothing loaded."""
+    names = Compiled()
+    kernels = [one for table in _jit.KERNELS.values() for one in table.data.values()]
+    monkeypatch.setattr(_jit, "load", names)
+    monkeypatch.setattr(_jit, "_UNLOADED", dict.fromkeys(kernels, ("void()",)))
+    monkeypatch.setattr(_jit, "_CACHED", set())
+    monkeypatch.setattr(_jit, "_LIVE", _jit._LIVE - {engine.advance})
+    monkeypatch.setattr(_jit, "_is_cached", lambda kernel, signature: False)
+    return names
 
 
 def test_loading_what_is_cached_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with warmup.compiling_shown():
-        compiles("numba.core.extending")  # helpers of the compiler itself
+        pass
     assert capsys.readouterr().err == ""
 
 
 def test_compiling_is_told_once_where_there_is_no_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(warmup, "kernels_so_far", lambda: 100)
-    monkeypatch.setattr(warmup, "count_kernels", lambda: 118)
-    with warmup.compiling_shown():
-        compiles("spikewire.qcore.kernels.trace")
-        compiles("spikewire.qcore.kernels.trace")
+    with warmup.compiling_shown() as tell:
+        tell(0, 18)
+        tell(1, 18)
     assert capsys.readouterr().err == "compiling 18 kernels, once: a minute or two ...\n"
 
 
-def test_the_bar_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = []
-    ready = iter([100, 105])
-    monkeypatch.setattr(warmup, "kernels_so_far", lambda: next(ready))
-    with warmup.compiling_told(lambda *counts: told.append(counts)):
-        compiles("spikewire.sensors.filters.hot")
-        compiles("spikewire.qcore.kernels.trace")
-    compiles("spikewire.qcore.kernels.trace")
-    assert told == [(100, warmup.count_kernels()), (105, warmup.count_kernels())]
+def test_the_count_is_true_and_callees_come_first(compiled: Compiled) -> None:
+    told: list[tuple[int, int]] = []
+    prepare(FIXED, tell=lambda *counts: told.append(counts))
+    *parts, last, again = compiled
+    assert last == again == "advance_fixed"
+    assert told == [(n, len(parts) + 1) for n in range(len(parts) + 1)]
+    assert parts.index("scatter_conv") < parts.index("step_layer")
+    assert len(set(parts)) == len(parts)
 
 
-def test_every_kernel_is_counted() -> None:
-    load_all()
-    import spikewire.qcore
+def test_an_ordinary_network_that_infers_needs_few_kernels(compiled: Compiled) -> None:
+    prepare(FIXED)
+    left_out = {"step_general_layer", "step_traced_layer", "apply_layers", "learn_layer", "parse"}
+    assert {one.__name__ for one in (layer.step_layer, engine.advance_fixed)} <= set(compiled)
+    assert not left_out & set(compiled)
 
-    assert spikewire.qcore is not None
-    assert warmup.count_kernels() == sum(len(KERNELS[name]) for name in ("qcore", "sensors"))
+
+def test_all_kernels_are_prepared_for_a_service(compiled: Compiled) -> None:
+    usual = {"advance_ordinary", "apply_layers", "count_channels", "square_root"}
+    rare = {"advance", "step_general_layer", "step_traced_layer"}
+    prepare()
+    assert usual <= set(compiled)
+    assert not rare & set(compiled)
+    keep_ready(engine.advance)  # as a network does that has such layers
+    prepare()
+    assert rare <= set(compiled)

@@ -21,10 +21,28 @@ from spikewire.qcore import (
     load_preset,
     preset_names,
 )
+from spikewire.qcore.kernels import engine
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.network import network as network_module
 from tests.reference.network import NaiveNetwork
 from tests.reference.traced import TracedLayer
 from tests.unit.qcore.network.variants import SMALL, VARIANTS, build, draw, with_layers
+
+
+def test_ordinary_networks_get_the_smaller_engines_with_the_same_bits() -> None:
+    plain, traced = build(3), build(3, **VARIANTS["on traces"])
+    assert engine.engine(plain.state.layers, 1) is engine.advance_ordinary
+    assert engine.engine(plain.state.layers, 0) is engine._fixed
+    assert engine.engine(traced.state.layers, 0) is engine.advance
+    other = Network.from_bytes(plain.to_bytes())
+    rng = np.random.default_rng(3)
+    for until, learn in ((40, True), (60, False), (80, True)):
+        events = draw(rng, range(plain.tick, until), 200, (8, 7))
+        plain.advance(events, until, label=1, learn=learn)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(network_module, "engine", lambda layers, learn: engine.advance)
+            other.advance(events, until, label=1, learn=learn)
+        assert same(plain, other)
 
 
 def tuples(events: BinnedEvents) -> list[tuple[int, int, int, int]]:
