@@ -17,7 +17,15 @@ from spikewire.apps.service.in_process import run_in_process
 from spikewire.apps.service.session import SessionWriter, load_session
 from spikewire.qcore import Network, load_preset
 from spikewire.runtime import WALL_CLOCK_FIELDS, Service, Settings, converse
-from spikewire.sensors import EVENT_DTYPE, FileSource, Packet, SimSource, no_events, open_recording
+from spikewire.sensors import (
+    EVENT_DTYPE,
+    FileSource,
+    Filtered,
+    Packet,
+    SimSource,
+    no_events,
+    open_recording,
+)
 
 IGNORED = WALL_CLOCK_FIELDS | {"type", "topic", "seq", "truth"}
 
@@ -46,6 +54,25 @@ class Jumpy:
             await deliver(Packet(no_events(), self.size, now, 0, segment, last=True))
 
 
+class Changing(Filtered):
+    """A source whose filters change after some packets, one of them the size of the events."""
+
+    changes: dict[int, dict[str, Any]] = {  # noqa: RUF012
+        20: {"add": "background:5ms"}, 60: {"add": "crop:20,10,90x100"},
+        140: {"number": 2, "remove": True},
+    }  # fmt: skip
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source, [])
+        self.packets = 0
+
+    async def on_packet(self, packet: Packet, deliver: Any) -> None:
+        self.packets += 1
+        if (change := self.changes.get(self.packets)) is not None:
+            await self.change_filters(**change)
+        await super().on_packet(packet, deliver)
+
+
 async def live(
     source: Any, net: Network, session: SessionWriter, lessons: dict[int, str | None]
 ) -> list[dict[str, Any]]:
@@ -71,10 +98,13 @@ def answers(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["simulated", "jumpy"])
+@pytest.mark.parametrize("kind", ["simulated", "jumpy", "filtered"])
 def test_a_replayed_session_gives_the_same_results_and_weights(kind: str, tmp_path: Path) -> None:
     source: Any = SimSource(seed=4, speed=None, duration=3.0, hold=1.0)
     lessons: dict[int, str | None] = {40: "x", 90: "new", 130: None, 170: "y", 200: "x"}
+    if kind == "filtered":
+        # Filters change during lessons, one of them the size of what the network sees.
+        source = Changing(source)
     if kind == "jumpy":
         source = Jumpy()
         lessons = {10: "x", 40: "new", 55: None, 70: "y", 100: "x", 140: None, 150: "new"}
@@ -83,7 +113,7 @@ def test_a_replayed_session_gives_the_same_results_and_weights(kind: str, tmp_pa
     was = trio.run(live, source, before, session, lessons)
     path = session.close()
     assert before.updates > 50
-    assert len(session.parts) == (2 if kind == "jumpy" else 1)
+    assert len(session.parts) == {"simulated": 1, "jumpy": 2, "filtered": 3}[kind]
 
     excerpts, facts = load_session(path)
     assert facts["classes"] == ["x", "y"]
