@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import trio
 import typer
@@ -31,8 +31,10 @@ from spikewire.apps.gesture.live import BYTES, WAITING, GestureSession, serve, w
 from spikewire.apps.gesture.recogniser import Recogniser
 from spikewire.apps.gesture.reporters import JsonReporter, LineReporter, Reporter, ScreenReporter
 from spikewire.apps.gesture.screen import GestureScreen
-from spikewire.qcore import Calibration
 from spikewire.runtime import Rules, Settings
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Calibration
 
 _DEFAULT_SOURCE = "sim:"
 _LONGEST_US = 10_000_000

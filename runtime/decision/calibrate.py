@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from spikewire.qcore import Calibration
 from spikewire.runtime.decision.filter import DecisionFilter
 from spikewire.runtime.decision.rules import NOTHING, OTHER, Rules, Strictness
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Calibration
 
 MOST_WRONG_PERMILLE = 50
 """Share of the results that show a gesture, and name a wrong one, that calibration allows."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spikewire.qcore import Calibration
 from spikewire.runtime.decision.stillness import FIRST_LIVELY_HZ, FIRST_REST_HZ
+
+if TYPE_CHECKING:
+    from spikewire.qcore import Calibration
 
 UNKNOWN, NOTHING = "unknown", "nothing"
 """Answers that are no class: motion without a clear class, and no motion."""
@@ -49,6 +51,9 @@ def told_calibration(hello: Mapping[str, Any]) -> Calibration:
 
     Services from before version 0.2 tell none.
     """
+    # Whoever only wants rules need not wait for the network's libraries.
+    from spikewire.qcore import Calibration
+
     known = {field.name for field in fields(Calibration)}
     told = hello.get("calibration") or {}
     return Calibration(**{name: int(value) for name, value in told.items() if name in known})

@@ -25,7 +25,6 @@ from spikewire.apps.bench.machine import machine
 from spikewire.apps.cli.errors import DONE
 from spikewire.apps.cli.options.shared import Json
 from spikewire.apps.cli.output import console, output_report
-from spikewire.qcore import Calibration
 
 SIZE = (1280, 720)
 MOST_SHARE = 0.10
@@ -46,6 +45,8 @@ class IdleNetwork:
     spec = SimpleNamespace(result_every=10, layers=())
 
     def __init__(self) -> None:
+        from spikewire.qcore import Calibration
+
         self.tick = 0
         self.calibration = Calibration()
 
