@@ -219,7 +219,7 @@ def lively(page: Any) -> bool:
 
 def picture(page: Any, path: Path, device: str) -> None:
     until(page, "#uptime", "up (3. s|.* min)")
-    page.wait_for_timeout(20_000)
+    page.wait_for_timeout(5_000)
     for _ in range(600):
         page.wait_for_timeout(100)
         if not lively(page):
@@ -231,9 +231,10 @@ def picture(page: Any, path: Path, device: str) -> None:
         page.mouse.move(box["x"] + 20, box["y"] + 20)
         page.mouse.down()
         page.wait_for_timeout(1500)
-        if lively(page):
+        if lively(page) and page.locator("#buttons .held").count():
             break
         page.mouse.up()
+    page.evaluate("document.getElementById('toasts').replaceChildren()")
     page.screenshot(path=path)
     page.mouse.up()
     assert path.stat().st_size < 300_000
