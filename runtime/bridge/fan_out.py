@@ -26,6 +26,7 @@ from spikewire.runtime.protocol.messages import (
     Subscribe,
     Unsubscribe,
     decode_message,
+    matching,
 )
 
 log = logging.getLogger("spikewire.runtime")
@@ -38,7 +39,10 @@ _GATHER_MS = 20
 _MOST_MESSAGES, _MOST_BYTES = 1024, 4 * 1024 * 1024
 # Always taken: new pages are sent what the service has kept of them. The others cost the service
 # something to make, and are taken while a page shows them.
-_ALWAYS = ("result", "stats", "status", "learning", "decision")
+_ALWAYS = ("result", "stats", "decision")
+# These follow the replies to a page's requests in their order, on its own connection: a page knows
+# by that whether a lesson is still its own.
+_OWN = frozenset({"status", "learning"})
 
 
 class _Head(msgspec.Struct):
@@ -146,7 +150,7 @@ class SharedStream:
 
     async def _follow(self) -> None:
         """Take what pages show now, and nothing that none shows."""
-        extra = [name for name in self._topics if name not in _ALWAYS]
+        extra = [name for name in self._topics if name not in _ALWAYS and name not in _OWN]
         wanted = [name for name in extra if self._broker.wanted(name)]
         if more := [name for name in wanted if name not in self._taken]:
             await self._subscribe(more)
@@ -192,6 +196,12 @@ class SharedPage:
         except ProtocolError:
             return False
         if not isinstance(message, Subscribe | Unsubscribe):
+            return False
+        topics = matching(message.topics)
+        if not _OWN.isdisjoint(topics):
+            # Together with those of its own connection all come over that one.
+            for topic in topics:
+                self._queue.unsubscribe(topic)
             return False
         await self.stream.set_topics(self._queue, message)
         return True

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import trio
 
-_TOPICS = ["result", "stats", "status", "learning", "decision", "picture", "spikes"]
+_TOPICS = (["status", "learning"], ["result", "stats", "decision", "picture", "spikes"])
 
 
 async def _browse(url: str, mine: dict[str, Any], ready: trio.Event) -> None:
@@ -35,12 +35,15 @@ async def _browse(url: str, mine: dict[str, Any], ready: trio.Event) -> None:
                 if isinstance(event, AcceptConnection):
                     for message in (
                         {"type": "hello", "protocol": 1, "client": "a browser"},
-                        {
-                            "type": "subscribe",
-                            "topics": _TOPICS,
-                            "policy": "latest",
-                            "every_ms": 40,
-                        },
+                        *(
+                            {
+                                "type": "subscribe",
+                                "topics": topics,
+                                "policy": "latest",
+                                "every_ms": 40,
+                            }
+                            for topics in _TOPICS
+                        ),
                     ):
                         packed = msgspec.msgpack.encode(message)
                         await stream.send_all(protocol.send(BytesMessage(packed)))

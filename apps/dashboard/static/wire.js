@@ -4,6 +4,8 @@ import { decodeAll, encode } from "./msgpack.js";
 
 // Of these topics a service keeps the last messages.
 const KEPT = new Set(["result", "stats", "decision"]);
+// These come in one order with the answers to requests: they are subscribed to by themselves.
+const ORDERED = new Set(["status", "learning"]);
 const GATHER_MS = 40;
 const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 5000;
@@ -245,12 +247,13 @@ export class Wire {
   }
 
   _subscribe(topics) {
-    const byPolicy = new Map();
+    const groups = new Map();
     for (const topic of this._offered(topics)) {
-      const policy = this.topics.get(topic);
-      byPolicy.set(policy, [...(byPolicy.get(policy) ?? []), topic]);
+      const group = `${ORDERED.has(topic)} ${this.topics.get(topic)}`;
+      groups.set(group, [...(groups.get(group) ?? []), topic]);
     }
-    for (const [policy, names] of byPolicy) {
+    for (const names of groups.values()) {
+      const policy = this.topics.get(names[0]);
       // Gathered, it costs the service a tenth: a page is drawn 25 to 30 times a second anyway.
       const fields = { topics: names, policy, every_ms: GATHER_MS };
       // From number 0: what the service has kept fills the charts.

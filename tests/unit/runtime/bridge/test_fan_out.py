@@ -68,16 +68,16 @@ async def test_pages_share_a_connection_and_each_hears_the_past(fakes, running, 
             assert (address.opened, run.service.connections) == (1, 1)
             for page, asked in ((one, 1), (other, 2)):
                 await ask(
-                    page, type="subscribe", id=asked, topics=["result", "status", "learning"],
+                    page, type="subscribe", id=asked, topics=["result", "decision"],
                     last_seq={"result": 0}, run=run.service.first.run_id,
                 )  # fmt: skip
                 messages = await hear(page)
                 reply = messages[0]
                 assert (reply["to"], reply["id"], reply["ok"]) == ("subscribe", asked, True)
-                assert reply["topics"] == ["result", "status", "learning"]
+                assert reply["topics"] == ["result", "decision"]
                 past = of(messages, "result")
                 assert reply["resume"]["result"]["resumed"] == len(past) == told.seq["result"] > 3
-                assert [len(of(messages, name)) for name in ("status", "learning")] == [1, 1]
+                assert len(of(messages, "decision")) <= 1
             source.push(fakes.packet(range(50_000, 90_000, 500)))
             await trio.sleep(1)
             new = [of(await hear(page), "result") for page in (one, other)]
@@ -154,6 +154,21 @@ async def test_what_is_no_subscription_is_the_services(fakes, running, autojump_
             ):
                 assert not await page.ask(msgspec.msgpack.encode(message))
             assert not await page.ask(b"\xc1")
+
+
+async def test_what_follows_a_pages_replies_stays_on_its_own_connection(
+    fakes, running, autojump_clock
+):
+    async with running(fakes.Source()) as run, fanning(run) as (fan_out, _):  # noqa: SIM117
+        async with fan_out.page(None, None) as page:
+            await ask(page, type="subscribe", topics=["picture"])
+            await trio.sleep(1)
+            assert run.service.first.broker.wanted("picture")
+            for topics in (["learning"], ["status", "picture"], ["*"]):
+                message = {"type": "subscribe", "topics": topics}
+                assert not await page.ask(msgspec.msgpack.encode(message))
+            # Not twice: it is the page's own connection that brings it now.
+            assert not page._queue.takes("picture")
 
 
 async def test_pages_notice_when_the_connection_is_lost(fakes, running, autojump_clock):
