@@ -36,8 +36,7 @@ log = logging.getLogger("spikewire.runtime")
 
 # Steps of the golden ratio leave no two of any number of connections close to each other.
 _GOLDEN = (5**0.5 - 1) / 2
-# Limits of a pipeline that its hello tells.
-_LIMITS = ("preview_per_s", "picture_bytes_per_s", "upload_bytes")
+_LIMITS = ("preview_per_s", "picture_bytes_per_s", "upload_bytes")  # of a pipeline, in its hello
 _MOST_REFUSING = 64  # peers that are being told, at one time, that there is no room for them
 
 
