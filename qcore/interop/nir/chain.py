@@ -8,6 +8,8 @@ from itertools import pairwise
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.interop.nir.graph import LINEAR, NEURONS, Edge, Graph, Node
 
+MOST_NAMED = 4
+
 
 @dataclass(slots=True)
 class Stage:
@@ -49,8 +51,10 @@ def as_chain(graph: Graph) -> Chain:
     ends = [graph.of_kind(kind) for kind in ("Input", "Output")]
     for kind, found in zip(("Input", "Output"), ends, strict=True):
         if len(found) != 1:
+            named = "".join(f" {node.name!r:.80}" for node in found[:MOST_NAMED])
             raise ModelError(
-                f"The graph has {len(found)} nodes of the kind {kind}; one is supported."
+                f"The graph has {len(found)} nodes of the kind {kind}{':' * bool(named)}{named}; "
+                "one is supported."
             )
     loops, rest = _loops(graph)
     order = _walk(Graph(graph.nodes, rest), ends[0][0], ends[1][0])

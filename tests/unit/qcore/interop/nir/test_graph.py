@@ -67,6 +67,13 @@ def test_other_shapes_than_chains_are_refused(edges: list[tuple[str, str]], told
         as_chain(flatten_graph(graph))
 
 
+def test_two_outputs_are_refused_by_their_names() -> None:
+    second = Node("second", "Output", {"shape": np.array([3])})
+    graph = with_edges(chain(affine(W), lif(), shape=(3,)), ("1", "second"), second=second)
+    with pytest.raises(ModelError, match="2 nodes of the kind Output: 'output' 'second'"):
+        as_chain(flatten_graph(graph))
+
+
 def test_a_loop_over_two_layers_is_refused() -> None:
     graph = with_edges(chain(lif(), affine(W), lif(), shape=(3,)), ("2", "0"))
     with pytest.raises(ModelError, match=r"branches to|joins"):
