@@ -17,12 +17,12 @@ WITHOUT = "without"
 PARTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "learning": {
         "learning": {"step": 0, "last_step": 0, "bias_step": 0},
-        "readout": {"local_gain": 0},
+        "readout": {"local_gain": 0, "local_from": 0},
     },
     "centring": {"learning": {"centre_gradients": False}},
     "regulation": {"learning": {"period": 0}},
-    "readout": {"readout": {"answer": "local", "local_gain": 0}},
-    "gain": {"readout": {"local_gain": 0}},
+    "readout": {"readout": {"answer": "local", "local_gain": 0, "local_from": 0}},
+    "gain": {"readout": {"local_gain": 0, "local_from": 0}},
     "shifts": {"training": {"shift": 0}},
 }
 """Settings that take each part out. Layers that do not learn have local readouts at chance, so

@@ -233,8 +233,8 @@ def write_row(state, scratch, results, row, now):
         if L[at.ANSWERS] != 0:
             sums[:classes] = 0
             add_local_readout(L, i8, i32, sums, classes, np.int64(1))
-        elif R[at.LOCAL_GAIN] > 0 and L[at.PLASTIC] != 0:
-            add_local_readout(L, i8, i32, sums, classes, R[at.LOCAL_GAIN])
+        elif R[at.LOCAL_GAIN] > 0 and L[at.PLASTIC] != 0 and n >= R[at.LOCAL_GAIN] >> 16:
+            add_local_readout(L, i8, i32, sums, classes, R[at.LOCAL_GAIN] & 0xFFFF)
     if R[at.OWN_CLASSES] > 0:
         add_own_output(R, layers, i32, sums[:classes])
     out_tick[row] = now

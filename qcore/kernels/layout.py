@@ -178,7 +178,7 @@ POOL_OR, POOL_SUM = 0, 1
     PERIODS,
     PERIOD_TICKS,  # regulation: its length, how many so far, active ticks in this one
     LEARN_LAYERS,  # 1 if layers may learn, 0 if only the readout does
-    LOCAL_GAIN,
+    LOCAL_GAIN,  # of the local readouts from layer LOCAL_GAIN >> 16 on: its lower 16 bits
     BATCHED,  # 1 where recordings are shown side by side; 0 in a network and its file
     COMPACT,  # 1 if some layer keeps gradients as pairs, and rests of its store; 0 in older files
     OWN_CLASSES,  # classes for which the last layer answers

@@ -335,7 +335,7 @@ def _registers(
     R[at.READ_DEAD_ZONE] = spec.readout.dead_zone
     R[at.PERIOD] = spec.learning.period
     R[at.LEARN_LAYERS] = 1
-    R[at.LOCAL_GAIN] = spec.readout.local_gain
+    R[at.LOCAL_GAIN] = spec.readout.local_from << 16 | spec.readout.local_gain
     R[at.GAIN] = spec.gain.packed(spec.learning)
     R[at.INPUT_MOST] = spec.front.most if spec.front.most > 1 else 0
     if spec.readout.answer == "output":

@@ -52,8 +52,8 @@ class ReadoutSpec:
     """The trained readout and its rehearsal memory.
 
     ``shift`` goes evenly to ``last_shift`` over a training (0: it stays). ``local_gain`` times each
-    plastic layer's local readout, minus its running mean, is added to the scores (0: scores are
-    those of the trained readout alone). With ``answer`` "local" the scores are the last plastic
+    plastic layer's local readout, minus its running mean, is added to the scores, from layer
+    ``local_from`` on (0: scores are those of the trained readout alone). With ``answer`` "local" the scores are the last plastic
     layer's local readout, minus its running mean, and the trained readout may read no layer. With
     "output" the last layer answers for the first classes, and the trained readout for those that
     are added; from the first lesson on it adds to the others' scores, too.
@@ -70,6 +70,7 @@ class ReadoutSpec:
     last_shift: int = 0
     local_gain: int = 0
     answer: str = later("trained")
+    local_from: int = later(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,12 @@ class NetworkSpec:
 
     def _check_answer(self) -> None:
         answer = self.readout.answer
+        within("readout.local_from", self.readout.local_from, 0, len(self.layers) - 1)
+        if self.readout.local_from and not self.readout.local_gain:
+            raise SpecError(
+                f"readout.local_from is {self.readout.local_from}, but with readout.local_gain 0 "
+                "no local readout is added: it has to be 0."
+            )
         one_of("readout.answer", answer, ("trained", "local", "output"))
         for n, layer in enumerate(self.layers):
             if layer.answers and (answer != "output" or n + 1 < len(self.layers)):

@@ -397,9 +397,10 @@ class NaiveNetwork:
                     scores = naive.add_readout(
                         [0] * self.classes, self.answering.heard, self.answering.mean, 1
                     )
-                for n in self.layers:
-                    if n.spec.plastic and R[at.LOCAL_GAIN]:
-                        scores = naive.add_readout(scores, n.heard, n.mean, R[at.LOCAL_GAIN])
+                first, gain = divmod(int(R[at.LOCAL_GAIN]), 2**16)
+                for n in self.layers[first:]:
+                    if n.spec.plastic and gain:
+                        scores = naive.add_readout(scores, n.heard, n.mean, gain)
                 rows.append((now, scores))
         self.tick = until
         return rows

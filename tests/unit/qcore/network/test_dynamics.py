@@ -218,6 +218,8 @@ def test_a_full_refractory_trace_is_rounded_only_on_traces() -> None:
     [
         ({"readout": {"answer": "last"}}, "'trained', 'local', 'output'"),
         ({"readout": {"answer": "local", "local_gain": 2}}, "local_gain is 2"),
+        ({"readout": {"local_gain": 2, "local_from": 3}}, "local_from is 3"),
+        ({"readout": {"local_from": 2}}, "local_from is 2, but with readout.local_gain 0"),
         ({**with_layers(*[{"plastic": False}] * 3), "readout": {"answer": "local"}}, "plastic"),
     ],
 )

@@ -121,6 +121,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "version": 2,
         "readout": {"answer": "local"},
     },
+    "the last layer's gain": {"readout": {**SMALL["readout"], "local_gain": 9, "local_from": 2}},
     "local answers": {
         **with_layers({}, {}, {"dynamics": "traces", "reset": "refractory", "plastic": False}),
         "readout": {**SMALL["readout"], "answer": "local", "local_gain": 0},
