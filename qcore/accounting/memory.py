@@ -230,7 +230,8 @@ def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount
     network
         Any network. Layers that do not learn have weights, membrane and refractory trace only.
     units
-        Output units per layer, instead of those that the layers have.
+        Output units per layer, instead of those that the layers have; every layer counts as one
+        that learns then, as in the paper.
 
     Returns
     -------
@@ -250,11 +251,12 @@ def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount
         totals["weights"] += synapses
         totals["R"] += outputs
         totals["U"] += outputs
-        if layer.plastic or layer.traced:
+        learns = layer.plastic or units is not None
+        if learns or layer.traced:
             inputs = int(np.prod(view.inputs))
             totals["P"] += inputs
             totals["Q"] += inputs
-        if not layer.plastic:
+        if not learns:
             continue
         totals["gradients"] += synapses
         totals["readout matrices"] += 2 * outputs * classes
@@ -277,7 +279,7 @@ def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount
 
 
 def paper_code_bits(network: Network) -> BitCount | None:
-    """Count as the paper's code does, with its 1,440 units; None for another architecture."""
+    """Count as the paper's code does: its 1,440 units, and all layers learn; None for others."""
     units = tuple(int(np.prod(layer.units)) for layer in network.layers)
     return paper_bits(network, PAPER_UNITS) if units == _TRUE_UNITS else None
 

@@ -36,7 +36,7 @@ def test_layers_that_do_not_learn_count_what_they_have() -> None:
 
 
 def test_growing_by_a_class_shows() -> None:
-    network = Network.build(load_preset("schaefer2020"), ["a", "b"])
+    network = Network.build(load_preset("paper"), ["a", "b"])
     before = {kind.name: kind.size for kind in bytes_by_kind(network)}
     network.add_class("c")
     after = {kind.name: kind.size for kind in bytes_by_kind(network)}
