@@ -65,7 +65,9 @@ def freeze(
         return Network.load(model)
     spec = load_preset(model)
     layers = tuple(replace(layer, plastic=False) for layer in spec.layers)
-    readout = replace(spec.readout, slots=0, replays=0, local_gain=0, local_from=0, answer="trained")
+    readout = replace(
+        spec.readout, slots=0, replays=0, local_gain=0, local_from=0, answer="trained"
+    )
     network = Network.build(replace(spec, layers=layers, readout=readout), ("none",), seed)
     samples = [sample for sample in learn if sample.label in first]
     samples = [samples[n] for n in epoch_order(seed, 0, len(samples))]

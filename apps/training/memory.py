@@ -62,9 +62,8 @@ def _print(model: str, report: dict[str, Any]) -> None:
     out.print(_count_line(report["count"]), soft_wrap=True)
     if report["paper"] is not None:
         out.print(
-            f"As the paper counts it, with 1,440 units in layer 1, which has 14,400, and gradients for "
-            f"every layer: "
-            f"{_count_line(report['paper'])}",
+            "As the paper counts it, with 1,440 units in layer 1, which has 14,400, and gradients "
+            f"for every layer: {_count_line(report['paper'])}",
             soft_wrap=True,
         )
     out.print()

@@ -1,4 +1,4 @@
-"""Resume file of a training: whole at every instant, removed at the end."""
+"""A training with a bar, and its resume file: whole at every instant, removed at the end."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import dataclasses
 import hashlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from spikewire.apps.cli.errors import CommandError, UsageError
+from spikewire.apps.cli.output import progress_bar
 from spikewire.apps.training.trainer import Progress
 
 if TYPE_CHECKING:
+    from spikewire.apps.training.trainer import Trainer
     from spikewire.qcore import Network
     from spikewire.sensors import Sample
 
@@ -146,3 +148,40 @@ def load(path: Path, settings: Mapping[str, Any]) -> tuple[Progress, Network]:
                 "begun, or remove it"
             )
     return progress, Network.from_bytes(model, str(path))
+
+
+def run_with_bar(
+    trainer: Trainer,
+    progress: Progress,
+    points: ResumePoints | None,
+    after_pass: Callable[[dict[str, Any]], None],
+    name: str | None = None,
+) -> None:
+    """Train from ``progress`` to the end.
+
+    Parameters
+    ----------
+    trainer, progress
+        The training, and the point to begin at.
+    points
+        Resume points to save; None for none.
+    after_pass
+        Called with the record of each pass.
+    name
+        Text beside the bar; by default the number of the pass.
+    """
+    passes, portions = trainer.plan.passes, trainer.portions
+    with progress_bar() as bar:
+        task = bar.add_task(
+            name or f"pass {progress.number + 1}",
+            total=passes * portions,
+            completed=progress.number * portions + progress.portion,
+        )
+
+        def after_portion(now: Progress) -> None:
+            told = name or f"pass {min(now.number + 1, passes)}"
+            bar.update(task, completed=now.number * portions + now.portion, description=told)
+            if points is not None:
+                points.after_portion(now, trainer.network)
+
+        trainer.run(progress, after_portion=after_portion, after_pass=after_pass)

@@ -38,7 +38,6 @@ from spikewire.apps.training.binned_dataset import (
 )
 from spikewire.apps.training.options import Distort, TrainingOptions, check_learning
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
-from spikewire.apps.training.running import run_with_bar
 from spikewire.apps.training.through_time.train import (
     LayerPass,
     LayerPlan,
@@ -190,23 +189,27 @@ def train(
         title = f"{dataset.name}: {network.spec.name}, seed {training.seed}"
         plot_curve(progress.curve, title, plot)
     path.unlink(missing_ok=True)
-    last = progress.curve[-1]
+    _conclude(trainer, progress, out, as_json=as_json)
+    raise typer.Exit(DONE)
+
+
+def _conclude(trainer: Trainer, progress: Progress, out: Path, *, as_json: bool) -> None:
+    """Print what was reached, beside the baseline without a network."""
+    network, binned, held = trainer.network, trainer.binned, trainer.validate
     baseline = None
     if held:
-        baseline = ridge_baseline(binned, learn, held, binned.dataset.classes).record()
+        learn, classes = trainer.learn, binned.dataset.classes
+        baseline = ridge_baseline(binned, learn, held, classes).record()
     if as_json:
-        done = {"type": "done", "out": str(out), "accuracy": last["accuracy"]}
+        done = {"type": "done", "out": str(out), "accuracy": progress.curve[-1]["accuracy"]}
         done["calibration"] = network.calibration.to_dict()
         print_json(done | {"no_network": baseline})
-    else:
-        if baseline is not None:
-            console().print(baseline_line(baseline))
-        if network.calibration.enter:
-            console().print(
-                f"margin of named answers: {network.calibration.enter / 100:.2f} spreads"
-            )
-        console().print(f"saved in {out}", markup=False, soft_wrap=True)
-    raise typer.Exit(DONE)
+        return
+    if baseline is not None:
+        console().print(baseline_line(baseline))
+    if network.calibration.enter:
+        console().print(f"margin of named answers: {network.calibration.enter / 100:.2f} spreads")
+    console().print(f"saved in {out}", markup=False, soft_wrap=True)
 
 
 def _check_files(out: Path, plot: Path | None, resuming: ResumeOptions) -> Path:
@@ -298,4 +301,4 @@ def _run(
         else:
             console().print(_line(record))
 
-    run_with_bar(trainer, progress, points, after_pass)
+    resume_file.run_with_bar(trainer, progress, points, after_pass)

@@ -49,11 +49,7 @@ class Network:
 
     Build one with :meth:`build` or :meth:`load`. One task may use it at a time: :meth:`advance`
     changes the arrays in place, without the GIL.
-
-    Attributes
-    ----------
-    calibration
-        Numbers for the rules of decision, kept in the model file.
+    ``calibration`` has numbers for the rules of decision, kept in the model file.
     """
 
     def __init__(self, spec: NetworkSpec, classes: Sequence[str], state: State, seed: int) -> None:
@@ -373,9 +369,8 @@ class Network:
     def schedule(self, done: int, total: int) -> None:
         """Set how fast to learn, having learned ``done`` of ``total`` portions.
 
-        The layers' step goes evenly from ``learning.step`` to ``learning.last_step``, and the
-        readout's shift, if it has a last one, from ``readout.shift`` to ``readout.last_shift``.
-        When all is done the readout has its first shift again, to be taught live as before.
+        The layers' step goes evenly from ``learning.step`` to ``last_step``, and the readout's
+        ``shift`` to its ``last_shift``, if any. At the end it has its first one, for live lessons.
         """
         done = min(max(done, 0), total)
         self.state.layers[:, at.STEP] = step_after(self.spec, done, total)

@@ -53,10 +53,11 @@ class ReadoutSpec:
 
     ``shift`` goes evenly to ``last_shift`` over a training (0: it stays). ``local_gain`` times each
     plastic layer's local readout, minus its running mean, is added to the scores, from layer
-    ``local_from`` on (0: scores are those of the trained readout alone). With ``answer`` "local" the scores are the last plastic
-    layer's local readout, minus its running mean, and the trained readout may read no layer. With
-    "output" the last layer answers for the first classes, and the trained readout for those that
-    are added; from the first lesson on it adds to the others' scores, too.
+    ``local_from`` on (0: scores are those of the trained readout alone). With ``answer`` "local"
+    the scores are the last plastic layer's local readout, minus its running mean, and the trained
+    readout may read no layer. With "output" the last layer answers for the first classes, and the
+    trained readout for those that are added; from the first lesson on it adds to the others'
+    scores, too.
     """
 
     every: int = 10

@@ -359,10 +359,8 @@ class _Bench:
         return line
 
     def _store(self, report: dict[str, Any]) -> None:
-        if self._out is None:
-            return
-        # A reader, and a kill, find the last whole result.
-        write_whole(self._out, json.dumps(report, indent=1) + "\n")
+        if self._out is not None:  # a reader, and a kill, find the last whole result
+            write_whole(self._out, json.dumps(report, indent=1) + "\n")
 
 
 def _answer(layers: int) -> str:

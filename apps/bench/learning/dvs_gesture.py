@@ -29,8 +29,8 @@ from spikewire.apps.training.binned_dataset import BinnedDataset, check_shown, o
 from spikewire.apps.training.costs import memory_report
 from spikewire.apps.training.evaluation import Evaluation, evaluate_batch
 from spikewire.apps.training.options import TrainingOptions, check_learning
+from spikewire.apps.training.resume import run_with_bar
 from spikewire.apps.training.ridge import baseline_line, ridge_baseline
-from spikewire.apps.training.running import run_with_bar
 from spikewire.apps.training.train import ResumeOptions
 from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan
 
