@@ -160,7 +160,8 @@ def _scales(layer: FloatLayer, peaks: Floats, rail: int) -> tuple[Floats, int, t
     # A weight has to be some part of the threshold: finer scales have no bits to be told in.
     scale = np.maximum(scale, thresholds / MOST_THRESHOLD)
     scale = _luckiest(layer.weights, scale, rail)
-    lowest = float((thresholds / scale).min())
+    # A threshold that is nothing beside the weights has no finite inverse.
+    lowest = max(float((thresholds / scale).min()), 1e-30)
     most = MOST_EXPONENT - max(0, _back_shift(layer.recurrent, scale, rail))
     exponent = min(max(0, int(np.ceil(np.log2(LEAST_THRESHOLD / lowest)))), most)
     exponent = min(exponent + _room(layer, scale / 2.0**exponent), most)
@@ -180,7 +181,8 @@ def _room(layer: FloatLayer, unit: Floats) -> int:
     if not layer.leaks or layer.reach is None or layer.threshold is None:
         return 0
     furthest = _furthest(layer, layer.reach, layer.threshold)
-    room = min(RAIL / (furthest / unit).max(), MOST_THRESHOLD / (layer.threshold / unit).max())
+    steps, highest = (max(float((x / unit).max()), 1e-30) for x in (furthest, layer.threshold))
+    room = min(RAIL / steps, MOST_THRESHOLD / highest)
     return int(np.log2(room)) if room > 1 else 0
 
 

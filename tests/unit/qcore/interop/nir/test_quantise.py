@@ -110,6 +110,14 @@ def test_weights_of_zero_are_told() -> None:
     assert not found.weights.any()
 
 
+@pytest.mark.parametrize("threshold", [6e-323, 1e-200, 1e-20])
+def test_a_threshold_that_is_nothing_beside_the_weights_is_told(threshold: float) -> None:
+    found = quantise(_layer([[1e9, 0.5]], threshold), 8, "a layer")
+    assert found.threshold is not None
+    assert found.threshold.tolist() == [1]
+    assert "below 131,072" in found.notes[0]
+
+
 def test_a_bias_beyond_24_bits_is_refused() -> None:
     with pytest.raises(ModelError, match=r"In a layer a bias is .* does not fit"):
         quantise(_layer([[0.5, 0.1]], biases=np.array([1e4])), 8, "a layer")
