@@ -120,7 +120,10 @@ def from_nir(
     if spec.layers[-1].kind == "counts":
         arrays.append(LayerArrays())
     network = build_network(spec, names, arrays)
-    assumptions = (*rules.assumptions, *told, *_input_sentences(plan), _output_sentence(spec))
+    assumptions = (
+        *rules.assumptions, *told, *_input_sentences(plan), _output_sentence(spec),
+        *_taught_sentences(spec, plan),
+    )  # fmt: skip
     report = ImportReport(spec.name, tuple(layer.report for layer in plan.layers), assumptions)
     return network, report
 
@@ -270,3 +273,13 @@ def _output_sentence(spec: NetworkSpec) -> str:
     if last.decay_v:
         return "Scores are the spikes of the outputs, counted, and fade with time."
     return "Scores are the spikes of the outputs, counted from the beginning or the last reset."
+
+
+def _taught_sentences(spec: NetworkSpec, plan: Plan) -> list[str]:
+    """Tell which layer teaches classes that are added, if one can."""
+    return [
+        f"Classes that are added are taught to a readout of layer {planned.report.name} "
+        f"({planned.report.kind}); what was read stays as it is."
+        for layer, planned in zip(spec.layers, plan.layers, strict=False)
+        if layer.read
+    ]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from spikewire import BlockingClient, Network, from_lava_dl
+from spikewire import BlockingClient, Network, from_lava_dl, from_nir
+from spikewire.qcore import ImportReport
 from tests.support.net_files import NEURON, write_net
+from tests.support.nir_files import affine, chain, conv2d, integrate, pool, write_graph
 from tests.support.patience import patience
 
 LIMIT_S = patience(40)
@@ -40,10 +44,33 @@ def write_gesture_net(path: Path) -> Path:
     ])  # fmt: skip
 
 
+def write_gesture_graph(path: Path) -> Path:
+    """Write a small NIR graph for a camera of 128x128, with drawn weights."""
+    rng = np.random.default_rng(7)
+    return write_graph(path, chain(
+        pool("SumPool2d", 8), conv2d(rng.uniform(-0.1, 0.2, (8, 2, 4, 4)), stride=[2, 2]),
+        integrate(), ("Flatten", {"start_dim": 0, "end_dim": -1, "input_type": [8, 7, 7]}),
+        affine(rng.uniform(-0.1, 0.11, (40, 392))), integrate(),
+        affine(rng.uniform(-0.4, 0.4, (3, 40))), integrate(), shape=(2, 128, 128),
+    ))  # fmt: skip
+
+
+def _from_net(folder: Path) -> tuple[Network, ImportReport]:
+    return from_lava_dl(write_gesture_net(folder / "net.net"), classes=CLASSES)
+
+
+def _from_graph(folder: Path) -> tuple[Network, ImportReport]:
+    path = write_gesture_graph(folder / "net.nir")
+    return from_nir(path, CLASSES, like="sinabs", window=300)
+
+
 @pytest.mark.slow
-def test_a_class_is_taught_live_to_an_imported_network(tmp_path: Path) -> None:
-    imported, report = from_lava_dl(write_gesture_net(tmp_path / "net.net"), classes=CLASSES)
-    assert "taught to a readout of layer 4 (dense)" in report.lines()[-1]
+@pytest.mark.parametrize("made", [_from_net, _from_graph], ids=["lava-dl", "NIR"])
+def test_a_class_is_taught_live_to_an_imported_network(
+    tmp_path: Path, made: Callable[[Path], tuple[Network, ImportReport]]
+) -> None:
+    imported, report = made(tmp_path)
+    assert re.search(r"taught to a readout of layer .+ \(dense", report.lines()[-1])
     model, saved = tmp_path / "imported.model", tmp_path / "saved"
     imported.save(model)
     command = ["run", "--source", "sim:?seed=3", "--speed", "4", "--model", str(model), "--port",
