@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -201,7 +201,7 @@ class Recording:
         known = self._container if self.reader == "spikewire" else None
         return None if known is None else known.first_us
 
-    def chunks(self, *, start_us: int = 0) -> Iterator[Events]:
+    def chunks(self, *, start_us: int = 0) -> Generator[Events]:
         """Yield checked event arrays in time order; memory does not grow with the file.
 
         Parameters

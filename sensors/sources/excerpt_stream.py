@@ -7,7 +7,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,43 +144,45 @@ class ExcerptStream:
     ) -> AsyncGenerator[Piece]:
         """Yield the excerpt's events in pieces of one label each, and its changes of label."""
         first = recording.first_us
-        chunks = recording.chunks(start_us=excerpt.start_us if first is not None else 0)
-        finder = JumpFinder(self.jump_us)
-        changes = _changes(excerpt.labels, excerpt.label)
-        edges = [at for at, _ in changes]
-        label, since, next_change = excerpt.label, None, 0
-        while True:
-            chunk = await trio.to_thread.run_sync(lambda: next(chunks, None))
-            if chunk is None:
-                break
-            if first is None:
-                first = int(chunk["t"][0])
-            low = first + excerpt.start_us
-            high = None if excerpt.stop_us is None else first + excerpt.stop_us
-            bounds = [low] if high is None else [low, high]
-            cut = np.searchsorted(chunk["t"], bounds)
-            inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
-            speed = pacer.speed
-            step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
-            jumps = finder.find(np.ascontiguousarray(inside["t"]))
-            after = {int(inside["t"][i]) for i in jumps}
-            for events in _cut(inside, edges, step, jumps):
-                begins = int(events["t"][0])
-                jumped = begins in after
-                while next_change < len(changes) and changes[next_change][0] <= begins:
-                    since, label = changes[next_change]
-                    next_change += 1
-                    passed = next_change < len(changes) and changes[next_change][0] <= begins
-                    if passed and since >= low:
-                        # Nothing happened under this label, which held all the same.
-                        yield Piece(no_events(), label, since, low, since, jumped)
-                after.discard(begins)
-                yield Piece(events, label, since, low, int(events["t"][-1]), jumped)
-            if high is not None and int(chunk["t"][-1]) >= high:
+        start_us = excerpt.start_us if first is not None else 0
+        # Closed here, with its file: a collection of cycles could end the file first.
+        with closing(recording.chunks(start_us=start_us)) as chunks:
+            finder = JumpFinder(self.jump_us)
+            changes = _changes(excerpt.labels, excerpt.label)
+            edges = [at for at, _ in changes]
+            label, since, next_change = excerpt.label, None, 0
+            while True:
+                chunk = await trio.to_thread.run_sync(lambda: next(chunks, None))
+                if chunk is None:
+                    break
+                if first is None:
+                    first = int(chunk["t"][0])
+                low = first + excerpt.start_us
+                high = None if excerpt.stop_us is None else first + excerpt.stop_us
+                bounds = [low] if high is None else [low, high]
+                cut = np.searchsorted(chunk["t"], bounds)
+                inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
+                speed = pacer.speed
+                step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
+                jumps = finder.find(np.ascontiguousarray(inside["t"]))
+                after = {int(inside["t"][i]) for i in jumps}
+                for events in _cut(inside, edges, step, jumps):
+                    begins = int(events["t"][0])
+                    jumped = begins in after
+                    while next_change < len(changes) and changes[next_change][0] <= begins:
+                        since, label = changes[next_change]
+                        next_change += 1
+                        passed = next_change < len(changes) and changes[next_change][0] <= begins
+                        if passed and since >= low:
+                            # Nothing happened under this label, which held all the same.
+                            yield Piece(no_events(), label, since, low, since, jumped)
+                    after.discard(begins)
+                    yield Piece(events, label, since, low, int(events["t"][-1]), jumped)
+                if high is not None and int(chunk["t"][-1]) >= high:
+                    return
+            if first is None or excerpt.end_us is None:
                 return
-        if first is None or excerpt.end_us is None:
-            return
-        low = first + excerpt.start_us
-        for since, label in changes[next_change:]:
-            if since < excerpt.end_us:
-                yield Piece(no_events(), label, since, low, max(since, low))
+            low = first + excerpt.start_us
+            for since, label in changes[next_change:]:
+                if since < excerpt.end_us:
+                    yield Piece(no_events(), label, since, low, max(since, low))

@@ -103,7 +103,7 @@ def test_the_document_uses_what_there_is() -> None:
     from typer.testing import CliRunner
 
     text = (Path(__file__).parents[3] / "docs" / "sweep.md").read_text(encoding="utf-8")
-    of_sweep = re.sub(r"(?m)^spikewire simulate .*", "", text)
+    of_sweep = re.sub(r"(?m)^spikewire simulate .*|`spikewire (?!sweep)[^`]*`", "", text)
     named = set(re.findall(r"--[a-z]+", of_sweep))
     help_text = (
         CliRunner().invoke(cli.application(), ["sweep", "--help"], env={"COLUMNS": "200"}).output

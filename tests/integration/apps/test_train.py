@@ -47,6 +47,7 @@ def test_it_learns_and_repeats(
     assert [record["pass"] for record in passes] == [1, 2]
     assert passes[-1]["accuracy"] >= 0.8
     assert done.pop("no_network")["accuracy"] == 1
+    assert done.pop("calibration") == {}  # too short for a margin
     assert done == {"type": "done", "out": str(one), "accuracy": passes[-1]["accuracy"]}
     assert passes[-1]["local"] == [None, None, None]  # edge's layers stay as drawn
     assert all(0 < share < 0.5 for share in passes[-1]["activity"])

@@ -22,6 +22,7 @@ IN_PLACE = {
     "qcore/network/model_file.py",
     "runtime/checkpoints.py",
     "sensors/recordings/aedat4_writer.py",  # a recording that grows
+    "sensors/recordings/inbox.py",  # a file that comes piece by piece, renamed when it is whole
     "sensors/recordings/npz_writer.py",  # members of an archive that is written whole
 }
 """Modules that open files for writing themselves."""

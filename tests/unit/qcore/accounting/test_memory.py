@@ -41,5 +41,5 @@ def test_growing_by_a_class_shows() -> None:
     network.add_class("c")
     after = {kind.name: kind.size for kind in bytes_by_kind(network)}
     units = 14_400 + 21_632 + 3_200
-    assert after["readout matrices"] - before["readout matrices"] == units
+    assert after["readout matrices"] - before["readout matrices"] == 2 * units
     assert after["weights"] == before["weights"]
