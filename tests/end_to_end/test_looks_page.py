@@ -150,7 +150,7 @@ def test_a_phone_keeps_answer_picture_and_button_in_view(
         page.fill("#new-name", "mine")
         page.evaluate("document.activeElement.blur()")
         button = page.locator("#new-hold")
-        button.scroll_into_view_if_needed()
+        button.evaluate("button => button.scrollIntoView({ block: 'end' })")
         before = button.bounding_box()
         hold(page, button, 2500, during=lambda: held_in_view(page))
         recognised(page, "mine")
