@@ -45,7 +45,7 @@ async def test_a_lasting_lesson_outlives_its_connection(fakes, running, autojump
     async with running(fakes.Source()) as run:
         async with run.client(name="first") as client:
             await client.teach("a", lasting=True)
-        await trio.sleep(3600)
+        await trio.sleep(300)
         expected = {"client": "first", "lasting": True, "lease_s": None}
         assert teaching(run) == ("a", expected)
         async with run.client() as client:
@@ -97,7 +97,7 @@ async def test_an_older_client_that_leaves_takes_its_label_along(
 ):
     async with running(fakes.Source()) as run:
         stream = await silent_teacher(run)
-        await trio.sleep(3600)
+        await trio.sleep(300)
         assert teaching(run)[0] == "a"  # it is there, and sends no beats
         if how == "close":
             await stream.aclose()
@@ -191,7 +191,7 @@ class SlowShelf:
     async def play(self, name, **excerpt):
         self.begun += 1
         try:
-            await trio.sleep(3600)
+            await trio.sleep(300)
             self.whole += 1
         except trio.Cancelled:
             self.cut += 1
@@ -229,7 +229,7 @@ async def test_a_lasting_excerpt_outlives_its_connection(fakes, running, autojum
     async with running(shelf) as run:
         stream = await ask_to_play(run, lasting=True)
         await stream.aclose()
-        await trio.sleep(3599)
+        await trio.sleep(299)
         assert (shelf.cut, shelf.whole) == (0, 0)
         await trio.sleep(2)
         assert (shelf.cut, shelf.whole) == (0, 1)
