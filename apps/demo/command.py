@@ -17,7 +17,7 @@ import trio
 import typer
 from rich.console import Console
 
-from spikewire.apps.cli.errors import DONE, CommandError, UsageError
+from spikewire.apps.cli.errors import DONE, CommandError, UsageError, check_target
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.shared import DEFAULT_MODEL
 from spikewire.apps.cli.output import console, stderr_console
@@ -96,8 +96,8 @@ def demo(
     if untrained and lessons is None:
         lessons = _LESSONS_S
     seconds = None if for_us is None else for_us / 1e6
-    if record is not None and not record.absolute().parent.is_dir():
-        raise UsageError(f"--record {record}: there is no folder {record.parent}")
+    if record is not None:
+        check_target("--record", record)
     try:
         load_kernels()
         trio.run(partial(_demo, seconds, lessons, page, seed, record))

@@ -228,7 +228,7 @@ class FanOut:
     def __init__(self, address: ServiceAddress) -> None:
         self._address = address
         self._streams: dict[tuple[str | None, str | None], SharedStream] = {}
-        self._locks: dict[tuple[str | None, str | None], trio.Lock] = {}
+        self._beginning = trio.Lock()
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -261,7 +261,7 @@ class FanOut:
         if self._nursery is None:
             return None
         key = (token, pipeline)
-        async with self._locks.setdefault(key, trio.Lock()):
+        async with self._beginning:
             known = self._streams.get(key)
             if known is not None and not known.ended.is_set():
                 return known

@@ -51,11 +51,16 @@ class _Hello(_Named):
         return self.classes
 
 
-class _Result(_Named):
+class _OfTick(_Named):
+    """A message of what was computed up to a tick."""
+
     seq: int
     tick: int
     t_us: int
     segment: int
+
+
+class _Result(_OfTick):
     recognised: str | None = msgspec.field(name="class")
     scores: dict[str, int]
     truth: str | None
@@ -154,11 +159,7 @@ class _Learning(_Named):
         return (self.label, self.undo)
 
 
-class _Events(_Named):
-    seq: int
-    tick: int
-    t_us: int
-    segment: int
+class _Events(_OfTick):
     size: tuple[int, int]
     shape: tuple[int, int]
     on: bytes
@@ -170,22 +171,14 @@ class _Events(_Named):
             raise ValueError("on and off do not have the image's shape")
 
 
-class _Picture(_Named):
-    seq: int
-    tick: int
-    t_us: int
-    segment: int
+class _Picture(_OfTick):
     size: tuple[int, int]
     shape: tuple[int, int]
     scale: int
     cells: bytes
 
 
-class _Intervals(_Named):
-    seq: int
-    tick: int
-    t_us: int
-    segment: int
+class _Intervals(_OfTick):
     counts: list[int]
 
 

@@ -10,9 +10,8 @@ def prepare_kernels(*, listen: bool) -> None:
 
     A service that does not ``listen`` plays files for a command, which knows the few it needs.
     """
-    if (
-        listen and "spikewire._jit" in sys.modules
-    ):  # otherwise nothing that computes here has kernels
+    # Without that module nothing that computes here has kernels.
+    if listen and "spikewire._jit" in sys.modules:
         from spikewire._jit import prepare
 
         prepare()

@@ -16,7 +16,7 @@ from spikewire._whole_file import write_whole
 from spikewire.apps.bench.core.drawing import draw
 from spikewire.apps.bench.core.versus import busy, crossover, versus
 from spikewire.apps.bench.machine import command_line, machine, now
-from spikewire.apps.cli.errors import DONE, UsageError
+from spikewire.apps.cli.errors import DONE, check_target
 from spikewire.apps.cli.figures import new_figure
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import Json
@@ -108,8 +108,8 @@ def core(
     baseline is left out, without spikewire\\[rivals] PyTorch, ONNX Runtime, snnTorch and Sinabs.
     """
     for name, target in (("--out", out), ("--plot", plot)):
-        if target is not None and not target.absolute().parent.is_dir():
-            raise UsageError(f"{name} {target}: there is no folder {target.parent}")
+        if target is not None:
+            check_target(name, target)
     if plot is not None:
         new_figure(1, 1)
     load_kernels()

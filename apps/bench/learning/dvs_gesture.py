@@ -18,7 +18,7 @@ from rich.table import Table
 
 from spikewire._whole_file import write_whole
 from spikewire.apps.bench.machine import command_line, machine, now
-from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
+from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError, check_target
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import DatasetOptions, DatasetPath, Json
@@ -158,8 +158,8 @@ def _open(
 def _check_files(out: Path | None, saved: Path | None, resuming: ResumeOptions) -> bool:
     """Check the files of a bench, and tell whether its network is trained and saved already."""
     for name, target in (("--out", out), ("--save", saved)):
-        if target is not None and not target.absolute().parent.is_dir():
-            raise UsageError(f"{name} {target}: there is no folder {target.parent}")
+        if target is not None:
+            check_target(name, target)
     if saved is None:
         if resuming.resume:
             raise UsageError(
