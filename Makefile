@@ -26,9 +26,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+# Hypothesis draws the same examples in every run of one version. Plain pytest draws others.
 unit: $(STAMP)
 	tests/system-packages.sh
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --hypothesis-profile ci
 
 # The unit tests on Python 3.12 and 3.13, on those of them that the machine has: some minutes each.
 pythons: $(STAMP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,17 +73,23 @@ def twin(told: Sequence[Told], rules: Rules) -> list[str]:
         per_ms = 1000 * sum(s for s, _ in heard) / sum(d for _, d in heard) if heard else -1
         moving = per_ms >= (rules.motion_threshold * 9 // 10 if moving else rules.motion_threshold)
         n = len(recent)
-        means = [sum(r.scores[c] for r in recent) / n for c in range(len(one.scores))]
-        order = sorted(range(len(means)), key=lambda c: -means[c])
-        a, b = order[:2]
-        spread = sum(
-            sum(r.scores[c] ** 2 for r in recent) / n - means[c] ** 2 for c in (a, b)
-        ) ** 0.5  # fmt: skip
+        means = [Fraction(sum(r.scores[c] for r in recent), n) for c in range(len(one.scores))]
+        squares = [Fraction(sum(r.scores[c] ** 2 for r in recent), n) for c in range(len(means))]
+        variances = [square - mean**2 for square, mean in zip(squares, means, strict=True)]
+        # Non-gestures are no rivals: they decide only where they lead the best gesture enough.
+        gestures = [c for c in range(len(means)) if "abc"[c] not in rules.strictness.other]
+        a, b = sorted(gestures, key=lambda c: -means[c])[:2]
         lead, name = means[a] - means[b], "abc"[a]
-        clear = (rules.strictness.keep if name == now else rules.strictness.enter) / 100
+        clear = rules.strictness.keep if name == now else rules.strictness.enter
+        swallowed = any(
+            means[c] > means[a]
+            and (100 * (means[c] - means[a])) ** 2
+            >= rules.strictness.lead**2 * (variances[c] + variances[a])
+            for c in set(range(len(means))) - set(gestures)
+        )
         if not moving or 2 * (one.t_us - told[start].t_us) < rules.window_us:
             wanted = NOTHING
-        elif name in rules.strictness.other or lead == 0 or lead < clear * spread - 1e-6:
+        elif swallowed or lead == 0 or (100 * lead) ** 2 < clear**2 * (variances[a] + variances[b]):
             wanted = UNKNOWN
         else:
             wanted = name
@@ -202,7 +209,7 @@ _RULES = st.builds(
     Rules,
     window_us=st.sampled_from([0, 50_000, 100_000]),
     hold_us=st.sampled_from([0, 30_000]),
-    strictness=st.sampled_from([OFF, NORMAL, Strictness(300, 150, frozenset("c"))]),
+    strictness=st.sampled_from([OFF, NORMAL, Strictness(300, 150, frozenset("c"), lead=100)]),
     motion_threshold=st.just(10),
     motion_window_us=st.just(50_000),
     gap_us=st.just(80_000),
