@@ -60,7 +60,8 @@ def print_summary(
         out.print(f"{before}{done.recording_error}", markup=False, soft_wrap=True)
     if isinstance(session, SessionWriter):
         count = sum(part.events for part in session.parts)
-        text = f"recorded {count:,} events; the same again: spikewire replay --session {recorded}"
+        again = f"spikewire replay --session {recorded}{' --learn' * (True in session.learning)}"
+        text = f"recorded {count:,} events; the same again: {again}"
         out.print(text, markup=False, soft_wrap=True)
         if len(session.learning) > 1:
             out.print("note: learning was switched meanwhile, which a replay does not repeat")

@@ -166,6 +166,18 @@ def test_record_and_replay_from_the_command_line(
     assert told[""] == told["7"] != told["8"]
 
 
+@pytest.mark.parametrize("learning", [True, False])
+def test_the_summary_names_the_command_that_repeats_the_run(
+    learning: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = ["run", "--source", "sim:?duration=0.1&speed=max", "--port", "0", "--classes", "a,b"]
+    switch = "--learn" if learning else "--no-learn"
+    assert run([*live, switch, "--record", f"{tmp_path}/a.aedat4"]) == 0
+    command = f"spikewire replay --session {tmp_path}/a.session.json"
+    told = capsys.readouterr().out.partition("the same again: ")[2].splitlines()[0]
+    assert told == command + " --learn" * learning
+
+
 def test_what_is_no_session_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.session.json"
     with pytest.raises(UsageError, match="cannot be read"):
