@@ -174,7 +174,7 @@ def test_the_summary_names_the_command_that_repeats_the_run(
     switch = "--learn" if learning else "--no-learn"
     assert run([*live, switch, "--record", f"{tmp_path}/a.aedat4"]) == 0
     command = f"spikewire replay --session {tmp_path}/a.session.json"
-    told = capsys.readouterr().out.partition("the same again: ")[2].splitlines()[0]
+    told = capsys.readouterr().err.partition("the same again: ")[2].splitlines()[0]
     assert told == command + " --learn" * learning
 
 
