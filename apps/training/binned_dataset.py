@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -187,8 +188,15 @@ class BinnedDataset:
         self.ticks = max(-(-span_us // spec.tick_us), 1)
         self._cache: dict[Sample, NDArray[np.unsignedinteger[Any]]] = {}
 
-    def events(self, sample: Sample) -> BinnedEvents:
+    def events(self, sample: Sample, cut: tuple[int, int] | None = None) -> BinnedEvents:
         """Bin a recording to the network's ticks and pixels.
+
+        Parameters
+        ----------
+        sample
+            The recording.
+        cut
+            First tick and number of ticks of an excerpt, whose ticks count from 0; None for all.
 
         Raises
         ------
@@ -197,7 +205,15 @@ class BinnedDataset:
         """
         if sample not in self._cache:
             self._cache[sample] = self._packed(self._bin(sample))
-        return self._unpacked(self._cache[sample])
+        packed = self._cache[sample]
+        if cut is None:
+            return self._unpacked(packed)
+        # Numbers of one tick are in no order, but none of them is below one of an earlier tick.
+        per_tick = 2 * math.prod(self.spec.plane)
+        number = packed.dtype.type
+        first, last = number(cut[0] * per_tick), number((cut[0] + cut[1]) * per_tick - 1)
+        i, j = np.searchsorted(packed, first), np.searchsorted(packed, last, "right")
+        return self._unpacked(packed[i:j] - first)
 
     def _packed(self, events: BinnedEvents) -> NDArray[np.unsignedinteger[Any]]:
         """Pack each event's tick, row, column and polarity into one number."""
@@ -232,11 +248,13 @@ class BinnedDataset:
             origin_us=0, origin_tick=0, tick_us=self.spec.tick_us,
         )  # fmt: skip
 
-    def shifted(self, sample: Sample, dx: int, dy: int) -> BinnedEvents:
-        """Bin a recording and shift it; events that leave the plane are dropped."""
+    def shifted(
+        self, sample: Sample, dx: int, dy: int, cut: tuple[int, int] | None = None
+    ) -> BinnedEvents:
+        """Bin a recording, or an excerpt, and shift it; events that leave the plane are dropped."""
         from spikewire.qcore import BinnedEvents
 
-        binned = self.events(sample)
+        binned = self.events(sample, cut)
         if dx == 0 and dy == 0:
             return binned
         x, y = binned.x.astype(np.int64) + dx, binned.y.astype(np.int64) + dy
@@ -250,7 +268,12 @@ class BinnedDataset:
         )
 
     def distorted(
-        self, sample: Sample, seed: Sequence[int], dx: int = 0, dy: int = 0
+        self,
+        sample: Sample,
+        seed: Sequence[int],
+        dx: int = 0,
+        dy: int = 0,
+        cut: tuple[int, int] | None = None,
     ) -> BinnedEvents:
         """Bin a recording, shift it, and distort it as another sensor would.
 
@@ -262,14 +285,17 @@ class BinnedDataset:
             Numbers that the sensor and its losses are drawn from.
         dx, dy
             Shift in pixels of the plane.
+        cut
+            As for :meth:`events`.
         """
         from spikewire.qcore import BinnedEvents
         from spikewire.sensors import distort, draw_distortion
 
-        binned = self.shifted(sample, dx, dy)
+        binned = self.shifted(sample, dx, dy, cut)
         rng = np.random.default_rng([*seed, 0xD157])
+        ticks = self.ticks if cut is None else cut[1]
         fields = distort(
             (binned.tick, binned.x, binned.y, binned.p), draw_distortion(rng), rng,
-            size=self.spec.plane, span=self.ticks, unit_us=self.spec.tick_us,
+            size=self.spec.plane, span=ticks, unit_us=self.spec.tick_us,
         )  # fmt: skip
         return BinnedEvents(*fields)

@@ -85,12 +85,20 @@ class TrainOptions(TrainingOptions):
         ),
     ] = None
 
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, metavar="N", help="Threads of --through-time (default: one per core)."
+        ),
+    ] = None
+
     def check(self) -> None:
         """Refuse options that do not fit together, and a missing PyTorch."""
         if self.through_time:
             require_torch()
-        elif self.layer_passes is not None:
-            raise UsageError("--layer-passes belongs to --through-time")
+        elif self.layer_passes is not None or self.jobs is not None:
+            name = "--jobs" if self.layer_passes is None else "--layer-passes"
+            raise UsageError(f"{name} belongs to --through-time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +177,7 @@ def train(
     else:
         _introduce(trainer, progress)
     if training.through_time and not begun:
-        network = _learn_layers(trainer, settings, as_json=as_json)
+        network = _learn_layers(trainer, settings, training.jobs, as_json=as_json)
         trainer = replace(trainer, network=network)
         resume_file.save(path, settings, progress, network)
     try:
@@ -239,7 +247,9 @@ def _prepare(
     return network, binned, data.samples, ()
 
 
-def _learn_layers(trainer: Trainer, settings: dict[str, Any], *, as_json: bool) -> Network:
+def _learn_layers(
+    trainer: Trainer, settings: dict[str, Any], jobs: int | None, *, as_json: bool
+) -> Network:
     """Learn the layers through time; the readout of the returned network is untrained."""
 
     def after_pass(result: LayerPass) -> None:
@@ -252,7 +262,7 @@ def _learn_layers(trainer: Trainer, settings: dict[str, Any], *, as_json: bool) 
             f"{result.accuracy:.3f}, active per tick {active}"
         )
 
-    layer_plan = LayerPlan(settings["layer_passes"], trainer.plan)
+    layer_plan = LayerPlan(settings["layer_passes"], trainer.plan, jobs)
     try:
         return learn_layers(trainer.network, trainer.binned, trainer.learn, layer_plan, after_pass)
     except KeyboardInterrupt:

@@ -228,6 +228,7 @@ def presented(
     plan: TrainingPlan,
     number: int,
     chosen: Sequence[int] | NDArray[np.int64],
+    cuts: Sequence[tuple[int, int]] | None = None,
 ) -> list[BinnedEvents]:
     """Bin the recordings of a portion, each shifted and distorted as its pass draws it.
 
@@ -242,6 +243,8 @@ def presented(
     chosen
         The portion's recordings, by their place in ``learn``. Those at odd places of the portion
         are distorted, the others stay plain.
+    cuts
+        First tick and number of ticks of an excerpt of each; None for whole recordings.
     """
     shifts = np.zeros((len(learn), 2), np.int64)
     if plan.shift:
@@ -249,9 +252,10 @@ def presented(
     events = []
     for place, n in enumerate(chosen):
         dx, dy = (int(step) for step in shifts[n])
+        cut = None if cuts is None else cuts[place]
         if plan.distort is not None and place % 2:
             seed = (plan.seed, number, int(n))
-            events.append(binned.distorted(learn[n], seed, dx, dy))
+            events.append(binned.distorted(learn[n], seed, dx, dy, cut))
         else:
-            events.append(binned.shifted(learn[n], dx, dy))
+            events.append(binned.shifted(learn[n], dx, dy, cut))
     return events

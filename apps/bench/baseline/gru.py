@@ -141,12 +141,10 @@ def fit_gru(
         for portion in range(portions):
             chosen = order[portion * _BATCH : (portion + 1) * _BATCH]
             rng = np.random.default_rng([plan.seed, number, portion, 0xC07])
-            events = presented(binned, learn, plan, number, chosen)
-            starts = rng.integers(0, binned.ticks - ticks + 1, len(events))
-            images = [
-                count_images(spec, one, int(start), ticks)
-                for one, start in zip(events, starts, strict=True)
-            ]
+            starts = rng.integers(0, binned.ticks - ticks + 1, len(chosen))
+            cuts = [(int(start), ticks) for start in starts]
+            events = presented(binned, learn, plan, number, chosen, cuts)
+            images = [count_images(spec, one, 0, ticks) for one in events]
             labels = torch.tensor([classes.index(learn[n].label) for n in chosen])
             scores = network(torch.from_numpy(np.stack(images, 1)))[first:]
             loss = nn.functional.cross_entropy(scores.flatten(0, 1), labels.repeat(len(scores)))

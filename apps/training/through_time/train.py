@@ -1,14 +1,19 @@
 """Learning of a network's layers through time: surrogate gradients in PyTorch, then 8 bits.
 
 The recordings are those of `spikewire train`, in the same order, shifted and distorted in the same
-way. PyTorch computes on one core, so that a seed gives the same network on the same machine.
+way. Every portion is cut into the same shards, whose gradients are added in the same order. So a
+seed gives the same network on the same machine, with any number of threads.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +27,7 @@ from spikewire.apps.training.trainer import TrainingPlan, presented
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from spikewire.apps.training.through_time.layers import FloatNetwork
     from spikewire.qcore import BinnedEvents, Network, NetworkSpec
     from spikewire.sensors import Sample
 
@@ -33,7 +39,7 @@ EXCERPT_US = 700_000
 _RATE = 4e-3
 _EVERY, _BURN_IN_US = 5, 200_000
 _BUSY, _BUSY_COST = 0.10, 4.0
-_BATCH = 33
+_BATCH, _SHARDS = 33, 4
 _EXCERPTS = 20_000
 
 
@@ -47,15 +53,25 @@ class LayerPlan:
         Passes over the recordings.
     plan
         Seed, shift and distortion, as for the readout.
+    jobs
+        Number of threads, which changes no result; None for one per core.
     """
 
     passes: int
     plan: TrainingPlan
+    jobs: int | None = None
 
     @classmethod
-    def best(cls, passes: int | None, learn: Sequence[Sample], plan: TrainingPlan) -> LayerPlan:
+    def best(
+        cls,
+        passes: int | None,
+        learn: Sequence[Sample],
+        plan: TrainingPlan,
+        jobs: int | None = None,
+    ) -> LayerPlan:
         """Complete a plan: without ``passes`` it has as many as show 20,000 excerpts."""
-        return cls(max(1, round(_EXCERPTS / len(learn))) if passes is None else passes, plan)
+        count = max(1, round(_EXCERPTS / len(learn))) if passes is None else passes
+        return cls(count, plan, jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,32 +152,97 @@ def learn_layers(
     from spikewire.apps.training.through_time.export import export
     from spikewire.apps.training.through_time.layers import FloatNetwork
 
-    torch.set_num_threads(1)
     torch.manual_seed(layer_plan.plan.seed)
     course = _Course(network.spec, network.classes, binned, learn, layer_plan)
     learned = FloatNetwork(network.spec, len(network.classes))
     optimiser = torch.optim.Adam(learned.parameters(), _RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, course.rate)
-    for number in range(layer_plan.passes):
-        sums = np.zeros(2 + len(learned.layers))
-        for portion in range(course.portions):
-            planes, labels = (torch.from_numpy(a) for a in course.excerpts(number, portion))
-            if number == portion == 0:
-                learned.calibrate(planes)
-            scores, rates = learned(planes, course.asked())
-            wanted = labels.repeat(len(scores))
-            loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), wanted)
-            busy = sum((rate - _BUSY).clamp(min=0) for rate in rates)
-            optimiser.zero_grad()
-            (loss + _BUSY_COST * busy).backward()
-            torch.nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            right = (scores[-1].argmax(1) == labels).double().mean()
-            sums += [one.item() for one in (loss, right, *rates)]
-        means = [round(float(value), 4) for value in sums / course.portions]
-        after_pass(LayerPass(number + 1, means[0], means[1], means[2:]))
+    with _threads(layer_plan.jobs) as pool:
+        portions = _Ahead(course, pool)
+        for number in range(layer_plan.passes):
+            sums = np.zeros(2 + len(learned.layers))
+            for portion in range(course.portions):
+                planes, labels = portions.take()
+                if number == portion == 0:
+                    learned.calibrate(planes)
+                told, gradients = _credit(pool, learned, planes, labels, course.asked())
+                for parameter, gradient in zip(learned.parameters(), gradients, strict=True):
+                    parameter.grad = gradient
+                torch.nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
+                optimiser.step()
+                schedule.step()
+                sums += told
+            means = [round(float(value), 4) for value in sums / course.portions]
+            after_pass(LayerPass(number + 1, means[0], means[1], means[2:]))
     return export(learned, network.spec, network.classes, network.seed)
+
+
+@contextmanager
+def _threads(jobs: int | None) -> Iterator[ThreadPoolExecutor]:
+    """Give threads, each of which lets PyTorch compute on one core only, and one that reads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(
+        (jobs or os.cpu_count() or 1) + 1, initializer=torch.set_num_threads, initargs=(1,)
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+class _Ahead:
+    """The excerpts of a training, of which the next portion is cut while one is learned."""
+
+    def __init__(self, course: _Course, pool: ThreadPoolExecutor) -> None:
+        self._course, self._pool = course, pool
+        self._taken = 0
+        self._next = pool.submit(course.excerpts, 0, 0)
+
+    def take(self) -> tuple[Tensor, Tensor]:
+        """Return the next portion's planes and labels."""
+        import torch
+
+        planes, labels = self._next.result()
+        self._taken += 1
+        number, portion = divmod(self._taken, self._course.portions)
+        if number < self._course.layer_plan.passes:
+            self._next = self._pool.submit(self._course.excerpts, number, portion)
+        return torch.from_numpy(planes), torch.from_numpy(labels)
+
+
+def _credit(
+    pool: ThreadPoolExecutor, learned: FloatNetwork, planes: Tensor, labels: Tensor, asked: Tensor
+) -> tuple[NDArray[np.float64], list[Tensor]]:
+    """Compute a portion's loss, share named right, activities, and gradients, shard by shard."""
+    shards = min(_SHARDS, len(labels))
+    shown = zip(planes.chunk(shards, 1), labels.chunk(shards), strict=True)
+    found = list(pool.map(partial(_shard_credit, learned, asked), shown))
+    told = np.zeros(2 + len(learned.layers))
+    total: list[Tensor] = []
+    for share, one, gradients in found:
+        told += share / len(labels) * one
+        weighed = [gradient * (share / len(labels)) for gradient in gradients]
+        total = [a + b for a, b in zip(total, weighed, strict=True)] if total else weighed
+    return told, total
+
+
+def _shard_credit(
+    learned: FloatNetwork, asked: Tensor, shown: tuple[Tensor, Tensor]
+) -> tuple[int, NDArray[np.float64], tuple[Tensor, ...]]:
+    """Compute the number of excerpts of a shard, what is told of them, and their gradients."""
+    import torch
+
+    planes, labels = shown
+    scores, rates = learned(planes, asked)
+    loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), labels.repeat(len(scores)))
+    busy = sum((rate - _BUSY).clamp(min=0) for rate in rates)
+    gradients = torch.autograd.grad(loss + _BUSY_COST * busy, list(learned.parameters()))
+    right = (scores[-1].argmax(1) == labels).double().mean()
+    return len(labels), np.array([one.item() for one in (loss, right, *rates)]), gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +280,11 @@ class _Course:
         plan, learn = self.layer_plan.plan, self.learn
         chosen = epoch_order(plan.seed, number, len(learn))
         chosen = chosen[portion * _BATCH : (portion + 1) * _BATCH]
-        events = presented(self.binned, learn, plan, number, chosen)
         rng = np.random.default_rng([plan.seed, number, portion, 0xC07])
-        starts = rng.integers(0, self.binned.ticks - self.ticks + 1, len(events))
-        planes = [
-            excerpt_planes(self.spec, one, int(start), self.ticks)
-            for one, start in zip(events, starts, strict=True)
-        ]
+        starts = rng.integers(0, self.binned.ticks - self.ticks + 1, len(chosen))
+        cuts = [(int(start), self.ticks) for start in starts]
+        events = presented(self.binned, learn, plan, number, chosen, cuts)
+        planes = [excerpt_planes(self.spec, one, 0, self.ticks) for one in events]
         labels = np.array([self.classes.index(learn[n].label) for n in chosen], np.int64)
         return np.stack(planes, 1), labels
 

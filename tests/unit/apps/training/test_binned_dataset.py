@@ -39,6 +39,14 @@ def test_cached_events_are_those_that_were_binned(tmp_path: Path, width: int) ->
         for name in ("tick", "x", "y", "p"):
             assert getattr(got, name).dtype == getattr(wanted, name).dtype
             assert (getattr(got, name) == getattr(wanted, name)).all()
+    cut = binned.events(sample, (1000, 500))
+    inside = (wanted.tick >= 1000) & (wanted.tick < 1500)
+    assert inside.any()
+    assert np.array_equal(cut.tick, wanted.tick[inside] - 1000)
+    for name in ("x", "y", "p"):
+        assert np.array_equal(getattr(cut, name), getattr(wanted, name)[inside])
+    noisy = binned.distorted(sample, (3,), cut=(1000, 500))
+    assert 0 <= noisy.tick.min() <= noisy.tick.max() < 500
     narrow = BinnedDataset(dataset, load_preset("edge"), 2_000_000)
     narrow.events(sample)
     [kept] = narrow._cache.values()

@@ -13,7 +13,7 @@ import pytest
 
 from spikewire.apps import commands as cli
 from spikewire.apps.cli.errors import UsageError
-from spikewire.apps.training.through_time.train import excerpt_planes
+from spikewire.apps.training.through_time.train import _credit, _threads, excerpt_planes
 from spikewire.qcore import BinnedEvents, GainSpec, Network, NetworkSpec, bytes_by_kind, load_preset
 
 torch = pytest.importorskip("torch")
@@ -23,6 +23,7 @@ from spikewire.apps.training.through_time.layers import FloatNetwork, check_spec
 
 # The floats know no gain control.
 SMALL = dataclasses.replace(load_preset("edge10"), width=12, height=10, gain=GainSpec())
+SHARES = (0.10, 0.11, 0.12, 0.13, 0.14)
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +84,26 @@ def test_an_export_keeps_its_thresholds_and_reads_back(tmp_path: Path) -> None:
     assert Network.load(tmp_path / "m").to_bytes() == network.to_bytes()
 
 
+def test_gradients_of_shards_add_up_to_those_of_the_whole() -> None:
+    torch.manual_seed(2)
+    network = FloatNetwork(SMALL, 3)
+    planes = torch.stack(
+        [torch.from_numpy(excerpt_planes(SMALL, events(SMALL, 30, s), 0, 30)) for s in SHARES], 1
+    )
+    network.calibrate(planes)
+    labels, asked = torch.tensor([0, 1, 2, 1, 0]), torch.tensor([19, 29])
+    with _threads(2) as pool:
+        told, found = _credit(pool, network, planes, labels, asked)
+    scores, rates = network(planes, asked)
+    loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), labels.repeat(2))
+    assert told[0] == pytest.approx(loss.item(), rel=1e-5)
+    assert told[2:] == pytest.approx([rate.item() for rate in rates], rel=1e-5)
+    assert max(told[2:]) < 0.10  # above it, activity has a cost that does not add up
+    for one, whole in zip(found, torch.autograd.grad(loss, network.parameters()), strict=True):
+        assert whole.abs().max() > 0
+        assert torch.allclose(one, whole, atol=1e-4 * float(whole.abs().max()))
+
+
 def test_the_gradient_reaches_the_first_layer_from_the_last_tick() -> None:
     torch.manual_seed(1)
     network = FloatNetwork(SMALL, 3)
@@ -117,13 +138,13 @@ def test_the_preset_takes_no_more_memory_than_allowed() -> None:
 
 
 @pytest.mark.slow
-def test_train_learns_the_layers_first_and_repeats(
+def test_train_learns_the_layers_first_and_repeats_with_any_threads(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = ("--model", "edge10", "--show", "160ms", "--batch", "8", "--passes", "2")
     files = [tmp_path / name for name in ("one", "two")]
-    for file in files:
-        words = ["train", str(digits), "--out", str(file), *more, "--through-time"]
+    for file, jobs in zip(files, ("1", "3"), strict=True):
+        words = ["train", str(digits), "--out", str(file), *more, "--through-time", "--jobs", jobs]
         assert cli.run([*words, "--layer-passes", "2", "--distort", "sensor", "--json"]) == 0
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert files[0].read_bytes() == files[1].read_bytes()
@@ -147,3 +168,5 @@ def test_a_missing_pytorch_is_one_sentence(
     assert "needs PyTorch: pip install 'spikewire[twin]'" in capsys.readouterr().err
     assert cli.run([*words, "--layer-passes", "3"]) == 2
     assert "--layer-passes belongs to --through-time" in capsys.readouterr().err
+    assert cli.run([*words, "--jobs", "3"]) == 2
+    assert "--jobs belongs to --through-time" in capsys.readouterr().err
