@@ -83,7 +83,7 @@ def demo(
     ] = None,
     page: Annotated[
         bool,
-        typer.Option("--page/--no-page", help="Serve the dashboard (needs the http extra)."),
+        typer.Option("--page/--no-page", help="Serve the dashboard."),
     ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the network and the simulation.")] = 4,
     record: Annotated[
@@ -197,7 +197,7 @@ async def _show(
 
 
 async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery) -> None:
-    """Serve the dashboard and print its address, or the missing extra."""
+    """Serve the dashboard and print its address, or why there is none."""
     from spikewire.apps.dashboard import serve_dashboard
     from spikewire.runtime import ServiceAddress
 
@@ -205,7 +205,7 @@ async def _serve_page(stage: _Stage, host: str, port: int, nursery: trio.Nursery
         address = await nursery.start(serve_dashboard, ServiceAddress(host, port))
     except CommandError as error:
         # The demo is worth seeing without it, too.
-        stage.footer = "no page: pip install 'spikewire[http]'; Ctrl-C ends"
+        stage.footer = "no page; Ctrl-C ends"
         stderr_console().print(f"no dashboard: {error}", markup=False, soft_wrap=True)
         return
     stage.footer = f"see it and teach it: {address}   Ctrl-C ends"

@@ -61,7 +61,7 @@ def advice(report: dict[str, Any]) -> list[str]:
             "Recordings and cameras are read without it."
         )
     if not all(one["compiled"] for one in report["kernels"].values()):
-        said.append("The first run compiles the kernels, once, in about half a minute.")
+        said.append("The first run compiles the kernels, once, in half a minute to two minutes.")
     for name, one in report["ports"].items():
         if not one["free"]:
             option = "--http-port" if name == "page" else "--port"

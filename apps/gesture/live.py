@@ -178,9 +178,9 @@ async def watch(
     runtime.ConnectionLost
         It ended without a goodbye.
     """
-    from spikewire.runtime import ConnectionLost, Rules, connect, told_calibration
+    from spikewire.runtime import ConnectionLost, Rules, told_calibration
 
-    async with connect(**service.keywords, name="gesture") as client:
+    async with service.connect(name="gesture") as client:
         topics = ["result", "stats"]
         if rules is None and "decision" in client.hello["topics"]:
             topics.append("decision")

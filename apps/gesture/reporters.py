@@ -135,6 +135,8 @@ class ScreenReporter:
 
 
 def _print_totals(seen: Recogniser, reason: str) -> None:
+    if reason == "failed" and not seen.results:
+        return  # no service was reached, or no source opened: the error says all
     out = stderr_console()
     time_by_answer = ", ".join(
         f"{name.replace('_', ' ')} {us / 1e6:.1f} s"

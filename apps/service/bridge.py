@@ -150,13 +150,13 @@ def bridge(
     Each message goes to the subject PREFIX.TOPIC, each gap to PREFIX.gap (docs/nats.md). With
     --source the source's events go to PREFIX.spif, and no service is needed.
     """
-    from spikewire.runtime import Bridge, EventBridge, follow
+    from spikewire.runtime import Bridge, EventBridge
     from spikewire.sensors import NatsLink
 
     server = nats.server()
     stream: Callable[[], AbstractAsyncContextManager[ReconnectingClient]] = partial(
-        follow, **service.address().keywords, subscribe=names(publish.topics), name="bridge",
-        notices=True, after_goodbye="end" if publish.until_goodbye else "wait",
+        service.address().follow, subscribe=names(publish.topics), name="bridge", notices=True,
+        after_goodbye="end" if publish.until_goodbye else "wait",
     )  # fmt: skip
     options = publish.bridge_options()
     report = print_json if as_json else _report

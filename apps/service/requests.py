@@ -74,7 +74,5 @@ def _ask(address: ServiceAccess, kind: str, **fields: Any) -> dict[str, Any]:
 
 
 async def _request(address: ServiceAccess, kind: str, **fields: Any) -> dict[str, Any]:
-    from spikewire.runtime import connect
-
-    async with connect(**address.keywords, name=kind) as client:
+    async with address.connect(name=kind) as client:
         return await client.request(kind, **fields)

@@ -15,7 +15,7 @@ from spikewire.apps.cli.errors import DONE, FAILED, CommandError, UsageError
 from spikewire.apps.cli.options.address import ServiceAccess
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import Json, ServiceOptions, Start, Stop
-from spikewire.apps.cli.output import console, print_error, print_json
+from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
 from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.units import duration_us, format_us, speed_factor
 
@@ -115,9 +115,7 @@ async def _check_learning(client: Client) -> None:
 
 
 async def _set_label(address: ServiceAccess, label: str | None, as_json: bool) -> None:
-    from spikewire.runtime import connect
-
-    async with connect(**address.keywords, name="teach") as client:
+    async with address.connect(name="teach") as client:
         if label is not None:
             await _check_learning(client)
         reply = await client.teach(label, lasting=label is not None)
@@ -144,10 +142,11 @@ async def _lesson(client: Client, label: str) -> AsyncGenerator[dict[str, Any]]:
 
 
 async def _teach_for(address: ServiceAccess, label: str, for_us: int, as_json: bool) -> None:
-    from spikewire.runtime import connect
-
-    async with connect(**address.keywords, name="teach") as client:
+    async with address.connect(name="teach") as client:
         async with _lesson(client, label) as began:
+            # The lesson begins now, not when the command was typed.
+            text = f"teaching {label!r} for {for_us / 1e6:g} s ..."
+            stderr_console().print(text, style="dim", markup=False, soft_wrap=True)
             await trio.sleep(for_us / 1e6)
         tick = (await client.status())["tick"]
     ticks = tick - began["tick"]
@@ -163,9 +162,7 @@ async def _teach_for(address: ServiceAccess, label: str, for_us: int, as_json: b
 async def _teach_play(
     address: ServiceAccess, label: str, name: str, excerpt: dict[str, Any], as_json: bool
 ) -> None:
-    from spikewire.runtime import connect
-
-    async with connect(**address.keywords, name="teach") as client, _lesson(client, label):
+    async with address.connect(name="teach") as client, _lesson(client, label):
         reply = await client.play(name, **excerpt)
     if as_json:
         print_json({"label": label, "name": name, **_facts(reply)})
@@ -176,12 +173,10 @@ async def _teach_play(
 
 
 async def _play(address: ServiceAccess, name: str, excerpt: dict[str, Any], as_json: bool) -> None:
-    from spikewire.runtime import connect
-
     predictions: list[tuple[int, str | None]] = []
     reply: dict[str, Any] = {}
     async with (
-        connect(**address.keywords, name="play", subscribe=["result"]) as client,
+        address.connect(name="play", subscribe=["result"]) as client,
         trio.open_nursery() as nursery,
     ):
 

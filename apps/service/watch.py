@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,31 +47,26 @@ def watch(
     connection.
     """
     address = service.address()
-    work = partial(_print_json, address, once) if as_json else partial(_show, address, once, raw)
-    run_until_interrupted(partial(_limited, work, for_us))
+    for_s = math.inf if for_us is None else for_us / 1e6
+    if as_json:
+        run_until_interrupted(partial(_print_json, address, once, for_s))
+    else:
+        run_until_interrupted(partial(_show, address, once, for_s, raw))
     raise typer.Exit(DONE)
-
-
-async def _limited(work: Callable[[], Awaitable[None]], for_us: int | None) -> None:
-    """Do work until it ends, or until this time is over."""
-    with trio.move_on_after(math.inf if for_us is None else for_us / 1e6):
-        await work()
 
 
 @asynccontextmanager
 async def _stream(
     service: ServiceAccess, once: bool, *topics: str
 ) -> AsyncGenerator[Client | ReconnectingClient]:
-    from spikewire.runtime import connect, follow
-
     if once:
-        async with connect(**service.keywords, name="watch") as client:
+        async with service.connect(name="watch") as client:
             offered = client.hello["topics"]
             await client.subscribe(*(topic for topic in topics if topic in offered or not offered))
             yield client
         return
-    async with follow(
-        **service.keywords, subscribe=topics, name="watch", after_goodbye="wait", notices=True
+    async with service.follow(
+        subscribe=topics, name="watch", after_goodbye="wait", notices=True
     ) as stream:
         yield stream
 
@@ -82,22 +77,25 @@ def _last_words(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return goodbye if goodbye.get("reason") == _OVER else None
 
 
-async def _print_json(service: ServiceAccess, once: bool) -> None:
-    async with _stream(service, once, "result", "decision", "stats", "status") as stream:
-        print_json(stream.hello)
-        async for message in stream:
-            if (goodbye := _last_words(message)) is not None:
-                print_json(goodbye)
-                return
-            print_json(message)
-        if stream.goodbye is not None:
-            print_json(stream.goodbye)
+async def _print_json(service: ServiceAccess, once: bool, for_s: float) -> None:
+    topics = ("result", "decision", "stats", "status")
+    async with _stream(service, once, *topics) as stream:
+        with trio.move_on_after(for_s):
+            print_json(stream.hello)
+            async for message in stream:
+                if (goodbye := _last_words(message)) is not None:
+                    print_json(goodbye)
+                    return
+                print_json(message)
+            if stream.goodbye is not None:
+                print_json(stream.goodbye)
 
 
-async def _show(service: ServiceAccess, once: bool, raw: bool) -> None:
+async def _show(service: ServiceAccess, once: bool, for_s: float, raw: bool) -> None:
+    goodbye: Mapping[str, Any] | None = None
     async with _stream(service, once, "result", "decision", "stats") as stream:
         watched = _Watched(service, stream.hello, raw)
-        with open_presenter(console()) as presenter:
+        with open_presenter(console()) as presenter, trio.move_on_after(for_s) as time:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watched.redraw, presenter)
                 async for message in stream:
@@ -107,9 +105,9 @@ async def _show(service: ServiceAccess, once: bool, raw: bool) -> None:
                 else:
                     goodbye = stream.goodbye
                 nursery.cancel_scope.cancel()
-    stderr_console().print(
-        f"the service said goodbye: {(goodbye or {}).get('reason', '')}", markup=False
-    )
+    if not time.cancelled_caught:
+        reason = (goodbye or {}).get("reason", "")
+        stderr_console().print(f"the service said goodbye: {reason}", markup=False)
 
 
 class _Watched:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from spikewire.apps.cli.errors import UsageError
+import trio
+
+from spikewire.apps.cli.errors import UsageError, leaf_errors
+from spikewire.apps.cli.output import stderr_console
 from spikewire.apps.cli.units import host_port
 
 if TYPE_CHECKING:
-    from spikewire.runtime import ServiceAddress
+    from spikewire.runtime import Client, ReconnectingClient, ServiceAddress
 
 _UNIX = "unix:"
+_PAUSE_S = 0.2
+_AnyClient = TypeVar("_AnyClient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +34,74 @@ class ServiceAccess:
         The address.
     token, pipeline
         Those of the options; None: the client's defaults.
+    wait_us
+        How long to wait for a service that does not listen yet, in microseconds.
     """
 
     text: str
     address: ServiceAddress
     token: str | None = None
     pipeline: str | None = None
+    wait_us: int = 0
+
+    @asynccontextmanager
+    async def connect(self, **options: Any) -> AsyncGenerator[Client]:
+        """Connect as `runtime.connect` does, to a service that may still be starting.
+
+        Raises
+        ------
+        runtime.ServiceError
+            As `runtime.connect` does; where nothing listens, after ``wait_us``.
+        """
+        from spikewire.runtime import connect
+
+        async with self._reached(lambda: connect(**self._keywords, **options)) as client:
+            yield client
+
+    @asynccontextmanager
+    async def follow(self, **options: Any) -> AsyncGenerator[ReconnectingClient]:
+        """Connect as `runtime.follow` does; see :meth:`connect`."""
+        from spikewire.runtime import follow
+
+        async with self._reached(lambda: follow(**self._keywords, **options)) as client:
+            yield client
 
     @property
-    def keywords(self) -> dict[str, Any]:
-        """Arguments of `runtime.connect`, `runtime.follow` and `runtime.BlockingClient`."""
+    def _keywords(self) -> dict[str, Any]:
         return {"host": self.address, "token": self.token, "pipeline": self.pipeline}
+
+    @asynccontextmanager
+    async def _reached(
+        self, dial: Callable[[], AbstractAsyncContextManager[_AnyClient]]
+    ) -> AsyncGenerator[_AnyClient]:
+        """Dial until something listens, or the time is over, and tell the user once."""
+        from spikewire.runtime import ConnectionLost
+
+        end = trio.current_time() + self.wait_us / 1e6
+        told = False
+        async with AsyncExitStack() as stack:
+            while True:
+                try:
+                    client = await stack.enter_async_context(dial())
+                    break
+                except ConnectionLost as error:
+                    if not _nobody_listens(error) or trio.current_time() >= end:
+                        raise
+                if not told:
+                    told = True
+                    text = f"waiting up to {self.wait_us / 1e6:g} s for a service at {self.text}"
+                    stderr_console().print(f"{text} ...", style="dim", markup=False, soft_wrap=True)
+                await trio.sleep(_PAUSE_S)
+            yield client
+
+
+def _nobody_listens(error: BaseException) -> bool:
+    """Tell whether a connection failed as it does before a service has started."""
+    cause = error.__cause__
+    while cause is not None and cause.__cause__ is not None:
+        cause = cause.__cause__
+    absent = ConnectionRefusedError | FileNotFoundError
+    return cause is not None and all(isinstance(leaf, absent) for leaf in leaf_errors(cause))
 
 
 def service_access(
@@ -46,8 +110,9 @@ def service_access(
     ca: Path | None,
     token_file: Path | None,
     pipeline: str | None = None,
+    wait_us: int = 0,
 ) -> ServiceAccess:
-    """Read `--connect`, `--tls`, `--ca`, `--token-file` and `--pipeline`.
+    """Read `--connect`, `--tls`, `--ca`, `--token-file`, `--pipeline` and `--wait`.
 
     Raises
     ------
@@ -71,7 +136,7 @@ def service_access(
         address = ServiceAddress(host, port, tls=tls or ca is not None, ca=authorities)
     if ca is not None and not ca.is_file():
         raise UsageError(f"--ca {ca}: there is no such file")
-    return ServiceAccess(connect, address, read_token(token_file), pipeline)
+    return ServiceAccess(connect, address, read_token(token_file), pipeline, wait_us)
 
 
 def read_token(path: Path | None) -> str | None:

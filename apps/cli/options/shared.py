@@ -149,6 +149,10 @@ def length_s(for_us: int | None, *, default: float, least: float, most: float) -
     return seconds
 
 
+_WAIT_US = 10_000_000
+"""A service takes some seconds to listen: it loads its kernels first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointOptions:
     """Address of a running service.
@@ -203,6 +207,15 @@ class ServiceOptions(EndpointOptions):
             "--pipeline", metavar="NAME", help="Pipeline of the service (default: its first)."
         ),
     ] = None
+    wait_us: Annotated[
+        int | None,
+        typer.Option(
+            "--wait",
+            metavar="TIME",
+            parser=duration_us,
+            help="How long to wait for a service that does not listen yet (default: 10s).",
+        ),
+    ] = None
 
     def address(self) -> ServiceAccess:
         """Return the address that the options describe, with token and pipeline.
@@ -217,7 +230,8 @@ class ServiceOptions(EndpointOptions):
         from spikewire.apps.cli.options.address import service_access
 
         connect = self.connect or DEFAULT_ADDRESS
-        return service_access(connect, self.tls, self.ca, self.token_file, self.pipeline)
+        wait_us = _WAIT_US if self.wait_us is None else self.wait_us
+        return service_access(connect, self.tls, self.ca, self.token_file, self.pipeline, wait_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,7 @@ def test_without_the_extra_it_says_which(
 
 
 def test_sides_that_are_not_there(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["bridge", "--nats", server.url, "-c", "127.0.0.1:1"]) == 1
+    assert cli.run(["bridge", "--nats", server.url, "-c", "127.0.0.1:1", "--wait", "0s"]) == 1
     assert "Cannot reach a service at 127.0.0.1:1" in capsys.readouterr().err
     server.kill()
     assert cli.run(["bridge", "--nats", server.url]) == 1

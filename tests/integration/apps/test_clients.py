@@ -132,8 +132,18 @@ def play_once(address: str) -> None:
 def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
     # Port 1 needs privileges to listen on; nobody does.
     for command in (["watch"], ["status"], ["play", "x"], ["teach", "x"]):
-        assert cli.run([*command, "-c", "127.0.0.1:1"]) == 1
+        assert cli.run([*command, "-c", "127.0.0.1:1", "--wait", "0s"]) == 1
         told = capsys.readouterr()
         assert told.out == ""
         assert "127.0.0.1" in told.err
         assert len(told.err.splitlines()) == 1
+
+
+def test_a_time_for_watching_does_not_count_while_nobody_is_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["watch", "--for", "1ms", "-c", "127.0.0.1:1", "--wait", "20ms"]
+    assert cli.run(words) == 1
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "waiting up to 0.02 s for a service at 127.0.0.1:1 ..."
+    assert last == "spikewire: Cannot reach a service at 127.0.0.1:1: Connection refused."

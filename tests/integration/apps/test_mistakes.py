@@ -73,12 +73,12 @@ MISTAKES = """
 2 run --config missing.toml                         | missing.toml
 2 run --config text.txt                             | TOML
 2 watch -c nowhere                                  | is not HOST:PORT
-1 watch -c 127.0.0.1:1 --once                       | Connection refused
+1 watch -c 127.0.0.1:1 --once --wait 0s             | Connection refused
 2 teach                                             | Missing argument
 2 teach wave --for 5                                | '5' is not a duration
-1 teach wave --for 5s -c 127.0.0.1:1                | Connection refused
-1 status -c 127.0.0.1:1                             | Connection refused
-1 undo -c 127.0.0.1:1                               | Connection refused
+1 teach wave --for 5s -c 127.0.0.1:1 --wait 0s      | Connection refused
+1 status -c 127.0.0.1:1 --wait 0s                   | Connection refused
+1 undo -c 127.0.0.1:1 --wait 0s                     | Connection refused
 2 learn maybe                                       | 'on', 'off'
 1 gesture --source file:text.txt                    | text.txt
 1 record out.aedat4 --source file:empty.aedat4      | empty.aedat4 is empty

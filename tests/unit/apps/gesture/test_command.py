@@ -234,8 +234,9 @@ def test_a_service_that_dies_is_told_after_what_it_said(
 
 
 def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["gesture", "-c", "127.0.0.1:1"]) == 1
-    assert "127.0.0.1" in capsys.readouterr().err.splitlines()[-1]
+    assert cli.run(["gesture", "-c", "127.0.0.1:1", "--wait", "0s"]) == 1
+    refused = "spikewire: Cannot reach a service at 127.0.0.1:1: Connection refused.\n"
+    assert capsys.readouterr().err == refused
 
 
 def moment(*, gestures: int = 3) -> Moment:

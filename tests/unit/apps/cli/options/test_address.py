@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from spikewire.apps import commands as cli
 from tests.support.certificates import write_certificate
+from tests.support.documents import free_port
 
 CONTROL = "control-secret-0123456789"
 COMMANDS = (
@@ -73,7 +74,15 @@ def test_a_certificate_nobody_vouches_for(guarded: Any, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("command", ["watch", "teach", "play", "status", "learn", "checkpoint"])
 def test_the_options_are_the_same_everywhere(command: str) -> None:
     told = CliRunner().invoke(cli.application(), [command, "--help"], env={"COLUMNS": "200"}).output
-    for option in ("--connect", "unix:PATH", "--tls", "--ca", "--token-file", "SPIKEWIRE_TOKEN"):
+    for option in (
+        "--connect",
+        "unix:PATH",
+        "--tls",
+        "--ca",
+        "--token-file",
+        "SPIKEWIRE_TOKEN",
+        "--wait",
+    ):
         assert option in told
 
 
@@ -93,8 +102,36 @@ def test_wrong_usage(words: list[str], part: str, capsys: pytest.CaptureFixture[
 
 
 def test_nobody_at_a_unix_socket(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["status", "-c", f"unix:{tmp_path}/none"]) == 1
+    assert cli.run(["status", "-c", f"unix:{tmp_path}/none", "--wait", "0s"]) == 1
     assert f"Cannot reach a service at {tmp_path}/none: No such file" in capsys.readouterr().err
+
+
+def test_a_command_waits_for_a_service_that_starts(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # `spikewire run ... &` and the next command start together, and the service loads longer.
+    port = free_port()
+    told, answered = threading.Event(), threading.Event()
+
+    class Told:
+        def print(self, text: str, **_: Any) -> None:
+            assert text == f"waiting up to 10 s for a service at 127.0.0.1:{port} ..."
+            told.set()
+
+    def scenario() -> None:
+        told.wait(30)
+        with serving(port=port):
+            answered.wait(30)
+
+    monkeypatch.setattr("spikewire.apps.cli.options.address.stderr_console", Told)
+    thread = threading.Thread(target=scenario)
+    thread.start()
+    try:
+        assert cli.run(["status", "-c", f"127.0.0.1:{port}"]) == 0
+    finally:
+        answered.set()
+        thread.join()
+    assert told.is_set()
 
 
 @pytest.mark.slow
