@@ -161,6 +161,10 @@ MEASUREMENTS = {
         "bench.formats.decode",
         "Time every decoder and filter, beside other libraries where they decode correctly.",
     ),
+    "camera": Entry(
+        "bench.formats.camera_file",
+        "Time a recording of a 1280x720 camera from its file to the results, frozen and learning.",
+    ),
     "simulator": Entry(
         "bench.formats.simulator",
         "Compare rates and places of simulated events with real clips, and time the simulation.",

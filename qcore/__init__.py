@@ -46,6 +46,7 @@ from spikewire.qcore.network.learnable import learning_fault
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.neuron_view import NeuronView
+from spikewire.qcore.network.packet_binner import PacketBinner, TickClock
 from spikewire.qcore.network.results import RunResult, Steps
 from spikewire.qcore.network.snapshot import Snapshot
 from spikewire.qcore.network.spec import (
@@ -86,6 +87,7 @@ __all__ = [
     "NetworkSpec",
     "NeuronView",
     "OperationCounts",
+    "PacketBinner",
     "Prototypes",
     "ReadoutSpec",
     "RehearsalMemory",
@@ -94,6 +96,7 @@ __all__ = [
     "SpecError",
     "SpikeProbe",
     "Steps",
+    "TickClock",
     "TrainingSpec",
     "Widths",
     "bin_events",

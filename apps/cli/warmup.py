@@ -11,7 +11,7 @@ from spikewire.apps.cli.output import progress_bar, stderr_console
 from spikewire.apps.cli.signals import hand_back, loading
 
 _ENGINE = "spikewire.qcore.kernels.engine."
-_FIXED = (_ENGINE + "advance_fixed", "spikewire.qcore.kernels.binning._bin")
+_FIXED = (_ENGINE + "advance_fixed", "spikewire.qcore.kernels.packet_bins.bin_packet")
 """Kernels of an ordinary network that only infers."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,24 +22,32 @@ class BinnedEvents:
         uint16[n]: places inside the model's plane.
     p
         uint8[n]: polarities in {0, 1}.
+    merged
+        How many further events there were, which a network does not tell from these.
+    placed
+        Whether the places are those behind the network's front end.
     """
 
     tick: npt.NDArray[np.int64]
     x: npt.NDArray[np.uint16]
     y: npt.NDArray[np.uint16]
     p: npt.NDArray[np.uint8]
+    merged: int = 0
+    placed: bool = False
 
     def __len__(self) -> int:
         return len(self.tick)
 
     def __getitem__(self, part: slice) -> BinnedEvents:
-        """Some of the events, as views."""
-        return BinnedEvents(self.tick[part], self.x[part], self.y[part], self.p[part])
+        """Some of the events, as views; ``merged`` is 0."""
+        return BinnedEvents(
+            self.tick[part], self.x[part], self.y[part], self.p[part], placed=self.placed
+        )
 
     def before(self, tick: int) -> tuple[BinnedEvents, BinnedEvents]:
-        """Split into the events before ``tick`` and the rest."""
+        """Split into the events before ``tick``, with all merged ones, and the rest."""
         n = int(np.searchsorted(self.tick, tick))
-        return self[:n], self[n:]
+        return replace(self[:n], merged=self.merged), self[n:]
 
 
 @kernel(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents
 from spikewire.qcore.kernels.front_end import map_events
+from spikewire.qcore.network.packet_binner import PacketBinner
 from spikewire.qcore.network.spec import NetworkSpec
 
 _largest = np.maximum.reduce
@@ -21,6 +24,8 @@ class FrontEnd:
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
+        self._spec = spec
+        self._binner: PacketBinner | None = None
         self._plane = spec.plane
         self._channels = 1 if spec.front.merge else spec.polarities
         front = spec.front
@@ -32,14 +37,26 @@ class FrontEnd:
             np.int64,
         ) if front.maps_places() else None  # fmt: skip
 
-    def take(self, events: BinnedEvents, now: int, until: int) -> BinnedEvents:
+    def binner(self, sensor_size: tuple[int, int]) -> PacketBinner:
+        """Return what bins the packets of a sensor of (width, height) pixels."""
+        if self._binner is None or self._binner.sensor_size != sensor_size:
+            self._binner = PacketBinner(self._spec, sensor_size)
+        return self._binner
+
+    def take(
+        self, events: BinnedEvents, now: int, until: int, registers: npt.NDArray[np.int64]
+    ) -> BinnedEvents:
         """Check the events of ticks ``now`` to ``until - 1``, and return them as the network's.
+
+        Events that were merged before are counted in the registers.
 
         Raises
         ------
         ValueError
             If an event lies outside those ticks or the plane, or is of no channel.
         """
+        if events.merged:
+            registers[[at.EVENTS, at.MERGED]] += events.merged
         if not len(events):
             return events
         if int(events.tick[0]) < now or int(events.tick[-1]) >= until:
@@ -48,12 +65,13 @@ class FrontEnd:
                 f"ticks {now} to {until - 1}."
             )
         # Every packet comes by here, and x.max() takes longer.
-        width, height = self._plane
+        placed = events.placed
+        width, height = (self._spec.width, self._spec.height) if placed else self._plane
         if _largest(events.x) >= width or _largest(events.y) >= height:
             raise ValueError(f"An event lies outside the model's {width}x{height} plane.")
         if self._channels > 1 and _largest(events.p) >= self._channels:
             raise ValueError(f"An event is of none of the model's {self._channels} channels.")
-        return self.map(events)
+        return events if placed else self.map(events)
 
     def map(self, events: BinnedEvents) -> BinnedEvents:
         """Move events of the plane that sensors are scaled to, to the network's."""

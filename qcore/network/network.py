@@ -258,7 +258,7 @@ class Network:
             raise ValueError(f"Label {label} is none of the {len(self.classes)} classes.")
         if until < now:
             raise ValueError(f"Tick {until} is past: the network stands at {now}.")
-        events = self.front_end.take(events, now, until)
+        events = self.front_end.take(events, now, until, self.state.registers)
         rows = allocate_rows(
             events, until - now, self.spec.result_every, len(self.classes), len(self.spec.layers)
         )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spikewire.qcore import SpikeProbe, bin_events
+from spikewire.qcore import BinnedEvents, SpikeProbe, TickClock, bin_events
 from spikewire.runtime.interfaces import NetworkLike, Steps
+from spikewire.runtime.pipeline.event_parts import EventParts
 from spikewire.runtime.pipeline.membrane import Membrane, NeuronPlace, advance_watched
 from spikewire.runtime.pipeline.preview import Picture, Raster
 from spikewire.runtime.pipeline.segment import Segment, TickRange
@@ -105,18 +106,13 @@ def compute_piece(
     counts, intervals
         A picture and a histogram that the events are added to.
     """
-    events = piece.events
-    binned = bin_events(
-        events.t,
-        events.x,
-        events.y,
-        events.p,
-        sensor_size=segment.size if segment is not None else network.input_size,
-        input_size=network.input_size,
-        origin_us=segment.origin_us if segment is not None else 0,
-        origin_tick=segment.origin_tick if segment is not None else 0,
-        tick_us=network.tick_us,
+    clock = TickClock(
+        segment.origin_us if segment is not None else 0,
+        segment.origin_tick if segment is not None else 0,
+        network.tick_us,
     )
+    size = segment.size if segment is not None else network.input_size
+    binned, on_events = _binned(network, piece, size, clock)
     membrane: Membrane | None = None
     steps: Steps
     if place is None:
@@ -129,21 +125,49 @@ def compute_piece(
     if probe is not None:
         raster = Raster(piece.until - len(steps.fired[0]), piece.until, list(steps.fired))
     seen: Picture | None = None
-    if picture and segment is not None and len(events):
-        seen = Picture(events, segment.size)
-    if counts is not None:
-        counts.add(events.x, events.y, events.p)
-    if intervals is not None:
-        intervals.add(events.t, events.x, events.y)
-    before = np.searchsorted(binned.tick, steps.tick, "right")
+    if picture or counts is not None or intervals is not None:
+        events = piece.events.columns()
+        if picture and segment is not None and len(events):
+            seen = Picture(events, segment.size)
+        if counts is not None:
+            counts.add(events.x, events.y, events.p)
+        if intervals is not None:
+            intervals.add(events.t, events.x, events.y)
+    before = _events_until(piece.events, steps.tick, clock)
     return Computed(
         steps.tick,
         steps.scores,
         steps.spikes,
         np.diff(before, prepend=0),
-        len(binned) - (int(before[-1]) if len(before) else 0),
-        int(np.count_nonzero(events.p)),
+        len(piece.events) - (int(before[-1]) if len(before) else 0),
+        on_events,
         seen,
         raster,
         membrane,
     )
+
+
+def _binned(
+    network: NetworkLike, piece: TickRange, size: tuple[int, int], clock: TickClock
+) -> tuple[BinnedEvents, int]:
+    """Bin a piece's events of a sensor of ``size``, and count those of polarity 1."""
+    front_end = getattr(network, "front_end", None)
+    if front_end is not None:
+        ticks = piece.until - network.tick
+        binned, on_events = front_end.binner(size).bin(piece.events.parts, clock, ticks)
+        return binned, on_events
+    # Another network than ours takes every event.
+    events = piece.events.columns()
+    binned = bin_events(
+        events.t, events.x, events.y, events.p, sensor_size=size, input_size=network.input_size,
+        origin_us=clock.origin_us, origin_tick=clock.origin_tick, tick_us=clock.tick_us,
+    )  # fmt: skip
+    return binned, int(np.count_nonzero(events.p))
+
+
+def _events_until(
+    events: EventParts, ticks: npt.NDArray[np.int64], clock: TickClock
+) -> npt.NDArray[np.int64]:
+    """Count the events up to the end of each tick."""
+    ends = clock.origin_us + (ticks + 1 - clock.origin_tick) * clock.tick_us
+    return np.array([events.before(int(end)) for end in ends], np.int64)

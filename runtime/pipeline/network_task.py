@@ -19,6 +19,7 @@ from spikewire.runtime.interfaces import InThread, NetworkLike, PacketLike
 from spikewire.runtime.pipeline.checkpoint_writer import CheckpointWriter
 from spikewire.runtime.pipeline.compute import BatchSizer, Computed, compute_piece
 from spikewire.runtime.pipeline.counters import Counters
+from spikewire.runtime.pipeline.event_parts import NOTHING, EventParts
 from spikewire.runtime.pipeline.input_queue import InputQueue
 from spikewire.runtime.pipeline.intervals import IntervalTopic
 from spikewire.runtime.pipeline.picture import PictureTopic
@@ -26,20 +27,10 @@ from spikewire.runtime.pipeline.preview import Previews
 from spikewire.runtime.pipeline.recording import RecordingControl
 from spikewire.runtime.pipeline.requests import RequestHandler, StatusHooks
 from spikewire.runtime.pipeline.results import Labels, ResultPublisher
-from spikewire.runtime.pipeline.segment import (
-    NOTHING,
-    EventColumns,
-    FinishedSegment,
-    Segment,
-    TickRange,
-    columns,
-)
+from spikewire.runtime.pipeline.segment import FinishedSegment, Segment, TickRange
 from spikewire.runtime.pipeline.teaching import Teaching, known
 from spikewire.runtime.settings.settings import Settings
 from spikewire.sensors import MOST_TIME_US, JumpFinder
-
-# Below this many events a thread costs more than splitting columns.
-_SMALL = 4096
 
 
 class NetworkTask:
@@ -181,23 +172,23 @@ class NetworkTask:
             # A filter that crops, say, was set: places before and after cannot be compared.
             await self._end_segment(packet.arrived_ns)
             self.counters.size_changes += 1
-        events = await self._columns(packet)
-        jumps = self._jumps.find(events.t)
-        for n, (start, stop) in enumerate(itertools.pairwise([0, *jumps, len(events)])):
+        jumps = self._jumps.find(packet.events["t"])
+        for n, (start, stop) in enumerate(itertools.pairwise([0, *jumps, len(packet.events)])):
             if n:
                 await self._end_segment(packet.arrived_ns)
                 self.counters.time_jumps += 1
             if n or start < stop or not jumps:
-                await self._take_part(packet, events.cut(start, stop), whole=stop == len(events))
+                part = EventParts.of(packet.events[start:stop])
+                await self._take_part(packet, part, whole=stop == len(packet.events))
         if packet.last:
             await self._end_source_segment(packet.arrived_ns)
 
-    async def _take_part(self, packet: PacketLike, events: EventColumns, *, whole: bool) -> None:
+    async def _take_part(self, packet: PacketLike, events: EventParts, *, whole: bool) -> None:
         """Take in the part of a packet that lies between two jumps; most packets have one."""
         if self._given_up:
             self._drop("not_computed", len(events))
             return
-        watermark = min(packet.watermark, MOST_TIME_US) if whole else int(events.t[-1])
+        watermark = min(packet.watermark, MOST_TIME_US) if whole else events.last_us
         segment = self.segment
         if segment is None:
             counters = self.counters
@@ -216,14 +207,6 @@ class NetworkTask:
     def _drop(self, reason: str, events: int) -> None:
         self._queue.drops[reason] += events
         self.in_hand -= events
-
-    async def _columns(self, packet: PacketLike) -> EventColumns:
-        if not len(packet.events):
-            return NOTHING
-        if len(packet.events) <= _SMALL:
-            return columns(packet.events)
-        split: EventColumns = await self._in_thread(partial(columns, packet.events))
-        return split
 
     # -- time ------------------------------------------------------------------------------------
 

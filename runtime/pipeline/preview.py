@@ -15,8 +15,8 @@ import trio
 from spikewire.qcore import SpikeProbe
 from spikewire.runtime.broker.broker import Broker
 from spikewire.runtime.interfaces import NetworkLike
+from spikewire.runtime.pipeline.event_parts import EventColumns
 from spikewire.runtime.pipeline.membrane import Membrane, NeuronPlace
-from spikewire.runtime.pipeline.segment import EventColumns
 
 MOST_CELLS = 128
 """Columns and rows of a picture at most: 32 KiB for both polarities."""

@@ -73,7 +73,7 @@ class RecordingControl:
         """Write down ticks ``first`` to ``piece.until - 1``."""
         if self._recorder is None:
             return
-        events = piece.events
+        events = piece.events.columns()
         noted = RecordedPiece(
             events.t, events.x, events.y, events.p, segment.time_after(first - 1),
             segment.time_after(piece.until - 1), label, learning,

@@ -11,62 +11,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from spikewire.runtime.interfaces import PacketLike
+from spikewire.runtime.pipeline.event_parts import NOTHING, EventParts
 
 # A source whose watermark stands still while events come is not allowed to fill the memory.
 _MOST_PENDING = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class EventColumns:
-    """Events as contiguous columns: t int64[n] us, x and y uint16[n], p uint8[n]."""
-
-    t: npt.NDArray[np.int64]
-    x: npt.NDArray[np.uint16]
-    y: npt.NDArray[np.uint16]
-    p: npt.NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.t)
-
-    def cut(self, start: int, stop: int | None = None) -> EventColumns:
-        """Events ``start`` to ``stop``, as views."""
-        part = slice(start, stop)
-        return EventColumns(self.t[part], self.x[part], self.y[part], self.p[part])
-
-    def then(self, later: EventColumns) -> EventColumns:
-        """These events, then the later ones."""
-        if not len(self):
-            return later
-        return EventColumns(
-            np.concatenate((self.t, later.t)),
-            np.concatenate((self.x, later.x)),
-            np.concatenate((self.y, later.y)),
-            np.concatenate((self.p, later.p)),
-        )
-
-
-def columns(events: npt.NDArray[np.void]) -> EventColumns:
-    """Split an event array into contiguous columns."""
-    return EventColumns(
-        np.ascontiguousarray(events["t"], dtype=np.int64),
-        np.ascontiguousarray(events["x"], dtype=np.uint16),
-        np.ascontiguousarray(events["y"], dtype=np.uint16),
-        np.ascontiguousarray(events["p"], dtype=np.uint8),
-    )
-
-
-NOTHING = columns(np.zeros(0, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")]))
-
-
-@dataclass(frozen=True, slots=True)
 class TickRange:
     """Ticks up to ``until`` with their events, all under one label of the source (``truth``)."""
 
-    events: EventColumns
+    events: EventParts
     until: int
     truth: str | None
 
@@ -134,7 +90,7 @@ class Segment:
         dropped, self._pending = len(self._pending), NOTHING
         return dropped
 
-    def add(self, packet: PacketLike, events: EventColumns, watermark: int | None = None) -> int:
+    def add(self, packet: PacketLike, events: EventParts, watermark: int | None = None) -> int:
         """Take in a packet, or the part of one that has these events and this watermark.
 
         Returns
@@ -147,21 +103,22 @@ class Segment:
         if len(events):
             if not self.begun:
                 self.begun = True
-                self.origin_us = int(events.t[0])
+                self.origin_us = events.first_us
                 self.origin_tick = self.tick = self._start()
                 self.truth = self._newest_label = packet.label
-            late = int(np.searchsorted(events.t, self.time_after(self.tick - 1)))
-            events = events.cut(late)
+            late = events.before(self.time_after(self.tick - 1))
+            if late:
+                events = events.split(late)[1]
         since: int | None = getattr(packet, "label_from", None)
         if since is None and len(events):
             # A label holds from the tick of the first event that carries it.
-            since = int(events.t[0])
+            since = events.first_us
         if self.begun and since is not None and packet.label != self._newest_label:
             self._labels.append((max(self.tick, self.tick_at(since)), packet.label))
             self._newest_label = packet.label
         if len(events):
             self._pending = self._pending.then(events)
-            self._end_us = max(self._end_us, int(events.t[-1]) + 1)
+            self._end_us = max(self._end_us, events.last_us + 1)
             self.events += len(events)
         if self.begun:
             self._end_us = max(self._end_us, watermark)
@@ -170,7 +127,7 @@ class Segment:
     def complete(self, watermark: int) -> int:
         """Return the first tick that may still get events."""
         if len(self._pending) > _MOST_PENDING:
-            watermark = max(watermark, int(self._pending.t[-1]))
+            watermark = max(watermark, self._pending.last_us)
         return max(self.tick, self.tick_at(watermark))
 
     def end(self, result_every: int) -> int:
@@ -191,17 +148,16 @@ class Segment:
             self.truth = self._labels.popleft()[1]
         stop = min(until, self._labels[0][0]) if self._labels else until
         pending = self._pending
-        first = self.tick_at(int(pending.t[0])) if len(pending) else stop
+        first = self.tick_at(pending.first_us) if len(pending) else stop
         if first > self.tick + most_ticks:
             stop = min(stop, first if at_rest else min(first, self.tick + 16 * most_ticks))
         else:
             stop = min(stop, self.tick + most_ticks)
         if len(pending) > most_events:
-            stop = min(stop, max(self.tick_at(int(pending.t[most_events])), first + 1))
-        n = int(np.searchsorted(pending.t, self.time_after(stop - 1)))
-        self._pending = pending.cut(n)
+            stop = min(stop, max(self.tick_at(pending.time_us(most_events)), first + 1))
+        events, self._pending = pending.split(pending.before(self.time_after(stop - 1)))
         self.tick = stop
-        return TickRange(pending.cut(0, n), stop, self.truth)
+        return TickRange(events, stop, self.truth)
 
 
 @dataclass(frozen=True, slots=True)

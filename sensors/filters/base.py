@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewire.sensors.errors import SensorError
-from spikewire.sensors.events import EVENT_DTYPE, Events
+from spikewire.sensors.events import Events, new_events
 
 NEVER = -(2**62)
 State = Mapping[str, npt.NDArray[Any]]
@@ -45,7 +45,7 @@ class Filter(ABC):
     def apply(self, events: Events) -> Events:
         """Filter the next events of the stream."""
         events = np.ascontiguousarray(events)
-        out = np.empty(len(events), EVENT_DTYPE)
+        out = new_events(len(events))
         kept = int(self._run(events, out))
         self.removed += len(events) - kept
         return out[:kept]

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events
+from spikewire.sensors.events import EVENT_ARRAY, INT64_ARRAY, Events, new_events
 from spikewire.sensors.formats.decoder import BYTE_ARRAY, Bytes
 
 Convention = Literal["jaer", "document"]
@@ -175,7 +175,7 @@ class Aedat2:
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole records."""
         count = len(data) // self._step
-        events = np.empty(count, EVENT_DTYPE)
+        events = new_events(count)
         n = int(_aedat2(data, events, self._state, self._layout))
         return events[:n], count * self._step
 
@@ -300,6 +300,6 @@ class Aedat3:
 
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole events."""
-        events = np.empty(len(data) // 8 + 1, EVENT_DTYPE)
+        events = new_events(len(data) // 8 + 1)
         n = int(_aedat3(data, events, self._state, self._top))
         return events[:n], int(self._state[_USED])

@@ -20,7 +20,7 @@ import numpy as np
 import zstandard
 
 from spikewire._jit import kernel
-from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, Events
+from spikewire.sensors.events import EVENT_ARRAY, Events, new_events
 from spikewire.sensors.formats.header import EventsStream
 
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -142,7 +142,7 @@ def packet_events(payload: bytes | memoryview) -> Iterator[Events]:
     there = max(0, (len(payload) - start) // 16)
     for first in range(0, min(count, there), STEP):
         last = min(first + STEP, count, there)
-        events = np.empty(last - first, EVENT_DTYPE)
+        events = new_events(last - first)
         _unpack(np.frombuffer(payload, STRUCT, last - first, start + 16 * first), events)
         yield events
     if there < count:

@@ -8,7 +8,14 @@ import numba
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events, copied
+from spikewire.sensors.events import (
+    EVENT_ARRAY,
+    EVENT_DTYPE,
+    INT64_ARRAY,
+    Events,
+    copied,
+    new_events,
+)
 from spikewire.sensors.formats.decoder import WORD_ARRAY, Bytes
 
 _HALVES = numba.types.Array(numba.uint16, 1, "C", readonly=True)
@@ -71,7 +78,7 @@ class Evt2:
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode whole words."""
         words = data[: len(data) // 4 * 4].view("<u4")
-        events = np.empty(len(words) + 1, EVENT_DTYPE)
+        events = new_events(len(words) + 1)
         n = int(_evt2(words, events, self._state))
         return events[:n], 4 * len(words)
 

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.sensors.events import EVENT_ARRAY, EVENT_DTYPE, INT64_ARRAY, Events
+from spikewire.sensors.events import EVENT_ARRAY, INT64_ARRAY, Events, new_events
 from spikewire.sensors.formats.decoder import BYTE_ARRAY, WORD_ARRAY, Bytes
 
 
@@ -53,7 +53,7 @@ class Nmnist:
 
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole events."""
-        events = np.empty(len(data) // 5, EVENT_DTYPE)
+        events = new_events(len(data) // 5)
         _nmnist(data, events)
         used = 5 * len(events)
         marks = events["y"] == OVERFLOW_ROW if self._marked else np.zeros(0, bool)
@@ -103,7 +103,7 @@ class Dat:
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole events."""
         words = data[: len(data) // 8 * 8].view("<u4")
-        events = np.empty(len(words) // 2, EVENT_DTYPE)
+        events = new_events(len(words) // 2)
         _dat(words, events, self._state, self._y_bits)
         return events, 8 * len(events)
 
@@ -222,6 +222,6 @@ class EventStream:
 
     def decode(self, data: Bytes) -> tuple[Events, int]:
         """Decode all whole events."""
-        events = np.empty(len(data) // self._bytes + 1, EVENT_DTYPE)
+        events = new_events(len(data) // self._bytes + 1)
         n = int(self._kernel(data, events, self._state, self._height))
         return events[:n], int(self._state[1])

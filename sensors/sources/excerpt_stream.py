@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ PACED_US = 4_000
 FAST_EVENTS = 1 << 16
 """Most events of a packet where nothing is paced: 0.8 MiB."""
 
+_AHEAD = 3 * FAST_EVENTS
+"""Events that are read in one go where nothing is paced."""
+
 
 def _cut(
     events: Events, edges: Sequence[int], step_us: int | None, jumps: Sequence[int]
@@ -35,14 +39,20 @@ def _cut(
     """Cut a chunk at jumps, where labels change, every ``step_us`` and at ``FAST_EVENTS``."""
     t = events["t"]
     cuts = {0, len(events), *jumps}
-    if edges:
-        cuts.update(int(i) for i in np.searchsorted(t, edges))
+    cuts.update(bisect_left(t, at) for at in edges if len(t) and t[0] < at <= t[-1])
     if step_us is not None and len(events):
         steps = t // step_us
         cuts.update((np.flatnonzero(steps[1:] != steps[:-1]) + 1).tolist())
     cuts.update(range(0, len(events), FAST_EVENTS))
     for first, last in itertools.pairwise(sorted(cuts)):
         yield events[first:last]
+
+
+def _between(events: Events, low: int, high: int | None) -> Events:
+    """Return the events from ``low`` on and before ``high``, as a view."""
+    t = events["t"]
+    # Bisecting looks at a few events; NumPy would copy the column first.
+    return events[bisect_left(t, low) : len(t) if high is None else bisect_left(t, high)]
 
 
 def _changes(labels: Sequence[Label], label: str | None) -> list[tuple[int, str | None]]:
@@ -72,6 +82,42 @@ class Piece:
     low: int
     stop: int
     jumped: bool = False
+
+
+class _ReadAhead:
+    """Reads chunks in a thread, several at a time: a change of threads costs as much as decoding.
+
+    Parameters
+    ----------
+    chunks
+        The chunks of a recording; an error comes after those before it.
+    """
+
+    def __init__(self, chunks: Iterator[Events]) -> None:
+        self._chunks = chunks
+        self._ready: deque[Events | None] = deque()
+        self._error: Exception | None = None
+
+    async def next(self, most: int) -> Events | None:
+        """Return the next chunk, None at the end; reads up to ``most`` events, or one chunk."""
+        if not self._ready and self._error is None:
+            await trio.to_thread.run_sync(self._read, most)
+        if self._ready:
+            return self._ready.popleft()
+        assert self._error is not None
+        raise self._error
+
+    def _read(self, most: int) -> None:
+        count = 0
+        try:
+            while count < most:
+                chunk = next(self._chunks, None)
+                self._ready.append(chunk)
+                if chunk is None:
+                    return
+                count += len(chunk)
+        except Exception as error:
+            self._error = error
 
 
 class ExcerptStream:
@@ -151,20 +197,20 @@ class ExcerptStream:
             changes = _changes(excerpt.labels, excerpt.label)
             edges = [at for at, _ in changes]
             label, since, next_change = excerpt.label, None, 0
+            ahead = _ReadAhead(chunks)
             while True:
-                chunk = await trio.to_thread.run_sync(lambda: next(chunks, None))
+                most = 1 if pacer.speed is not None else _AHEAD
+                chunk = await ahead.next(most)
                 if chunk is None:
                     break
                 if first is None:
                     first = int(chunk["t"][0])
                 low = first + excerpt.start_us
                 high = None if excerpt.stop_us is None else first + excerpt.stop_us
-                bounds = [low] if high is None else [low, high]
-                cut = np.searchsorted(chunk["t"], bounds)
-                inside = chunk[cut[0] : cut[1] if high is not None else len(chunk)]
+                inside = _between(chunk, low, high)
                 speed = pacer.speed
                 step = None if speed is None else max(1_000, int(PACED_US * min(speed, 10)))
-                jumps = finder.find(np.ascontiguousarray(inside["t"]))
+                jumps = finder.find(inside["t"])
                 after = {int(inside["t"][i]) for i in jumps}
                 for events in _cut(inside, edges, step, jumps):
                     begins = int(events["t"][0])

@@ -12,8 +12,9 @@ import trio
 from spikewire.qcore import Network, SpikeProbe, load_preset
 from spikewire.runtime import RequestRefused
 from spikewire.runtime.pipeline.compute import compute_piece
+from spikewire.runtime.pipeline.event_parts import EventParts
 from spikewire.runtime.pipeline.preview import Picture, Raster, picked
-from spikewire.runtime.pipeline.segment import TickRange, columns
+from spikewire.runtime.pipeline.segment import TickRange
 from spikewire.sensors import simulate
 
 
@@ -40,7 +41,7 @@ def test_a_picture_counts_every_event_in_its_cell(size, shape):
     events = np.zeros(5000, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
     events["x"], events["y"] = rng.integers(0, size[0], 5000), rng.integers(0, size[1], 5000)
     events["p"] = rng.integers(0, 2, 5000)
-    counts = Picture(columns(events), size).counts()
+    counts = Picture(EventParts.of(events).columns(), size).counts()
     scale = -(-max(size) // 128)
     naive = np.zeros((2, shape[1], shape[0]), np.int64)
     for x, y, p in zip(*(events[n].tolist() for n in "xyp"), strict=True):
@@ -54,10 +55,10 @@ def test_pictures_join_however_they_are_cut(portion):
     rng = np.random.default_rng(2)
     events = np.zeros(40_000, [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")])
     events["x"], events["y"] = rng.integers(0, 346, 40_000), rng.integers(0, 260, 40_000)
-    joined = Picture(columns(events[:0]), (346, 260))
+    joined = Picture(EventParts.of(events[:0]).columns(), (346, 260))
     for start in range(0, 40_000 if portion > 1 else 500, portion):
-        joined.join(Picture(columns(events[start : start + portion]), (346, 260)))
-    whole = Picture(columns(events[: 40_000 if portion > 1 else 500]), (346, 260))
+        joined.join(Picture(EventParts.of(events[start : start + portion]).columns(), (346, 260)))
+    whole = Picture(EventParts.of(events[: 40_000 if portion > 1 else 500]).columns(), (346, 260))
     assert np.array_equal(joined.counts(), whole.counts())
     assert np.array_equal(joined.counts(), whole.counts())  # to look changes nothing
 
@@ -111,7 +112,7 @@ async def test_pictures_come_at_a_steady_pace_however_many_events_there_are(
 
 def gesture(ticks):
     events = simulate("air_drums", seconds=ticks / 1000)
-    return TickRange(columns(events), ticks, None)
+    return TickRange(EventParts.of(events), ticks, None)
 
 
 def test_a_raster_changes_nothing_and_names_who_fired():
@@ -129,9 +130,9 @@ def test_a_raster_changes_nothing_and_names_who_fired():
     body = seen.raster.body([slow.layers[n].spikes.size for n in range(3)])
     assert (body["first_tick"], body["ticks"]) == (136, 64)
     wanted = [set() for _ in range(3)]
-    t = piece.events.t // 1000
+    rest = piece.events
     for tick in range(200):
-        now = piece.events.cut(int(np.searchsorted(t, tick)), int(np.searchsorted(t, tick + 1)))
+        now, rest = rest.split(rest.before(1000 * (tick + 1)))
         compute_piece(slow, segment, TickRange(now, tick + 1, None), 1, True)
         for n in range(3):
             units = slow.layers[n].spikes.reshape(-1)

@@ -10,10 +10,11 @@ import trio
 from spikewire.qcore import LayerSpec, Network, NetworkSpec, SpikeProbe, load_preset
 from spikewire.runtime import RequestRefused
 from spikewire.runtime.pipeline.compute import compute_piece
+from spikewire.runtime.pipeline.event_parts import EventParts
 from spikewire.runtime.pipeline.inspection import inspect
 from spikewire.runtime.pipeline.membrane import MOST_TICKS, NeuronPlace
 from spikewire.runtime.pipeline.preview import picked
-from spikewire.runtime.pipeline.segment import TickRange, columns
+from spikewire.runtime.pipeline.segment import TickRange
 from spikewire.runtime.protocol.messages import Inspect
 from spikewire.sensors import simulate
 
@@ -26,7 +27,7 @@ def preset(name, seed=3):
 
 def test_a_watched_neuron_changes_no_bit_and_is_told_to_its_last_tick():
     events = simulate("air_drums", seconds=0.4)
-    piece = TickRange(columns(events), 400, None)
+    piece = TickRange(EventParts.of(events), 400, None)
     segment = SimpleNamespace(size=(128, 128), origin_us=0, origin_tick=0)
     plain, watched, run = (preset("edge") for _ in range(3))
     probe = SpikeProbe(tuple(picked(layer.spikes.size) for layer in plain.layers), 64)
@@ -51,7 +52,7 @@ def test_a_watched_neuron_changes_no_bit_and_is_told_to_its_last_tick():
 
 def test_a_piece_without_events_is_watched_too():
     segment = SimpleNamespace(size=(128, 128), origin_us=0, origin_tick=0)
-    nothing = TickRange(columns(simulate("air_drums", seconds=0.1)[:0]), 10, None)
+    nothing = TickRange(EventParts.of(simulate("air_drums", seconds=0.1)[:0]), 10, None)
     seen = compute_piece(preset("edge"), segment, nothing, -1, False, place=PLACE)
     assert (seen.membrane.first, len(seen.membrane.rows)) == (0, 10)
     assert not seen.tick.size

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikewire.runtime.pipeline.segment import Segment, columns
+from spikewire.runtime.pipeline.event_parts import EventParts
+from spikewire.runtime.pipeline.segment import Segment
 
 LABELS = (None, "a", "b")
 
@@ -21,12 +22,12 @@ def walk(packets, ends, most_ticks, most_events, start=0, every=10):
             first = segment.tick
             piece = segment.piece(until, most_ticks, most_events)
             assert first < piece.until <= until
-            at = segment.origin_tick + (piece.events.t - segment.origin_us) // 1000
+            at = segment.origin_tick + (piece.events.columns().t - segment.origin_us) // 1000
             for tick in range(first, piece.until):
-                told.append((tick, piece.truth, piece.events.t[at == tick].tolist()))
+                told.append((tick, piece.truth, piece.events.columns().t[at == tick].tolist()))
 
     for packet in packets:
-        assert segment.add(packet, columns(packet.events)) == 0
+        assert segment.add(packet, EventParts.of(packet.events)) == 0
         if segment.begun:
             go(segment.complete(packet.watermark))
     if ends and segment.begun:
@@ -88,15 +89,15 @@ def test_a_label_holds_from_the_tick_of_its_first_event(fakes):
 
 def test_events_older_than_a_computed_tick_are_counted_not_computed(fakes):
     segment = Segment(0, (64, 48), 1000, lambda: 0)
-    segment.add(fakes.packet([0]), columns(fakes.packet([0]).events))
+    segment.add(fakes.packet([0]), EventParts.of(fakes.packet([0]).events))
     segment.piece(segment.complete(5000), 100, 100)
     late = fakes.packet([4000, 4999, 5000])
-    assert segment.add(late, columns(late.events)) == 2
-    assert segment.piece(segment.complete(6000), 100, 100).events.t.tolist() == [5000]
+    assert segment.add(late, EventParts.of(late.events)) == 2
+    assert segment.piece(segment.complete(6000), 100, 100).events.columns().t.tolist() == [5000]
 
 
 def test_columns_of_packed_records_are_contiguous(fakes):
-    made = columns(fakes.packet([1, 2, 3]).events)
+    made = EventParts.of(fakes.packet([1, 2, 3]).events).columns()
     assert all(c.flags.c_contiguous for c in (made.t, made.x, made.y, made.p))
     assert made.t.dtype == np.int64
     assert made.p.dtype == np.uint8
