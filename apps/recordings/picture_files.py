@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spikewire.apps.cli.errors import CommandError, UsageError
+from spikewire.apps.cli.errors import CommandError, UsageError, check_target
 from spikewire.apps.recordings.pictures import RGB
 
 SUFFIXES = (".png", ".gif", ".mp4")
@@ -22,7 +22,7 @@ MOST_GIF = 2000
 _EXTRA = "needs packages of an extra: pip install 'spikewire[video]'"
 
 
-def check_target(path: Path) -> None:
+def check_picture_target(path: Path) -> None:
     """Refuse a file that cannot be written before its pictures are drawn.
 
     Raises
@@ -33,8 +33,7 @@ def check_target(path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: a picture ends in .png, .gif or .mp4")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
+    check_target("OUT", path)
     try:
         if suffix == ".gif":
             import PIL.Image  # noqa: F401

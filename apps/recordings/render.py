@@ -14,7 +14,7 @@ from spikewire.apps.cli.options.shared import Json, RecordingOptions, Speed
 from spikewire.apps.cli.output import console, print_error, print_json
 from spikewire.apps.cli.signals import sigterm_as_interrupt
 from spikewire.apps.cli.units import speed_factor
-from spikewire.apps.recordings.picture_files import check_target, write_pictures
+from spikewire.apps.recordings.picture_files import check_picture_target, write_pictures
 from spikewire.apps.recordings.pictures import RGB, Picture, pictures
 from spikewire.apps.recordings.view_options import Shown, ViewOptions
 
@@ -45,7 +45,7 @@ def render(
     Blue is ON, orange is OFF. A film runs at the speed of the recording, or --speed times that.
     """
     view.check()
-    check_target(target)
+    check_picture_target(target)
     if target.exists() and not force:
         raise UsageError(f"{target} exists already; give --force to replace it")
     fps = _frames_per_s(view, speed)

@@ -22,7 +22,7 @@ from spikewire.apps.cli.signals import run_until_interrupted
 from spikewire.apps.cli.sources import open_source_at
 from spikewire.apps.cli.units import format_bytes, format_us
 from spikewire.apps.cli.warmup import compiling_shown
-from spikewire.apps.service.run import check_target, serve_pipelines
+from spikewire.apps.service.run import check_recording_target, serve_pipelines
 from spikewire.runtime import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def record(
             source, network, {"port": port}, record=target, for_us=for_us, as_json=as_json
         )
         raise typer.Exit(code)
-    check_target(target)
+    check_recording_target("FILE.aedat4", target)
     opened = open_source_at(source.source, source.speed, source.filters)
     with compiling_shown() as tell:
         from spikewire._jit import prepare

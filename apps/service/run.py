@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import trio
 import typer
 
-from spikewire.apps.cli.errors import DONE, FAILED, UsageError, leaf_errors
+from spikewire.apps.cli.errors import DONE, FAILED, UsageError, check_target, leaf_errors
 from spikewire.apps.cli.options.groups import given, grouped
 from spikewire.apps.cli.options.shared import (
     DEFAULT_ADDRESS,
@@ -219,7 +219,7 @@ def serve_pipelines(
         The options contradict each other or the settings file.
     """
     if record is not None:
-        check_target(record)
+        check_recording_target("--record", record)
     load_kernels()
     loaded = configure(config, flags)
     wanted = loaded.pipelines
@@ -269,12 +269,11 @@ def _tables(pipelines: Sequence[PipelineConfig]) -> list[Any]:
     ]  # fmt: skip
 
 
-def check_target(path: Path) -> None:
+def check_recording_target(option: str, path: Path) -> None:
     """Refuse a recording that cannot be written, before anything runs."""
     if path.suffix.lower() != ".aedat4":
         raise UsageError(f"a recording's name ends in .aedat4, and {path} does not")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
+    check_target(option, path)
     if path.exists():
         raise UsageError(f"{path} exists already")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +10,12 @@ LEASE_S = 10.0
 """Silence of a client, in seconds, that ends its lesson; it sends beats three times as often."""
 
 
-class RequestMethods:
+class RequestMethods(ABC):
     """Requests by their names; :meth:`request` is the subclass's."""
 
+    @abstractmethod
     async def request(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Make a request and return its answer."""
-        raise NotImplementedError
 
     async def teach(self, label: str | None, *, lasting: bool = False) -> dict[str, Any]:
         """Name the class that is shown from now on; None: it is not known.

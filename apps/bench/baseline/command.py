@@ -20,7 +20,7 @@ from rich.table import Table
 
 from spikewire._whole_file import write_whole
 from spikewire.apps.bench.machine import command_line, machine, now
-from spikewire.apps.cli.errors import DONE, CommandError, UsageError
+from spikewire.apps.cli.errors import DONE, CommandError, UsageError, check_target
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import DatasetOptions, Json
 from spikewire.apps.cli.output import console, print_json, stderr_console
@@ -140,8 +140,8 @@ def twin(
         raise CommandError(
             "the float baseline needs PyTorch, which is an extra: pip install 'spikewire[twin]'"
         )
-    if out is not None and not out.absolute().parent.is_dir():
-        raise CommandError(f"{out.parent} is not a folder to write {out.name} into")
+    if out is not None:
+        check_target("--out", out)
     if dataset == Path(GESTURES):
         _compare(options, people, formats, model, out, as_json=as_json)
         raise typer.Exit(DONE)
