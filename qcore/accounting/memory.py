@@ -215,9 +215,22 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
         "upper 8 bits are used. The paper has none.",
         ("AT_READ_STORE",),
     ),
+    "temporal layer": (
+        False, None,
+        "int16: weights and their readout, at the width in which they are learned; their upper 8 "
+        "bits are used. int32: delays and thresholds. The paper has none.",
+        ("AT_T_STORE", "AT_T_READ", "AT_T_DELAY", "AT_T_THRESHOLD"),
+    ),
+    "past features": (
+        False, None, "one bit of each input of the temporal layer, for each tick that it recalls.",
+        ("AT_T_RING",),
+    ),
+    "temporal regulation": (
+        True, None, "int32: lessons in which each hidden unit was active.", ("AT_T_COUNT",),
+    ),
     "rehearsal memory": (
         True, None, "one bit of each feature, remembered per class and learned again.",
-        ("AT_SLOTS",),
+        ("AT_SLOTS", "AT_T_SLOTS"),
     ),
 }  # fmt: skip
 
@@ -347,11 +360,12 @@ def _home(column: str) -> str:
 _HOMES = {
     "i8": ("AT_INPUT", "AT_WEIGHTS", "AT_FIRED", "AT_ACTIVATION", "AT_OUTPUT", "AT_OUT_ACTIVATION",
            "AT_DELTA", "AT_OUT_DELTA", "AT_PAIR_TRACES", "AT_REST", "AT_G", "AT_FEEDBACK",
-           "AT_SLOTS", "AT_SMALL_R", "AT_RECURRENT", "AT_DELAYS"),
+           "AT_SLOTS", "AT_SMALL_R", "AT_RECURRENT", "AT_DELAYS", "AT_T_RING", "AT_T_SLOTS"),
     "i16": ("AT_DRIVE", "AT_STORE", "AT_BIAS_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL",
-            "AT_READ_STORE"),
+            "AT_READ_STORE", "AT_T_STORE", "AT_T_READ"),
     "i32": ("AT_U", "AT_V", "AT_R", "AT_TABLE", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_COUNT",
-            "AT_MEAN", "AT_RING", "AT_PENDING", "AT_BACK", "AT_NEURON_BIAS"),
+            "AT_MEAN", "AT_RING", "AT_PENDING", "AT_BACK", "AT_NEURON_BIAS", "AT_T_DELAY",
+            "AT_T_THRESHOLD", "AT_T_COUNT"),
 }  # fmt: skip
 
 _PLASTIC_ONLY = (
@@ -364,6 +378,8 @@ _OF_GENERAL = (
 )  # fmt: skip
 _OPTIONAL = (
     "AT_FEEDBACK", "AT_BIAS_STORE", "AT_PAIR_TRACES", "AT_REST", "AT_SMALL_R", *_OF_GENERAL,
+    "AT_T_RING", "AT_T_SLOTS", "AT_T_STORE", "AT_T_READ", "AT_T_DELAY", "AT_T_THRESHOLD",
+    "AT_T_COUNT",
 )  # fmt: skip
 """Arrays of some layers only: their place is 0 where there are none."""
 
@@ -383,6 +399,8 @@ def _addresses(network: Network, column: str) -> list[int]:
         addresses = addresses[:1]  # the others are the outputs of the layers before
     if column in _PLASTIC_ONLY:
         addresses = addresses[[layer.plastic for layer in network.spec.layers]]
+    if column == "AT_T_SLOTS" and network.spec.readout.slots == 0:
+        return []
     if column in _OPTIONAL:
         addresses = addresses[addresses > 0]
     if column in _OF_TRACES:

@@ -36,7 +36,7 @@ class OperationCounts:
         int64[layers]: membranes that changed, tick by tick.
     effective
         int64[layers + 1]: operations at non-zero synapses by non-zero inputs; the readout
-        last.
+        last, and the temporal layer before it, if there is one (int64[layers + 2]).
     dense
         int64[layers + 1]: operations if all inputs and weights were not zero.
     binary
@@ -78,6 +78,7 @@ def count_operations(
     changed = np.zeros(layers, np.int64)
     readout = np.count_nonzero(_answering_weights(copy), axis=0)
     read = 0
+    hidden = _TemporalOperations(copy)
     before = [layer.membrane.copy() for layer in copy.layers]
     registers = copy.state.registers
     for sample in samples:
@@ -105,7 +106,7 @@ def count_operations(
                 held[n] += copy.layers[n].traces[1] != 0 if copy.layers[n].traced else 0
             fired += firing
             if len(steps.tick):
-                read += _read_operations(copy, readout)
+                read += _read_operations(copy, readout) + hidden.count()
     total_ticks = len(samples) * ticks
     traced = [layer.traced for layer in copy.layers]
     # What meets the weights of a layer on traces is the traces.
@@ -123,10 +124,42 @@ def count_operations(
         neurons=np.array([v.size for v in before], np.int64),
         fired=fired,
         membrane_updates=changed,
-        effective=np.array([*effective, read], np.int64),
-        dense=np.array([*dense, results * readout.size * len(copy.classes)], np.int64),
+        effective=np.array([*effective, *hidden.effective, read], np.int64),
+        dense=np.array(
+            [
+                *dense,
+                *hidden.dense(results),
+                results * (readout.size + hidden.units) * len(copy.classes),
+            ],
+            np.int64,
+        ),
         binary=_binary_inputs(copy),
     )
+
+
+class _TemporalOperations:
+    """Operations of the temporal layer, result by result."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._layer = layer = network.temporal
+        self.units = 0 if layer is None else layer.units
+        self.effective = [] if layer is None else [0]
+        if layer is not None:
+            self._reach = np.count_nonzero(layer.store >> 8, axis=2)
+            self._readout = np.count_nonzero(layer.read_store >> 8, axis=0)
+
+    def dense(self, results: int) -> list[int]:
+        """Count the operations if all inputs and weights were not zero."""
+        return [] if self._layer is None else [results * self._layer.store.size]
+
+    def count(self) -> int:
+        """Count the operations of the scores computed last; returns those of the readout."""
+        if self._layer is None:
+            return 0
+        bits, active = self._layer.present(self._network.tick - 1)
+        self.effective[0] += int(self._reach[bits].sum())
+        return int(self._readout[active].sum())
 
 
 def _add_places(sent: npt.NDArray[np.int64], events: BinnedEvents) -> None:
@@ -144,9 +177,9 @@ def _binary_inputs(network: Network) -> npt.NDArray[np.bool_]:
         layer.most_spikes == 1 and (layer.pool == 1 or layer.pool_kind == "or")
         for layer in layers[:-1]
     ]
-    return np.array(
-        [*(one and not layer.traced for one, layer in zip(spikes, layers, strict=True)), False]
-    )
+    binary = [one and not layer.traced for one, layer in zip(spikes, layers, strict=True)]
+    # Inputs of the temporal layer are bits.
+    return np.array([*binary, *[True] * (network.temporal is not None), False])
 
 
 def _reach(network: Network, n: int, *, sparse: bool) -> npt.NDArray[np.int64]:
@@ -214,4 +247,6 @@ def connection_sparsity(network: Network) -> float:
     """Share of weights that are zero, over all layers and the readout that answers."""
     parts: list[npt.NDArray[Any]] = [layer.weights for layer in network.layers]
     parts.append(_answering_weights(network))
+    if network.temporal is not None:
+        parts += [network.temporal.store >> 8, network.temporal.read_store >> 8]
     return sum(int((part == 0).sum()) for part in parts) / sum(part.size for part in parts)

@@ -29,6 +29,7 @@ from spikewire.qcore.kernels.learning_step import (
 )
 from spikewire.qcore.kernels.own_output import add_output
 from spikewire.qcore.kernels.reshape import shape3
+from spikewire.qcore.kernels.temporal import follow_features, read_temporal
 from spikewire.qcore.kernels.trace import advance_features, advance_traces
 from spikewire.qcore.kernels.traced_layer import (
     follow_input_map,
@@ -59,7 +60,7 @@ def begin_call(state, label, learn):
 
 
 @inline
-def skip_idle(R, layers, tick, position, now, until, learn):
+def skip_idle(R, layers, tick, position, now, until, learn, others):
     """Return the next tick to compute: ``now``, or a later one if nothing could change till then.
 
     That is so without events, where no layer, trace or feature would change.
@@ -67,6 +68,8 @@ def skip_idle(R, layers, tick, position, now, until, learn):
     if position < tick.shape[0] and tick[position] <= now:
         return now
     awake = R[at.CHANGED]
+    if others != 0 and layers.shape[1] > at.GENERAL_COLUMNS:
+        awake |= layers[0, at.T_LIVE]
     for n in range(layers.shape[0]):
         awake |= layers[n, at.LIVE] | layers[n, at.FEATURE_LIVE]
         if learn != 0:
@@ -185,7 +188,17 @@ def regulate(state):
 
 
 @inline
-def learn_tick(state, scratch, label, now):
+def read(state, y, label, now, others):
+    """Score the classes from the present features; with ``label >= 0`` learn from it first."""
+    R, layers, i8, i16, i32, lanes = state
+    if others != 0 and layers.shape[1] > at.GENERAL_COLUMNS:
+        read_temporal(R, layers, i8, i16, i32, y, lanes, label, now)
+    else:
+        read_features(R, i8, i16, y, lanes, label)
+
+
+@inline
+def learn_tick(state, scratch, label, now, others):
     """Learn from the label: plastic layers at their cadence, the readout at its own."""
     R, layers, i8, i16, i32, lanes = state
     _, work, sums = scratch
@@ -205,7 +218,7 @@ def learn_tick(state, scratch, label, now):
             apply_layers(layers, i8, i16, i32, lanes, work)
             mark_stale(layers, 1)
     if R[at.CHANGED] != 0 and now % R[at.READ_EVERY] == 0:
-        read_features(R, i8, i16, sums[:classes], lanes, label)
+        read(state, sums[:classes], label, now, others)
 
 
 @inline
@@ -220,14 +233,14 @@ def add_own_output(R, layers, i32, y):
 
 
 @inline
-def write_row(state, scratch, results, row, now):
+def write_row(state, scratch, results, row, now, others):
     """Score the classes, and write a result row: tick, scores, spikes since the row before."""
-    R, layers, i8, i16, i32, lanes = state
+    R, layers, i8, _, i32, _ = state
     _, _, sums = scratch
     out_tick, out_scores, out_spikes = results
     classes = R[at.CLASSES]
     R[at.CHANGED] = 0
-    read_features(R, i8, i16, sums[:classes], lanes, np.int64(-1))
+    read(state, sums[:classes], np.int64(-1), now, others)
     for n in range(layers.shape[0]):
         L = layers[n]
         if L[at.ANSWERS] != 0:
@@ -270,7 +283,7 @@ def compute_ticks(state, scratch, events, until, label, learn, results, probe, o
     image = input_map(state)
     probe_from = until - probe[1].shape[1]
     while now < until:
-        ahead = skip_idle(R, layers, events[0], position, now, until, learn)
+        ahead = skip_idle(R, layers, events[0], position, now, until, learn, others)
         if ahead != now:
             now = ahead
             continue
@@ -278,12 +291,14 @@ def compute_ticks(state, scratch, events, until, label, learn, results, probe, o
         if base.shape[0] > 0 and n_input > 0:
             follow_input(R, layers, i32, base, n_input)
         step_layers(state, scratch, image, n_input, now, learn, others)
+        if others != 0 and layers.shape[1] > at.GENERAL_COLUMNS:
+            follow_features(R, layers, state[2], state[3], now)
         if learn != 0 and R[at.PERIOD] > 0 and n_input > 0:
             regulate(state)
         if learn != 0 and label >= 0:
-            learn_tick(state, scratch, label, now)
+            learn_tick(state, scratch, label, now, others)
         if now % R[at.RESULT_EVERY] == 0 and R[at.CHANGED] != 0:
-            write_row(state, scratch, results, rows, now)
+            write_row(state, scratch, results, rows, now, others)
             rows += 1
         if now >= probe_from:
             record_probe(state, probe, now - probe_from)
@@ -304,7 +319,7 @@ _ARGUMENTS = (
 )
 
 
-_OTHER_LAYERS = ("general_layer", "traced_layer")
+_OTHER_LAYERS = ("general_layer", "traced_layer", ".temporal")
 
 
 @kernel(f"int64({_ARGUMENTS.format('int64,')})", rare=True)
@@ -348,7 +363,7 @@ def advance(state, scratch, events, until, label, learn, results, probe):
 
 @kernel(f"int64({_ARGUMENTS.format('int64,')})", live=True, leaves_out=_OTHER_LAYERS)
 def advance_ordinary(state, scratch, events, until, label, learn, results, probe):
-    """Do as :func:`advance`, without layers on traces and general layers."""
+    """Do as :func:`advance`, without layers on traces, general layers and a temporal layer."""
     return compute_ticks(state, scratch, events, until, label, learn, results, probe, 0)
 
 
@@ -376,7 +391,7 @@ def engine(layers: NDArray[np.int64], learn: int) -> Callable[..., int]:
     function
         With the arguments of :func:`advance`.
     """
-    if (layers[:, at.DYNAMICS] != at.CURRENTS).any():
+    if (layers[:, at.DYNAMICS] != at.CURRENTS).any() or layers.shape[1] > at.GENERAL_COLUMNS:
         chosen: Callable[..., int] = advance
     elif learn:
         chosen = advance_ordinary

@@ -137,6 +137,35 @@ LAYER_COLUMNS = 96
 ) = range(96, 118)
 GENERAL_COLUMNS = 128
 
+# Further columns of a network that has a temporal layer, used in the first row; others have none.
+(
+    T_UNITS,
+    T_DELAYS,  # number of delays
+    T_LAYER,  # the layer whose features it takes
+    T_INPUTS,  # their number
+    T_EVERY,  # ticks between two places of the ring
+    T_PLACES,
+    T_LONGEST,  # the longest delay
+    T_PLASTIC,
+    T_SLOPE,
+    T_SHIFT,
+    T_PERIOD,
+    T_LOW,
+    T_HIGH,  # target range of activity, in 1/65536 per lesson
+    AT_T_RING,  # int8[places, bytes]: inputs of past ticks, one bit each
+    AT_T_SLOTS,  # int8[classes, slots, delays, bytes]: inputs of what is rehearsed
+    AT_T_STORE,  # int16[delays * inputs, units]: stored weights
+    AT_T_READ,  # int16[classes, units]: the readout of the units
+    AT_T_DELAY,  # int32[delays]
+    AT_T_THRESHOLD,  # int32[units]
+    AT_T_COUNT,  # int32[units + 2]: lessons in which units were active, lessons, periods
+    # State and counters.
+    T_LIVE,  # ticks until all places of the ring are alike, if no feature changes
+    T_OPERATIONS,
+    T_UPDATES,
+) = range(128, 151)
+TEMPORAL_COLUMNS = 160
+
 CONV, DENSE = 0, 1
 CURRENTS, TRACES, GENERAL = 0, 1, 2
 NO_DELAYS, BY_SYNAPSE, BY_INPUT = 0, 1, 2
@@ -203,6 +232,15 @@ STATE_COLUMNS = frozenset(
     }
 )
 """Columns that change while a network runs; the others follow from its specification."""
+
+TEMPORAL_STATE = frozenset({T_LIVE, T_OPERATIONS, T_UPDATES})
+"""Those of the columns that only a network with a temporal layer has."""
+
+
+def state_columns(columns: int) -> frozenset[int]:
+    """Return the columns that change in a table of so many columns."""
+    return STATE_COLUMNS | TEMPORAL_STATE if columns > GENERAL_COLUMNS else STATE_COLUMNS
+
 
 STATE_REGISTERS = frozenset(
     {

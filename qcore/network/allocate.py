@@ -23,6 +23,7 @@ from spikewire.qcore.network.layer_table import (
 )
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.spec import NetworkSpec
+from spikewire.qcore.network.temporal_table import place_temporal
 
 MOST_BYTES = 4 * 2**30
 """Largest state of a network, in bytes; a file or a preset cannot ask for more."""
@@ -127,6 +128,9 @@ def allocate(spec: NetworkSpec, classes: int, *, compact: bool = True) -> State:
         **{name: np.zeros(count, DTYPES[name]) for name, count in layout.lengths.items()},
     )
     state.lanes[:] = 1
+    if spec.temporal.units:
+        start = int(state.layers[0, at.AT_T_DELAY])
+        state.i32[start : start + len(spec.temporal.delays)] = spec.temporal.delays
     return state
 
 
@@ -151,7 +155,8 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
         If a layer has no room on the map before it, the readout reads no layer, or the arrays
         together take more than ``MOST_BYTES``.
     """
-    layers = np.zeros((len(spec.layers), columns_of(spec.layers)), np.int64)
+    columns_needed = columns_of(spec.layers, temporal=spec.temporal.units > 0)
+    layers = np.zeros((len(spec.layers), columns_needed), np.int64)
     heads = _Heads()
     features = 0
     compacted = False
@@ -184,12 +189,14 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
         raise SpecError("No layer has read = true: the readout would have nothing to read.")
     registers = _registers(spec, classes, features, heads)
     registers[at.COMPACT] = compacted
+    if spec.temporal.units:
+        place_temporal(layers, spec, classes, (heads.i8.take, heads.i16.take, heads.i32.take))
     layers[:, at.AT_FEATURES] += registers[at.AT_FEATURE]
     lengths = {
         "i8": heads.i8.used,
         "i16": heads.i16.used,
         "i32": heads.i32.used,
-        "lanes": max(64, *(layer.channels for layer in spec.layers)),
+        "lanes": max(64, spec.temporal.units, *(layer.channels for layer in spec.layers)),
     }
     layout = Layout(registers, layers, lengths)
     if layout.nbytes > MOST_BYTES:

@@ -30,6 +30,9 @@ from spikewire.qcore.network.spike_probe import no_probe
 # Every recording has these for itself; all else is shared.
 _OWN_I32 = (at.AT_U, at.AT_V)
 _COUNTERS = (at.SPIKES, at.SYNAPTIC_OPERATIONS, at.NEURON_UPDATES, at.UPDATES)
+_OWN_COUNTERS = (at.T_OPERATIONS, at.T_UPDATES)
+"""Further counters of a network with a temporal layer."""
+
 _TALLIES = (at.EVENTS, at.MERGED, at.READ_UPDATES, at.TICKS_RUN, at.TICKS_SKIPPED)
 _NEVER = 1 << 62
 # A portion holds many classes and people, so that its activity is typical of all of them.
@@ -150,6 +153,11 @@ class Batch:
         R = self._registers[b]
         R[at.AT_FEATURE] = take(1, int(R[at.FEATURES]))
         shift = R[at.AT_FEATURE] - self.network.state.registers[at.AT_FEATURE]
+        if self.network.temporal is not None:
+            first = self._layers[b, 0]
+            first[at.AT_T_RING] = take(
+                0, int(first[at.T_PLACES]) * -(-int(first[at.T_INPUTS]) // 8)
+            )
         input_at = -1
         for L in self._layers[b]:
             neurons = int(L[at.ROWS] * L[at.COLUMNS] * L[at.CHANNELS])
@@ -271,7 +279,9 @@ class Batch:
             R[:, register] = net.state.registers[register]
         self._layers[:, :, [at.TRACE_LIVE, at.FEATURE_LIVE, at.SPIKES_REPORTED]] = 0
         self._layers[:, :, at.LIVE] = 1
-        self._layers[:, :, list(_COUNTERS)] = 0
+        self._layers[:, :, list(self._counters())] = 0
+        if net.temporal is not None:
+            self._layers[:, :, at.T_LIVE] = 0
 
     def _advance(self, b: int, part: BinnedEvents, until: int, result: BatchResult) -> None:
         net = self.network
@@ -328,13 +338,16 @@ class Batch:
         # A layer at rest need not be so under other weights, thresholds and biases.
         self._layers[:, :, at.LIVE] = 1
 
+    def _counters(self) -> tuple[int, ...]:
+        return _COUNTERS if self.network.temporal is None else _COUNTERS + _OWN_COUNTERS
+
     def _finish(self, count: int, result: BatchResult) -> None:
         """Hand the recordings' counters to the network."""
         layers = self._layers[:count]
         result.spikes[:] = layers[:, :, at.SPIKES]
         result.synaptic_ops[:] = layers[:, :, at.SYNAPTIC_OPERATIONS]
         result.neuron_updates[:] = layers[:, :, at.NEURON_UPDATES]
-        for column in _COUNTERS:
+        for column in self._counters():
             self.network.state.layers[:, column] += layers[:, :, column].sum(0)
         # Result rows count the spikes since the row before: these are reported here.
         self.network.state.layers[:, at.SPIKES_REPORTED] = self.network.state.layers[:, at.SPIKES]

@@ -15,8 +15,10 @@ MOST_DRIVE = 2**31 - 1
 """Largest sum of weights and spikes that a neuron's drive holds."""
 
 
-def columns_of(layers: tuple[LayerSpec, ...]) -> int:
-    """Count the columns of the layer table for these layers."""
+def columns_of(layers: tuple[LayerSpec, ...], *, temporal: bool = False) -> int:
+    """Count the columns of the layer table for these layers, and a temporal layer behind them."""
+    if temporal:
+        return at.TEMPORAL_COLUMNS
     return at.GENERAL_COLUMNS if any(one.general for one in layers) else at.LAYER_COLUMNS
 
 

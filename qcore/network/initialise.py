@@ -13,9 +13,13 @@ from spikewire.qcore.network.layer_spec import LayerSpec, per_channel
 from spikewire.qcore.network.layer_views import LayerView, layer_views
 from spikewire.qcore.network.spec import ROUNDS, NetworkSpec
 from spikewire.qcore.network.state_views import all_arrays
+from spikewire.qcore.network.temporal_view import TemporalView, temporal_view
 
 FEEDBACK_STREAM = 1_000_000
 """Distance between the streams of generators for feedback matrices."""
+
+TEMPORAL_STREAM = 999
+DRAWN_RAIL = 8191
 
 
 def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
@@ -30,7 +34,19 @@ def initialise(spec: NetworkSpec, classes: int, seed: int) -> State:
         if layer.plastic and spec.learning.learn_biases:
             _store_biases(view, state)
     draw_readouts(state, spec, seed, 0)
+    if (temporal := temporal_view(state)) is not None:
+        _draw_temporal(temporal, spec, seed)
     return state
+
+
+def _draw_temporal(temporal: TemporalView, spec: NetworkSpec, seed: int) -> None:
+    """Draw the weights of the temporal layer from a quarter of their range; its readout is zero."""
+    lanes = np.zeros(64, np.uint32)
+    fill_lanes(lanes, seed, stream_of(spec, TEMPORAL_STREAM))
+    drawn = np.zeros(temporal.store.size, np.int16)
+    fill_uniform(drawn, lanes, DRAWN_RAIL)
+    temporal.store[...] = drawn.reshape(temporal.store.shape)
+    temporal.threshold[...] = spec.temporal.threshold
 
 
 def stream_of(spec: NetworkSpec, number: int) -> int:
@@ -90,7 +106,7 @@ def grow(old: State, spec: NetworkSpec, seed: int) -> State:
     known = int(old.registers[at.CLASSES])
     state = allocate(spec, known + 1, compact=bool(old.registers[at.COMPACT]))
     state.lanes[...] = old.lanes
-    for column in at.STATE_COLUMNS:
+    for column in at.state_columns(old.layers.shape[1]):
         state.layers[:, column] = old.layers[:, column]
     for register in at.STATE_REGISTERS:
         state.registers[register] = old.registers[register]

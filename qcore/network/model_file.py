@@ -19,6 +19,7 @@ from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import DTYPES, Layout, State, lay_out
 from spikewire.qcore.network.calibration import Calibration
 from spikewire.qcore.network.spec import NetworkSpec
+from spikewire.qcore.network.temporal_view import temporal_fault
 
 MOST_CLASSES = 1024
 LAST_TICK = 2**62
@@ -178,7 +179,8 @@ def _check_shapes(header: dict[str, Any], layout: Layout, where: str) -> None:
 
 def _check_tables(state: State, fresh: Layout, where: str) -> None:
     """Refuse tables that would send the engine outside the flat arrays."""
-    columns = [n for n in range(fresh.layers.shape[1]) if n not in at.STATE_COLUMNS]
+    moving = at.state_columns(fresh.layers.shape[1])
+    columns = [n for n in range(fresh.layers.shape[1]) if n not in moving]
     if not np.array_equal(state.layers[:, columns], fresh.layers[:, columns]):
         raise ModelError(f"{where} is damaged: its layer table does not fit its specification.")
     registers = [n for n in range(at.REGISTERS) if n not in at.STATE_REGISTERS]
@@ -199,6 +201,8 @@ def _check_tables(state: State, fresh: Layout, where: str) -> None:
     if (state.layers[:, at.STEP] < 0).any() or (state.layers[:, at.STEP] > 2**20).any():
         raise ModelError(f"{where} is damaged: its learning step is out of range.")
     _check_pairs(state, fresh, where)
+    if (fault := temporal_fault(state)) is not None:
+        raise ModelError(f"{where} is damaged: {fault}.")
     if (state.lanes == 0).any():
         raise ModelError(f"{where} is damaged: a random generator stands at zero.")
 

@@ -42,6 +42,7 @@ from spikewire.qcore.network.state_views import (
     is_at_rest,
     read_store,
 )
+from spikewire.qcore.network.temporal_view import TemporalView, temporal_view
 
 
 class Network:
@@ -59,7 +60,7 @@ class Network:
         self.calibration = Calibration()
         self._probed: tuple[SpikeProbe, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
         self.replace(classes, state)
-        if any(layer.general or layer.traced for layer in spec.layers):
+        if spec.temporal.units or any(layer.general or layer.traced for layer in spec.layers):
             keep_ready(advance)
 
     @classmethod
@@ -185,17 +186,25 @@ class Network:
     @property
     def updates(self) -> int:
         """Weight updates so far: of layers (weights in reach) and of the readout (classes)."""
-        return int(self.state.registers[at.READ_UPDATES] + self.state.layers[:, at.UPDATES].sum())
+        own = 0 if self.temporal is None else self.temporal.updates
+        layers = self.state.layers[:, at.UPDATES].sum()
+        return int(self.state.registers[at.READ_UPDATES] + layers) + own
 
     @property
     def synaptic_ops(self) -> int:
         """Weights added to a neuron so far, one by one: the synaptic operations."""
-        return int(self.state.layers[:, at.SYNAPTIC_OPERATIONS].sum())
+        own = 0 if self.temporal is None else self.temporal.operations
+        return int(self.state.layers[:, at.SYNAPTIC_OPERATIONS].sum()) + own
 
     @property
     def layers(self) -> tuple[LayerView, ...]:
         """Views of the layers, the first one first: ``network.layers[0].weights``."""
         return self._layers
+
+    @property
+    def temporal(self) -> TemporalView | None:
+        """View of the temporal layer; None without one."""
+        return temporal_view(self.state)
 
     @property
     def features(self) -> npt.NDArray[np.int16]:
@@ -397,4 +406,6 @@ class Network:
             part[...] = 0
         self.state.layers[:, at.LIVE] = 1
         self.state.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
+        if self.temporal is not None:
+            self.temporal.rest()
         self.state.registers[[at.CHANGED, at.LABEL, at.GAIN_MEAN]] = 0, -1, 0

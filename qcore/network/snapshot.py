@@ -10,7 +10,7 @@ from spikewire.qcore.network.state_views import dynamic_arrays
 
 # Counters and the clock record events that a restored network has seen all the same.
 _KEPT = tuple(sorted(at.STATE_REGISTERS - {at.LABEL, at.LABEL_SINCE, at.PENDING, at.READ_SHIFT}))
-_COLUMNS_KEPT = tuple(sorted(at.STATE_COLUMNS - {at.STEP, at.PAIRS}))
+_COLUMNS_RESTORED = {at.STEP, at.PAIRS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def restore(snapshot: Snapshot, present: State) -> State:
     state = snapshot.state.copy()
     for register in _KEPT:
         state.registers[register] = present.registers[register]
-    for column in _COLUMNS_KEPT:
+    for column in at.state_columns(state.layers.shape[1]) - _COLUMNS_RESTORED:
         state.layers[:, column] = present.layers[:, column]
     state.registers[at.LABEL] = -1
     # Traces at rest above zero need not be so under other weights.

@@ -17,6 +17,7 @@ from spikewire.qcore.network.later import LATER, later, later_choices, to_plain
 from spikewire.qcore.network.layer_spec import FULL, LayerSpec
 from spikewire.qcore.network.learning_spec import LearningSpec
 from spikewire.qcore.network.spec_checks import one_of, within
+from spikewire.qcore.network.temporal_spec import NO_TEMPORAL, TemporalSpec
 
 ROUNDS = 2
 """First ``version`` whose weights are rounded, and whose steps do not depend on widths."""
@@ -96,7 +97,8 @@ class NetworkSpec:
     ``width`` and ``height`` are the input plane's pixels, ``polarities`` its channels,
     ``tick_us`` is the length of a tick in microseconds, and a result is given every
     ``result_every`` ticks. ``front`` maps events to the plane. ``gain`` scales the
-    first layer's thresholds with the rate of the input. ``version`` says what the other
+    first layer's thresholds with the rate of the input. ``temporal`` is a layer of hidden units
+    between the features and the readout. ``version`` says what the other
     settings mean: 1, which is also that of a specification without one, cuts weights from
     the store by rounding down and counts steps in its LSBs; 2 rounds weights to the nearest and
     counts steps in LSBs of the base store, so that no width changes their size.
@@ -117,6 +119,7 @@ class NetworkSpec:
     version: int = later(1)
     front: FrontSpec = field(default=NO_FRONT, repr=False, metadata=LATER)
     gain: GainSpec = field(default=NO_GAIN, repr=False, metadata=LATER)
+    temporal: TemporalSpec = field(default=NO_TEMPORAL, repr=False, metadata=LATER)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
@@ -138,9 +141,10 @@ class NetworkSpec:
             ("training", TrainingSpec),
             ("front", FrontSpec),
             ("gain", GainSpec),
+            ("temporal", TemporalSpec),
         ):
             if name in fields:
-                fields[name] = _build(kind, fields[name], name)
+                fields[name] = _build(kind, _hashable(fields[name]), name)
         fields["layers"] = tuple(
             _build(LayerSpec, _hashable(layer), f"layers[{n}]") for n, layer in enumerate(layers)
         )
@@ -190,6 +194,7 @@ class NetworkSpec:
             layer.check(f"layers[{n}].", self.widths.refractory)
         self.front.check(self.width, self.height)
         self.gain.check(self.layers[0])
+        self.temporal.check(self.layers, self.readout.answer, self.training.average)
         self._check_answer()
         widths = self.widths
         within("widths.store", widths.store, widths.weight, 16)
@@ -263,7 +268,7 @@ _RANGES = (
 
 
 def _hashable(data: Any) -> Any:
-    """Turn the lists of a layer's settings into tuples."""
+    """Turn the lists of a table of settings into tuples."""
     if not isinstance(data, Mapping):
         return data
     return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.layer_views import layer_views, view_of
+from spikewire.qcore.network.temporal_view import temporal_view
 
 _any_bit = np.bitwise_or.reduce
 
@@ -42,12 +43,16 @@ def dynamic_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
         if layer.plastic:
             yield from (layer.activation, layer.pooled_activation)
     yield from (features(state), _normalised_features(state))
+    if (temporal := temporal_view(state)) is not None:
+        yield temporal.ring
 
 
 def is_at_rest(state: State) -> bool:
     """Tell whether ticks without events change nothing, as the engine finds out at each of them."""
     R, layers = state.registers, state.layers
     awake = R[at.CHANGED] | _any_bit(layers[:, at.LIVE]) | _any_bit(layers[:, at.FEATURE_LIVE])
+    if (temporal := temporal_view(state)) is not None:
+        awake |= temporal.ticks_live
     if R[at.LEARNING]:
         awake |= _any_bit(layers[:, at.TRACE_LIVE])
     return not awake
@@ -66,5 +71,7 @@ def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
             yield from (layer.readout, layer.readout_mean, layer.feedback, layer.bias_store)
     yield read_store(state)
     R = state.registers
+    if (temporal := temporal_view(state)) is not None:
+        yield from temporal.learned_arrays()
     packed = -(-int(R[at.FEATURES]) // 8)
     yield view_of(state.i8, R[at.AT_SLOTS], int(R[at.CLASSES]), int(R[at.SLOTS]), packed)

@@ -295,6 +295,9 @@ class NaiveNetwork:
         row = self.layers[0].table[neuron.THRESHOLD]
         row[:] = [min(max(int(v) * factor // 256, 1), 2**23 - 1) for v in row]
 
+    def after_layers(self, now: int, before: list[Any]) -> None:
+        """Let a network with more than layers follow their features in this tick."""
+
     def regulate(self) -> None:
         gain = min(
             self.slowest, min(8, 2 + self.periods // 16) + (self.periods // 1024).bit_length()
@@ -342,6 +345,7 @@ class NaiveNetwork:
             if self.R[at.GAIN]:
                 self.follow_input(int(image.sum()))
             still: list[bool] = []
+            features = [n.F.copy() for n in self.layers]
             for n in self.layers:
                 before = [a.copy() for a in (n.Q, n.P, n.r)]
                 if learn and n.spec.plastic:
@@ -370,6 +374,7 @@ class NaiveNetwork:
                             int(n.F[i]), int(image[i]), R[at.FEATURE_KICK], R[at.FEATURE_SLOW]
                         )
                     self.dirty |= bool((old != n.F).any())
+            self.after_layers(now, features)
             if learn and R[at.PERIOD] and some:
                 self.period_ticks += 1
                 if self.period_ticks >= R[at.PERIOD]:

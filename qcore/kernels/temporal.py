@@ -1,0 +1,465 @@
+"""The temporal layer: hidden units on features of several moments, learned by the readout's error.
+
+Inputs are bits: a feature that reaches the root mean square of all features of its layer in a tick.
+A ring holds the bits of past ticks. For the set bits of all delays, and ``n`` of them::
+
+    height = isqrt(2**20 / n);  a_j = height * sum_i w_ij
+    h_j = clip((a_j - threshold_j) >> slope, 0, 127)
+    y_k = sum_i W_ki f_i + sum_j V_kj 2 h_j
+
+``W f`` is the readout on the features, ``V`` the readout of the hidden units. The error of ``y``
+goes back through ``V`` itself, so that the step is that of gradient descent (back-propagation
+through one hidden layer), with the units inside their window in place of a derivative::
+
+    V_kj <- V_kj + ((e_k 2 h_j + noise) >> shift)
+    w_ij <- w_ij + ((height sum_k V_kj e_k + noise) >> (shift + more)),  0 < h_j < 127
+
+Only rows of set bits are read and changed, and nothing of the past is needed but the ring.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spikewire._jit import inline, kernel
+from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.fixed_point import bit_length, xorshift
+from spikewire.qcore.kernels.readout import (
+    choose_shifts,
+    delta_rule,
+    normalise_features,
+    read_scores,
+    recall,
+    remember,
+    square_root,
+)
+from spikewire.qcore.kernels.reshape import shape2, shape3
+
+MOST_ACTIVE = 127
+"""Largest output of a hidden unit."""
+
+UP = 1
+"""Bits by which the readout's input is above a hidden unit's output.
+
+A quarter of 64 units at half their range then have the length of the features, 2**9 to 2**10.
+"""
+
+LEAST_THRESHOLD, MOST_THRESHOLD = 64, 1 << 22
+
+
+@kernel("void(int16[::1], int8[::1])")
+def mark_features(F, bits):
+    """Mark the features that reach the root mean square of all: one bit each, the first lowest.
+
+    Parameters
+    ----------
+    F
+        int16[n], not negative.
+    bits
+        int8[ceil(n / 8)], overwritten; all zero where ``F`` is.
+    """
+    n = np.int64(F.shape[0])
+    total = np.int64(0)
+    for i in range(n):
+        total += np.int64(np.int32(np.int32(F[i]) * np.int32(F[i])))
+    for place in range(bits.shape[0]):
+        byte = np.int32(0)
+        for i in range(8 * place, min(8 * place + 8, n)):
+            square = np.int64(np.int32(np.int32(F[i]) * np.int32(F[i])))
+            if F[i] > 0 and square * n >= total:
+                byte |= np.int32(1) << np.int32(i & 7)
+        bits[place] = np.int8(byte)
+
+
+@kernel("int64(int8[:, ::1], int16[:, ::1], int32[::1])")
+def sum_rows(bits, store, a):
+    """Add the weights of all set bits: ``a[j] = sum_i store[i, j] >> 8``.
+
+    Parameters
+    ----------
+    bits
+        int8[delays, bytes]: the input, one bit each.
+    store
+        int16[delays * inputs, units]: stored weights, by delay and input.
+    a
+        int32[units], overwritten. ``|a| <= 2**7`` for each set bit, of which there are under 2**24.
+
+    Returns
+    -------
+    int
+        Number of set bits.
+    """
+    inputs = store.shape[0] // bits.shape[0]
+    ones = np.int64(0)
+    a[:] = 0
+    for d in range(bits.shape[0]):
+        for place in range(bits.shape[1]):
+            byte = np.int32(bits[d, place])
+            for b in range(8):
+                if np.int32(byte >> np.int32(b)) & np.int32(1) == 0:
+                    continue
+                row = store[d * inputs + 8 * place + b]
+                ones += 1
+                for j in range(a.shape[0]):
+                    a[j] = np.int32(a[j] + np.int32(np.int32(row[j]) >> 8))
+    return ones
+
+
+@kernel("int64(int32[::1], int64, int32[::1], int64, int16[::1])")
+def activate_hidden(a, ones, thresholds, slope, h):
+    """Scale the sums by the number of set bits, and fire: ``h = clip((a - t) >> slope, 0, 127)``.
+
+    Parameters
+    ----------
+    a
+        int32[units]: sums of weights.
+    ones
+        Number of set bits.
+    thresholds
+        int32[units].
+    slope
+        Right shift.
+    h
+        int16[units], overwritten.
+
+    Returns
+    -------
+    int
+        The height of a set bit: all of them together have length 2**10.
+    """
+    height = square_root((np.int64(1) << 20) // max(ones, np.int64(1)))
+    for j in range(h.shape[0]):
+        above = (np.int64(a[j]) * height - np.int64(thresholds[j])) >> slope
+        h[j] = np.int16(min(max(above, np.int64(0)), np.int64(MOST_ACTIVE)))
+    return height
+
+
+@kernel("void(int16[:, ::1], int16[::1], int32[::1])")
+def add_hidden(V, h, y):
+    """Add the readout of the hidden units: ``y[k] += sum_j (V[k, j] >> 8) * 2 * h[j]``.
+
+    Of 1,024 units it adds up to 2**25 to at most 2**25 for 2**16 features: inside int32.
+    """
+    for k in range(y.shape[0]):
+        total = np.int32(0)
+        for j in range(h.shape[0]):
+            weight = np.int32(np.int32(V[k, j]) >> 8)
+            total = np.int32(total + np.int32(weight * np.int32(h[j])))
+        y[k] = np.int32(y[k] + np.int32(total << UP))
+
+
+@kernel(
+    "void(int32[::1], int64, int64, int64, int64[::1], int64, int16[::1], int16[:, ::1],"
+    " uint32[::1], int64[::1])"
+)
+def teach_hidden(y, label, target, dead_zone, shifts, shift, h, V, lanes, back):
+    """Bring the errors back through the readout of the hidden units, and step that readout.
+
+    Parameters
+    ----------
+    y
+        int32[classes]: scores, before any step.
+    label, target, dead_zone, shifts
+        As for :func:`~.readout.delta_rule`.
+    shift
+        The smallest of the shifts. The error of a class with a larger one comes back as much
+        smaller.
+    h
+        int16[units].
+    V
+        int16[classes, units]: stored weights, saturating.
+    lanes
+        uint32[at least units]: one generator per unit.
+    back
+        int64[units], overwritten: ``sum_k V_kj e_k`` inside the units' windows, else 0.
+        Errors have up to 31 bits, weights 8, and classes 10: it fits.
+    """
+    back[:] = 0
+    for k in range(y.shape[0]):
+        e = np.int64(target) - np.int64(y[k]) if k == label else -np.int64(y[k])
+        if (k == label and e <= dead_zone) or (k != label and e >= -dead_zone):
+            continue
+        mask = np.uint32((np.int64(1) << shifts[k]) - 1)
+        gentle = e >> (shifts[k] - shift)
+        for j in range(h.shape[0]):
+            if h[j] == 0:
+                continue
+            back[j] += np.int64(np.int32(V[k, j]) >> 8) * gentle
+            lanes[j] = xorshift(lanes[j])
+            noise = np.int64(np.uint32(lanes[j] & mask))
+            moved = np.int64(V[k, j]) + ((e * (np.int64(h[j]) << UP) + noise) >> shifts[k])
+            V[k, j] = np.int16(min(max(moved, np.int64(-32768)), np.int64(32767)))
+    for j in range(h.shape[0]):
+        if h[j] == MOST_ACTIVE:
+            back[j] = 0
+
+
+@inline
+def split_steps(back, height, shift, whole, rest):
+    """Divide the steps ``back * height`` by ``2**shift``; returns the mask of the noise.
+
+    ``whole`` gets the quotients rounded down, which saturate at the width of the store, and
+    ``rest`` what is left, in at most 31 bits. Bits below these cannot decide a rounding.
+    """
+    spare = max(np.int64(0), shift - 31)
+    mask = np.uint32((np.int64(1) << (shift - spare)) - 1)
+    for j in range(back.shape[0]):
+        value = (back[j] * height) >> spare
+        quotient = value >> (shift - spare)
+        whole[j] = np.int32(min(max(quotient, np.int64(-65536)), np.int64(65536)))
+        rest[j] = np.uint32(value & np.int64(mask))
+    return mask
+
+
+@kernel("void(int8[:, ::1], int16[:, ::1], int64[::1], int64, int64, uint32[::1])")
+def step_rows(bits, store, back, height, shift, lanes):
+    """Step the weights of all set bits by ``back * height``, rounded stochastically.
+
+    Parameters
+    ----------
+    bits
+        int8[delays, bytes]: the input.
+    store
+        int16[delays * inputs, units]: stored weights, saturating.
+    back
+        int64[units]: errors at the units; below 2**50.
+    height
+        Height of a set bit, up to 2**10.
+    shift
+        Right shift, 1 to 46.
+    lanes
+        uint32[at least units]: one generator per unit, advanced once for each set bit.
+    """
+    units = back.shape[0]
+    inputs = store.shape[0] // bits.shape[0]
+    whole = np.empty(units, np.int32)
+    rest = np.empty(units, np.uint32)
+    mask = split_steps(back, height, shift, whole, rest)
+    for d in range(bits.shape[0]):
+        for place in range(bits.shape[1]):
+            byte = np.int32(bits[d, place])
+            for b in range(8):
+                if np.int32(byte >> np.int32(b)) & np.int32(1) == 0:
+                    continue
+                row = store[d * inputs + 8 * place + b]
+                for j in range(units):
+                    lanes[j] = xorshift(lanes[j])
+                    noise = np.uint32(lanes[j] & mask)
+                    up = np.int32(np.uint32(rest[j] + noise) > mask)
+                    moved = np.int32(np.int32(np.int32(row[j]) + whole[j]) + up)
+                    row[j] = np.int16(min(max(moved, np.int32(-32768)), np.int32(32767)))
+
+
+@kernel("void(int16[::1], int32[::1], int32[::1], int64, int64, int64, int64)")
+def regulate_hidden(h, counts, thresholds, period, low, high, slowest):
+    """Count active units, and after a period move thresholds towards the target activity.
+
+    Parameters
+    ----------
+    h
+        int16[units].
+    counts
+        int32[units + 2]: lessons in which a unit was active, in this period; lessons in this
+        period; and periods so far.
+    thresholds
+        int32[units].
+    period
+        Lessons of a period.
+    low, high
+        Target range of the activity, in 1/65536 per lesson.
+    slowest
+        Smallest gain, as in :func:`~.learning_step.regulate_layers`.
+    """
+    units = h.shape[0]
+    for j in range(units):
+        counts[j] = np.int32(counts[j] + np.int32(h[j] > 0))
+    counts[units] = np.int32(counts[units] + 1)
+    if counts[units] < period:
+        return
+    periods = np.int64(counts[units + 1])
+    gain = min(np.int64(8), 2 + (periods >> 4))
+    gain = min(slowest, gain + bit_length(periods >> 10))
+    lessons = max(np.int64(counts[units]), np.int64(1))
+    for j in range(units):
+        rate = np.int64(counts[j]) * 65536 // lessons
+        now = np.int64(thresholds[j])
+        step = max(np.int64(1), now >> gain)
+        if rate > high:
+            now = min(now + step, np.int64(MOST_THRESHOLD))
+        elif rate < low:
+            now = max(now - step, np.int64(LEAST_THRESHOLD))
+        thresholds[j] = np.int32(now)
+        counts[j] = np.int32(0)
+    counts[units] = np.int32(0)
+    counts[units + 1] = np.int32(min(periods + 1, np.int64(1 << 30)))
+
+
+@inline
+def follow_features(R, layers, i8, i16, now):
+    """Write this tick's input into the ring, until all of it is alike.
+
+    The count of ticks begins anew with each change of a feature. When it has run out, every place
+    of the ring holds the present features: ticks in which nothing else changes can be skipped.
+    """
+    L = layers[0]
+    source = layers[L[at.T_LAYER]]
+    if source[at.FEATURE_LIVE] != 0:
+        L[at.T_LIVE] = L[at.T_LONGEST] + L[at.T_EVERY] + 1
+    if L[at.T_LIVE] == 0:
+        return
+    L[at.T_LIVE] -= 1
+    R[at.CHANGED] = 1
+    if now % L[at.T_EVERY] == 0:
+        wide = (L[at.T_INPUTS] + 7) >> 3
+        place = L[at.AT_T_RING] + wide * (now // L[at.T_EVERY] % L[at.T_PLACES])
+        start = source[at.AT_FEATURES]
+        mark_features(i16[start : start + L[at.T_INPUTS]], i8[place : place + wide])
+
+
+@inline
+def gather_delayed(L, i8, now, delays, bits):
+    """Copy the input of every delay from the ring: int8[delays, bytes]."""
+    for d in range(bits.shape[0]):
+        # Before the first tick there was nothing, as in the ring.
+        place = (now - np.int64(delays[d])) // L[at.T_EVERY] % L[at.T_PLACES]
+        start = L[at.AT_T_RING] + bits.shape[1] * place
+        for i in range(bits.shape[1]):
+            bits[d, i] = i8[start + i]
+
+
+@inline
+def hidden_arrays(R, L, i16, i32):
+    """View weights, readout, thresholds and counts of the temporal layer."""
+    units, rows = L[at.T_UNITS], L[at.T_DELAYS] * L[at.T_INPUTS]
+    store = shape2(i16[L[at.AT_T_STORE] : L[at.AT_T_STORE] + rows * units], rows, units)
+    V = i16[L[at.AT_T_READ] : L[at.AT_T_READ] + R[at.CLASSES] * units]
+    thresholds = i32[L[at.AT_T_THRESHOLD] : L[at.AT_T_THRESHOLD] + units]
+    counts = i32[L[at.AT_T_COUNT] : L[at.AT_T_COUNT] + units + 2]
+    return store, shape2(V, R[at.CLASSES], units), thresholds, counts
+
+
+@inline
+def readout_arrays(R, i16):
+    """View the features, the scaled features and the readout's stored weights."""
+    n, classes = R[at.FEATURES], R[at.CLASSES]
+    F = i16[R[at.AT_FEATURE] : R[at.AT_FEATURE] + n]
+    f = i16[R[at.AT_NORMAL] : R[at.AT_NORMAL] + n]
+    store = i16[R[at.AT_READ_STORE] : R[at.AT_READ_STORE] + classes * n]
+    return F, f, shape2(store, classes, n)
+
+
+@kernel(
+    "void(int64[::1], int64[::1], int16[::1], int16[::1], int32[::1], int8[:, ::1], int32[::1],"
+    " uint32[::1], int64, int64[::1], int64)"
+)
+def correct_all(R, L, i16, f, i32, bits, y, lanes, label, shifts, fresh):
+    """Score one example, given by scaled features and bits, and correct all weights if taught.
+
+    Parameters
+    ----------
+    R, L
+        The registers, and the first row of the layer table.
+    i16, i32
+        The flat arrays.
+    f
+        int16[features]: scaled features.
+    bits
+        int8[delays, bytes]: input of the temporal layer.
+    y
+        int32[classes], overwritten with the scores before learning.
+    lanes
+        Generators.
+    label
+        The true class, or -1 to change nothing.
+    shifts
+        int64[classes]: shifts of the steps.
+    fresh
+        1 for a lesson, 0 for one that is rehearsed: thresholds follow lessons.
+    """
+    store, V, thresholds, counts = hidden_arrays(R, L, i16, i32)
+    _, _, read = readout_arrays(R, i16)
+    units = L[at.T_UNITS]
+    a, h = np.empty(units, np.int32), np.empty(units, np.int16)
+    back = np.empty(units, np.int64)
+    ones = sum_rows(bits, store, a)
+    height = activate_hidden(a, ones, thresholds, L[at.T_SLOPE], h)
+    L[at.T_OPERATIONS] += ones * units
+    read_scores(read, f, y)
+    add_hidden(V, h, y)
+    if label < 0:
+        return
+    target, dead = R[at.READ_TARGET], R[at.READ_DEAD_ZONE]
+    R[at.READ_UPDATES] += delta_rule(y, label, target, f, read, lanes, shifts, dead)
+    teach_hidden(y, label, target, dead, shifts, R[at.READ_SHIFT], h, V, lanes, back)
+    if L[at.T_PLASTIC] != 0 and R[at.LEARN_LAYERS] != 0 and back.any():
+        step_rows(bits, store, back, height, R[at.READ_SHIFT] + L[at.T_SHIFT], lanes)
+        L[at.T_UPDATES] += ones * units
+    if fresh != 0 and L[at.T_PERIOD] > 0 and R[at.LEARN_LAYERS] != 0:
+        slowest = np.int64(8) if R[at.BATCHED] != 0 else np.int64(12)
+        low, high = L[at.T_LOW], L[at.T_HIGH]
+        regulate_hidden(h, counts, thresholds, L[at.T_PERIOD], low, high, slowest)
+
+
+@inline
+def rehearse(R, L, i16, i32, lanes, slots, past_bits, shifts):
+    """Learn remembered examples again, with the input of the temporal layer that they had."""
+    classes = R[at.CLASSES]
+    past = np.empty(R[at.FEATURES], np.int16)
+    scores = np.empty(classes, np.int32)
+    seen = R[at.REGISTERS : at.REGISTERS + classes]
+    for _ in range(R[at.REPLAYS]):
+        was = recall(slots, seen, past, lanes)
+        if was < 0:
+            break
+        # The generator still stands where the place was drawn.
+        place = np.int64(lanes[0]) % min(seen[was], R[at.SLOTS])
+        bits = past_bits[was * R[at.SLOTS] + place]
+        correct_all(R, L, i16, past, i32, bits, scores, lanes, was, shifts, np.int64(0))
+
+
+@kernel(
+    "void(int64[::1], int64[:, ::1], int8[::1], int16[::1], int32[::1], int32[::1], uint32[::1],"
+    " int64, int64)"
+)
+def read_temporal(R, layers, i8, i16, i32, y, lanes, label, now):
+    """Score the classes with the temporal layer; with ``label >= 0`` learn from it first.
+
+    Parameters
+    ----------
+    R, layers, i8, i16, i32
+        The network's registers, layer table and flat arrays.
+    y
+        int32[classes], overwritten with the scores before learning.
+    lanes
+        uint32[>= 64, and >= units]: generators.
+    label
+        The true class, or -1 to change nothing.
+    now
+        The tick.
+    """
+    L = layers[0]
+    classes, slots_each = R[at.CLASSES], R[at.SLOTS]
+    F, f, _ = readout_arrays(R, i16)
+    wide, delays = (L[at.T_INPUTS] + 7) >> 3, L[at.T_DELAYS]
+    bits = np.empty((delays, wide), np.int8)
+    gather_delayed(L, i8, now, i32[L[at.AT_T_DELAY] : L[at.AT_T_DELAY] + delays], bits)
+    taught = label if normalise_features(F, f) != 0 else np.int64(-1)
+    seen = R[at.REGISTERS : at.REGISTERS + classes]
+    shifts = np.full(classes, R[at.READ_SHIFT], np.int64)
+    if taught >= 0 and R[at.BATCHED] == 0:
+        choose_shifts(seen, label, R[at.READ_SHIFT], shifts)
+    correct_all(R, L, i16, f, i32, bits, y, lanes, taught, shifts, np.int64(1))
+    if taught < 0 or slots_each == 0:
+        return
+    bytes_f = (R[at.FEATURES] + 7) >> 3
+    all_slots = i8[R[at.AT_SLOTS] : R[at.AT_SLOTS] + classes * slots_each * bytes_f]
+    slots = shape3(all_slots, classes, slots_each, bytes_f)
+    past = i8[L[at.AT_T_SLOTS] : L[at.AT_T_SLOTS] + classes * slots_each * delays * wide]
+    past_bits = shape3(past, classes * slots_each, delays, wide)
+    rehearse(R, L, i16, i32, lanes, slots, past_bits, shifts)
+    offered = seen[label]
+    remember(f, label, slots, seen, lanes)
+    # As :func:`remember` has chosen the place.
+    place = offered if offered < slots_each else np.int64(lanes[0]) % (offered + 1)
+    if place < slots_each:
+        past_bits[label * slots_each + place] = bits
