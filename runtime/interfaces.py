@@ -48,6 +48,7 @@ class NetworkLike(Protocol):
     """An integer spiking network, owned by one task."""
 
     calibration: Calibration
+    layers_learn: bool
 
     @property
     def spec(self) -> Spec: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.continual import metrics
 from spikewire.apps.continual.features import FeatureSet, extract, freeze
+from spikewire.apps.continual.live import LiveNetwork, fitted, run_live, with_new_head
 from spikewire.apps.continual.protocol import Rows, evaluate_tasks, run_tasks
 from spikewire.apps.continual.strategies import (
     JOINT,
+    LIVE,
     ONE_PASS,
     Learner,
     StrategySettings,
@@ -27,9 +29,10 @@ from spikewire.apps.continual.strategies import (
 from spikewire.apps.continual.tasks import Parts, Tasks
 from spikewire.apps.training.binned_dataset import BinnedDataset, check_shown
 from spikewire.apps.training.evaluation import evaluate_batch
+from spikewire.apps.training.split import epoch_order
 
 if TYPE_CHECKING:
-    from spikewire.qcore import NetworkSpec
+    from spikewire.qcore import Network, NetworkSpec
     from spikewire.sensors import Sample
 
 
@@ -78,7 +81,7 @@ class Experiment:
     """
 
     def __init__(self, parts: Parts, plan: ExperimentPlan) -> None:
-        from spikewire.qcore import Network
+        from spikewire.qcore import Network, preset_names
 
         self.plan = plan
         self._parts = parts
@@ -87,6 +90,7 @@ class Experiment:
         self._learn = self._of(parts.learn)
         self._validate = self._of(parts.validate)
         self._spec = _spec(plan.model)
+        self._drawn = plan.model in preset_names()
         self._maps = Network.build(self._spec, ("none",)).read_maps
         self._binned = BinnedDataset(parts.dataset, self._spec, plan.show_us)
         check_shown(self._binned, (*parts.learn, *parts.validate))
@@ -94,6 +98,8 @@ class Experiment:
             for name in plan.strategies:
                 if name in ONE_PASS:
                     self._learner(name, 0, grown=True)
+            if LIVE in plan.strategies:
+                self._fitted = self._fit()
         except ValueError as error:
             raise UsageError(f"--memory {plan.settings.memory}: {error}") from None
 
@@ -127,7 +133,7 @@ class Experiment:
         """Yield a record per seed and strategy."""
         plan = self.plan
         count = len(self._learn) + len(self._validate)
-        on_features = [name for name in plan.strategies if name != "joint-network"]
+        on_features = [name for name in plan.strategies if name in (*ONE_PASS, "joint")]
         for seed in plan.seeds:
             if on_features:
                 task = bar.add_task(f"seed {seed}: features", total=count)
@@ -139,6 +145,8 @@ class Experiment:
                     else:
                         yield self._one_pass(name, seed, learn, held)
                 bar.remove_task(task)
+            if LIVE in plan.strategies:
+                yield self._live(seed, bar)
             if "joint-network" in plan.strategies:
                 yield self._joint_network(seed, bar)
 
@@ -158,6 +166,36 @@ class Experiment:
         rows = run_tasks(learner, learn, held, self._tasks, seed)
         sizes = (learner.extra_bytes, learner.readout_bytes)
         return _record(name, seed, rows, sizes, began)
+
+    def _fit(self) -> NetworkSpec:
+        """Return the network's specification with as much rehearsal as the memory allows."""
+        s = self.plan.settings
+        spec = fitted(self._spec, s.memory, len(self._classes), s.replays)
+        return replace(spec, readout=replace(spec.readout, shift=s.replay_shift))
+
+    def _live(self, seed: int, bar: Progress) -> dict[str, Any]:
+        """Let the network itself learn, layers and all."""
+        began = time.perf_counter()
+        first = self.plan.tasks[0]
+        mine = [sample for sample in self._learn if sample.label in first]
+        learner = LiveNetwork(self._untaught(first, seed), self._binned)
+        if self._drawn:
+            learner.calibrate([mine[n] for n in epoch_order(seed, 0, len(mine))])
+        task = bar.add_task(f"seed {seed}: {LIVE}", total=len(self._learn))
+        rows = run_live(
+            learner, self._learn, self._validate, self.plan.tasks, seed,
+            partial(bar.advance, task),
+        )  # fmt: skip
+        bar.remove_task(task)
+        sizes = (learner.extra_bytes, learner.readout_bytes)
+        return _record(LIVE, seed, rows, sizes, began)
+
+    def _untaught(self, classes: Sequence[str], seed: int) -> Network:
+        from spikewire.qcore import Network
+
+        if self._drawn:
+            return Network.build(self._fitted, classes, seed)
+        return with_new_head(Network.load(self.plan.model), self._fitted, classes)
 
     def _joint_readout(self, seed: int, learn: FeatureSet, held: FeatureSet) -> dict[str, Any]:
         """Train a new readout after each task, in passes over all tasks so far."""
@@ -215,7 +253,7 @@ class Experiment:
             return float(rows[name]["average_accuracy"])
 
         ceiling = max((n for n in rows if n in JOINT), key=accuracy, default=None)
-        within = [n for n in rows if n in ONE_PASS]
+        within = [n for n in rows if n in (*ONE_PASS, LIVE)]
         within = [n for n in within if rows[n]["extra_bytes"] <= self.plan.settings.memory]
         for name, row in rows.items():
             top = 0.0 if ceiling is None else accuracy(ceiling)

@@ -178,7 +178,10 @@ ONE_PASS = ("online", "replay", "prototypes")
 JOINT = ("joint", "joint-network")
 """Ceilings: the readout on the same features, and the whole network with its layers."""
 
-STRATEGIES = (*ONE_PASS, *JOINT)
+LIVE = "network"
+"""The network itself, which learns each recording once, layers and all (`live.py`)."""
+
+STRATEGIES = (*ONE_PASS, LIVE, *JOINT)
 
 
 def make_learner(

@@ -88,6 +88,13 @@ class LearningOptions:
         bool | None,
         typer.Option("--learn/--no-learn", help="Learn while a label is present (default)."),
     ] = None
+    learn_layers: Annotated[
+        bool | None,
+        typer.Option(
+            "--learn-layers/--readout-only",
+            help="Let lessons change layers that can learn (default), or the readout only.",
+        ),
+    ] = None
     labels: Annotated[
         Literal["client", "source"] | None,
         typer.Option(help="Origin of the labels (default: client)."),
@@ -169,6 +176,7 @@ def run(
         "tls_key": listen.tls_key,
         "http_port": listen.http_port,
         "learn": learning.learn,
+        "learn_layers": learning.learn_layers,
         "labels": learning.labels,
         "at_end": options.at_end,
         "checkpoint_folder": None if learning.checkpoint is None else str(learning.checkpoint),

@@ -24,12 +24,11 @@ from spikewire.qcore.kernels.learning_step import (
     add_local_readout,
     apply_layers,
     learn_layer,
-    read_features,
     regulate_layers,
 )
 from spikewire.qcore.kernels.own_output import add_output
 from spikewire.qcore.kernels.reshape import shape3
-from spikewire.qcore.kernels.temporal import follow_features, read_temporal
+from spikewire.qcore.kernels.temporal_step import follow_features, read
 from spikewire.qcore.kernels.trace import advance_features, advance_traces
 from spikewire.qcore.kernels.traced_layer import (
     follow_input_map,
@@ -188,16 +187,6 @@ def regulate(state):
 
 
 @inline
-def read(state, y, label, now, others):
-    """Score the classes from the present features; with ``label >= 0`` learn from it first."""
-    R, layers, i8, i16, i32, lanes = state
-    if others != 0 and layers.shape[1] > at.GENERAL_COLUMNS:
-        read_temporal(R, layers, i8, i16, i32, y, lanes, label, now)
-    else:
-        read_features(R, i8, i16, y, lanes, label)
-
-
-@inline
 def learn_tick(state, scratch, label, now, others):
     """Learn from the label: plastic layers at their cadence, the readout at its own."""
     R, layers, i8, i16, i32, lanes = state
@@ -319,7 +308,7 @@ _ARGUMENTS = (
 )
 
 
-_OTHER_LAYERS = ("general_layer", "traced_layer", ".temporal")
+_OTHER_LAYERS = ("general_layer", "traced_layer", "temporal_step")
 
 
 @kernel(f"int64({_ARGUMENTS.format('int64,')})", rare=True)

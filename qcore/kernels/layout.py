@@ -149,6 +149,7 @@ GENERAL_COLUMNS = 128
     T_PLASTIC,
     T_SLOPE,
     T_SHIFT,
+    T_LIVE_SHIFT,  # bits by which live steps are smaller
     T_PERIOD,
     T_LOW,
     T_HIGH,  # target range of activity, in 1/65536 per lesson
@@ -163,7 +164,7 @@ GENERAL_COLUMNS = 128
     T_LIVE,  # ticks until all places of the ring are alike, if no feature changes
     T_OPERATIONS,
     T_UPDATES,
-) = range(128, 151)
+) = range(128, 152)
 TEMPORAL_COLUMNS = 160
 
 CONV, DENSE = 0, 1

@@ -36,16 +36,11 @@ from spikewire.qcore.network.scratch import scratch_arrays
 from spikewire.qcore.network.snapshot import Snapshot, restore
 from spikewire.qcore.network.spec import NetworkSpec
 from spikewire.qcore.network.spike_probe import SpikeProbe, no_probe
-from spikewire.qcore.network.state_views import (
-    dynamic_arrays,
-    features,
-    is_at_rest,
-    read_store,
-)
-from spikewire.qcore.network.temporal_view import TemporalView, temporal_view
+from spikewire.qcore.network.state_facts import StateFacts
+from spikewire.qcore.network.state_views import bring_to_rest
 
 
-class Network:
+class Network(StateFacts):
     """An integer spiking network that learns while it runs.
 
     Build one with :meth:`build` or :meth:`load`. One task may use it at a time: :meth:`advance`
@@ -174,51 +169,14 @@ class Network:
         return self.spec.tick_us
 
     @property
-    def tick(self) -> int:
-        """The next tick to compute."""
-        return int(self.state.registers[at.TICK])
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether ticks without events change nothing: any number of them is computed at once."""
-        return is_at_rest(self.state)
-
-    @property
-    def updates(self) -> int:
-        """Weight updates so far: of layers (weights in reach) and of the readout (classes)."""
-        own = 0 if self.temporal is None else self.temporal.updates
-        layers = self.state.layers[:, at.UPDATES].sum()
-        return int(self.state.registers[at.READ_UPDATES] + layers) + own
-
-    @property
-    def synaptic_ops(self) -> int:
-        """Weights added to a neuron so far, one by one: the synaptic operations."""
-        own = 0 if self.temporal is None else self.temporal.operations
-        return int(self.state.layers[:, at.SYNAPTIC_OPERATIONS].sum()) + own
-
-    @property
     def layers(self) -> tuple[LayerView, ...]:
         """Views of the layers, the first one first: ``network.layers[0].weights``."""
         return self._layers
 
     @property
-    def temporal(self) -> TemporalView | None:
-        """View of the temporal layer; None without one."""
-        return temporal_view(self.state)
-
-    @property
-    def features(self) -> npt.NDArray[np.int16]:
-        """Low-passed spikes of the layers that are read, as they stand: int16[features]."""
-        return features(self.state)
-
-    @property
     def read_maps(self) -> tuple[tuple[int, int, int], ...]:
         """(rows, columns, channels) of the layers that are read, as their features lie in order."""
         return tuple(self.layers[n].units for n, layer in enumerate(self.spec.layers) if layer.read)
-
-    def read_store(self) -> npt.NDArray[np.int16]:
-        """Stored weights of the trained readout: int16[classes, features]."""
-        return read_store(self.state)
 
     @property
     def scratch(
@@ -402,10 +360,4 @@ class Network:
 
     def reset_state(self) -> None:
         """Bring membranes, traces and features to rest; weights, generators and tick stay."""
-        for part in dynamic_arrays(self.state):
-            part[...] = 0
-        self.state.layers[:, at.LIVE] = 1
-        self.state.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
-        if self.temporal is not None:
-            self.temporal.rest()
-        self.state.registers[[at.CHANGED, at.LABEL, at.GAIN_MEAN]] = 0, -1, 0
+        bring_to_rest(self.state)

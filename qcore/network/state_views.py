@@ -75,3 +75,28 @@ def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
         yield from temporal.learned_arrays()
     packed = -(-int(R[at.FEATURES]) // 8)
     yield view_of(state.i8, R[at.AT_SLOTS], int(R[at.CLASSES]), int(R[at.SLOTS]), packed)
+
+
+def bring_to_rest(state: State) -> None:
+    """Clear membranes, traces and features; weights, generators and tick stay."""
+    for part in dynamic_arrays(state):
+        part[...] = 0
+    state.layers[:, at.LIVE] = 1
+    state.layers[:, [at.TRACE_LIVE, at.FEATURE_LIVE]] = 0
+    if (temporal := temporal_view(state)) is not None:
+        temporal.rest()
+    state.registers[[at.CHANGED, at.LABEL, at.GAIN_MEAN]] = 0, -1, 0
+
+
+def updates(state: State) -> int:
+    """Count weight updates so far: of layers (weights in reach) and of the readout (classes)."""
+    temporal = temporal_view(state)
+    layers = int(state.registers[at.READ_UPDATES] + state.layers[:, at.UPDATES].sum())
+    return layers + (0 if temporal is None else temporal.updates)
+
+
+def synaptic_ops(state: State) -> int:
+    """Count the weights added to a neuron so far, one by one."""
+    temporal = temporal_view(state)
+    layers = int(state.layers[:, at.SYNAPTIC_OPERATIONS].sum())
+    return layers + (0 if temporal is None else temporal.operations)

@@ -40,6 +40,9 @@ class TemporalSpec:
     shift
         Bits by which steps of weights are smaller than ``readout.shift`` makes those of the
         readout.
+    live_shift
+        Bits by which they are smaller still in live lessons, where the readout's step is as large
+        as at the beginning of a training.
     """
 
     units: int = 0
@@ -49,7 +52,8 @@ class TemporalSpec:
     slope: int = 8
     activity: int = 250
     period: int = 64
-    shift: int = 10
+    shift: int = 4
+    live_shift: int = 5
 
     def check(self, layers: Sequence[LayerSpec], answer: str, average: int) -> None:
         """Refuse impossible values.
@@ -109,4 +113,5 @@ _RANGES = (
     ("activity", 1, 500),
     ("period", 0, 1_000_000),
     ("shift", 0, 16),
+    ("live_shift", 0, 16),
 )

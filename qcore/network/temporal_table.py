@@ -43,7 +43,7 @@ def place_temporal(
     L[at.T_EVERY], L[at.T_LONGEST] = every, own.delays[-1]
     L[at.T_PLACES] = own.delays[-1] // every + 1
     L[at.T_PLASTIC], L[at.T_SLOPE], L[at.T_SHIFT] = own.plastic, own.slope, own.shift
-    L[at.T_PERIOD] = own.period
+    L[at.T_PERIOD], L[at.T_LIVE_SHIFT] = own.period, own.live_shift
     L[at.T_LOW], L[at.T_HIGH] = own.activity * 65536 // 2000, own.activity * 65536 // 500
     wide = -(-inputs // 8)
     L[at.AT_T_RING] = i8(int(L[at.T_PLACES]) * wide)

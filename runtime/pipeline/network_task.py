@@ -78,6 +78,7 @@ class NetworkTask:
         status: StatusHooks | None = None,
     ) -> None:
         status = status or StatusHooks()
+        network.layers_learn = settings.learn_layers
         self.network = network
         self.tick = network.tick
         self.counters = Counters()

@@ -25,7 +25,8 @@ SECRET = frozenset({"watch_token", "control_token"})
 
 PIPELINE_SETTINGS = frozenset(
     {
-        "labels", "learn", "add_classes", "most_classes", "at_end", "gap_ms", "jump_s",
+        "labels", "learn", "learn_layers", "add_classes", "most_classes", "at_end", "gap_ms",
+        "jump_s",
         "queue_packets", "queue_events", "undo_lessons", "preview_per_s", "picture_bytes_per_s",
         "upload_bytes",        "record_folder", "steady_ms", "unknown", "still", "save_folder",
         "checkpoint_folder", "checkpoint_every_s", "checkpoint_keep", "stats_every_s",

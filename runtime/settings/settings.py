@@ -38,6 +38,9 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         that comes with the events).
     learn
         Whether learning is on at the start.
+    learn_layers
+        Whether lessons change layers that can learn (plastic ones, and the temporal layer) as well
+        as the readout.
     steady_ms
         Window, in milliseconds of event time, over which the answer (topic ``decision``) averages
         scores.
@@ -121,6 +124,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     tls_key: str | None = None
     labels: Literal["client", "source"] = "client"
     learn: bool = True
+    learn_layers: bool = True
     steady_ms: float = 300.0
     unknown: Literal["off", "normal", "strict"] = "normal"
     still: int | None = None
@@ -169,7 +173,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
         _one_of("unknown", self.unknown, ("off", "normal", "strict"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         _one_of("log_format", self.log_format, ("text", "json"))
-        for name in ("public", "learn", "add_classes"):
+        for name in ("public", "learn", "learn_layers", "add_classes"):
             _one_of(name, getattr(self, name), (False, True))
         for name, least, most in _WHOLE:
             _whole(name, getattr(self, name), least, most)

@@ -98,6 +98,7 @@ class NaiveTemporalNetwork(NaiveNetwork):
         if not (self.temporal.plastic and R[at.LEARN_LAYERS] and any(back)):
             return
         bits_of_step = shift + self.temporal.shift
+        bits_of_step += 0 if R[at.BATCHED] else self.temporal.live_shift
         spare = max(0, bits_of_step - 31)
         for d, row in enumerate(bits):
             for i, bit in enumerate(row):

@@ -46,6 +46,7 @@ class FakeNetwork:
         self.classes = tuple(classes)
         self.input_size = (16, 12)
         self.tick_us = 1000
+        self.layers_learn = True
         self.calibration = Calibration()
         self.tick = 0
         self.mixed = 1

@@ -27,6 +27,7 @@ from tests.unit.qcore.network.variants import SMALL, build, draw
 
 TEMPORAL: dict[str, Any] = {
     "units": 6, "delays": [0, 3, 10], "threshold": 900, "slope": 6, "period": 5, "shift": 2,
+    "live_shift": 1,
 }  # fmt: skip
 FROZEN = [{**layer, "plastic": False} for layer in SMALL["layers"]]
 READOUT = {"every": 2, "slots": 2, "replays": 2, "slow": 2, "kick": 4096, "shift": 12}

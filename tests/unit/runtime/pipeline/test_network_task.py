@@ -178,3 +178,11 @@ def test_winner():
     assert winner(("a",), [3]) == "a"
     assert winner(("a",), [0]) is None
     assert winner(("a", "b"), [-5, -2]) == "b"
+
+
+async def test_lessons_change_layers_unless_the_readout_alone_is_to_learn(fakes):
+    for wanted in (False, True):
+        network = fakes.Network()
+        network.layers_learn = not wanted
+        await compute(fakes, [fakes.packet(STREAM, last=True)], network, learn_layers=wanted)
+        assert network.layers_learn is wanted
