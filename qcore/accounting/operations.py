@@ -112,12 +112,7 @@ def count_operations(
     # What meets the weights of a layer on traces is the traces.
     sent = [held[n] if traced[n] else sent[n] for n in range(layers)]
     results = len(samples) * -(-ticks // copy.spec.result_every)
-    effective = [int((sent[n] * _reach(copy, n, sparse=True)).sum()) for n in range(layers)]
-    dense = [int(_reach(copy, n, sparse=False).sum()) * total_ticks for n in range(layers)]
-    for n, layer in enumerate(copy.layers):
-        if layer.recurrent.size:
-            effective[n] += int((own[n].ravel() * np.count_nonzero(layer.recurrent, axis=1)).sum())
-            dense[n] += layer.recurrent.size * total_ticks
+    effective, dense = _layer_operations(copy, sent, own, total_ticks)
     return OperationCounts(
         recordings=len(samples),
         ticks=ticks,
@@ -135,6 +130,23 @@ def count_operations(
         ),
         binary=_binary_inputs(copy),
     )
+
+
+def _layer_operations(
+    network: Network,
+    sent: Sequence[npt.NDArray[np.int64]],
+    own: Sequence[npt.NDArray[np.int64]],
+    ticks: int,
+) -> tuple[list[int], list[int]]:
+    """Count each layer's operations, by what its inputs and its own neurons sent in all ticks."""
+    count = len(network.layers)
+    effective = [int((sent[n] * _reach(network, n, sparse=True)).sum()) for n in range(count)]
+    dense = [int(_reach(network, n, sparse=False).sum()) * ticks for n in range(count)]
+    for n, layer in enumerate(network.layers):
+        if layer.recurrent.size:
+            effective[n] += int((own[n].ravel() * np.count_nonzero(layer.recurrent, axis=1)).sum())
+            dense[n] += layer.recurrent.size * ticks
+    return effective, dense
 
 
 class _TemporalOperations:

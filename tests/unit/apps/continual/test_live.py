@@ -21,8 +21,8 @@ def test_as_much_is_remembered_as_the_memory_holds() -> None:
     assert spec.readout.replays == 64
     assert 2000 - 4 * slot_bytes(network) < LiveNetwork(network, None).extra_bytes <= 2000  # type: ignore[arg-type]
     assert network.temporal is not None
-    slots = network.state.i8.nbytes - Network.build(SPEC, "abcd").state.i8.nbytes
-    assert slots >= (spec.readout.slots - SPEC.readout.slots) * 4 * slot_bytes(network)
+    # 21 features are remembered in 3 bytes.
+    assert network.temporal.slots.nbytes == 4 * spec.readout.slots * (slot_bytes(network) - 3)
     with pytest.raises(ValueError, match="20 bytes hold no vector for each of 9 classes"):
         fitted(SPEC, 20, 9, 1)
 

@@ -91,8 +91,8 @@ def test_the_twin_test_really_learns() -> None:
     assert network.updates > network.state.registers[at.READ_UPDATES]
 
 
-@given(st.integers(0, 2**32 - 1), st.booleans(), st.integers(1, 900))
-@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.integers(1, 1500))
+@settings(max_examples=10, deadline=None)
 def test_idle_ticks_files_and_packets_change_no_bit(seed: int, learn: bool, gap: int) -> None:
     rng = np.random.default_rng(seed)
     whole, single = experienced(seed), experienced(seed)
@@ -101,15 +101,13 @@ def test_idle_ticks_files_and_packets_change_no_bit(seed: int, learn: bool, gap:
     events = BinnedEvents(*(np.concatenate(pair) for pair in zip(
         *((e.tick, e.x, e.y, e.p) for e in (first, last)), strict=True)))  # fmt: skip
     whole.advance(events, 40 + gap, label=1, learn=learn)
-    at_once = 0
     for until in range(1, 41 + gap):
         part, events = events.before(until)
         single.advance(part, until, label=1, learn=learn)
         if until in (15, 30):
             single = Network.from_bytes(single.to_bytes())
-        at_once += single.at_rest
-    assert whole.to_bytes() == single.to_bytes() or whole.temporal is None
-    assert (at_once > 0) == (gap > 100) or 40 < gap <= 100
+    assert whole.to_bytes() == single.to_bytes()
+    assert whole.state.registers[at.TICKS_SKIPPED] > 0 or gap < 1200
 
 
 def test_delays_tell_what_the_present_does_not() -> None:
@@ -128,16 +126,17 @@ def test_delays_tell_what_the_present_does_not() -> None:
             np.ones(len(late), np.uint8),
         )  # fmt: skip
         steps = network.advance(events, start + 40, label=label if learn else -1, learn=learn)
-        network.advance(events[:0], start + 200)
+        network.reset_state()
         return int(steps.scores[steps.tick >= start + 32].sum(0).argmax())
 
     def right(units: int) -> float:
         layers = [{"kind": "conv", "channels": 6, "kernel": 3, "pad": 1, "stride": 2, "slope": 9,
-                   "threshold": 3000, "reset": "subtract", "plastic": False}]  # fmt: skip
+                   "threshold": 3000, "reset": "subtract", "plastic": False,
+                   "decay_u": 4096, "decay_v": 2048}]  # fmt: skip
         temporal = {**TEMPORAL, "units": units, "delays": [0, 30], "slope": 7, "shift": 6}
         network = build(
             2, layers=layers, result_every=2, temporal=temporal,
-            readout={**READOUT, "slots": 0, "shift": 13}, learning={"burn_in": 0},
+            readout={**READOUT, "slots": 0, "shift": 13}, learning={"burn_in": 0, "period": 0},
         )  # fmt: skip
         for n in range(40):
             shown(network, n % 2, n % 2, True)
@@ -215,9 +214,9 @@ def test_memory_and_operations_count_the_layer() -> None:
         + 4 * 3
     )
     assert sum(item.size for item in listed) == sum(a.nbytes for a in state.arrays()) + work
-    names = {item.name: item.size for item in listed}
-    assert names["temporal layer"] >= 2 * (3 * 5 * 6 + 3 * 6)
-    assert names["past features"] >= 11
+    names = {(item.name, item.dtype): item.size for item in listed}
+    assert names["temporal layer", "int16"] >= 2 * (3 * 5 * 6 + 3 * 6)
+    assert names["past features", "int8"] >= 11
     events = draw(np.random.default_rng(0), range(40), 500, (8, 7))
     network.temporal.store[network.temporal.store >> 8 == 0] = 256
     copy = Network.from_bytes(network.to_bytes())
