@@ -74,8 +74,7 @@ def count_operations(
     sent = [np.zeros(plane, np.int64), *(np.zeros(layer.units, np.int64) for layer in copy.layers)]
     held = [np.zeros(layer.inputs, np.int64) for layer in copy.layers]
     own = [np.zeros(layer.neurons, np.int64) for layer in copy.layers]
-    fired = np.zeros(layers, np.int64)
-    changed = np.zeros(layers, np.int64)
+    fired, changed = np.zeros((2, layers), np.int64)
     readout = np.count_nonzero(_answering_weights(copy), axis=0)
     read = 0
     hidden = _TemporalOperations(copy)
@@ -113,6 +112,7 @@ def count_operations(
     sent = [held[n] if traced[n] else sent[n] for n in range(layers)]
     results = len(samples) * -(-ticks // copy.spec.result_every)
     effective, dense = _layer_operations(copy, sent, own, total_ticks)
+    dense += [*hidden.dense(results), results * (readout.size + hidden.units) * len(copy.classes)]
     return OperationCounts(
         recordings=len(samples),
         ticks=ticks,
@@ -120,14 +120,7 @@ def count_operations(
         fired=fired,
         membrane_updates=changed,
         effective=np.array([*effective, *hidden.effective, read], np.int64),
-        dense=np.array(
-            [
-                *dense,
-                *hidden.dense(results),
-                results * (readout.size + hidden.units) * len(copy.classes),
-            ],
-            np.int64,
-        ),
+        dense=np.array(dense, np.int64),
         binary=_binary_inputs(copy),
     )
 
