@@ -64,6 +64,8 @@ def test_a_model_file_keeps_its_classes_and_gains_others(tmp_path: Path) -> None
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    says = r"The model huge cannot be read: No such file.*gestures, edge, edge10, nmnist, paper, s"
+    says = (
+        r"The model huge cannot be read: No such file.*gestures, edge, edge10, edge10t, nmnist, p"
+    )
     with pytest.raises(ModelError, match=says):
         Network.load("huge")
