@@ -48,6 +48,7 @@ class IdleNetwork:
         from spikewire.qcore import Calibration
 
         self.tick = 0
+        self.layers_learn = True
         self.calibration = Calibration()
 
     def advance(self, events: Any, until: int, /, **how: Any) -> Any:
