@@ -21,8 +21,9 @@ _LARGE = 4 << 20
 _GRAIN = 1 << 17
 """Sizes are multiples of this, so that one serves packets of about the same size."""
 
-# Appends and pops of a deque are atomic. When it is full, the one on the other side is freed.
-_spare: deque[Bytes] = deque(maxlen=16)
+# Memory and its address. Appends and pops of a deque are atomic; when it is full, the one on the
+# other side is freed.
+_spare: deque[tuple[Bytes, int]] = deque(maxlen=16)
 
 
 class _Lease:
@@ -30,13 +31,13 @@ class _Lease:
 
     __slots__ = ("__array_interface__", "_room")
 
-    def __init__(self, room: Bytes, count: int) -> None:
+    def __init__(self, room: tuple[Bytes, int], count: int) -> None:
         self._room = room
         self.__array_interface__: dict[str, Any] = {
-            "version": 3, "typestr": "|u1", "shape": (count,), "data": (room.ctypes.data, False),
+            "version": 3, "typestr": "|u1", "shape": (count,), "data": (room[1], False),
         }  # fmt: skip
 
-    def __del__(self, spare: deque[Bytes] = _spare) -> None:
+    def __del__(self, spare: deque[tuple[Bytes, int]] = _spare) -> None:
         spare.append(self._room)
 
 
@@ -50,7 +51,8 @@ def new_bytes(count: int) -> Bytes:
             room = _spare.pop()
         except IndexError:  # taken by another thread
             break
-        if size <= len(room) <= 2 * size:
+        if size <= len(room[0]) <= 2 * size:
             return np.asarray(_Lease(room, count))
         _spare.appendleft(room)
-    return np.asarray(_Lease(np.empty(size, np.uint8), count))
+    fresh = np.empty(size, np.uint8)
+    return np.asarray(_Lease((fresh, fresh.ctypes.data), count))

@@ -14,14 +14,19 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import lz4.frame
 import numba
 import numpy as np
 import zstandard
 
 from spikewire._jit import kernel
-from spikewire.sensors.events import EVENT_ARRAY, Events, new_events
+from spikewire.sensors.events import EVENT_ARRAY, MOST_TIME_US, Checked, Events, new_events
 from spikewire.sensors.formats.header import EventsStream
+from spikewire.sensors.formats.lz4_frames import (
+    EarlyEndError,
+    FrameError,
+    FrameReader,
+    TooLongError,
+)
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 STREAMS = 4096
@@ -110,19 +115,37 @@ STRUCT = np.dtype(
 _STRUCTS = numba.types.Array(numba.from_dtype(STRUCT), 1, "C", readonly=True, aligned=False)
 
 
-@kernel(numba.void(_STRUCTS, EVENT_ARRAY))
-def _unpack(structs, events):  # type: ignore[no-untyped-def]
+_NO_RULE = Checked((0, 0))
+
+
+@kernel(numba.boolean(_STRUCTS, EVENT_ARRAY, numba.int64, numba.int64, numba.int64))
+def _unpack(structs, events, width, height, after):  # type: ignore[no-untyped-def]
+    """Copy the fields, and tell whether no event breaks a rule (``check_events``)."""
+    wrong = np.uint8(0)
+    last = after
     for i in range(events.shape[0]):
-        events[i].t = structs[i].t
-        events[i].x = structs[i].x
-        events[i].y = structs[i].y
-        events[i].p = structs[i].p
+        t, x, y, p = structs[i].t, structs[i].x, structs[i].y, structs[i].p
+        wrong |= np.uint8(x >= width) | np.uint8(y >= height)
+        wrong |= np.uint8(p > 1) | np.uint8(t < last)
+        last = t
+        events[i].t = t
+        events[i].x = x
+        events[i].y = y
+        events[i].p = p
+    return wrong == 0 and last <= MOST_TIME_US
 
 
-def packet_events(payload: bytes | memoryview) -> Iterator[Events]:
+def packet_events(payload: bytes | memoryview, checked: Checked | None = None) -> Iterator[Events]:
     """Yield the events of an unpacked ``EventPacket``, ``STEP`` at a time.
 
     Its only field is a vector of structs of 16 bytes: microseconds (int64), x, y (int16), polarity.
+
+    Parameters
+    ----------
+    payload
+        The packet.
+    checked
+        Is told whether the events that are yielded break no rule.
 
     Raises
     ------
@@ -143,42 +166,62 @@ def packet_events(payload: bytes | memoryview) -> Iterator[Events]:
     for first in range(0, min(count, there), STEP):
         last = min(first + STEP, count, there)
         events = new_events(last - first)
-        _unpack(np.frombuffer(payload, STRUCT, last - first, start + 16 * first), events)
+        rule = checked or _NO_RULE
+        structs = np.frombuffer(payload, STRUCT, last - first, start + 16 * first)
+        right = _unpack(structs, events, *rule.size, rule.after)
+        if checked is not None:
+            checked.right = bool(right)
         yield events
     if there < count:
         raise DamageError(f"a packet of {count:,} events of which {there:,} are there")
 
 
-def unpack(payload: bytes, compression: int) -> bytes | memoryview:
-    """Undo a packet's compression.
+class Unpacker:
+    """Undoes the compression of one packet after another.
 
-    Raises
-    ------
-    DamageError
-        If it is of another compression, damaged, or larger than ``MOST_BYTES``.
+    Parameters
+    ----------
+    compression
+        Its number in the header.
     """
-    if compression == NONE:
-        return payload
-    try:
-        if compression in (LZ4, LZ4_HIGH):
-            decoder = lz4.frame.LZ4FrameDecompressor()
-            # LZ4 unpacks to 255 times as much at most. A limit costs time: room for all of it.
-            few = len(payload) <= MOST_BYTES // 255
-            whole = decoder.decompress(payload, max_length=-1 if few else MOST_BYTES)
-            ended = decoder.eof
-        elif compression in (ZSTD, ZSTD_HIGH):
-            reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(payload)
-            whole = reader.read(MOST_BYTES)
-            ended = len(whole) < MOST_BYTES
-        else:
-            raise DamageError(f"compression {compression} is unknown; known are 0 to 4")
-    except (RuntimeError, zstandard.ZstdError, MemoryError) as error:
-        raise DamageError(f"a packet cannot be unpacked ({str(error).splitlines()[0]})") from None
-    if not ended:
-        if len(whole) >= MOST_BYTES:
-            raise DamageError(f"a packet unpacks to more than {MOST_BYTES:,} bytes, the most read")
-        raise DamageError("a packet's compressed data ends early")
-    return bytes(whole) if not isinstance(whole, bytes) else whole
+
+    def __init__(self, compression: int) -> None:
+        self._compression = compression
+        self._frames = FrameReader(MOST_BYTES)
+
+    def unpack(self, payload: bytes) -> bytes | memoryview:
+        """Undo a packet's compression; the result holds until the next call.
+
+        Raises
+        ------
+        DamageError
+            If it is of another compression, damaged, or larger than ``MOST_BYTES``.
+        """
+        if self._compression == NONE:
+            return payload
+        try:
+            if self._compression in (LZ4, LZ4_HIGH):
+                return self._frames.unpack(payload)
+            if self._compression in (ZSTD, ZSTD_HIGH):
+                return _unpack_zstd(payload)
+        except TooLongError:
+            raise DamageError(
+                f"a packet unpacks to more than {MOST_BYTES:,} bytes, the most read"
+            ) from None
+        except EarlyEndError:
+            raise DamageError("a packet's compressed data ends early") from None
+        except (FrameError, zstandard.ZstdError, MemoryError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise DamageError(f"a packet cannot be unpacked ({reason})") from None
+        raise DamageError(f"compression {self._compression} is unknown; known are 0 to 4")
+
+
+def _unpack_zstd(payload: bytes) -> bytes:
+    reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(payload)
+    whole: bytes = reader.read(MOST_BYTES)
+    if len(whole) >= MOST_BYTES:
+        raise TooLongError
+    return whole
 
 
 def packets(file: BinaryIO, start: int, stop: int | None) -> Iterator[tuple[int, int, bytes]]:

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from spikewire.sensors.errors import DecodeError
-from spikewire.sensors.events import Events
+from spikewire.sensors.events import Checked, Events
 from spikewire.sensors.formats import aedat4
 from spikewire.sensors.formats.header import Header
 
@@ -93,10 +93,12 @@ def read_aedat4(
     found: Header,
     length: int | None,
     left_out: Counter[str] | None = None,
+    checked: Checked | None = None,
 ) -> Iterator[Events]:
-    """Yield unchecked events of AEDAT 4.0, from a file or a pipe (``length`` is then None).
+    """Yield events of AEDAT 4.0, from a file or a pipe (``length`` is then None).
 
     Only the first stream of events is read; the events of others are counted as left out.
+    ``checked`` is told whether what is yielded breaks no rule.
 
     Raises
     ------
@@ -108,18 +110,19 @@ def read_aedat4(
     numbers = {each.number for each in found.streams}
     wanted = found.streams[0].number if found.streams else None
     at = found.start
+    unpacker = aedat4.Unpacker(found.compression)
     try:
         for here, stream, payload in aedat4.packets(file, found.start, stop):
             at = here
             if numbers and stream not in numbers:
                 continue
-            whole = aedat4.unpack(payload, found.compression)
+            whole = unpacker.unpack(payload)
             if bytes(whole[8:12]) != b"EVTS":
                 if numbers:
                     raise aedat4.DamageError("this is no packet of events")
                 continue
             wanted = stream if wanted is None else wanted
-            for events in aedat4.packet_events(whole):
+            for events in aedat4.packet_events(whole, checked):
                 if stream == wanted:
                     yield events
                 elif left_out is not None:
@@ -146,7 +149,7 @@ def _whole_table(file: BinaryIO, at: int, length: int) -> bool:
     if head[:4] == b"\x28\xb5\x2f\xfd":
         file.seek(at)
         with suppress(aedat4.DamageError):
-            aedat4.unpack(file.read(aedat4.MOST_BYTES), aedat4.ZSTD)
+            aedat4.Unpacker(aedat4.ZSTD).unpack(file.read(aedat4.MOST_BYTES))
             return True
         return False
     return at + 4 + int.from_bytes(head[:4], "little") <= length

@@ -14,10 +14,10 @@ import numpy as np
 from spikewire.sensors.errors import DecodeError, SensorError
 from spikewire.sensors.events import (
     EVENT_DTYPE,
+    Checked,
     Events,
     FaultError,
     Policy,
-    check_events,
     no_events,
 )
 from spikewire.sensors.formats.aedat import DAVIS_SIZES, Convention
@@ -220,21 +220,19 @@ class Recording:
         """
         self.counters.clear()
         self.left_out.clear()
-        after = -(2**62)
+        known = Checked(self.size, after=-(2**62))
         first = self.first_us
-        decoded = self._decoded(start_us)
+        decoded = self._decoded(start_us, None if self._sort else known)
         for events in in_time_order(decoded) if self._sort else decoded:
             if not len(events):
                 continue
             fault: FaultError | None = None
             try:
-                checked = check_events(
-                    events, self.size, policy=self.policy, counters=self.counters, after=after
-                )
+                checked = known.check(events, self.policy, self.counters)
             except FaultError as error:
                 fault, checked = error, events[: error.first]
             if len(checked):
-                after = int(checked["t"][-1])
+                known.after = int(checked["t"][-1])
                 first = int(checked["t"][0]) if first is None else first
                 if start_us > 0:
                     checked = checked[np.searchsorted(checked["t"], first + start_us) :]
@@ -287,16 +285,18 @@ class Recording:
         except ValueError:  # closed: it was read to its end
             return 1.0
 
-    def _decoded(self, start_us: int) -> Iterator[Events]:
+    def _decoded(self, start_us: int, known: Checked | None) -> Iterator[Events]:
         if self.reader == "aestream":
             theirs = read_by_aestream(self.path, self._header.origin_us)
             yield from compared(self.path, "aestream", theirs, self._own(self.size))
         elif self.reader == "faery":
             yield from self._faery()
         else:
-            yield from self._own(self.size, start_us)
+            yield from self._own(self.size, start_us, known)
 
-    def _own(self, size: tuple[int, int], start_us: int = 0) -> Iterator[Events]:
+    def _own(
+        self, size: tuple[int, int], start_us: int = 0, known: Checked | None = None
+    ) -> Iterator[Events]:
         found = self._header
         if self._container is not None:
             yield from self._container.events(start_us, self.left_out)
@@ -312,7 +312,7 @@ class Recording:
                 file.seek(found.start)
                 if found.format == "aedat4":
                     length = os.fstat(file.fileno()).st_size
-                    yield from read_aedat4(self.path, file, found, length, self.left_out)
+                    yield from read_aedat4(self.path, file, found, length, self.left_out, known)
                 else:
                     yield from read_decoded(self.path, file, found, size, self.left_out)
         except OSError as error:

@@ -7,7 +7,7 @@ import pytest
 import zstandard
 
 from spikewire.sensors.formats import aedat4
-from spikewire.sensors.formats.aedat4 import LZ4, ZSTD, ZSTD_HIGH, DamageError, unpack
+from spikewire.sensors.formats.aedat4 import LZ4, ZSTD, ZSTD_HIGH, DamageError, Unpacker
 
 MEBIBYTE = 2**20
 
@@ -33,12 +33,12 @@ def test_a_packet_unpacks_to_so_much_and_no_more(
     tracemalloc.start()
     try:
         with pytest.raises(DamageError, match="unpacks to more than 4,194,304 bytes"):
-            unpack(payload, compression)
+            Unpacker(compression).unpack(payload)
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert most < 16 * MEBIBYTE
-    assert unpack(bomb(compression, 3 * MEBIBYTE), compression) == bytes(3 * MEBIBYTE)
+    assert Unpacker(compression).unpack(bomb(compression, 3 * MEBIBYTE)) == bytes(3 * MEBIBYTE)
 
 
 def test_the_limit_itself_is_no_more_than_a_camera_s_packet_needs() -> None:
@@ -51,4 +51,4 @@ def test_a_window_of_zstd_is_limited() -> None:
     packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     payload = packer.compress(b"abc" * 100) + packer.flush()
     with pytest.raises(DamageError, match="cannot be unpacked"):
-        unpack(payload, ZSTD)
+        Unpacker(ZSTD).unpack(payload)
