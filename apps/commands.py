@@ -12,10 +12,11 @@ from typing import Annotated
 
 import typer
 
+from spikewire._compiling import tell_with
 from spikewire.apps.cli.errors import DONE, FAILED, describe, leaf_errors, settle_code
 from spikewire.apps.cli.help_text import HelpCommand, HelpGroup
 from spikewire.apps.cli.options.old_spellings import modernised
-from spikewire.apps.cli.output import print_error
+from spikewire.apps.cli.output import compiling_note, print_error
 from spikewire.apps.cli.signals import begin, endless
 from spikewire.apps.cli.sources import meant
 from spikewire.apps.command_table import COMMANDS, MEASUREMENTS, Entry
@@ -117,6 +118,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     arguments = modernised(sys.argv[1:] if arguments is None else arguments)
     if not arguments and COMPLETION not in os.environ:
         arguments = ["start"]
+    tell_with(compiling_note())
     try:
         app = application(arguments)
         begin()

@@ -43,6 +43,22 @@ def stderr_console() -> Console:
     return PlainConsole(stderr=True, highlight=False)
 
 
+def compiling_note() -> Callable[[], None]:
+    """Return a function that says, when it is first called, that kernels are compiled."""
+    said = False
+
+    def note() -> None:
+        nonlocal said
+        if not said:
+            said = True
+            stderr_console().print(
+                "[dim]compiling what this command needs, once: some seconds to a minute ...[/]",
+                soft_wrap=True,
+            )
+
+    return note
+
+
 def print_json(record: Mapping[str, Any]) -> None:
     """Print a JSON object on one line, and flush it for readers at the end of a pipe."""
     print(json_line(record), flush=True)

@@ -61,7 +61,10 @@ def advice(report: dict[str, Any]) -> list[str]:
             "Recordings and cameras are read without it."
         )
     if not all(one["compiled"] for one in report["kernels"].values()):
-        said.append("The first run compiles the kernels, once, in half a minute to two minutes.")
+        said.append(
+            "A command compiles the kernels that it needs, once: a service takes half a minute to "
+            "two minutes, a command for recordings some seconds."
+        )
     for name, one in report["ports"].items():
         if not one["free"]:
             option = "--http-port" if name == "page" else "--port"
@@ -99,7 +102,7 @@ def _rows(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for package, one in report["kernels"].items():
         yield (
             "kernels",
-            f"{package}: {'compiled' if one['compiled'] else 'not yet'}, {one['folder']}",
+            f"{package}: {one['ready']} of {one['kernels']} compiled, {one['folder']}",
         )
     for device in report["usb"]:
         may = "may be opened" if device["allowed"] else "may not be opened by this user"

@@ -75,13 +75,20 @@ def extras(requirements: Iterable[str] | None = None) -> dict[str, list[str]]:
 
 
 def kernels() -> dict[str, Mapping[str, Any]]:
-    """Tell where each package's compiled kernels are cached, and whether they are compiled."""
-    from spikewire._jit import is_compiled, kernel_folder
+    """Tell where each package's compiled kernels are cached, and how many are compiled of all."""
+    from spikewire import qcore, runtime, sensors
+    from spikewire._jit import count_compiled, kernel_folder
 
-    return {
-        package: {"folder": str(kernel_folder(package)), "compiled": is_compiled(package)}
-        for package in ("qcore", "sensors")
-    }
+    # Kernels are known once their modules are imported: with these names, all that are usual.
+    _ = qcore.Network, runtime.Service, sensors.open_recording, sensors.make_chain
+    told: dict[str, Mapping[str, Any]] = {}
+    for package in ("qcore", "sensors"):
+        ready, count = count_compiled(package)
+        told[package] = {
+            "folder": str(kernel_folder(package)), "ready": ready, "kernels": count,
+            "compiled": ready == count,
+        }  # fmt: skip
+    return told
 
 
 def ports(wanted: Mapping[str, int]) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ import numba
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime.nrt import rtsys
 
+from spikewire._compiling import compiling, told_otherwise
 from spikewire._digest import source_digest
 
 Kernel = Callable[..., Any]
@@ -49,6 +50,7 @@ def load(compiled: Any) -> None:
             return
         for signature in _UNLOADED[compiled]:
             if not _load_cached(compiled, signature):
+                compiling()
                 compiled.compile(signature)
         compiled.disable_compile()
         # Last: until now, calls from other threads come here and wait for the lock.
@@ -109,9 +111,13 @@ def kernel_folder(package: str) -> Path:
     return _folder(package) if chosen is None else Path(chosen)
 
 
-def is_compiled(package: str) -> bool:
-    """Tell whether this machine has compiled the kernels of a package (``"qcore"``) before."""
-    return os.environ.get("NUMBA_CACHE_DIR") is not None or _folder(package).is_dir()
+def count_compiled(package: str) -> tuple[int, int]:
+    """Count the kernels of a package (``"qcore"``) that need not be compiled, and all of them.
+
+    Rare kernels are not counted, nor are those of modules that are not imported.
+    """
+    usual = _usual(KERNELS[package].data.values())
+    return sum(map(_is_ready, usual)), len(usual)
 
 
 @contextmanager
@@ -146,9 +152,12 @@ def prepare(*names: str, tell: Callable[[int, int], None] | None = None) -> None
         _add_reached(compiled, order, set())
     missing = [one for one in order if not _is_ready(one)]
     for number, compiled in enumerate(missing):
-        if tell is not None:
-            tell(number, len(missing))
-        load(compiled)
+        if tell is None:
+            load(compiled)
+            continue
+        tell(number, len(missing))
+        with told_otherwise():
+            load(compiled)
     for compiled in chosen:
         if names or compiled in _LIVE:
             load(compiled)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from spikewire import _jit
+from spikewire import _compiling, _jit
 from spikewire._jit import keep_ready, prepare
 from spikewire.apps.cli import warmup
+from spikewire.apps.cli.output import compiling_note
 from spikewire.qcore.kernels import engine, layer
 
 FIXED = "spikewire.qcore.kernels.engine.advance_fixed"
@@ -76,3 +77,48 @@ def test_all_kernels_are_prepared_for_a_service(compiled: Compiled) -> None:
     keep_ready(engine.advance)  # as a network does that has such layers
     prepare()
     assert rare <= set(compiled)
+
+
+class Unloaded:
+    """Instead of a kernel that no cache holds."""
+
+    def __init__(self) -> None:
+        self._compile_for_args = self.get_call_template = None
+
+    def compile(self, signature: str) -> None:
+        """Take no time."""
+
+    def disable_compile(self) -> None:
+        """Nothing is compiled."""
+
+
+def test_unforeseen_compiling_is_told_once_and_not_beside_the_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernels = [Unloaded() for _ in range(4)]
+    monkeypatch.setattr(_jit, "_UNLOADED", dict.fromkeys(kernels, ("void()",)))
+    monkeypatch.setattr(_jit, "_load_cached", lambda kernel, signature: False)
+    _compiling.tell_with(compiling_note())
+    try:
+        with _compiling.told_otherwise():
+            _jit.load(kernels[0])
+        assert capsys.readouterr().err == ""
+        _jit.load(kernels[1])
+        assert "compiling what this command needs" in capsys.readouterr().err
+        _jit.load(kernels[2])
+        assert capsys.readouterr().err == ""
+    finally:
+        _compiling.tell_with(None)
+    _jit.load(kernels[3])
+    assert capsys.readouterr().err == ""
+
+
+def test_compiled_kernels_are_counted_in_the_cache(
+    compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, count = _jit.count_compiled("qcore")
+    assert ready == 0
+    assert count > 5
+    one = engine.advance_fixed
+    monkeypatch.setattr(_jit, "_is_cached", lambda kernel, signature: kernel is one)
+    assert _jit.count_compiled("qcore") == (1, count)
