@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -68,7 +70,7 @@ def _unusable(paths: Iterable[str]) -> Iterator[str]:
 
 
 def check_target(option: str, path: Path) -> None:
-    """Refuse a file to write that is a folder, or would lie in none, before any work is done.
+    """Refuse a file to write that cannot be written, before any work is done.
 
     Parameters
     ----------
@@ -80,12 +82,20 @@ def check_target(option: str, path: Path) -> None:
     Raises
     ------
     UsageError
-        If it cannot be written there.
+        If it is a folder, or would lie in none.
+    CommandError
+        If this user may not write it, or nobody.
     """
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{option} {path}: there is no folder {path.parent}")
     if path.is_dir():
         raise UsageError(f"{option} {path} is a folder")
+    # A pipe or a device (/dev/stdout) is itself written; other files appear beside it first.
+    place = path if path.exists() and not path.is_file() else path.absolute().parent
+    if not os.access(place, os.W_OK):
+        fixed = os.statvfs(place).f_flag & os.ST_RDONLY
+        reason = os.strerror(errno.EROFS if fixed else errno.EACCES)
+        raise CommandError(f"{path} cannot be written: {reason}.")
 
 
 def reject_options(given: Mapping[str, object], why: str) -> None:

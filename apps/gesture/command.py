@@ -116,8 +116,9 @@ def gesture(
         reject_options(
             given(service), "is about a running service: give --connect, or leave it out"
         )
-        load_kernels()
+        # Before the kernels, which a first start compiles: a mistake is told at once.
         opened = open_source_at(source.source or _DEFAULT_SOURCE, source.speed, source.filters)
+        load_kernels()
         network = open_network(model or TRAINED_MODEL, (), 0)
         seen = Recogniser(opened.name, raw=raw)
         wanted = Settings(

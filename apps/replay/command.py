@@ -19,7 +19,7 @@ from spikewire.apps.cli.options.shared import (
     RecordingOptions,
 )
 from spikewire.apps.cli.output import console, print_error, print_json, print_note, stderr_console
-from spikewire.apps.cli.signals import sigterm_as_interrupt
+from spikewire.apps.cli.signals import loading, sigterm_as_interrupt
 from spikewire.apps.cli.units import names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.cluster.options import ClusterOptions
@@ -72,8 +72,12 @@ def replay(
         playback=playback, output=output, cluster=cluster, as_json=as_json,
     )  # fmt: skip
     options.check()
+    # Before the kernels, which a first start compiles: a mistake is told at once.
+    with loading():
+        recordings = options.recordings()
+        if len(recordings.excerpts) == 1:
+            recordings.excerpts[0].open("drop")
     load_kernels(learn=playback.learn)
-    recordings = options.recordings()
     new = playback.learn or network.classes is not None
     model = network.model or recordings.model or (DEFAULT_MODEL if new else TRAINED_MODEL)
     opened, recordings = _open(model, options, recordings)

@@ -228,7 +228,6 @@ def serve_pipelines(
     """
     if record is not None:
         check_recording_target("--record", record)
-    load_kernels()
     loaded = configure(config, flags)
     wanted = loaded.pipelines
     if source.source is not None:
@@ -239,6 +238,7 @@ def serve_pipelines(
         raise UsageError("give --source, or --config with a table [pipelines.NAME]")
     if record is not None and len(wanted) > 1:
         raise UsageError("--record writes one pipeline down; set record_folder, and ask each")
+    load_kernels()
     with log_to_stderr(loaded.settings.log_level, loaded.settings.log_format) as log:
         from spikewire.runtime import Service
 

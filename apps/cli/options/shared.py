@@ -213,7 +213,7 @@ class ServiceOptions(EndpointOptions):
             "--wait",
             metavar="TIME",
             parser=duration_us,
-            help="How long to wait for a service that does not listen yet (default: 10s).",
+            help="Time to wait for a service that does not listen yet (default: 10s).",
         ),
     ] = None
 

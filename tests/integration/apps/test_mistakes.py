@@ -7,6 +7,8 @@ missing extra). 1: it was meant, and failed.
 from __future__ import annotations
 
 import builtins
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,44 @@ def test_a_missing_extra_is_wrong_usage(
 def test_the_rule(message: str, words: list[str], code: int) -> None:
     assert settle_code(message, 1, words) == code
     assert settle_code(message, 2, words) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "replay walk.aedat4 --learn --label a --save {}/m.model",
+        "replay walk.aedat4 --out {}/r.csv",
+        "render walk.aedat4 {}/p.png",
+        "record {}/a.aedat4 --source sim:",
+        "run --source sim: --record {}/a.aedat4",
+    ],
+)
+def test_a_folder_that_may_not_be_written_is_told_before_the_work(
+    line: str,
+    here: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Root may write everywhere, so that the system's answer is replaced.
+    allowed = os.access
+    monkeypatch.setattr("os.access", lambda place, mode: place != tmp_path and allowed(place, mode))
+    monkeypatch.chdir(here)
+    assert commands.run(line.format(tmp_path).split()) == 1
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"spikewire: \S+ cannot be written: Permission denied\.\n", told)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", ["replay text.txt", "gesture --source file:text.txt", "run"])
+def test_a_mistake_is_told_before_kernels_are_compiled(
+    line: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def compiled(**_: object) -> None:
+        raise AssertionError("a first start compiles for a minute here")
+
+    for command in ("replay.command", "gesture.command", "service.run"):
+        monkeypatch.setattr(f"spikewire.apps.{command}.load_kernels", compiled)
+    monkeypatch.chdir(here)
+    assert commands.run(line.split()) in {1, 2}
+    assert len(capsys.readouterr().err.splitlines()) == 1
