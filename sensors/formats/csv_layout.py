@@ -114,7 +114,8 @@ def check_unit(unit: str) -> str:
 
 
 _SPLIT = re.compile(r"[,;\s]+")
-_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d*)?|true|false", re.IGNORECASE)
+_VALUE = r"(?:[+-]?\d{1,18}(?:\.\d*)?|true|false)"
+_VALUES = re.compile(rf"{_VALUE}(?: {_VALUE})*", re.IGNORECASE)
 _GEOMETRY = re.compile(r"(?:geometry|sensor|size|resolution)\W{1,3}(\d{1,5})\s*[,x ]\s*(\d{1,5})\b")
 """A size within a comment, such as Metavision's ``%geometry:1280,720``."""
 
@@ -198,7 +199,8 @@ def _read_head(head: bytes) -> _Head | None:
     if len(head) >= LONGEST_LINE and len(lines) > 1:
         lines = lines[:-1]  # the last may be cut
     for line in lines:
-        fields = [field for field in _SPLIT.split(line.strip()) if field]
+        # As _SPLIT splits them, but faster: a head has up to 20,000 lines.
+        fields = line.replace(",", " ").replace(";", " ").split()
         plain = line.lstrip()
         comment = plain.startswith(("#", "%", "//"))
         if not fields or (comment and not rows):
@@ -207,7 +209,7 @@ def _read_head(head: bytes) -> _Head | None:
             size = (_sides(_GEOMETRY.findall(plain.lower())[:1]) if comment else None) or size
         elif not rows and names is None and len(fields) == 2 and (sides := _sides([fields])):
             size = sides
-        elif all(_NUMBER.fullmatch(field) for field in fields):
+        elif _VALUES.fullmatch(" ".join(fields)):
             start = at if start < 0 else start
             rows.append(fields)
         elif rows:
