@@ -14,7 +14,7 @@ from rich.progress import Progress
 from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.cli.models import open_network
 from spikewire.apps.continual import metrics
-from spikewire.apps.continual.features import FeatureSet, extract, freeze
+from spikewire.apps.continual.features import INSTANTS, FeatureSet, extract, freeze
 from spikewire.apps.continual.live import LiveNetwork, fitted, run_live, with_new_head
 from spikewire.apps.continual.protocol import Rows, evaluate_tasks, run_tasks
 from spikewire.apps.continual.strategies import (
@@ -170,7 +170,9 @@ class Experiment:
     def _fit(self) -> NetworkSpec:
         """Return the network's specification with as much rehearsal as the memory allows."""
         s = self.plan.settings
-        spec = fitted(self._spec, s.memory, len(self._classes), s.replays)
+        # The readout has as many lessons of a recording as with the strategy replay.
+        every = self._binned.ticks // INSTANTS
+        spec = fitted(self._spec, s.memory, len(self._classes), s.replays, every)
         return replace(spec, readout=replace(spec.readout, shift=s.replay_shift))
 
     def _live(self, seed: int, bar: Progress) -> dict[str, Any]:

@@ -26,8 +26,21 @@ def slot_bytes(network: Network) -> int:
     return -(-len(network.features) // 8) + past
 
 
-def fitted(spec: NetworkSpec, memory: int, classes: int, replays: int) -> NetworkSpec:
+def fitted(spec: NetworkSpec, memory: int, classes: int, replays: int, every: int) -> NetworkSpec:
     """Give a network as many remembered examples as fit into some bytes, of all classes together.
+
+    Parameters
+    ----------
+    spec
+        The network.
+    memory
+        Bytes.
+    classes
+        Number of all classes.
+    replays
+        Rehearsals after each lesson of the readout.
+    every
+        Ticks between two of these lessons.
 
     Raises
     ------
@@ -40,7 +53,9 @@ def fitted(spec: NetworkSpec, memory: int, classes: int, replays: int) -> Networ
     slots = min(memory // (each * classes), _MOST_SLOTS)
     if slots == 0:
         raise ValueError(f"{memory} bytes hold no vector for each of {classes} classes.")
-    readout = replace(spec.readout, slots=slots, replays=min(replays, _MOST_REPLAYS))
+    readout = replace(
+        spec.readout, slots=slots, replays=min(replays, _MOST_REPLAYS), every=max(every, 1)
+    )
     return replace(spec, readout=readout)
 
 
@@ -117,6 +132,7 @@ class LiveNetwork:
     def learn(self, sample: Sample) -> None:
         """Learn one recording, from rest."""
         from spikewire.qcore import BinnedEvents
+        from spikewire.qcore.kernels import layout as at
 
         net = self.network
         if sample.label not in net.classes:
@@ -125,7 +141,11 @@ class LiveNetwork:
         start, events = net.tick, self._binned.events(sample)
         shown = BinnedEvents(events.tick + start, events.x, events.y, events.p)
         label = net.classes.index(sample.label)
+        # All classes have as much experience as they had recordings, as in a training: none is
+        # protected from the others, and steps are those of a training.
+        net.state.registers[at.BATCHED] = 1
         net.advance(shown, start + self._binned.ticks, label=label, learn=True)
+        net.state.registers[at.BATCHED] = 0
 
     def accuracy(self, samples: Sequence[Sample]) -> float:
         """Compute the accuracy on recordings, without learning."""

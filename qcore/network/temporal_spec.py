@@ -52,7 +52,7 @@ class TemporalSpec:
     slope: int = 8
     activity: int = 250
     period: int = 64
-    shift: int = 4
+    shift: int = 10
     live_shift: int = 5
 
     def check(self, layers: Sequence[LayerSpec], answer: str, average: int) -> None:

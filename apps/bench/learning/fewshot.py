@@ -54,6 +54,10 @@ class LessonOptions:
     rounds: Annotated[
         int, typer.Option(min=1, max=100, help="Number of times that each recording is shown.")
     ] = 1
+    readout_only: Annotated[
+        bool,
+        typer.Option("--readout-only", help="Let lessons change the readout only, and no layer."),
+    ] = False
     choices: Annotated[
         int, typer.Option(min=1, max=100, help="Number of random choices of the shots per network.")
     ] = 3
@@ -116,7 +120,8 @@ def fewshot(
     lost = [run["old_before"] - run["old_after"] for run in runs]
     report = {
         "type": "summary", "bench": "fewshot", "model": base.model, "new": list(new),
-        "shots": lessons.shots, "rounds": lessons.rounds, "passes": plan.passes, "runs": len(runs),
+        "shots": lessons.shots, "rounds": lessons.rounds, "readout_only": lessons.readout_only,
+        "passes": plan.passes, "runs": len(runs),
         **{key: round(statistics.mean(run[key] for run in runs), 4) for key in _FIGURES},
         "old_lost_points": round(100 * statistics.mean(lost), 2),
         "old_lost_points_worst": round(100 * max(lost), 2),
@@ -178,6 +183,7 @@ def _teach_all(
     saved = trained.to_bytes()
     for choice in range(options.choices):
         network = Network.from_bytes(saved)
+        network.layers_learn = not options.readout_only
         before = _accuracy(network, binned, old_held, batch)
         for name in new:
             network.add_class(name)

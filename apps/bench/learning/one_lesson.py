@@ -70,6 +70,10 @@ def teachme(
     model: Annotated[str, typer.Option(metavar="FILE|NAME", help="Trained network.")] = (
         "gestures"
     ),
+    readout_only: Annotated[
+        bool,
+        typer.Option("--readout-only", help="Let lessons change the readout only, and no layer."),
+    ] = False,
     live: Annotated[
         bool, typer.Option("--live", help="Teach one lesson to a real service over its socket.")
     ] = False,
@@ -89,6 +93,9 @@ def teachme(
         if name not in EXTRA_GESTURES:
             raise UsageError(f"--gesture {name} is none of {', '.join(EXTRA_GESTURES)}")
     network = open_network(model, (), 0)
+    network.layers_learn = not readout_only
+    if live and readout_only:
+        raise UsageError("--readout-only is for lessons without --live: a service has a setting")
     if live:
         report = trio.run(live_lesson, model, network.classes, chosen[0], seed, seconds)
     else:
@@ -96,7 +103,8 @@ def teachme(
         runs = bench.run(chosen, seconds, quiet=as_json)
         report = {
             "bench": "teachme", "model": model, "seconds": seconds, "people": people,
-            "others": others, "seed": seed, **summary(runs), "runs": runs,
+            "others": others, "seed": seed, "readout_only": readout_only,
+            **summary(runs), "runs": runs,
         }  # fmt: skip
     if as_json:
         print_json(report)

@@ -103,3 +103,20 @@ def test_a_lesson_lasts_as_long_in_longer_ticks() -> None:
     taught = teach(network, "push", Person(7, 1), 0.3)
     assert taught.tick == 130
     assert taught.state.registers[at.REGISTERS + 2] == 20
+
+
+@pytest.mark.slow
+def test_lessons_change_the_temporal_layer_unless_the_readout_alone_learns() -> None:
+    network = Network.build(load_preset("edge10t"), ("arm_roll", "air_drums"))
+    for on in (False, True):
+        network.layers_learn = on
+        taught = teach(network, "push", Person(7, 1), 0.3)
+        assert taught.temporal is not None
+        assert network.temporal is not None
+        assert taught.temporal.read_store.any()
+        assert (taught.temporal.store != network.temporal.store).any() == on
+
+
+def test_a_service_is_told_by_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["bench", "teachme", "--live", "--readout-only"]) == 2
+    assert "--readout-only is for lessons without --live" in capsys.readouterr().err

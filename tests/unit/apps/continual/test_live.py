@@ -16,15 +16,15 @@ SPEC = NetworkSpec.from_dict({**SMALL, **BASE})
 
 
 def test_as_much_is_remembered_as_the_memory_holds() -> None:
-    spec = fitted(SPEC, 2000, 4, 100)
+    spec = fitted(SPEC, 2000, 4, 100, 0)
     network = Network.build(spec, "abcd")
-    assert spec.readout.replays == 64
+    assert (spec.readout.replays, spec.readout.every) == (64, 1)
     assert 2000 - 4 * slot_bytes(network) < LiveNetwork(network, None).extra_bytes <= 2000  # type: ignore[arg-type]
     assert network.temporal is not None
     # 21 features are remembered in 3 bytes.
     assert network.temporal.slots.nbytes == 4 * spec.readout.slots * (slot_bytes(network) - 3)
     with pytest.raises(ValueError, match="20 bytes hold no vector for each of 9 classes"):
-        fitted(SPEC, 20, 9, 1)
+        fitted(SPEC, 20, 9, 1, 45)
 
 
 def test_a_new_head_keeps_the_layers_and_knows_nothing() -> None:

@@ -172,6 +172,8 @@ def test_a_step_reaches_inference_and_learning() -> None:
         "adapt_thresholds", "advance_traces", "advance_features",
         "normalise_features", "square_root", "read_scores", "delta_rule", "choose_shifts",
         "remember", "recall",
+        "mark_features", "sum_rows", "activate_hidden", "add_hidden", "teach_hidden", "step_rows",
+        "regulate_hidden", "correct_all", "read_temporal",
     } <= reached  # fmt: skip
 
 
