@@ -132,7 +132,6 @@ class LiveNetwork:
     def learn(self, sample: Sample) -> None:
         """Learn one recording, from rest."""
         from spikewire.qcore import BinnedEvents
-        from spikewire.qcore.kernels import layout as at
 
         net = self.network
         if sample.label not in net.classes:
@@ -143,9 +142,9 @@ class LiveNetwork:
         label = net.classes.index(sample.label)
         # All classes have as much experience as they had recordings, as in a training: none is
         # protected from the others, and steps are those of a training.
-        net.state.registers[at.BATCHED] = 1
+        net.protects_known = False
         net.advance(shown, start + self._binned.ticks, label=label, learn=True)
-        net.state.registers[at.BATCHED] = 0
+        net.protects_known = True
 
     def accuracy(self, samples: Sequence[Sample]) -> float:
         """Compute the accuracy on recordings, without learning."""

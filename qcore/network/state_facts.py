@@ -58,6 +58,18 @@ class StateFacts:
         self.state.registers[at.LEARN_LAYERS] = int(on)
 
     @property
+    def protects_known(self) -> bool:
+        """Whether lessons spare classes that are known well, and steps are those of live lessons.
+
+        It is switched off for the time of a lesson only: files hold networks that protect.
+        """
+        return not self.state.registers[at.BATCHED]
+
+    @protects_known.setter
+    def protects_known(self, on: bool) -> None:
+        self.state.registers[at.BATCHED] = int(not on)
+
+    @property
     def temporal(self) -> TemporalView | None:
         """View of the temporal layer; None without one."""
         return temporal_view(self.state)
