@@ -2,7 +2,8 @@
 
 AVX-512 VNNI multiplies 64 bytes by 64 bytes, and adds each four products to one of sixteen sums, in
 one instruction (``vpdpbusd``). Numba does not find it in a loop. Here it is asked for by name, on
-processors that have it; elsewhere a plain loop gives the same sums.
+processors that have it. AVX2 multiplies 16 numbers of 16 bits and adds each two products
+(``vpmaddwd``): traces are laid out in 16 bits for it. Elsewhere a plain loop gives the same sums.
 """
 
 from __future__ import annotations
@@ -27,17 +28,21 @@ PLACES = 4
 _CONFIG: Any = numba.config
 
 
-def has_dot_product() -> bool:
-    """Tell whether the code that Numba makes here may hold AVX-512 VNNI instructions."""
+def has_feature(name: str) -> bool:
+    """Tell whether the code that Numba makes here may hold a processor's instructions (avx2)."""
     if _CONFIG.DISABLE_JIT:
         return False
     features = _CONFIG.CPU_FEATURES
     if features is None:
         features = codegen.get_host_cpu_features()
-    return "+avx512vnni" in str(features).split(",")
+    return f"+{name}" in str(features).split(",")
 
 
-HAS_DOT_PRODUCT = has_dot_product()
+HAS_DOT_PRODUCT = has_feature("avx512vnni")
+HAS_PAIR_PRODUCT = has_feature("avx2")
+PLANE = "int16" if HAS_PAIR_PRODUCT and not HAS_DOT_PRODUCT else "uint8"
+"""Type of laid out traces, whose values are below 256."""
+plane_type: Any = getattr(np, PLANE)
 
 
 @intrinsic
@@ -105,10 +110,97 @@ def _dot_rows(
     return signature, generate
 
 
-_SUMS = "void(uint8[::1], int64[::1], int32[::1], int8[::1], int64, int32[::1])"
+ROWS_OF_PAIRS = 4
+"""Synapses whose sums fit into AVX2's registers beside a group's errors."""
 
 
-@kernel(_SUMS)
+@intrinsic
+def _pair_rows(
+    typing: Any, planes: Any, bases: Any, offsets: Any, errors: Any, count: Any, sums: Any,
+    first: Any,
+) -> Any:  # fmt: skip
+    """Do as :func:`dot_plainly` for four synapses, from ``first`` on."""
+    signature = numba_types.void(planes, bases, offsets, errors, count, sums, first)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        i8, i16, i32, i64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+        words, octets, halves = (
+            ir.VectorType(i32, 8), ir.VectorType(i8, LANES), ir.VectorType(i16, LANES)
+        )  # fmt: skip
+        dot = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(words, [halves, halves]),
+            "llvm.x86.avx2.pmadd.wd",
+        )
+        nothing = ir.Constant(words, [0] * 8)
+        undefined = ir.Constant(words, ir.Undefined)
+
+        def first_of(n: int) -> Any:
+            return first_element(context, builder, sig.args[n], args[n])
+
+        def load(kind: Any, pointer: Any) -> Any:
+            return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=1)
+
+        at_base, at_offset, at_error = first_of(1), first_of(2), first_of(3)
+        at_sum = builder.gep(first_of(5), [builder.mul(args[6], i64(LANES))])
+        rows = [
+            builder.gep(
+                first_of(0), [builder.load(builder.gep(at_base, [builder.add(args[6], i64(j))]))]
+            )
+            for j in range(ROWS_OF_PAIRS)
+        ]
+        before = builder.block
+        loop, after = builder.append_basic_block("places"), builder.append_basic_block("sums")
+        builder.cbranch(builder.icmp_signed("<=", args[4], i64(0)), after, loop)
+
+        builder.position_at_end(loop)
+        n = builder.phi(i64)
+        running = [builder.phi(words) for _ in range(2 * ROWS_OF_PAIRS)]
+        offset = builder.sext(builder.load(builder.gep(at_offset, [n])), i64)
+        error = builder.gep(at_error, [builder.mul(n, i64(PLACES * LANES))])
+        groups = [
+            builder.sext(load(octets, builder.gep(error, [i64(LANES * part)])), halves)
+            for part in range(PLACES)
+        ]
+        added = []
+        for j in range(ROWS_OF_PAIRS):
+            totals = running[2 * j : 2 * j + 2]
+            for pair in range(PLACES // 2):
+                at = builder.add(offset, i64(2 * pair))
+                two = load(i32, builder.gep(rows[j], [at]))
+                two = builder.insert_element(undefined, two, i32(0))
+                two = builder.shuffle_vector(two, undefined, nothing)
+                two = builder.bitcast(two, halves)
+                totals = [
+                    builder.add(total, builder.call(dot, [two, groups[2 * pair + half]]))
+                    for half, total in enumerate(totals)
+                ]
+            added += totals
+        following = builder.add(n, i64(1))
+        builder.cbranch(builder.icmp_signed("<", following, args[4]), loop, after)
+        n.add_incoming(i64(0), before)
+        n.add_incoming(following, loop)
+        for total, new in zip(running, added, strict=True):
+            total.add_incoming(nothing, before)
+            total.add_incoming(new, loop)
+
+        builder.position_at_end(after)
+        totals = [builder.phi(words) for _ in added]
+        for total, new in zip(totals, added, strict=True):
+            total.add_incoming(nothing, before)
+            total.add_incoming(new, loop)
+        for j, total in enumerate(totals):
+            place = builder.bitcast(builder.gep(at_sum, [i64(8 * j)]), words.as_pointer())
+            builder.store(total, place, align=4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+_SUMS = "void({}[::1], int64[::1], int32[::1], int8[::1], int64, int32[::1])"
+
+
+@kernel(_SUMS.format("uint8"))
 def dot_plainly(planes, bases, offsets, errors, count, sums):
     """Sum products of traces and errors over places, for eight synapses of sixteen channels.
 
@@ -150,17 +242,38 @@ def _plain_place(q, k):
 
 
 @inline
+def _pair_place(q, k):
+    return 2 * LANES * (q >> 1) + 2 * k + (q & 1)
+
+
+@inline
 def _vector_place(q, k):
     return PLACES * k + q
 
 
 if HAS_DOT_PRODUCT:
 
-    @kernel(_SUMS)
+    @kernel(_SUMS.format("uint8"))
     def dot_vectors(planes, bases, offsets, errors, count, sums):
         """Do as :func:`dot_plainly` by ``vpdpbusd``, with ``place_of(q, k) = 4 * k + q``."""
         _dot_rows(planes, bases, offsets, errors, count, sums)
 
+
+if HAS_PAIR_PRODUCT:
+
+    @kernel(_SUMS.format("int16"))
+    def dot_pairs(planes, bases, offsets, errors, count, sums):
+        """Do as :func:`dot_plainly` by ``vpmaddwd``, with traces of 16 bits that are below 256.
+
+        ``place_of(q, k) = 32 * (q // 2) + 2 * k + q % 2``.
+        """
+        for first in range(0, ROWS, ROWS_OF_PAIRS):
+            _pair_rows(planes, bases, offsets, errors, count, sums, first)
+
+
+if HAS_DOT_PRODUCT:
     dot_products, place_of = dot_vectors, _vector_place
+elif HAS_PAIR_PRODUCT:
+    dot_products, place_of = dot_pairs, _pair_place
 else:
     dot_products, place_of = dot_plainly, _plain_place

@@ -10,15 +10,22 @@ from __future__ import annotations
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.qcore.kernels.dot_product import PLACES, ROWS, dot_products, place_of
+from spikewire.qcore.kernels.dot_product import (
+    PLACES,
+    PLANE,
+    ROWS,
+    dot_products,
+    place_of,
+    plane_type,
+)
 from spikewire.qcore.kernels.reshape import shape2, shape3
 from spikewire.qcore.kernels.vectors import LANES
 
 
 @kernel(
     [
-        "int64(int16[:, :, ::1], uint8[:, :, ::1], uint8[::1], int64, int64, int64)",
-        "int64(int8[:, :, ::1], uint8[:, :, ::1], uint8[::1], int64, int64, int64)",
+        f"int64(int16[:, :, ::1], {PLANE}[:, :, ::1], uint8[::1], int64, int64, int64)",
+        f"int64(int8[:, :, ::1], {PLANE}[:, :, ::1], uint8[::1], int64, int64, int64)",
     ]
 )
 def lay_planes(traces, planes, live, pad_y, pad_x, shift):
@@ -29,8 +36,8 @@ def lay_planes(traces, planes, live, pad_y, pad_x, shift):
     traces
         int16 or int8[rows, columns, channels], not negative.
     planes
-        uint8[channels, rows + 2 * pad_y or more, columns + 2 * pad_x or more]: receives the
-        traces, shifted right; the borders are left alone.
+        :data:`~.dot_product.PLANE`[channels, rows + 2 * pad_y or more, columns + 2 * pad_x or
+        more]: receives the traces, shifted right; the borders are left alone.
     live
         uint8[channels]: bits of each channel's traces are added.
     pad_y, pad_x, shift
@@ -50,7 +57,7 @@ def lay_planes(traces, planes, live, pad_y, pad_x, shift):
                 p = np.int32(np.int32(traces[y, x, c]) >> down)
                 bits |= p
                 live[c] |= np.uint8(p)
-                planes[c, pad_y + y, pad_x + x] = np.uint8(p)
+                planes[c, pad_y + y, pad_x + x] = plane_type(p)
     return np.int64(bits)
 
 
@@ -114,7 +121,7 @@ def _flush(planes, bases, synapses, filled, offsets, errors, count, sums, g, fir
 
 
 @kernel(
-    "void(uint8[::1], uint8[::1], int64, int64, int64, int64, int32[::1], int8[::1], int64,"
+    f"void({PLANE}[::1], uint8[::1], int64, int64, int64, int64, int32[::1], int8[::1], int64,"
     " int32[:, ::1], int64)"
 )
 def add_products(
@@ -224,7 +231,7 @@ def conv_gradient(delta, P, g, stride, pad_y, pad_x, trace_shift):
     rows_in, columns_in, inputs = P.shape
     if stride == 1 and trace_shift >= 0 and columns >= PLACES:
         high, wide = rows_in + 2 * pad_y, columns_in + 2 * pad_x + PLACES - 1
-        planes = np.zeros(inputs * high * wide, np.uint8)
+        planes = np.zeros(inputs * high * wide, plane_type)
         live = np.zeros(inputs, np.uint8)
         shaped = shape3(planes, inputs, high, wide)
         if lay_planes(P, shaped, live, pad_y, pad_x, trace_shift) <= 255:

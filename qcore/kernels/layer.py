@@ -8,6 +8,8 @@ from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.neuron import (
     BIAS,
+    KEEP_U,
+    KEEP_V,
     PARAMETERS,
     RESET_REFRACTORY,
     RESET_SUBTRACT,
@@ -20,8 +22,10 @@ from spikewire.qcore.kernels.neuron import (
     integrate_evenly,
 )
 from spikewire.qcore.kernels.neuron_vectors import (
+    FEW_LEAK,
+    MOST_LEAK,
     RESET_COARSE,
-    largest_leak,
+    decay_shift,
     repeated,
     step_whole,
     whole_places,
@@ -31,8 +35,10 @@ from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
 from spikewire.qcore.kernels.scatter import (
     SPIKES_PER_FLUSH,
     flush_drive,
+    fold_drive,
     gather,
     gather_counts,
+    last_before_flush,
     scatter_conv,
     scatter_dense,
 )
@@ -44,11 +50,18 @@ def scatter_spikes(L, i8, drive, spikes, spill, n_spikes):
     """Add the input spikes' weights to the drive; return 1 if some of it was moved to ``spill``."""
     channels = L[at.CHANNELS]
     weights = i8[L[at.AT_WEIGHTS] :]
-    fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
+    kernel_y, kernel_x = L[at.KERNEL_Y], L[at.KERNEL_X]
+    fan_in = L[at.IN_CHANNELS] * kernel_y * kernel_x
+    rows, columns = L[at.ROWS], L[at.COLUMNS]
+    # A sum beyond this saturates the current in any case, and may not fit when it is shifted.
+    most = min(np.int64(32767), np.int64(1 << 25) >> L[at.EXPONENT])
     spilled = np.int64(0)
     first = np.int64(0)
     while first < n_spikes:
-        last = min(first + SPIKES_PER_FLUSH, n_spikes)
+        if L[at.KIND] == at.DENSE:
+            last = min(first + SPIKES_PER_FLUSH, n_spikes)
+        else:
+            last = last_before_flush(spikes, first, n_spikes, kernel_y)
         if first > 0:
             flush_drive(drive, spill)
             spilled = np.int64(1)
@@ -58,14 +71,16 @@ def scatter_spikes(L, i8, drive, spikes, spill, n_spikes):
             L[at.SYNAPTIC_OPERATIONS] += (last - first) * channels
         else:
             conv = shape4(
-                weights[: fan_in * channels],
-                L[at.IN_CHANNELS], L[at.KERNEL_Y], L[at.KERNEL_X], channels,
-            )  # fmt: skip
-            drive_3d = shape3(drive, L[at.ROWS], L[at.COLUMNS], channels)
+                weights[: fan_in * channels], L[at.IN_CHANNELS], kernel_y, kernel_x, channels
+            )
+            drive_3d = shape3(drive, rows, columns, channels)
             L[at.SYNAPTIC_OPERATIONS] += scatter_conv(
                 spikes, first, last, conv, drive_3d, L[at.STRIDE], L[at.PAD_Y], L[at.PAD_X]
             )
         first = last
+    if spilled != 0:
+        # Sums are moved away because they could become too large. Few do.
+        return fold_drive(drive, spill, most)
     return spilled
 
 
@@ -117,13 +132,23 @@ def step_neurons(L, i8, i32, drive, spill, spilled, active):
 def step_places(L, drive, u, v, r, table, fired, n):
     """Advance the first ``n`` neurons, those of whole places, in vectors."""
     channels = L[at.CHANNELS]
+    down_u, down_v = decay_shift(table[KEEP_U], MOST_LEAK), decay_shift(table[KEEP_V], FEW_LEAK)
+    if down_v < 0:
+        down_u = np.int64(-1)
     coarse = L[at.RESET] == RESET_REFRACTORY and L[at.COARSE_BITS] > 0
     return step_whole(
         RESET_COARSE if coarse else L[at.RESET],
-        drive[:n], u[:n], v[:n], r[:n], repeated(table, channels), fired[:n],
+        drive[:n], u[:n], v[:n], r[:n], repeated(table, channels, down_u, down_v),
+        fired[:n],
         L[at.EXPONENT], max(L[at.COARSE_BITS], np.int64(1)),
-        np.int64(2048) * L[at.R_NEAREST], largest_leak(table),
+        np.int64(2048) * L[at.R_NEAREST], down_u, down_v,
     )  # fmt: skip
+
+
+@inline
+def take_activations(L, v, r, table, activation):
+    """Take the activations of some places."""
+    activate(v, r, table, activation, L[at.SLOPE], L[at.RAIL], L[at.RESET], L[at.COARSE_BITS])
 
 
 @inline
@@ -137,11 +162,22 @@ def step_held(L, i8, i32, drive, spill, spilled, active, r):
     size = PARAMETERS * channels
     table = shape2(i32[L[at.AT_TABLE] : L[at.AT_TABLE] + size], PARAMETERS, channels)
     fired = i8[L[at.AT_FIRED] : L[at.AT_FIRED] + neurons]
+    activation = i8[L[at.AT_ACTIVATION] : L[at.AT_ACTIVATION] + (neurons if active != 0 else 0)]
     done = np.int64(0)
     changed = np.int64(0)
-    if spilled == 0 and active == 0:
+    # Activations are taken between the two halves of a step. The refractory reset leaves membranes
+    # as they are: there they can be taken after it, with the refractory values of before.
+    late = active != 0 and L[at.RESET] == RESET_REFRACTORY
+    if spilled == 0 and (active == 0 or late):
         done = whole_places(places, channels) * channels
+        before = r[:done].copy() if late else r[:0]
         changed = step_places(L, drive, u, v, r, table, fired, done)
+        if late:
+            whole = done // channels
+            take_activations(
+                L, shape2(v, whole, channels), shape2(before, whole, channels), table,
+                shape2(activation, whole, channels),
+            )  # fmt: skip
         if done == neurons:
             return changed
     changed |= integrate_drive(L, drive[done:], spill[done:], u[done:], v[done:], table, spilled)
@@ -149,13 +185,7 @@ def step_held(L, i8, i32, drive, spill, spilled, active, r):
     v_rest = shape2(v[done:], rest, channels)
     r_rest = shape2(r[done:], rest, channels)
     if active != 0:
-        # Activations are taken between the two halves of a step.
-        flat = i8[L[at.AT_ACTIVATION] : L[at.AT_ACTIVATION] + neurons]
-        activation = shape2(flat, rest, channels)
-        activate(
-            v_rest, r_rest, table, activation, L[at.SLOPE], L[at.RAIL], L[at.RESET],
-            L[at.COARSE_BITS],
-        )  # fmt: skip
+        take_activations(L, v_rest, r_rest, table, shape2(activation[done:], rest, channels))
     return changed | fire(L, v_rest, r_rest, table, shape2(fired[done:], rest, channels))
 
 

@@ -46,7 +46,15 @@ RESET_COARSE = 3
 """The refractory reset with a trace of few bits (:func:`~.neuron.fire_coarse`)."""
 
 MOST_LEAK = 511
-"""A decay of at most so many 4096ths takes one product: ``(2**23 - 1) * 511 + 4095 < 2**32``."""
+"""A decay of at most so many parts takes one product: ``(2**23 - 1) * 511 + 4095 < 2**32``."""
+
+FEW_LEAK = 255
+"""A decay of at most so many parts takes a signed one: ``(2**23 - 1) * 255 + 4095 < 2**31``."""
+
+LEAK_U, LEAK_V = PARAMETERS, PARAMETERS + 1
+"""Rows behind a table's own: ``4096 - keep`` of currents and membranes, in lowest terms."""
+
+ROWS = PARAMETERS + 2
 
 
 def _fire(to: Vectors, reset: int, v: Any, r: Any, row: Any, coarse: Any) -> tuple[Any, Any, Any]:
@@ -63,7 +71,7 @@ def _fire(to: Vectors, reset: int, v: Any, r: Any, row: Any, coarse: Any) -> tup
         return spike, v, to.lesser(builder.add(left, builder.select(spike, one, nothing)), most)
     if reset == RESET_REFRACTORY:
         spike = builder.icmp_signed(">", builder.sub(builder.sub(v, r), threshold), nothing)
-        left = to.decay(r, row(KEEP_R), one_product=False)
+        left = to.decay(r, row(KEEP_R))
         return spike, v, to.saturate(builder.add(left, builder.select(spike, kick, nothing)))
     held = builder.icmp_signed(">", r, nothing)
     membrane = builder.select(held, nothing, v)
@@ -83,17 +91,17 @@ def _intrinsic(reset: int) -> Any:
     @intrinsic
     def step(
         typing: Any, drive: Any, u: Any, v: Any, r: Any, table: Any, fired: Any, size: Any,
-        exponent: Any, bits: Any, nearest: Any, leaks: Any,
+        exponent: Any, bits: Any, nearest: Any, down_u: Any, down_v: Any,
     ) -> Any:  # fmt: skip
-        numbers = (size, exponent, bits, nearest, leaks)
+        numbers = (size, exponent, bits, nearest, down_u, down_v)
         r_kind = I8 if r.dtype == numba_types.int8 else I32
         signature = numba_types.int64(drive, u, v, r, table, fired, *numbers)
 
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             first = [first_element(context, builder, sig.args[n], args[n]) for n in range(6)]
-            length, exponent, bits, nearest, leaks = args[6:]
+            length, exponent, bits, nearest, *downs = args[6:]
             columns = length_of(context, builder, sig.args[4], args[4], 1)
-            few = builder.icmp_signed("<=", leaks, I64(MOST_LEAK))
+            few = builder.icmp_signed(">=", downs[0], I64(0))
             after = builder.append_basic_block("stepped")
             one, two = builder.append_basic_block("one"), builder.append_basic_block("two")
             builder.cbranch(few, one, two)
@@ -102,7 +110,7 @@ def _intrinsic(reset: int) -> Any:
                 builder.position_at_end(block)
                 changed = _loop(
                     builder, reset, r_kind, first, columns, length,
-                    (exponent, bits, nearest), one_product=one_product,
+                    (exponent, bits, nearest), downs if one_product else None,
                 )  # fmt: skip
                 ends.append((changed, builder.block))
                 builder.branch(after)
@@ -121,7 +129,7 @@ def _intrinsic(reset: int) -> Any:
 
 def _loop(
     builder: Any, reset: int, r_kind: Any, first: list[Any], columns: Any, length: Any,
-    numbers: tuple[Any, Any, Any], *, one_product: bool,
+    numbers: tuple[Any, Any, Any], downs: list[Any] | None,
 ) -> Any:  # fmt: skip
     """Make a loop over all neurons, and return the bits that changed, or-ed by lane."""
     to = Vectors(builder)
@@ -148,8 +156,13 @@ def _loop(
 
     u, v, r = to.load(at_u, n), to.load(at_v, n), to.load(at_r, n, r_kind)
     total = builder.shl(to.load(at_drive, n, I16), shift)
-    u_next = to.saturate(builder.add(to.decay(u, row(KEEP_U), one_product=False), total))
-    v_next = builder.add(to.decay(v, row(KEEP_V), one_product=one_product), u_next)
+    if downs is None:
+        u_left, v_left = to.decay(u, row(KEEP_U)), to.decay(v, row(KEEP_V))
+    else:
+        u_left = to.lose(u, row(LEAK_U), to.spread(downs[0]), few=False)
+        v_left = to.lose(v, row(LEAK_V), to.spread(downs[1]), few=True)
+    u_next = to.saturate(builder.add(u_left, total))
+    v_next = builder.add(v_left, u_next)
     v_next = to.saturate(builder.add(v_next, row(BIAS)))
     spike, v_left, r_next = _fire(to, reset, v_next, r, row, coarse)
     pairs = ((u, u_next), (v, v_next), (v_next, v_left), (r, r_next))
@@ -182,7 +195,7 @@ def _loop(
 
 _ARGUMENTS = (
     "int64(int16[::1], int32[::1], int32[::1], {}[::1], int32[:, ::1], int8[::1],"
-    " int64, int64, int64, int64)"
+    " int64, int64, int64, int64, int64)"
 )
 _STEP = [_ARGUMENTS.format("int32"), _ARGUMENTS.format("int8")]
 
@@ -191,22 +204,26 @@ if HAS_VECTORS:
     _refractory, _coarse = _intrinsic(RESET_REFRACTORY), _intrinsic(RESET_COARSE)
 
     @kernel(_STEP)
-    def step_zero(drive, u, v, r, table, fired, exponent, bits, nearest, leaks):
+    def step_zero(drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v):
         """Do ``integrate`` and ``fire_zero`` in one go; see :func:`step_coarse_vectors`."""
-        return _zero(drive, u, v, r, table, fired, u.size, exponent, bits, nearest, leaks)
+        return _zero(drive, u, v, r, table, fired, u.size, exponent, bits, nearest, down_u, down_v)
 
     @kernel(_STEP)
-    def step_subtract(drive, u, v, r, table, fired, exponent, bits, nearest, leaks):
+    def step_subtract(drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v):
         """Do ``integrate`` and ``fire_subtract`` in one go; see :func:`step_coarse_vectors`."""
-        return _subtract(drive, u, v, r, table, fired, u.size, exponent, bits, nearest, leaks)
+        return _subtract(
+            drive, u, v, r, table, fired, u.size, exponent, bits, nearest, down_u, down_v
+        )
 
     @kernel(_STEP)
-    def step_refractory(drive, u, v, r, table, fired, exponent, bits, nearest, leaks):
+    def step_refractory(drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v):
         """Do ``integrate`` and ``fire_refractory`` in one go; see :func:`step_coarse_vectors`."""
-        return _refractory(drive, u, v, r, table, fired, u.size, exponent, bits, nearest, leaks)
+        return _refractory(
+            drive, u, v, r, table, fired, u.size, exponent, bits, nearest, down_u, down_v
+        )
 
     @kernel(_STEP)
-    def step_coarse_vectors(drive, u, v, r, table, fired, exponent, bits, nearest, leaks):
+    def step_coarse_vectors(drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v):
         """Do ``integrate`` and ``fire_coarse`` in one go, sixteen neurons at a time.
 
         Parameters
@@ -218,39 +235,47 @@ if HAS_VECTORS:
         r
             int8[n] or int32[n]: refractory values, changed in place.
         table
-            int32[8, columns]: the parameters of neuron ``i`` in column ``i % columns``; 16 divides
-            the number of columns.
+            int32[10, columns]: the parameters of neuron ``i`` in column ``i % columns``, from
+            :func:`repeated`; 16 divides the number of columns.
         fired
             int8[n], overwritten.
         exponent
             The weights' shared power of two.
         bits, nearest
             Of a coarse refractory trace, and 2,048 where it is rounded to the nearest.
-        leaks
-            The largest ``4096 - keep`` of the membranes.
+        down_u, down_v
+            From :func:`decay_shift`, or -1 where a decay of the two takes two products.
 
         Returns
         -------
         int
             0 if no value changed.
         """
-        return _coarse(drive, u, v, r, table, fired, u.size, exponent, bits, nearest, leaks)
+        return _coarse(
+            drive, u, v, r, table, fired, u.size, exponent, bits, nearest, down_u, down_v
+        )
 
     @inline
-    def step_whole(kind, drive, u, v, r, table, fired, exponent, bits, nearest, leaks):
+    def step_whole(kind, drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v):
         """Do one tick of neurons with a reset of this ``kind``."""
         if kind == RESET_COARSE:
-            return step_coarse_vectors(drive, u, v, r, table, fired, exponent, bits, nearest, leaks)
+            return step_coarse_vectors(
+                drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v
+            )
         if kind == RESET_REFRACTORY:
-            return step_refractory(drive, u, v, r, table, fired, exponent, bits, nearest, leaks)
+            return step_refractory(
+                drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v
+            )
         if kind == RESET_SUBTRACT:
-            return step_subtract(drive, u, v, r, table, fired, exponent, bits, nearest, leaks)
-        return step_zero(drive, u, v, r, table, fired, exponent, bits, nearest, leaks)
+            return step_subtract(
+                drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v
+            )
+        return step_zero(drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v)
 
 else:
 
     @inline
-    def step_whole(kind, drive, u, v, r, table, fired, exponent, bits, nearest, leaks):
+    def step_whole(kind, drive, u, v, r, table, fired, exponent, bits, nearest, down_u, down_v):
         """Have no vectors: :func:`whole_places` gives this no neuron."""
         return np.int64(0)
 
@@ -274,23 +299,34 @@ def whole_places(places, channels):
 
 
 @inline
-def repeated(table, channels):
-    """Repeat the channels' parameters until sixteen divides the number of columns."""
+def repeated(table, channels, down_u, down_v):
+    """Repeat the channels' parameters until sixteen divides the number of columns; add leaks."""
     together = places_together(channels)
-    if together == 1:
-        return table
-    long = np.empty((PARAMETERS, channels * together), np.int32)
-    for row in range(PARAMETERS):
-        for first in range(0, channels * together, channels):
+    long = np.empty((ROWS, channels * together), np.int32)
+    for first in range(0, channels * together, channels):
+        for row in range(PARAMETERS):
             for c in range(channels):
                 long[row, first + c] = table[row, c]
+        for c in range(channels):
+            long[LEAK_U, first + c] = (4096 - table[KEEP_U, c]) >> max(12 - down_u, 0)
+            long[LEAK_V, first + c] = (4096 - table[KEEP_V, c]) >> max(12 - down_v, 0)
     return long
 
 
 @inline
-def largest_leak(table):
-    """Find the largest ``4096 - keep`` of the membranes."""
-    least = np.int64(4096)
-    for c in range(table.shape[1]):
-        least = min(least, np.int64(table[KEEP_V, c]))
-    return 4096 - least
+def decay_shift(keep, most):
+    """Find the least ``down`` with whole ``leak = (4096 - keep) / 2**(12 - down)`` of all channels.
+
+    Returns -1 if one of these leaks is above ``most``.
+    """
+    all_bits, largest = np.int64(0), np.int64(0)
+    for c in range(keep.shape[0]):
+        leak = 4096 - np.int64(keep[c])
+        all_bits |= leak
+        largest = max(largest, leak)
+    down = np.int64(12)
+    while down > 0 and all_bits & 1 == 0:
+        all_bits >>= 1
+        largest >>= 1
+        down -= 1
+    return down if largest <= most else np.int64(-1)

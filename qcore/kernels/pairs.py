@@ -11,7 +11,7 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels.dot_product import PLACES
+from spikewire.qcore.kernels.dot_product import PLACES, plane_type
 from spikewire.qcore.kernels.fixed_point import xorshift
 from spikewire.qcore.kernels.gradient import add_products, lay_planes, list_errors
 from spikewire.qcore.kernels.quantiser import measure_gradient
@@ -166,7 +166,7 @@ def step_by_pairs(L, i8, i16, work, lanes):
     high, wide = L[at.IN_ROWS] + 2 * L[at.PAD_Y], L[at.IN_COLUMNS] + 2 * L[at.PAD_X] + PLACES - 1
     side_by_side = L[at.STRIDE] == 1 and L[at.COLUMNS] >= PLACES
     groups = L[at.PAIRS] * L[at.ROWS] * ((L[at.COLUMNS] + PLACES - 1) // PLACES)
-    planes = np.zeros(L[at.PAIRS] * inputs * high * wide if side_by_side else 0, np.uint8)
+    planes = np.zeros(L[at.PAIRS] * inputs * high * wide if side_by_side else 0, plane_type)
     live = np.zeros(inputs, np.uint8)
     offsets = np.empty(groups, np.int32)
     errors = np.empty(PLACES * LANES * groups, np.int8)

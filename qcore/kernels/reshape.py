@@ -43,6 +43,12 @@ def _typed(flat: Any, dimensions: int) -> Any:
 
 
 @intrinsic
+def shape1(typingctx, flat, count):
+    """View the head of an array as ``[count]``."""
+    return _typed(flat, 1), _shaped
+
+
+@intrinsic
 def shape2(typingctx, flat, rows, columns):
     """View the head of a flat array as ``[rows, columns]``."""
     return _typed(flat, 2), _shaped

@@ -15,7 +15,14 @@ from numba.core import types as numba_types
 from numba.extending import intrinsic
 
 from spikewire._jit import inline
-from spikewire.qcore.kernels.vectors import HAS_VECTORS, I8, I16, first_element, take_run
+from spikewire.qcore.kernels.vectors import (
+    HAS_VECTORS,
+    I8,
+    I16,
+    I64,
+    first_element,
+    take_run,
+)
 
 WIDTHS = ((4, 32), (1, 32), (1, 16), (1, 8), (1, 1))
 """Vectors taken together, and lanes of each."""
@@ -39,60 +46,78 @@ def _add(builder: Any, target: Any, sources: list[Any], place: Any, lanes: int) 
 def _add_runs(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     target, *sources = (
         first_element(context, builder, kind, value)
-        for kind, value in zip(sig.args[:-1], args[:-1], strict=True)
+        for kind, value in zip(sig.args[:-3], args[:-3], strict=True)
     )
-    take_run(builder, args[-1], WIDTHS, lambda at, lanes: _add(builder, target, sources, at, lanes))
+    run, places, step = args[-3:]
+    before = builder.block
+    loop, after = builder.append_basic_block("runs"), builder.append_basic_block("added")
+    builder.cbranch(builder.icmp_signed(">", places, I64(0)), loop, after)
+    builder.position_at_end(loop)
+    number = builder.phi(I64)
+    to = builder.gep(target, [builder.mul(number, run)])
+    of = [builder.gep(source, [builder.mul(number, step)]) for source in sources]
+    take_run(builder, run, WIDTHS, lambda at, lanes: _add(builder, to, of, at, lanes))
+    ended = builder.block
+    following = builder.add(number, I64(1))
+    builder.cbranch(builder.icmp_signed("<", following, places), loop, after)
+    number.add_incoming(I64(0), before)
+    number.add_incoming(following, ended)
+    builder.position_at_end(after)
     return context.get_dummy_value()
 
 
 @intrinsic
-def _add_one(typing: Any, target: Any, w: Any, run: Any) -> Any:
-    return numba_types.void(target, w, run), _add_runs
+def _add_one(typing: Any, target: Any, w: Any, run: Any, places: Any, step: Any) -> Any:
+    return numba_types.void(target, w, run, places, step), _add_runs
 
 
 @intrinsic
-def _add_two(typing: Any, target: Any, w: Any, w2: Any, run: Any) -> Any:
-    return numba_types.void(target, w, w2, run), _add_runs
+def _add_two(typing: Any, target: Any, w: Any, w2: Any, run: Any, places: Any, step: Any) -> Any:
+    return numba_types.void(target, w, w2, run, places, step), _add_runs
 
 
 @intrinsic
-def _add_four(typing: Any, target: Any, w: Any, w2: Any, w3: Any, w4: Any, run: Any) -> Any:
-    return numba_types.void(target, w, w2, w3, w4, run), _add_runs
+def _add_four(
+    typing: Any, target: Any, w: Any, w2: Any, w3: Any, w4: Any, run: Any, places: Any, step: Any
+) -> Any:  # fmt: skip
+    return numba_types.void(target, w, w2, w3, w4, run, places, step), _add_runs
 
 
 if HAS_VECTORS:
 
     @inline
-    def add_run(target, w, run):
-        """Add the first ``run`` weights to the drive."""
-        _add_one(target, w, run)
+    def add_runs(target, w, run, places, step):
+        """Add ``run`` weights to the drive of each place; those of the next are ``step`` on."""
+        _add_one(target, w, run, places, step)
 
     @inline
-    def add_two_runs(target, w, w2, run):
+    def add_two_runs(target, w, w2, run, places, step):
         """Add two spikes' weights to the drive in one pass."""
-        _add_two(target, w, w2, run)
+        _add_two(target, w, w2, run, places, step)
 
     @inline
-    def add_four_runs(target, w, w2, w3, w4, run):
+    def add_four_runs(target, w, w2, w3, w4, run, places, step):
         """Add four spikes' weights to the drive in one pass."""
-        _add_four(target, w, w2, w3, w4, run)
+        _add_four(target, w, w2, w3, w4, run, places, step)
 
 else:
 
     @inline
-    def add_run(target, w, run):
-        """Add the first ``run`` weights to the drive."""
-        for k in range(run):
-            target[k] = np.int16(target[k] + np.int16(w[k]))
+    def add_runs(target, w, run, places, step):
+        """Add ``run`` weights to the drive of each place; those of the next are ``step`` on."""
+        for place in range(places):
+            for k in range(run):
+                at = place * run + k
+                target[at] = np.int16(target[at] + np.int16(w[place * step + k]))
 
     @inline
-    def add_two_runs(target, w, w2, run):
+    def add_two_runs(target, w, w2, run, places, step):
         """Add two spikes' weights to the drive in one pass."""
-        add_run(target, w, run)
-        add_run(target, w2, run)
+        add_runs(target, w, run, places, step)
+        add_runs(target, w2, run, places, step)
 
     @inline
-    def add_four_runs(target, w, w2, w3, w4, run):
+    def add_four_runs(target, w, w2, w3, w4, run, places, step):
         """Add four spikes' weights to the drive in one pass."""
-        add_two_runs(target, w, w2, run)
-        add_two_runs(target, w3, w4, run)
+        add_two_runs(target, w, w2, run, places, step)
+        add_two_runs(target, w3, w4, run, places, step)

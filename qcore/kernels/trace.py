@@ -6,6 +6,8 @@ import numpy as np
 
 from spikewire._jit import kernel
 from spikewire.qcore.kernels.fixed_point import shift_to_zero
+from spikewire.qcore.kernels.trace_vectors import features_in_vectors, traces_in_vectors
+from spikewire.qcore.kernels.vectors import HAS_VECTORS, LANES
 
 
 @kernel("int64(int8[::1], int16[::1], int16[::1], int64, int64, int64, int64, int64)")
@@ -43,7 +45,12 @@ def advance_traces(fired, Q, P, kick, fast, slow, rail, lift):
     high = np.int32(rail)
     up = np.int32(max(lift, 0))
     down = np.int32(max(-lift, 0))
-    for i in range(fired.shape[0]):
+    whole = np.int64(0)
+    if HAS_VECTORS:
+        whole = fired.shape[0] // LANES * LANES
+        numbers = (fast, np.int64(round_up), kick, rail, np.int64(up), np.int64(down), slow)
+        changed = np.int32(traces_in_vectors(fired, Q, P, numbers))
+    for i in range(whole, fired.shape[0]):
         q = np.int32(Q[i])
         p = np.int32(P[i])
         lost = np.int32(np.int32(q + round_up) >> shift_fast)
@@ -67,7 +74,12 @@ def advance_features(fired, F, kick, slow):
     round_up = np.int32((1 << slow) - 1)
     shift = np.int32(slow)
     step = np.int32(kick)
-    for i in range(fired.shape[0]):
+    whole = np.int64(0)
+    if HAS_VECTORS:
+        whole = fired.shape[0] // LANES * LANES
+        numbers = (slow, np.int64(round_up), kick, np.int64(32767))
+        changed = np.int32(features_in_vectors(fired, F, numbers))
+    for i in range(whole, fired.shape[0]):
         f = np.int32(F[i])
         lost = np.int32(np.int32(f + round_up) >> shift)
         f_next = np.int32(np.int32(f - lost) + np.int32(step * np.int32(fired[i])))

@@ -115,17 +115,29 @@ class Vectors:
         """Clip to the 24-bit rails."""
         return self.lesser(self.greater(value, repeat(-8388607)), repeat(8388607))
 
-    def decay(self, value: Any, keep: Any, *, one_product: bool) -> Any:
-        """``trunc(value * keep / 4096)``; in one product, where ``4096 - keep <= MOST_LEAK``."""
+    def decay(self, value: Any, keep: Any) -> Any:
+        """``trunc(value * keep / 4096)``."""
         builder = self.builder
         sign = builder.ashr(value, repeat(31))
         magnitude = builder.sub(builder.xor(value, sign), sign)
-        if one_product:
-            lost = builder.mul(magnitude, builder.sub(repeat(4096), keep))
-            lost = builder.lshr(builder.add(lost, repeat(4095)), repeat(12))
-            left = builder.sub(magnitude, lost)
-        else:
-            high = builder.mul(builder.ashr(magnitude, repeat(12)), keep)
-            low = builder.mul(builder.and_(magnitude, repeat(4095)), keep)
-            left = builder.add(high, builder.ashr(low, repeat(12)))
+        high = builder.mul(builder.ashr(magnitude, repeat(12)), keep)
+        low = builder.mul(builder.and_(magnitude, repeat(4095)), keep)
+        left = builder.add(high, builder.ashr(low, repeat(12)))
         return builder.sub(builder.xor(left, sign), sign)
+
+    def lose(self, value: Any, leak: Any, down: Any, *, few: bool) -> Any:
+        """``trunc(value * (2**down - leak) / 2**down)``, in one product.
+
+        ``leak`` is at most ``MOST_LEAK``, or ``FEW_LEAK`` with ``few``: then the product may be
+        signed.
+        """
+        builder = self.builder
+        sign = builder.ashr(value, repeat(31))
+        round_up = builder.sub(builder.shl(repeat(1), down), repeat(1))
+        if few:
+            lost = builder.mul(value, leak)
+            lost = builder.add(lost, builder.and_(builder.not_(sign), round_up))
+            return builder.sub(value, builder.ashr(lost, down))
+        magnitude = builder.sub(builder.xor(value, sign), sign)
+        lost = builder.lshr(builder.add(builder.mul(magnitude, leak), round_up), down)
+        return builder.sub(value, builder.sub(builder.xor(lost, sign), sign))

@@ -49,6 +49,24 @@ class _Bump:
         return start
 
 
+def aligned_zeros(count: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Allocate a flat array that begins with a cache line, as all that is placed in it does.
+
+    NumPy's own arrays begin anywhere, so that every other vector lies in two lines: layers take 1.1
+    times as long.
+    """
+    size = count * np.dtype(kind).itemsize
+    room = np.zeros(size + ALIGN, np.uint8)
+    start = -room.ctypes.data % ALIGN
+    return room[start : start + size].view(kind)
+
+
+def _copied(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    copy = aligned_zeros(array.size, array.dtype)
+    copy[...] = array
+    return copy
+
+
 @dataclass(slots=True)
 class State:
     """The whole state of a network: everything the engine reads and writes."""
@@ -66,7 +84,8 @@ class State:
 
     def copy(self) -> State:
         """Copy every array."""
-        return State(*(array.copy() for array in self.arrays()))
+        R, layers, *flat = self.arrays()
+        return State(R.copy(), layers.copy(), *(_copied(array) for array in flat))
 
 
 class _Heads:
@@ -125,7 +144,7 @@ def allocate(spec: NetworkSpec, classes: int, *, compact: bool = True) -> State:
     state = State(
         registers=layout.registers,
         layers=layout.layers,
-        **{name: np.zeros(count, DTYPES[name]) for name, count in layout.lengths.items()},
+        **{name: aligned_zeros(count, DTYPES[name]) for name, count in layout.lengths.items()},
     )
     state.lanes[:] = 1
     if spec.temporal.units:

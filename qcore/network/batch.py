@@ -21,7 +21,7 @@ from spikewire.qcore.kernels.engine import engine
 from spikewire.qcore.kernels.learning_step import apply_layers, regulate_layers
 from spikewire.qcore.kernels.local_learning import local_readout
 from spikewire.qcore.kernels.pairs import sum_layer
-from spikewire.qcore.network.allocate import State
+from spikewire.qcore.network.allocate import State, aligned_zeros
 from spikewire.qcore.network.general_table import place_ring
 from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.results import allocate_rows
@@ -106,9 +106,9 @@ class Batch:
         self._registers = np.repeat(old.registers[None], self.size, 0)
         for b in range(self.size):
             self._place(b, ends)
-        i8 = np.zeros(ends[0], np.int8)
-        i16 = np.zeros(ends[1], np.int16)
-        i32 = np.zeros(ends[2], np.int32)
+        i8 = aligned_zeros(ends[0], np.int8)
+        i16 = aligned_zeros(ends[1], np.int16)
+        i32 = aligned_zeros(ends[2], np.int32)
         i8[: shared[0]], i16[: shared[1]], i32[: shared[2]] = old.i8, old.i16, old.i32
         self._flat = (i8, i16, i32)
         self._own = (i8[shared[0] :], i16[shared[1] :], i32[shared[2] :])

@@ -95,7 +95,7 @@ def from_bytes(
         arrays = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{where} is damaged: {error!s:.200}.") from None
-    state = State(**{name: np.array(arrays[name]) for name in _PARTS})
+    state = State(**{name: arrays[name] for name in _PARTS}).copy()
     _check_tables(state, layout, where)
     return spec, classes, seed, state, calibration
 

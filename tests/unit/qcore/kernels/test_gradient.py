@@ -18,9 +18,14 @@ PLACE_OF = {
     "plain": lambda q, k: LANES * q + k,
     "chosen": lambda q, k: int(dot_product.place_of(q, k)),
     "vectors": lambda q, k: PLACES * k + q,
+    "pairs": lambda q, k: 2 * LANES * (q // 2) + 2 * k + q % 2,
 }
+PLANES = {"plain": np.uint8, "chosen": dot_product.plane_type, "vectors": np.uint8}
+PLANES |= {"pairs": np.int16}
 if dot_product.HAS_DOT_PRODUCT:
     LOOPS["vectors"] = dot_product.dot_vectors
+if dot_product.HAS_PAIR_PRODUCT:
+    LOOPS["pairs"] = dot_product.dot_pairs
 
 
 @given(SEEDS, st.sampled_from(sorted(LOOPS)), st.integers(0, 9))
@@ -29,7 +34,7 @@ def test_dot_products(seed: int, loop: str, count: int) -> None:
     rng = np.random.default_rng(seed)
     dot, place_of = LOOPS[loop], PLACE_OF[loop]
     # All bytes of both sides, and the sums that would saturate 16 bits.
-    planes = rng.choice([0, 1, 127, 128, 255], 90).astype(np.uint8)
+    planes = rng.choice([0, 1, 127, 128, 255], 90).astype(PLANES[loop])
     bases = rng.integers(0, 40, ROWS)
     offsets = rng.integers(0, 40, count).astype(np.int32)
     group = rng.choice([-128, -1, 0, 127], (count, PLACES, LANES))
@@ -78,7 +83,7 @@ def test_planes_and_lists(seed: int, kind: type) -> None:
     rng = np.random.default_rng(seed)
     rows, columns, c_in, channels = (int(n) for n in rng.integers(1, (5, 11, 4, 40)))
     traces = (rng.integers(0, 128, (rows, columns, c_in)) * (rng.random(c_in) < 0.6)).astype(kind)
-    planes = np.zeros((c_in, rows + 2, columns + 4 + PLACES - 1), np.uint8)
+    planes = np.zeros((c_in, rows + 2, columns + 4 + PLACES - 1), dot_product.plane_type)
     live = np.zeros(c_in, np.uint8)
     bits = gradient.lay_planes(traces, planes, live, 1, 2, 1)
     assert (planes[:, 1 : rows + 1, 2 : columns + 2] == (traces >> 1).transpose(2, 0, 1)).all()
@@ -117,17 +122,18 @@ def test_planes_and_lists(seed: int, kind: type) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "has"),
+    ("option", "value", "dots", "pairs"),
     [
-        ("CPU_FEATURES", "+avx2,+avx512f", False),
-        ("CPU_FEATURES", "+avx512f,+avx512vnni", True),
-        ("CPU_FEATURES", "+avx512f,-avx512vnni", False),
-        ("ENABLE_AVX", 0, False),
-        ("DISABLE_JIT", 1, False),
+        ("CPU_FEATURES", "+avx2,+avx512f", False, True),
+        ("CPU_FEATURES", "+avx512f,+avx512vnni", True, False),
+        ("CPU_FEATURES", "+avx512f,-avx512vnni,-avx2", False, False),
+        ("ENABLE_AVX", 0, False, False),
+        ("DISABLE_JIT", 1, False, False),
     ],
 )
-def test_the_instruction_is_used_only_where_numba_may_make_it(
-    monkeypatch: pytest.MonkeyPatch, option: str, value: object, has: bool
+def test_instructions_are_used_only_where_numba_may_make_them(
+    monkeypatch: pytest.MonkeyPatch, option: str, value: object, *, dots: bool, pairs: bool
 ) -> None:
     monkeypatch.setattr(numba.config, option, value)
-    assert dot_product.has_dot_product() is has
+    assert dot_product.has_feature("avx512vnni") is dots
+    assert dot_product.has_feature("avx2") is pairs

@@ -28,12 +28,13 @@ if vectors.HAS_VECTORS:
 
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from(sorted(KINDS)), st.sampled_from([0, 4, 14]),
-    st.booleans(), st.sampled_from([100, vectors.MOST_LEAK, vectors.MOST_LEAK + 1, 4096]),
+    st.booleans(), st.sampled_from([1, 64]),
+    st.sampled_from([100, vectors.FEW_LEAK, vectors.MOST_LEAK, vectors.MOST_LEAK + 1, 4096]),
     st.sampled_from([1, 3, 8, 12, 16, 24, 48]),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
 def test_steps_equal_the_naive_twin(
-    seed: int, kind: str, exponent: int, small: bool, most_leak: int, channels: int
+    seed: int, kind: str, exponent: int, small: bool, unit: int, most_leak: int, channels: int
 ) -> None:
     rng = np.random.default_rng(seed)
     places = int(vectors.places_together(channels)) * int(rng.integers(1, 4))
@@ -55,9 +56,10 @@ def test_steps_equal_the_naive_twin(
     drive = rng.choice([0, 0, 127, -128, 255 * 127, -255 * 128], n).astype(np.int16)
     drive *= rest == 0 or rng.random() < 0.5
     table = np.zeros((8, channels), np.int32)
-    table[neuron.KEEP_U] = rng.integers(0, 4097, channels)
-    table[neuron.KEEP_V] = 4096 - rng.integers(0, most_leak + 1, channels)
-    table[neuron.KEEP_V, 0] = 4096 - most_leak
+    # Leaks on both sides of what one product holds, in units of their own or with a common factor.
+    leaks = np.minimum(rng.integers(0, most_leak + 1, (2, channels)) * unit, 4096)
+    leaks[:, 0] = min(most_leak * unit, 4096)
+    table[neuron.KEEP_U], table[neuron.KEEP_V] = 4096 - leaks
     table[neuron.THRESHOLD] = rng.choice([1, 64, 60000, 2**22], channels)
     table[neuron.BIAS] = rng.choice([0, edge, -edge, 7], channels) * (rest == 0)
     table[neuron.KEEP_R] = rng.integers(0, 4096, channels)
@@ -81,15 +83,27 @@ def test_steps_equal_the_naive_twin(
     )
     fired = np.full(n, 7, np.int8)
     step = STEPS[KINDS[kind]]
+    down_u = vectors.decay_shift(table[neuron.KEEP_U], vectors.MOST_LEAK)
+    down_v = vectors.decay_shift(table[neuron.KEEP_V], vectors.FEW_LEAK)
+    if min(down_u, down_v) < 0:
+        down_u = down_v = -1
     changed = step(
-        drive, u, v, r, vectors.repeated(table, channels), fired, exponent,
-        max(bits, 1), 2048 * kind.startswith("lingering"), vectors.largest_leak(table),
+        drive, u, v, r, vectors.repeated(table, channels, down_u, down_v), fired, exponent,
+        max(bits, 1), 2048 * kind.startswith("lingering"), down_u, down_v,
     )  # fmt: skip
     found = list(zip(u.tolist(), v.tolist(), r.tolist(), fired.tolist(), strict=True))
     assert found == [step[:4] for step in wanted]
     assert not drive.any()
     assert changed == int(moved)
-    assert vectors.largest_leak(table) == most_leak
+
+
+@given(st.lists(st.integers(0, 4096), min_size=1, max_size=4), st.sampled_from([255, 511]))
+@settings(max_examples=60, deadline=None)
+def test_leaks_are_taken_in_lowest_terms(leaks: list[int], most: int) -> None:
+    down = vectors.decay_shift(4096 - np.array(leaks, np.int32), most)
+    whole = [n for n in range(13) if all(leak % 2 ** (12 - n) == 0 for leak in leaks)]
+    fits = max(leaks) / 2 ** (12 - min(whole)) <= most
+    assert down == (min(whole) if fits else -1)
 
 
 def test_places_are_taken_in_groups_that_sixteen_divides() -> None:

@@ -51,6 +51,49 @@ def test_255_largest_spikes_do_not_overflow_the_drive() -> None:
     assert not drive.any()
 
 
+@given(SEEDS, st.integers(1, 9), st.integers(1, 700), st.booleans())
+@FEW
+def test_the_drive_is_moved_away_before_a_neuron_sees_256_spikes(
+    seed: int, kernel: int, count: int, by_row: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    spikes = np.zeros((count, 3), np.int16)
+    spikes[:, 1] = rng.integers(0, rng.integers(1, 12), count)
+    if by_row:
+        spikes[:, 1].sort()
+    first = int(rng.integers(0, count))
+    last = scatter.last_before_flush(spikes, first, count, kernel)
+
+    def seen(taken: np.ndarray) -> int:
+        at = np.bincount(taken[:, 1], minlength=1)
+        return int(np.convolve(at, np.ones(kernel, int)).max())
+
+    assert first < last <= count
+    assert seen(spikes[first:last]) <= 255
+    assert last - first >= min(255, count - first)
+    if by_row and last < count:
+        assert seen(spikes[first : last + 1]) == 256
+
+
+@given(SEEDS, st.integers(1, 40), st.sampled_from([4096, 32767]))
+@FEW
+def test_sums_are_folded_back_where_all_fit(seed: int, n: int, most: int) -> None:
+    rng = np.random.default_rng(seed)
+    edges = [most, -most, 0, most + 1, -most - 1, 3 * most] if seed % 2 else [most, -most, 5]
+    total = rng.choice(edges, n)
+    drive = rng.integers(-32640, 32641, n).astype(np.int16)
+    spill = (total - drive).astype(np.int32)
+    before = drive.copy(), spill.copy()
+    beyond = bool((abs(total) > most).any())
+    assert scatter.fold_drive(drive, spill, most) == int(beyond)
+    if beyond:
+        assert (drive == before[0]).all()
+        assert (spill == before[1]).all()
+    else:
+        assert (drive == total).all()
+        assert not spill.any()
+
+
 @given(SEEDS, st.integers(1, 20))
 @FEW
 def test_scatter_dense_is_a_convolution_over_the_whole_map(seed: int, n: int) -> None:

@@ -35,6 +35,24 @@ def test_spikes_are_listed_and_pooled(seed: int, channels: int, size: int, share
     assert (many[-1] == -7).all()
 
 
+@pytest.mark.parametrize("spikes", [1, 2, 4])
+@given(SEEDS, CHANNELS)
+@settings(max_examples=30, deadline=None)
+def test_runs_that_lie_apart_are_added(spikes: int, seed: int, channels: int) -> None:
+    """With a stride of two, neighbouring neurons see every other tap."""
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-128, 128, (4, 1, 5, channels)).astype(np.int8)
+    around = rng.integers(-9, 9, (1, 5, channels)).astype(np.int16)
+    drive = around.copy()
+    listed = np.array([(c, 0, 4) for c in range(spikes)], np.int16)
+    done = scatter.scatter_conv(listed, 0, spikes, weights, drive, 2, 0, 1)
+    # Columns 1, 2 see taps 3, 1; that in column 0 would see tap 5, and column 3 tap -1.
+    added = weights[:spikes, 0].sum(0, dtype=np.int16)[[1, 3]]
+    assert (drive[0, 1:3] - around[0, 1:3] == added).all()
+    assert (drive[0, [0, 3, 4]] == around[0, [0, 3, 4]]).all()
+    assert done == spikes * 2 * channels
+
+
 @pytest.mark.parametrize("spikes", [1, 2, 3, 4])
 @given(SEEDS, CHANNELS)
 @settings(max_examples=60, deadline=None)
