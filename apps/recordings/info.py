@@ -14,7 +14,7 @@ from spikewire.apps.cli.figures import check_plot
 from spikewire.apps.cli.file_bar import file_bar
 from spikewire.apps.cli.options.groups import grouped
 from spikewire.apps.cli.options.shared import Filters, Json, RecordingOptions
-from spikewire.apps.cli.output import console, print_error, print_json
+from spikewire.apps.cli.output import console, print_error, print_json, stderr_console
 from spikewire.apps.cli.units import format_bytes, format_rate, format_us
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def _plot(path: Path, how: dict[str, Any], filters: Sequence[str], plot: Path) -
         return FAILED
     width, height = chain.size
     plot_statistics(found, f"{path.name}: {recording.format}, {width} x {height}", plot)
+    stderr_console().print(f"drawn in {plot}", markup=False, soft_wrap=True)
     return code
 
 

@@ -92,14 +92,21 @@ def replay(
     if recordings.names and not score.counts.labelled:
         print_note(_unlabelled(recordings))
     whole = [played for played in score.played if played.error is None]
-    if output.save is not None and whole and not stopped:
+    # Labels in another time than the recording's are a mistake, of which nothing shall be kept.
+    labelled = bool(recordings.names) and inputs.session is None
+    strange = labelled and not score.counts.labelled
+    if output.save is not None and whole and not stopped and not strange:
         opened.save(output.save)
         stderr_console().print(f"saved in {output.save}", markup=False, soft_wrap=True)
     for played in score.damaged:
         print_error(played.error or "")
     if stopped:
         print_error("interrupted" + ("; nothing was saved" if output.save is not None else ""))
-    raise typer.Exit(FAILED if stopped or score.damaged else DONE)
+    elif strange and output.save is not None:
+        print_error(f"the network learned nothing, so {output.save} was not written")
+    unwritten = strange and (output.save is not None or output.plot is not None)
+    failed = stopped or score.damaged or unwritten
+    raise typer.Exit(FAILED if failed else DONE)
 
 
 def _unlabelled(inputs: ReplayInputs) -> str:
@@ -201,7 +208,7 @@ def _report(
 
 def _draw(score: ReplayScore, network: Network, model: str, plot: Path) -> None:
     if not score.counts.labelled:
-        stderr_console().print("note: nothing could be judged, so there is nothing to plot")
+        print_error(f"nothing could be judged, so {plot} was not written")
         return
     title = f"{Path(model).name} over {len(score.played)} recordings"
     if len(score.played) == 1:

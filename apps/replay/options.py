@@ -197,6 +197,8 @@ class ReplayOptions:
             )  # fmt: skip
         if self.playback.learn and inputs.session is None and not recordings.names:
             raise UsageError("--learn needs to be told what is shown: give --labels or --label")
+        if self.output.plot is not None and not recordings.names:
+            raise UsageError("--plot draws what is taken for what: give --labels or --label")
         if self.output.save is not None and self.independent(recordings):
             raise UsageError(
                 "--save: each recording starts from the network as it was loaded, which "

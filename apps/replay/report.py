@@ -31,7 +31,7 @@ def print_report(out: Console, score: ReplayScore, *, interrupted: bool, retries
     events = sum(played.events for played in score.played)
     right = f", {share(counts.correct, counts.labelled)} right" if counts.labelled else ""
     several = f"{len(score.played)} recordings, " if len(score.played) > 1 else ""
-    out.print(f"{several}{events} events, {counts.results} results{right}")
+    out.print(f"{several}{events:,} events, {counts.results:,} results{right}")
     if counts.labelled:
         summed = sum(span.by_sum == span.truth for span in spans)
         majority = sum(span.by_vote == span.truth for span in spans)

@@ -49,7 +49,7 @@ def print_summary(
         print_json(record)
         return
     before = f"{pipeline.name}: " if several else ""
-    text = f"{done.events} events, {done.results} results, {done.updates} updates"
+    text = f"{done.events:,} events, {done.results:,} results, {done.updates:,} updates"
     out.print(f"{before}{done.reason}: {text}", markup=False)
     if done.checkpoint is not None:
         out.print(f"learner saved in {done.checkpoint}", markup=False, soft_wrap=True)
@@ -66,6 +66,6 @@ def print_summary(
         if len(session.learning) > 1:
             out.print("note: learning was switched meanwhile, which a replay does not repeat")
     losses = {**counters, **done.drops}
-    text = ", ".join(f"{name} {count}" for name, count in losses.items() if count)
+    text = ", ".join(f"{name} {count:,}" for name, count in losses.items() if count)
     if text:
         out.print(f"counted: {text}", markup=False, soft_wrap=True)

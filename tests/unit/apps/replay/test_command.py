@@ -48,6 +48,24 @@ def test_a_label_file_names_parts(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert summary["judged"] == truths.count("a") + truths.count("b")
 
 
+def test_labels_that_teach_nothing_save_and_draw_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, labels = bar(tmp_path / "bar.bin"), tmp_path / "labels.csv"
+    labels.write_text("class,startTime_usec,endTime_usec\na,1700000000000,1700000060000\n")
+    model, plot = tmp_path / "learned.model", tmp_path / "learned.png"
+    words = ["replay", str(path), "--labels", str(labels), "--learn", "--json"]
+    assert cli.run([*words, "--save", str(model), "--plot", str(plot)]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "no label covers what was shown" in told
+    assert f"the network learned nothing, so {model} was not written" in told
+    assert f"nothing could be judged, so {plot} was not written" in told
+    assert not model.exists()
+    assert not plot.exists()
+    assert cli.run(["replay", str(path), "--plot", str(plot)]) == 2
+    assert "give --labels or --label" in capsys.readouterr().err
+
+
 def test_published_label_numbers_mean_gestures_that_the_network_knows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
