@@ -30,7 +30,14 @@ WHOLE_NETWORK = "test_the_engine_equals_its_naive_twin"
 
 STEPS = {
     f"spikewire.qcore.kernels.{name}"
-    for name in ("engine", "general_layer", "layer", "learning_step", "traced_layer")
+    for name in (
+        "engine",
+        "general_layer",
+        "layer",
+        "learning_step",
+        "temporal_step",
+        "traced_layer",
+    )
 }
 """Modules whose kernels only string others together: their twin is the naive network."""
 
