@@ -115,6 +115,7 @@ PROGRAMS = ("curl",)
 """Programs that lines need beside those that every Linux has; such a line may be left out."""
 
 OWN_TEST = {
+    "bench camera": "test_camera_bench.py",
     "bench core": "test_core_bench.py",
     "bench decide": "test_decide_bench.py",
     "bench decode": "test_decode_bench.py",
