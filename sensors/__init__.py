@@ -267,6 +267,9 @@ __getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 
 def load_all() -> None:
-    """Load every name of this package, which compiles its kernels where that is still to do."""
+    """Load every name and every reader of this package, and with them all of its kernels."""
+    from spikewire.sensors.recordings.containers import load_readers
+
     for name in __all__:
         __getattr__(name)
+    load_readers()

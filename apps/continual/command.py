@@ -44,7 +44,11 @@ class StrategyOptions:
 
     strategies: Annotated[
         str,
-        typer.Option(metavar="A,B", help=f"Strategies to compare, of {', '.join(STRATEGIES)}."),
+        typer.Option(
+            metavar="A,B",
+            show_default="all of them",
+            help=f"Strategies to compare, of {', '.join(STRATEGIES)}.",
+        ),
     ] = ",".join(STRATEGIES)
     seed: Annotated[
         list[int] | None,

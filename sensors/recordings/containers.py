@@ -62,6 +62,14 @@ _OPENERS: dict[str, Callable[[Path, Wish], Container]] = {
 }
 
 
+def load_readers() -> None:
+    """Import the readers of all formats, and with them their kernels."""
+    from spikewire.sensors.formats import array_folder, matlab, parquet  # noqa: F401
+    from spikewire.sensors.formats.hdf5 import reader as hdf5_reader  # noqa: F401
+    from spikewire.sensors.formats.ros import reader as ros_reader  # noqa: F401
+    from spikewire.sensors.recordings import zipped_texts  # noqa: F401
+
+
 def open_container(path: Path, format: str, wish: Wish) -> Container | None:
     """Open the events of a container.
 

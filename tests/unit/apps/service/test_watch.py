@@ -1,20 +1,41 @@
-"""`spikewire watch` ends after the time that it is given."""
+"""`spikewire watch` ends after the time that it is given, which counts from the connection."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import trio
 
-from spikewire.apps.service.watch import _limited
+from spikewire.apps.service import watch
 
 
-async def test_it_ends_after_its_time(autojump_clock: Any) -> None:
+class Endless:
+    """A stream of a service that says nothing more."""
+
+    def __init__(self) -> None:
+        self.hello, self.goodbye = {"type": "hello"}, None
+
+    def __aiter__(self) -> Endless:
+        return self
+
+    async def __anext__(self) -> None:
+        await trio.sleep_forever()
+
+
+async def test_it_ends_after_its_time(
+    autojump_clock: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @asynccontextmanager
+    async def slow_to_connect(*_: Any) -> AsyncGenerator[Endless]:
+        await trio.sleep(5)
+        yield Endless()
+
+    monkeypatch.setattr(watch, "_stream", slow_to_connect)
     begun = trio.current_time()
-    await _limited(trio.sleep_forever, 10_000_000)
-    assert trio.current_time() == begun + 10
-
-
-async def test_it_ends_with_its_work(autojump_clock: Any) -> None:
-    await _limited(partial(trio.sleep, 3), None)
+    service: Any = None
+    await watch._print_json(service, False, 10.0)
+    assert trio.current_time() == begun + 15
+    assert capsys.readouterr().out == '{"type":"hello"}\n'
