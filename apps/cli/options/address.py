@@ -87,7 +87,8 @@ class ServiceAccess:
                 except ConnectionLost as error:
                     if not _nobody_listens(error) or trio.current_time() >= end:
                         raise
-                if not told:
+                # A program reads one line on standard error: that of the failure.
+                if not told and stderr_console().is_terminal:
                     told = True
                     text = f"waiting up to {self.wait_us / 1e6:g} s for a service at {self.text}"
                     stderr_console().print(f"{text} ...", style="dim", markup=False, soft_wrap=True)

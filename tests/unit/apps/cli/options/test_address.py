@@ -114,6 +114,8 @@ def test_a_command_waits_for_a_service_that_starts(
     told, answered = threading.Event(), threading.Event()
 
     class Told:
+        is_terminal = True
+
         def print(self, text: str, **_: Any) -> None:
             assert text == f"waiting up to 10 s for a service at 127.0.0.1:{port} ..."
             told.set()
