@@ -45,6 +45,17 @@ PLANE = "int16" if HAS_PAIR_PRODUCT and not HAS_DOT_PRODUCT else "uint8"
 plane_type: Any = getattr(np, PLANE)
 
 
+def _load(builder: Any, kind: Any, pointer: Any) -> Any:
+    return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=1)
+
+
+def _join(phis: list[Any], ends: list[Any], start: Any, before: Any, loop: Any) -> None:
+    """Let values be ``start`` where they come from before a loop, and ``ends`` from the loop."""
+    for phi, end in zip(phis, ends, strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(end, loop)
+
+
 @intrinsic
 def _dot_rows(
     typing: Any, planes: Any, bases: Any, offsets: Any, errors: Any, count: Any, sums: Any
@@ -64,9 +75,6 @@ def _dot_rows(
         def first(n: int) -> Any:
             return first_element(context, builder, sig.args[n], args[n])
 
-        def load(kind: Any, pointer: Any) -> Any:
-            return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=1)
-
         at_base, at_offset, at_error, at_sum = first(1), first(2), first(3), first(5)
         rows = [
             builder.gep(first(0), [builder.load(builder.gep(at_base, [i64(j)]))])
@@ -82,26 +90,21 @@ def _dot_rows(
         n = builder.phi(i64)
         running = [builder.phi(words) for _ in range(ROWS)]
         offset = builder.sext(builder.load(builder.gep(at_offset, [n])), i64)
-        error = load(octets, builder.gep(at_error, [builder.mul(n, i64(PLACES * LANES))]))
+        error = _load(builder, octets, builder.gep(at_error, [builder.mul(n, i64(PLACES * LANES))]))
         added = []
         for j in range(ROWS):
-            four = load(i32, builder.gep(rows[j], [offset]))
+            four = _load(builder, i32, builder.gep(rows[j], [offset]))
             four = builder.insert_element(undefined, four, i32(0))
             four = builder.shuffle_vector(four, undefined, ir.Constant(words, [0] * LANES))
             added.append(builder.call(dot, [running[j], builder.bitcast(four, octets), error]))
         following = builder.add(n, i64(1))
         builder.cbranch(builder.icmp_signed("<", following, args[4]), loop, after)
-        n.add_incoming(i64(0), before)
-        n.add_incoming(following, loop)
-        for total, new in zip(running, added, strict=True):
-            total.add_incoming(nothing, before)
-            total.add_incoming(new, loop)
+        _join([n], [following], i64(0), before, loop)
+        _join(running, added, nothing, before, loop)
 
         builder.position_at_end(after)
         totals = [builder.phi(words) for _ in range(ROWS)]
-        for total, new in zip(totals, added, strict=True):
-            total.add_incoming(nothing, before)
-            total.add_incoming(new, loop)
+        _join(totals, added, nothing, before, loop)
         for j, total in enumerate(totals):
             place = builder.gep(at_sum, [i64(LANES * j)])
             builder.store(total, builder.bitcast(place, words.as_pointer()), align=4)
@@ -112,6 +115,23 @@ def _dot_rows(
 
 ROWS_OF_PAIRS = 4
 """Synapses whose sums fit into AVX2's registers beside a group's errors."""
+
+
+def _add_pairs(builder: Any, dot: Any, row: Any, groups: list[Any], totals: list[Any]) -> list[Any]:
+    """Add the products of a synapse's traces at four places, two by two, to its two sums."""
+    i32, i64 = ir.IntType(32), ir.IntType(64)
+    words, halves = ir.VectorType(i32, 8), ir.VectorType(ir.IntType(16), LANES)
+    undefined = ir.Constant(words, ir.Undefined)
+    for pair in range(PLACES // 2):
+        two = _load(builder, i32, builder.gep(row, [i64(2 * pair)]))
+        two = builder.insert_element(undefined, two, i32(0))
+        two = builder.shuffle_vector(two, undefined, ir.Constant(words, [0] * 8))
+        two = builder.bitcast(two, halves)
+        totals = [
+            builder.add(total, builder.call(dot, [two, groups[2 * pair + half]]))
+            for half, total in enumerate(totals)
+        ]
+    return totals
 
 
 @intrinsic
@@ -133,13 +153,9 @@ def _pair_rows(
             "llvm.x86.avx2.pmadd.wd",
         )
         nothing = ir.Constant(words, [0] * 8)
-        undefined = ir.Constant(words, ir.Undefined)
 
         def first_of(n: int) -> Any:
             return first_element(context, builder, sig.args[n], args[n])
-
-        def load(kind: Any, pointer: Any) -> Any:
-            return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=1)
 
         at_base, at_offset, at_error = first_of(1), first_of(2), first_of(3)
         at_sum = builder.gep(first_of(5), [builder.mul(args[6], i64(LANES))])
@@ -159,36 +175,21 @@ def _pair_rows(
         offset = builder.sext(builder.load(builder.gep(at_offset, [n])), i64)
         error = builder.gep(at_error, [builder.mul(n, i64(PLACES * LANES))])
         groups = [
-            builder.sext(load(octets, builder.gep(error, [i64(LANES * part)])), halves)
+            builder.sext(_load(builder, octets, builder.gep(error, [i64(LANES * part)])), halves)
             for part in range(PLACES)
         ]
         added = []
         for j in range(ROWS_OF_PAIRS):
-            totals = running[2 * j : 2 * j + 2]
-            for pair in range(PLACES // 2):
-                at = builder.add(offset, i64(2 * pair))
-                two = load(i32, builder.gep(rows[j], [at]))
-                two = builder.insert_element(undefined, two, i32(0))
-                two = builder.shuffle_vector(two, undefined, nothing)
-                two = builder.bitcast(two, halves)
-                totals = [
-                    builder.add(total, builder.call(dot, [two, groups[2 * pair + half]]))
-                    for half, total in enumerate(totals)
-                ]
-            added += totals
+            row = builder.gep(rows[j], [offset])
+            added += _add_pairs(builder, dot, row, groups, running[2 * j : 2 * j + 2])
         following = builder.add(n, i64(1))
         builder.cbranch(builder.icmp_signed("<", following, args[4]), loop, after)
-        n.add_incoming(i64(0), before)
-        n.add_incoming(following, loop)
-        for total, new in zip(running, added, strict=True):
-            total.add_incoming(nothing, before)
-            total.add_incoming(new, loop)
+        _join([n], [following], i64(0), before, loop)
+        _join(running, added, nothing, before, loop)
 
         builder.position_at_end(after)
         totals = [builder.phi(words) for _ in added]
-        for total, new in zip(totals, added, strict=True):
-            total.add_incoming(nothing, before)
-            total.add_incoming(new, loop)
+        _join(totals, added, nothing, before, loop)
         for j, total in enumerate(totals):
             place = builder.bitcast(builder.gep(at_sum, [i64(8 * j)]), words.as_pointer())
             builder.store(total, place, align=4)

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikewire._jit import kernel
+from spikewire._jit import inline, kernel
+from spikewire.qcore.kernels.fixed_point import bit_length
 from spikewire.qcore.kernels.neuron import KICK_R, THRESHOLD
+
+
+@inline
+def regulation_gain(periods, slowest):
+    """Return the shift by which thresholds move in a period, after so many periods.
+
+    The gain falls from 1/4 to 1/256 over 96 periods, and from 1,024 periods on halves as often as
+    their number doubles, down to ``2**-slowest``: a new network finds its activity within a second
+    of events, an experienced one only follows slow drifts. (With 1/256 for ever, one gesture shown
+    for 5 s moved the shipped network's thresholds by up to two thirds, and cost the others up to
+    2.3 points.)
+    """
+    gain_shift = min(np.int64(8), 2 + (periods >> 4))
+    return min(slowest, gain_shift + bit_length(periods >> 10))
 
 
 @kernel("void(int16[:, ::1], int64, int32[::1])")

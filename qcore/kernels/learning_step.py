@@ -6,9 +6,8 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels.fixed_point import bit_length
 from spikewire.qcore.kernels.gradient import conv_gradient
-from spikewire.qcore.kernels.homeostasis import adapt_thresholds
+from spikewire.qcore.kernels.homeostasis import adapt_thresholds, regulation_gain
 from spikewire.qcore.kernels.local_learning import (
     add_readout,
     apply_gradient,
@@ -249,14 +248,9 @@ def regulate_layers(R, layers, i32, slowest):
 
     Those of layers on the general kernels, which come from elsewhere, stay as they are.
 
-    The gain falls from 1/4 to 1/256 over 96 periods, and from 1,024 periods on halves as often as
-    their number doubles, down to ``2**-slowest``: a new network finds its activity within a second
-    of events, an experienced one only follows slow drifts. (With 1/256 for ever, one gesture shown
-    for 5 s moved the shipped network's thresholds by up to two thirds, and cost the others up to
-    2.3 points.)
+    How much follows from :func:`~.homeostasis.regulation_gain`.
     """
-    gain_shift = min(np.int64(8), 2 + (R[at.PERIODS] >> 4))
-    gain_shift = min(slowest, gain_shift + bit_length(R[at.PERIODS] >> 10))
+    gain_shift = regulation_gain(R[at.PERIODS], slowest)
     for n in range(layers.shape[0]):
         L = layers[n]
         if L[at.DYNAMICS] == at.GENERAL:

@@ -174,6 +174,30 @@ def delta_rule(y, label, target, f, store, lanes, shifts, dead_zone):
     return updated
 
 
+@kernel("void(int16[::1], int8[::1])")
+def mark_features(F, bits):
+    """Mark the features that reach the root mean square of all: one bit each, the first lowest.
+
+    Parameters
+    ----------
+    F
+        int16[n], not negative.
+    bits
+        int8[ceil(n / 8)], overwritten; all zero where ``F`` is.
+    """
+    n = np.int64(F.shape[0])
+    total = np.int64(0)
+    for i in range(n):
+        total += np.int64(np.int32(np.int32(F[i]) * np.int32(F[i])))
+    for place in range(bits.shape[0]):
+        byte = np.int32(0)
+        for i in range(8 * place, min(8 * place + 8, n)):
+            square = np.int64(np.int32(np.int32(F[i]) * np.int32(F[i])))
+            if F[i] > 0 and square * n >= total:
+                byte |= np.int32(1) << np.int32(i & 7)
+        bits[place] = np.int8(byte)
+
+
 @kernel("void(int16[::1], int64, int8[:, :, ::1], int64[::1], uint32[::1])")
 def remember(f, label, slots, seen, lanes):
     """Keep an even sample of a class's features in a bounded store (reservoir sampling).
@@ -199,17 +223,7 @@ def remember(f, label, slots, seen, lanes):
         at = np.int64(np.int64(lanes[0]) % (at + 1))
         if at >= places:
             return
-    n = np.int64(f.shape[0])
-    total = np.int64(0)
-    for i in range(n):
-        total += np.int64(np.int64(f[i]) * np.int64(f[i]))
-    row = slots[label, at]
-    for place in range(row.shape[0]):
-        bits = np.int32(0)
-        for i in range(8 * place, min(8 * place + 8, n)):
-            if np.int64(f[i]) * np.int64(f[i]) * n >= total:
-                bits |= np.int32(1) << np.int32(i & 7)
-        row[place] = np.int8(bits)
+    mark_features(f, slots[label, at])
 
 
 @kernel("int64(int8[:, :, ::1], int64[::1], int16[::1], uint32[::1])")

@@ -22,7 +22,8 @@ from __future__ import annotations
 import numpy as np
 
 from spikewire._jit import inline, kernel
-from spikewire.qcore.kernels.fixed_point import bit_length, xorshift
+from spikewire.qcore.kernels.fixed_point import xorshift
+from spikewire.qcore.kernels.homeostasis import regulation_gain
 from spikewire.qcore.kernels.readout import square_root
 
 MOST_ACTIVE = 127
@@ -37,28 +38,18 @@ A quarter of 64 units at half their range then have the length of the features, 
 LEAST_THRESHOLD, MOST_THRESHOLD = 64, 1 << 22
 
 
-@kernel("void(int16[::1], int8[::1])")
-def mark_features(F, bits):
-    """Mark the features that reach the root mean square of all: one bit each, the first lowest.
-
-    Parameters
-    ----------
-    F
-        int16[n], not negative.
-    bits
-        int8[ceil(n / 8)], overwritten; all zero where ``F`` is.
-    """
-    n = np.int64(F.shape[0])
-    total = np.int64(0)
-    for i in range(n):
-        total += np.int64(np.int32(np.int32(F[i]) * np.int32(F[i])))
-    for place in range(bits.shape[0]):
-        byte = np.int32(0)
-        for i in range(8 * place, min(8 * place + 8, n)):
-            square = np.int64(np.int32(np.int32(F[i]) * np.int32(F[i])))
-            if F[i] > 0 and square * n >= total:
-                byte |= np.int32(1) << np.int32(i & 7)
-        bits[place] = np.int8(byte)
+@inline
+def set_rows(bits, inputs, rows):
+    """List the rows of the store that belong to set bits; returns how many there are."""
+    n = np.int64(0)
+    for d in range(bits.shape[0]):
+        for place in range(bits.shape[1]):
+            byte = np.int32(bits[d, place])
+            for b in range(8):
+                if np.int32(byte >> np.int32(b)) & np.int32(1) != 0:
+                    rows[n] = d * inputs + 8 * place + b
+                    n += 1
+    return n
 
 
 @kernel("int64(int8[:, ::1], int16[:, ::1], int32[::1])")
@@ -79,19 +70,13 @@ def sum_rows(bits, store, a):
     int
         Number of set bits.
     """
-    inputs = store.shape[0] // bits.shape[0]
-    ones = np.int64(0)
+    rows = np.empty(8 * bits.size, np.int64)
+    ones = set_rows(bits, store.shape[0] // bits.shape[0], rows)
     a[:] = 0
-    for d in range(bits.shape[0]):
-        for place in range(bits.shape[1]):
-            byte = np.int32(bits[d, place])
-            for b in range(8):
-                if np.int32(byte >> np.int32(b)) & np.int32(1) == 0:
-                    continue
-                row = store[d * inputs + 8 * place + b]
-                ones += 1
-                for j in range(a.shape[0]):
-                    a[j] = np.int32(a[j] + np.int32(np.int32(row[j]) >> 8))
+    for i in range(ones):
+        row = store[rows[i]]
+        for j in range(a.shape[0]):
+            a[j] = np.int32(a[j] + np.int32(np.int32(row[j]) >> 8))
     return ones
 
 
@@ -221,23 +206,19 @@ def step_rows(bits, store, back, height, shift, lanes):
         uint32[at least units]: one generator per unit, advanced once for each set bit.
     """
     units = back.shape[0]
-    inputs = store.shape[0] // bits.shape[0]
+    rows = np.empty(8 * bits.size, np.int64)
+    ones = set_rows(bits, store.shape[0] // bits.shape[0], rows)
     whole = np.empty(units, np.int32)
     rest = np.empty(units, np.uint32)
     mask = split_steps(back, height, shift, whole, rest)
-    for d in range(bits.shape[0]):
-        for place in range(bits.shape[1]):
-            byte = np.int32(bits[d, place])
-            for b in range(8):
-                if np.int32(byte >> np.int32(b)) & np.int32(1) == 0:
-                    continue
-                row = store[d * inputs + 8 * place + b]
-                for j in range(units):
-                    lanes[j] = xorshift(lanes[j])
-                    noise = np.uint32(lanes[j] & mask)
-                    up = np.int32(np.uint32(rest[j] + noise) > mask)
-                    moved = np.int32(np.int32(np.int32(row[j]) + whole[j]) + up)
-                    row[j] = np.int16(min(max(moved, np.int32(-32768)), np.int32(32767)))
+    for i in range(ones):
+        row = store[rows[i]]
+        for j in range(units):
+            lanes[j] = xorshift(lanes[j])
+            noise = np.uint32(lanes[j] & mask)
+            up = np.int32(np.uint32(rest[j] + noise) > mask)
+            moved = np.int32(np.int32(np.int32(row[j]) + whole[j]) + up)
+            row[j] = np.int16(min(max(moved, np.int32(-32768)), np.int32(32767)))
 
 
 @kernel("void(int16[::1], int32[::1], int32[::1], int64, int64, int64, int64)")
@@ -267,8 +248,7 @@ def regulate_hidden(h, counts, thresholds, period, low, high, slowest):
     if counts[units] < period:
         return
     periods = np.int64(counts[units + 1])
-    gain = min(np.int64(8), 2 + (periods >> 4))
-    gain = min(slowest, gain + bit_length(periods >> 10))
+    gain = regulation_gain(periods, slowest)
     lessons = max(np.int64(counts[units]), np.int64(1))
     for j in range(units):
         rate = np.int64(counts[j]) * 65536 // lessons

@@ -10,6 +10,7 @@ from spikewire.qcore.kernels.learning_step import read_features
 from spikewire.qcore.kernels.readout import (
     choose_shifts,
     delta_rule,
+    mark_features,
     normalise_features,
     read_scores,
     recall,
@@ -19,7 +20,6 @@ from spikewire.qcore.kernels.reshape import shape2, shape3
 from spikewire.qcore.kernels.temporal import (
     activate_hidden,
     add_hidden,
-    mark_features,
     regulate_hidden,
     step_rows,
     sum_rows,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikewire.qcore.kernels import temporal
+from spikewire.qcore.kernels import readout, temporal
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -34,7 +34,7 @@ def test_marked_features(seed: int, n: int, most: int) -> None:
     rng = np.random.default_rng(seed)
     F = (rng.integers(0, most + 1, n) * (rng.random(n) < 0.6)).astype(np.int16)
     bits = rng.integers(-128, 128, -(-n // 8)).astype(np.int8)
-    temporal.mark_features(F, bits)
+    readout.mark_features(F, bits)
     total = sum(int(f) ** 2 for f in F)
     marked = [f > 0 and int(f) ** 2 * n >= total for f in F]
     assert set_rows(bits[None]) == [i for i, one in enumerate(marked) if one]
