@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Packet,
         Source,
         check_events,
+        count_before,
         no_events,
     )
     from spikewire.sensors.filters.base import Chain, Filter
@@ -141,6 +142,7 @@ _HOME = {
     "UsbCamera": "sources.usb_camera",
     "WRITABLE_FORMATS": "recordings.writers",
     "check_events": "events",
+    "count_before": "events",
     "check_subject": "sources.nats.address",
     "describe_recording": "recordings.describe",
     "distort": "simulator.distort",
@@ -229,6 +231,7 @@ __all__ = [
     "WrittenRecording",
     "check_events",
     "check_subject",
+    "count_before",
     "describe_recording",
     "distort",
     "draw_conditions",

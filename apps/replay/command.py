@@ -93,20 +93,19 @@ def replay(
         print_note(_unlabelled(recordings))
     whole = [played for played in score.played if played.error is None]
     # Labels in another time than the recording's are a mistake, of which nothing shall be kept.
-    labelled = bool(recordings.names) and inputs.session is None
-    strange = labelled and not score.counts.labelled
-    if output.save is not None and whole and not stopped and not strange:
+    beside = bool(recordings.names) and inputs.session is None and not score.counts.labelled
+    unsaved = output.save is not None and beside
+    if output.save is not None and whole and not stopped and not beside:
         opened.save(output.save)
         stderr_console().print(f"saved in {output.save}", markup=False, soft_wrap=True)
     for played in score.damaged:
         print_error(played.error or "")
     if stopped:
         print_error("interrupted" + ("; nothing was saved" if output.save is not None else ""))
-    elif strange and output.save is not None:
+    elif unsaved:
         print_error(f"the network learned nothing, so {output.save} was not written")
-    unwritten = strange and (output.save is not None or output.plot is not None)
-    failed = stopped or score.damaged or unwritten
-    raise typer.Exit(FAILED if failed else DONE)
+    undrawn = output.plot is not None and not score.counts.labelled
+    raise typer.Exit(FAILED if stopped or score.damaged or unsaved or undrawn else DONE)
 
 
 def _unlabelled(inputs: ReplayInputs) -> str:

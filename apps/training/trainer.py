@@ -222,6 +222,31 @@ class Trainer:
         }
 
 
+def presented_excerpts(
+    binned: BinnedDataset,
+    learn: Sequence[Sample],
+    plan: TrainingPlan,
+    place: tuple[int, int],
+    chosen: Sequence[int] | NDArray[np.int64],
+    ticks: int,
+) -> list[BinnedEvents]:
+    """Do as :func:`presented` with an excerpt of each recording, whose start is drawn.
+
+    Parameters
+    ----------
+    binned, learn, plan, chosen
+        As for :func:`presented`.
+    place
+        Numbers of the pass and of the portion.
+    ticks
+        Length of an excerpt.
+    """
+    rng = np.random.default_rng([plan.seed, *place, 0xC07])
+    starts = rng.integers(0, binned.ticks - ticks + 1, len(chosen))
+    cuts = [(int(start), ticks) for start in starts]
+    return presented(binned, learn, plan, place[0], chosen, cuts)
+
+
 def presented(
     binned: BinnedDataset,
     learn: Sequence[Sample],

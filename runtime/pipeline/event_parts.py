@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from spikewire.sensors import EVENT_DTYPE, Events
+from spikewire.sensors import EVENT_DTYPE, Events, count_before
 
 # Parts up to so many events are joined: a part costs as much as some thousand events.
 _SMALL = 2048
@@ -78,10 +77,8 @@ class EventParts:
         """Count the events before a time."""
         count = 0
         for part in self.parts:
-            times = part["t"]
-            if times[-1] >= t_us:
-                # Bisecting looks at a few events; NumPy would copy the column first.
-                return count + bisect_left(times, t_us)
+            if part["t"][-1] >= t_us:
+                return count + count_before(part, t_us)
             count += len(part)
         return count
 

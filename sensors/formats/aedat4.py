@@ -115,9 +115,6 @@ STRUCT = np.dtype(
 _STRUCTS = numba.types.Array(numba.from_dtype(STRUCT), 1, "C", readonly=True, aligned=False)
 
 
-_NO_RULE = Checked((0, 0))
-
-
 @kernel(numba.boolean(_STRUCTS, EVENT_ARRAY, numba.int64, numba.int64, numba.int64))
 def _unpack(structs, events, width, height, after):  # type: ignore[no-untyped-def]
     """Copy the fields, and tell whether no event breaks a rule (``check_events``)."""
@@ -163,14 +160,12 @@ def packet_events(payload: bytes | memoryview, checked: Checked | None = None) -
         raise DamageError("this is no packet of events") from None
     start = at + 4
     there = max(0, (len(payload) - start) // 16)
+    rule = checked or Checked((0, 0))
     for first in range(0, min(count, there), STEP):
         last = min(first + STEP, count, there)
         events = new_events(last - first)
-        rule = checked or _NO_RULE
         structs = np.frombuffer(payload, STRUCT, last - first, start + 16 * first)
-        right = _unpack(structs, events, *rule.size, rule.after)
-        if checked is not None:
-            checked.right = bool(right)
+        rule.right = bool(_unpack(structs, events, *rule.size, rule.after))
         yield events
     if there < count:
         raise DamageError(f"a packet of {count:,} events of which {there:,} are there")

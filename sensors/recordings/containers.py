@@ -8,49 +8,51 @@ from pathlib import Path
 from spikewire.sensors.errors import SensorError
 from spikewire.sensors.formats.container import Container, Wish
 
+Opener = Callable[[Path, Wish], Container]
+
 # Each reader is imported when it is needed: together they take a tenth of the time of `info`.
 
 
-def _hdf5(path: Path, wish: Wish) -> Container:
+def _hdf5() -> Opener:
     from spikewire.sensors.formats.hdf5.reader import Hdf5
 
-    return Hdf5(path, wish)
+    return Hdf5
 
 
-def _matlab(path: Path, wish: Wish) -> Container:
+def _matlab() -> Opener:
     from spikewire.sensors.formats.matlab import MatlabFile
 
-    return MatlabFile(path, wish)
+    return MatlabFile
 
 
-def _folder(path: Path, wish: Wish) -> Container:
+def _folder() -> Opener:
     from spikewire.sensors.formats.array_folder import ArrayFolder
 
-    return ArrayFolder(path, wish)
+    return ArrayFolder
 
 
-def _parquet(path: Path, wish: Wish) -> Container:
+def _parquet() -> Opener:
     from spikewire.sensors.formats.parquet import Parquet
 
-    return Parquet(path, wish)
+    return Parquet
 
 
-def _zip(path: Path, wish: Wish) -> Container:
+def _zip() -> Opener:
     from spikewire.sensors.recordings.zipped_texts import ZippedTexts
 
-    return ZippedTexts(path, wish)
+    return ZippedTexts
 
 
-def _bag(kind: str) -> Callable[[Path, Wish], Container]:
-    def opened(path: Path, wish: Wish) -> Container:
+def _bag(kind: str) -> Callable[[], Opener]:
+    def opener() -> Opener:
         from spikewire.sensors.formats.ros.reader import RosBag
 
-        return RosBag(path, kind, wish)
+        return lambda path, wish: RosBag(path, kind, wish)
 
-    return opened
+    return opener
 
 
-_OPENERS: dict[str, Callable[[Path, Wish], Container]] = {
+_OPENERS: dict[str, Callable[[], Opener]] = {
     "hdf5": _hdf5,
     "mat": _matlab,
     "mcap": _bag("mcap"),
@@ -64,10 +66,8 @@ _OPENERS: dict[str, Callable[[Path, Wish], Container]] = {
 
 def load_readers() -> None:
     """Import the readers of all formats, and with them their kernels."""
-    from spikewire.sensors.formats import array_folder, matlab, parquet  # noqa: F401
-    from spikewire.sensors.formats.hdf5 import reader as hdf5_reader  # noqa: F401
-    from spikewire.sensors.formats.ros import reader as ros_reader  # noqa: F401
-    from spikewire.sensors.recordings import zipped_texts  # noqa: F401
+    for opener in _OPENERS.values():
+        opener()
 
 
 def open_container(path: Path, format: str, wish: Wish) -> Container | None:
@@ -94,7 +94,7 @@ def open_container(path: Path, format: str, wish: Wish) -> Container | None:
     """
     known = _OPENERS.get(format)
     if known is not None:
-        return known(path, wish)
+        return known()(path, wish)
     if wish.member is not None:
         raise SensorError(
             f"{path} holds one stream of events: name it without {'::' + wish.member!r}."

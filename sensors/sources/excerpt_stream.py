@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, closing
@@ -15,7 +14,7 @@ import numpy as np
 import trio
 
 from spikewire.sensors.errors import SensorError
-from spikewire.sensors.events import Deliver, Events, Packet, Policy, no_events
+from spikewire.sensors.events import Deliver, Events, Packet, Policy, count_before, no_events
 from spikewire.sensors.jumps import JumpFinder
 from spikewire.sensors.recordings.excerpt import Excerpt
 from spikewire.sensors.recordings.labels import Label
@@ -39,7 +38,7 @@ def _cut(
     """Cut a chunk at jumps, where labels change, every ``step_us`` and at ``FAST_EVENTS``."""
     t = events["t"]
     cuts = {0, len(events), *jumps}
-    cuts.update(bisect_left(t, at) for at in edges if len(t) and t[0] < at <= t[-1])
+    cuts.update(count_before(events, at) for at in edges if len(t) and t[0] < at <= t[-1])
     if step_us is not None and len(events):
         steps = t // step_us
         cuts.update((np.flatnonzero(steps[1:] != steps[:-1]) + 1).tolist())
@@ -50,9 +49,8 @@ def _cut(
 
 def _between(events: Events, low: int, high: int | None) -> Events:
     """Return the events from ``low`` on and before ``high``, as a view."""
-    t = events["t"]
-    # Bisecting looks at a few events; NumPy would copy the column first.
-    return events[bisect_left(t, low) : len(t) if high is None else bisect_left(t, high)]
+    stop = len(events) if high is None else count_before(events, high)
+    return events[count_before(events, low) : stop]
 
 
 def _changes(labels: Sequence[Label], label: str | None) -> list[tuple[int, str | None]]:

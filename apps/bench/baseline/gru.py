@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from spikewire.apps.training.binned_dataset import BinnedDataset
 from spikewire.apps.training.split import epoch_order
-from spikewire.apps.training.trainer import TrainingPlan, presented
+from spikewire.apps.training.trainer import TrainingPlan, presented_excerpts
 
 if TYPE_CHECKING:
     from spikewire.qcore import BinnedEvents, NetworkSpec
@@ -140,10 +140,7 @@ def fit_gru(
         order = epoch_order(plan.seed, number, len(learn))
         for portion in range(portions):
             chosen = order[portion * _BATCH : (portion + 1) * _BATCH]
-            rng = np.random.default_rng([plan.seed, number, portion, 0xC07])
-            starts = rng.integers(0, binned.ticks - ticks + 1, len(chosen))
-            cuts = [(int(start), ticks) for start in starts]
-            events = presented(binned, learn, plan, number, chosen, cuts)
+            events = presented_excerpts(binned, learn, plan, (number, portion), chosen, ticks)
             images = [count_images(spec, one, 0, ticks) for one in events]
             labels = torch.tensor([classes.index(learn[n].label) for n in chosen])
             scores = network(torch.from_numpy(np.stack(images, 1)))[first:]

@@ -1,8 +1,7 @@
 """`spikewire bench camera`: a file of a large, fast camera, from its bytes to the results.
 
 The file is replayed as ``spikewire replay`` does it, by a frozen network and by one that learns
-from labels that change. Decoding alone is timed beside it, and the ticks of the same events made
-one operation at a time in NumPy.
+from labels that change. Decoding alone is timed beside it.
 """
 
 from __future__ import annotations

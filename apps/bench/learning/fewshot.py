@@ -25,6 +25,7 @@ from spikewire.apps.cli.options.shared import (
     DatasetOptions,
     DatasetPath,
     Json,
+    ReadoutOnly,
     ShowFor,
 )
 from spikewire.apps.cli.output import console, print_json, stderr_console
@@ -54,10 +55,7 @@ class LessonOptions:
     rounds: Annotated[
         int, typer.Option(min=1, max=100, help="Number of times that each recording is shown.")
     ] = 1
-    readout_only: Annotated[
-        bool,
-        typer.Option("--readout-only", help="Let lessons change the readout only, and no layer."),
-    ] = False
+    readout_only: ReadoutOnly = False
     choices: Annotated[
         int, typer.Option(min=1, max=100, help="Number of random choices of the shots per network.")
     ] = 3

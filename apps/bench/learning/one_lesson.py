@@ -25,7 +25,7 @@ from spikewire.apps.bench.learning.live_lesson import live_lesson
 from spikewire.apps.bench.learning.people import BEFORE_MS, CLIP_MS, Person, in_ticks
 from spikewire.apps.cli.errors import DONE, FAILED, UsageError
 from spikewire.apps.cli.models import open_network
-from spikewire.apps.cli.options.shared import Json, length_s
+from spikewire.apps.cli.options.shared import Json, ReadoutOnly, length_s
 from spikewire.apps.cli.output import console, print_json, stderr_console
 from spikewire.apps.cli.units import duration_us
 from spikewire.apps.cli.warmup import load_kernels
@@ -70,10 +70,7 @@ def teachme(
     model: Annotated[str, typer.Option(metavar="FILE|NAME", help="Trained network.")] = (
         "gestures"
     ),
-    readout_only: Annotated[
-        bool,
-        typer.Option("--readout-only", help="Let lessons change the readout only, and no layer."),
-    ] = False,
+    readout_only: ReadoutOnly = False,
     live: Annotated[
         bool, typer.Option("--live", help="Teach one lesson to a real service over its socket.")
     ] = False,
@@ -92,10 +89,10 @@ def teachme(
     for name in chosen:
         if name not in EXTRA_GESTURES:
             raise UsageError(f"--gesture {name} is none of {', '.join(EXTRA_GESTURES)}")
-    network = open_network(model, (), 0)
-    network.layers_learn = not readout_only
     if live and readout_only:
         raise UsageError("--readout-only is for lessons without --live: a service has a setting")
+    network = open_network(model, (), 0)
+    network.layers_learn = not readout_only
     if live:
         report = trio.run(live_lesson, model, network.classes, chosen[0], seed, seconds)
     else:

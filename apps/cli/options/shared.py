@@ -38,6 +38,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for program
 RawScores = Annotated[
     bool, typer.Option("--scores", help="Show the network's scores instead of shares.")
 ]
+ReadoutOnly = Annotated[
+    bool,
+    typer.Option("--readout-only", help="Let lessons change the readout only, and no layer."),
+]
 Duration = Annotated[
     int | None,
     typer.Option(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from spikewire.apps.cli.errors import CommandError
 from spikewire.apps.training.binned_dataset import BinnedDataset
 from spikewire.apps.training.split import epoch_order
-from spikewire.apps.training.trainer import TrainingPlan, presented
+from spikewire.apps.training.trainer import TrainingPlan, presented_excerpts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -280,10 +280,7 @@ class _Course:
         plan, learn = self.layer_plan.plan, self.learn
         chosen = epoch_order(plan.seed, number, len(learn))
         chosen = chosen[portion * _BATCH : (portion + 1) * _BATCH]
-        rng = np.random.default_rng([plan.seed, number, portion, 0xC07])
-        starts = rng.integers(0, self.binned.ticks - self.ticks + 1, len(chosen))
-        cuts = [(int(start), self.ticks) for start in starts]
-        events = presented(self.binned, learn, plan, number, chosen, cuts)
+        events = presented_excerpts(self.binned, learn, plan, (number, portion), chosen, self.ticks)
         planes = [excerpt_planes(self.spec, one, 0, self.ticks) for one in events]
         labels = np.array([self.classes.index(learn[n].label) for n in chosen], np.int64)
         return np.stack(planes, 1), labels
