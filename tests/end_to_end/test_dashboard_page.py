@@ -87,8 +87,8 @@ def replay(browser: Any, url: str) -> None:
         page.fill("#seek", "500")
         # A busy machine records more than the four seconds that were waited for.
         minutes, seconds = page.text_content("#duration").split(":")
-        half_s = (60 * int(minutes) + float(seconds)) / 2
-        half = "|".join(f"0:{half_s + off:04.1f}" for off in (-0.1, 0, 0.1)).replace(".", r"\.")
+        tenths = (600 * int(minutes) + round(10 * float(seconds))) // 2
+        half = "|".join(rf"0:{tenth / 10:04.1f}" for tenth in range(tenths - 1, tenths + 3))
         until(page, "#position", half)
         page.select_option("#speed", "0.5")
         page.wait_for_timeout(500)
