@@ -19,11 +19,32 @@ from rich.segment import Segment
 
 from spikewire._names import escape_controls, without_controls
 
+_ENDLESS = 1_000_000
+"""Columns of a line that is never broken."""
+
 _Report = TypeVar("_Report", bound=Mapping[str, Any])
 
 
 class PlainConsole(Console):
-    """Console whose texts hold no control characters; its own styles and movements remain."""
+    """Console whose texts hold no control characters; its own styles and movements remain.
+
+    A table that goes into a file or a pipe is as wide as its content: nothing is cut off.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print objects, as :class:`rich.console.Console` does."""
+        tables = () if self.is_terminal else [one for one in objects if hasattr(one, "add_column")]
+        if not tables:
+            super().print(*objects, **options)
+            return
+        endless = self.options.update(width=_ENDLESS)
+        needed = max(self.measure(one, options=endless).maximum for one in tables)
+        before = self._width
+        self.width = max(self.width, needed)
+        try:
+            super().print(*objects, **options)
+        finally:
+            self._width = before
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

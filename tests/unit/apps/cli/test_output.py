@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from rich.table import Table
@@ -65,3 +66,28 @@ def test_a_command_line_is_repeated_plainly(
 ) -> None:
     assert run(arguments) in (1, 2)
     assert not set(capsys.readouterr().err) & set("\x1b\x9b\r\x07\x7f\u202e\ud800")
+
+
+@pytest.mark.parametrize("columns", ["", "40"])
+def test_a_table_that_no_terminal_shows_is_whole(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    names = [f"a_class_with_a_long_name_{n}" for n in range(12)]
+    table = Table("true class", *names)
+    table.add_row("none", *(f"{n} of 1,000 recordings" for n in range(12)))
+    before = (out := console()).width
+    out.print(table)
+    _, heads, _, row, _ = capsys.readouterr().out.splitlines()
+    assert all(f" {name} " in heads for name in names)
+    assert all(f" {n} of 1,000 recordings " in row for n in range(12))
+    assert out.width == before
+
+
+def test_the_settings_of_a_service_are_whole_in_a_pipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = "a_folder_with_a_long_name_" * 8
+    (tmp_path / "s.toml").write_text(f'[service]\nrecord_folder = "{folder}"\n')
+    assert run(["config", "--config", str(tmp_path / "s.toml")]) == 0
+    assert folder in capsys.readouterr().out
