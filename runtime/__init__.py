@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from spikewire.runtime.protocol.frames import Framer, frame
     from spikewire.runtime.protocol.messages import PROTOCOL, TOPICS
     from spikewire.runtime.protocol.service_messages import check_greeting
+    from spikewire.runtime.server.prepare import keep_ready
     from spikewire.runtime.server.service import Service, serve
     from spikewire.runtime.settings.load import Configured, PipelineConfig, load_settings
     from spikewire.runtime.settings.settings import DEFAULT_PORT, Settings
@@ -119,6 +120,7 @@ _HOME = {
     "converse": "client.client",
     "follow": "client.reconnecting",
     "frame": "protocol.frames",
+    "keep_ready": "server.prepare",
     "resume": "checkpoints",
     "serve": "server.service",
 }
@@ -180,6 +182,7 @@ __all__ = [
     "converse",
     "follow",
     "frame",
+    "keep_ready",
     "load_settings",
     "resume",
     "serve",

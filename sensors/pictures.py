@@ -24,7 +24,7 @@ _PLACES = numba.int32[::1]
 _TIMES = numba.types.Array(numba.int64, 1, "C", readonly=True)
 
 
-@kernel(numba.int64(_X, _X, _P, _PLACES, _PLACES, _BYTES))
+@kernel(numba.int64(_X, _X, _P, _PLACES, _PLACES, _BYTES), soon=True)
 def _count(x, y, p, columns, rows, counts):  # type: ignore[no-untyped-def]
     on = np.int64(0)
     for i in range(x.shape[0]):
@@ -35,7 +35,7 @@ def _count(x, y, p, columns, rows, counts):  # type: ignore[no-untyped-def]
     return on
 
 
-@kernel(numba.int64(_WORDS, _BYTES, _BYTES, numba.int64))
+@kernel(numba.int64(_WORDS, _BYTES, _BYTES, numba.int64), soon=True)
 def _pack(words, counts, out, limit):  # type: ignore[no-untyped-def]
     """Pack the changed cells; -1 if they take more than ``limit`` bytes."""
     n = np.int64(0)
@@ -75,7 +75,7 @@ def _pack(words, counts, out, limit):  # type: ignore[no-untyped-def]
     return n
 
 
-@kernel(numba.void(_BYTES, INT64_ARRAY, _BYTES))
+@kernel(numba.void(_BYTES, INT64_ARRAY, _BYTES), soon=True)
 def _halve(counts, shapes, out):  # type: ignore[no-untyped-def]
     """Join blocks of two by two cells; ``shapes`` are columns and rows, then those of ``out``."""
     columns, rows, fewer = shapes[0], shapes[1], shapes[2]
@@ -201,7 +201,7 @@ MOST_INTERVAL = 32
 below 2 us, the last all above."""
 
 
-@kernel(numba.void(_TIMES, _X, _X, INT64_ARRAY, INT64_ARRAY, numba.int64))
+@kernel(numba.void(_TIMES, _X, _X, INT64_ARRAY, INT64_ARRAY, numba.int64), soon=True)
 def _intervals(t, x, y, last, bins, width):  # type: ignore[no-untyped-def]
     for i in range(t.shape[0]):
         at = np.int64(y[i]) * width + np.int64(x[i])

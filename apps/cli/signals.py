@@ -10,6 +10,7 @@ This module is imported before anything else, so it loads trio only where it is 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -81,7 +82,11 @@ def loading() -> Iterator[None]:
 
 
 def hand_back() -> None:
-    """Hand Ctrl-C back to Python, and let SIGTERM mean the same: from here on there is clean-up."""
+    """Hand Ctrl-C back to Python, and let SIGTERM mean the same: from here on there is clean-up.
+
+    A command that stays looks for garbage as often as Python does by itself.
+    """
+    gc.set_threshold(700, 10, 10)
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _interrupt)

@@ -1,4 +1,4 @@
-"""Loading of the compiled kernels, which takes a minute where they must be compiled first."""
+"""Loading of the compiled kernels, which takes up to a minute where they are compiled first."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from spikewire._compiling import announced
 from spikewire.apps.cli.output import progress_bar, stderr_console
 from spikewire.apps.cli.signals import hand_back, loading
 
 _ENGINE = "spikewire.qcore.kernels.engine."
 _FIXED = (_ENGINE + "advance_fixed", "spikewire.qcore.kernels.packet_bins.bin_packet")
 """Kernels of an ordinary network that only infers."""
+_ANY = (_ENGINE + "advance_fixed", _ENGINE + "advance_ordinary")
+"""Engines of any ordinary network."""
 
 
 @contextmanager
@@ -33,7 +36,7 @@ def compiling_shown() -> Iterator[Callable[[int, int], None]]:
         if bar.disable:
             if ready == 0:
                 stderr_console().print(
-                    f"[dim]compiling {total} kernels, once: a minute or two ...[/]",
+                    f"[dim]compiling {total} kernels, once: up to a minute ...[/]",
                     soft_wrap=True,
                 )
             return
@@ -49,7 +52,7 @@ def compiling_shown() -> Iterator[Callable[[int, int], None]]:
             bar.stop()
 
 
-def load_kernels(*, learn: bool = True) -> None:
+def load_kernels(*, learn: bool = True, service: bool = False) -> None:
     """Import what computes, and compile what the cache lacks, with a bar on standard error.
 
     Parameters
@@ -57,14 +60,18 @@ def load_kernels(*, learn: bool = True) -> None:
     learn
         False for a command that only infers, offline: less is compiled, and the service is not
         imported. A kernel that turns out to be needed is then compiled when it is called.
+    service
+        True for a service: of the engines, those of the networks are compiled that were kept ready.
     """
-    with loading(), compiling_shown() as tell:
+    with loading(), announced(), compiling_shown() as tell:
         from spikewire import qcore
-        from spikewire._jit import prepare
+        from spikewire._jit import keep_ready, prepare
 
-        if learn:
+        if learn or service:
             from spikewire.runtime import Service
 
+            if not service:
+                keep_ready(*_ANY)
             prepare(tell=tell)
             del Service
         else:

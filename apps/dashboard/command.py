@@ -108,6 +108,8 @@ def dashboard(
         raise UsageError(
             f"--host {page.host} can be reached from other machines; say --public if that is meant"
         )
+    from spikewire.runtime import keep_ready
+
     if source.source is None:
         reject_options(
             {**given(own), **given(network), **given(source)},
@@ -117,8 +119,10 @@ def dashboard(
         hand_back()
         run_until_interrupted(partial(Page(page, as_json).serve, address))
         raise typer.Exit(DONE)
-    load_kernels()
+    # Before the kernels, which a first start compiles: a mistake is told at once.
     served = _service(source, network, own)
+    keep_ready(served.pipelines.values())
+    load_kernels(service=True)
     usual = own.port is not None or served.settings.port != 0
     with log_to_stderr("warning", "text"):
         trio.run(serve_both, served, Page(page, as_json, other_port=not usual))

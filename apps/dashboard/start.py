@@ -67,8 +67,11 @@ def start(
     The same as spikewire without any word. The page offers a choice where a camera was found.
     Record and Save on the page write into ~/.local/share/spikewire.
     """
-    load_kernels()
+    from spikewire.runtime import keep_ready
+
     service = _service(find_cameras())
+    keep_ready(service.pipelines.values())
+    load_kernels(service=True)
     page = Page(PageOptions(http_port=http_port, open_browser=open_browser), as_json)
     with log_to_stderr("warning", "text"):
         trio.run(serve_both, service, page)

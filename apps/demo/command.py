@@ -99,16 +99,31 @@ def demo(
     if record is not None:
         check_target("--record", record)
     try:
-        load_kernels()
-        trio.run(partial(_demo, seconds, lessons, page, seed, record))
+        network = _network(untrained, seed)
+        network.keep_ready(learn=True)
+        load_kernels(service=True)
+        trio.run(partial(_demo, network, seconds, lessons, page, seed, record))
     except KeyboardInterrupt:
         # Before the service listens for Ctrl-C itself there is nothing to put in order.
         pass
     raise typer.Exit(DONE)
 
 
+def _network(untrained: bool, seed: int) -> Network:
+    if not untrained:
+        return open_network("gestures", (), seed)
+    from spikewire.sensors import SimSource
+
+    return open_network(DEFAULT_MODEL, SimSource(seed=seed).classes, seed)
+
+
 async def _demo(
-    seconds: float | None, lessons: float | None, page: bool, seed: int, record: Path | None
+    network: Network,
+    seconds: float | None,
+    lessons: float | None,
+    page: bool,
+    seed: int,
+    record: Path | None,
 ) -> None:
     from spikewire.sensors import SimSource
 
@@ -116,11 +131,8 @@ async def _demo(
     if seconds is None:
         seconds = 0.0 if out.is_terminal else 30.0
     with open_presenter(out) as presenter:
-        if lessons is None:
-            network = open_network("gestures", (), seed)
-        else:
+        if lessons is not None:
             camera = SimSource(seed=seed, speed=None)
-            network = open_network(DEFAULT_MODEL, camera.classes, seed)
             if await _teach(
                 EventTap(camera, until_us=round(lessons * 1e6)), network, lessons, presenter
             ):

@@ -77,10 +77,12 @@ def extras(requirements: Iterable[str] | None = None) -> dict[str, list[str]]:
 def kernels() -> dict[str, Mapping[str, Any]]:
     """Tell where each package's compiled kernels are cached, and how many are compiled of all."""
     from spikewire import qcore, runtime, sensors
-    from spikewire._jit import count_compiled, kernel_folder
+    from spikewire._jit import count_compiled, keep_ready, kernel_folder
 
     # Kernels are known once their modules are imported: with these names, all that are usual.
     _ = qcore.Network, runtime.Service, sensors.open_recording, sensors.make_chain
+    # The engines of the shipped network.
+    keep_ready(*(f"spikewire.qcore.kernels.engine.advance_{kind}" for kind in ("fixed", "reading")))
     told: dict[str, Mapping[str, Any]] = {}
     for package in ("qcore", "sensors"):
         ready, count = count_compiled(package)

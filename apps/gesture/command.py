@@ -118,8 +118,9 @@ def gesture(
         )
         # Before the kernels, which a first start compiles: a mistake is told at once.
         opened = open_source_at(source.source or _DEFAULT_SOURCE, source.speed, source.filters)
-        load_kernels()
         network = open_network(model or TRAINED_MODEL, (), 0)
+        network.keep_ready(learn=False)
+        load_kernels(service=True)
         seen = Recogniser(opened.name, raw=raw)
         wanted = Settings(
             port=port or 0, learn=False, stats_every_s=0.5,

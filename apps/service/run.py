@@ -238,11 +238,13 @@ def serve_pipelines(
         raise UsageError("give --source, or --config with a table [pipelines.NAME]")
     if record is not None and len(wanted) > 1:
         raise UsageError("--record writes one pipeline down; set record_folder, and ask each")
-    load_kernels()
     with log_to_stderr(loaded.settings.log_level, loaded.settings.log_format) as log:
-        from spikewire.runtime import Service
+        from spikewire.runtime import Service, keep_ready
 
+        # Before the kernels, which a first start compiles: a mistake is told at once.
         pipelines = build_pipelines(wanted, resume, record)
+        keep_ready(pipelines.values())
+        load_kernels(service=True)
         service = Service.from_pipelines(
             pipelines, loaded.settings, reload=partial(_reload, config, flags, loaded.pipelines)
         )

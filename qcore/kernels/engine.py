@@ -7,11 +7,7 @@ comparing arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
@@ -142,10 +138,11 @@ def advance_layer_features(R, L, i8, i16):
 
 
 @inline
-def step_layers(state, scratch, image, n_input, now, learn, others):
+def step_layers(state, scratch, image, n_input, now, learn, others, plastic):
     """Advance all layers by one tick, each with the spikes of the one before.
 
-    ``others`` is 1 if layers on traces and general layers may be among them.
+    ``others`` is 1 if layers on traces and general layers may be among them, ``plastic`` if layers
+    that learn may be.
     """
     R, layers, i8, i16, i32, _ = state
     spikes, spill, _ = scratch
@@ -155,7 +152,12 @@ def step_layers(state, scratch, image, n_input, now, learn, others):
         moved = np.int64(0)
         if others != 0 and L[at.DYNAMICS] == at.TRACES:
             moved = follow_input_map(L, i8, i16, spill, n_spikes)
-        elif learn != 0 and (n_spikes > 0 or L[at.TRACE_LIVE] != 0) and L[at.PLASTIC] != 0:
+        elif (
+            learn != 0
+            and plastic != 0
+            and (n_spikes > 0 or L[at.TRACE_LIVE] != 0)
+            and L[at.PLASTIC] != 0
+        ):
             advance_layer_traces(L, i8, i16)
         if n == 0:
             for k in range(n_input):
@@ -187,14 +189,14 @@ def regulate(state):
 
 
 @inline
-def learn_tick(state, scratch, label, now, others):
+def learn_tick(state, scratch, label, now, others, plastic):
     """Learn from the label: plastic layers at their cadence, the readout at its own."""
     R, layers, i8, i16, i32, lanes = state
     _, work, sums = scratch
     classes = R[at.CLASSES]
     if now - R[at.LABEL_SINCE] < R[at.BURN_IN]:
         return
-    if R[at.LEARN_LAYERS] != 0 and now % R[at.CADENCE] == 0:
+    if plastic != 0 and R[at.LEARN_LAYERS] != 0 and now % R[at.CADENCE] == 0:
         some = np.int64(0)
         for n in range(layers.shape[0]):
             L = layers[n]
@@ -258,8 +260,8 @@ def record_probe(state, probe, row):
 
 
 @inline
-def compute_ticks(state, scratch, events, until, label, learn, results, probe, others):
-    """Do as :func:`advance`; what the constants ``learn`` and ``others`` rule out is left out."""
+def compute_ticks(state, scratch, events, until, label, learn, results, probe, others, plastic):
+    """Do as :func:`advance`, without what ``others``, ``plastic`` and constants rule out."""
     R, layers, _, _, i32, _ = state
     position = np.int64(0)
     rows = np.int64(0)
@@ -279,13 +281,13 @@ def compute_ticks(state, scratch, events, until, label, learn, results, probe, o
         position, n_input = take_input(R, image, scratch[0], events, position, now)
         if base.shape[0] > 0 and n_input > 0:
             follow_input(R, layers, i32, base, n_input)
-        step_layers(state, scratch, image, n_input, now, learn, others)
+        step_layers(state, scratch, image, n_input, now, learn, others, plastic)
         if others != 0 and layers.shape[1] > at.GENERAL_COLUMNS:
             follow_features(R, layers, state[2], state[3], now)
         if learn != 0 and R[at.PERIOD] > 0 and n_input > 0:
             regulate(state)
         if learn != 0 and label >= 0:
-            learn_tick(state, scratch, label, now, others)
+            learn_tick(state, scratch, label, now, others, plastic)
         if now % R[at.RESULT_EVERY] == 0 and R[at.CHANGED] != 0:
             write_row(state, scratch, results, rows, now, others)
             rows += 1
@@ -311,7 +313,7 @@ _ARGUMENTS = (
 _OTHER_LAYERS = ("general_layer", "traced_layer", "temporal_step")
 
 
-@kernel(f"int64({_ARGUMENTS.format('int64,')})", rare=True)
+@kernel(f"int64({_ARGUMENTS.format('int64,')})")
 def advance(state, scratch, events, until, label, learn, results, probe):
     """Compute ticks up to ``until`` (exclusive), with all their events.
 
@@ -347,50 +349,28 @@ def advance(state, scratch, events, until, label, learn, results, probe):
     int
         Number of result rows.
     """
-    return compute_ticks(state, scratch, events, until, label, learn, results, probe, 1)
+    return compute_ticks(state, scratch, events, until, label, learn, results, probe, 1, 1)
 
 
-@kernel(f"int64({_ARGUMENTS.format('int64,')})", live=True, leaves_out=_OTHER_LAYERS)
+@kernel(f"int64({_ARGUMENTS.format('int64,')})", leaves_out=_OTHER_LAYERS)
 def advance_ordinary(state, scratch, events, until, label, learn, results, probe):
     """Do as :func:`advance`, without layers on traces, general layers and a temporal layer."""
-    return compute_ticks(state, scratch, events, until, label, learn, results, probe, 0)
+    return compute_ticks(state, scratch, events, until, label, learn, results, probe, 0, 1)
 
 
 @kernel(
-    f"int64({_ARGUMENTS.format('')})", live=True,
+    f"int64({_ARGUMENTS.format('int64,')})",
+    leaves_out=(*_OTHER_LAYERS, "learn_layer", "apply_layers", "advance_traces"),
+)  # fmt: skip
+def advance_reading(state, scratch, events, until, label, learn, results, probe):
+    """Do as :func:`advance_ordinary`, without layers that learn: with the readout alone."""
+    return compute_ticks(state, scratch, events, until, label, learn, results, probe, 0, 0)
+
+
+@kernel(
+    f"int64({_ARGUMENTS.format('')})",
     leaves_out=(*_OTHER_LAYERS, "learning_step", "local_learning", "homeostasis", ".trace"),
 )  # fmt: skip
 def advance_fixed(state, scratch, events, until, label, results, probe):
     """Do as :func:`advance_ordinary` with ``learn = 0``."""
-    return compute_ticks(state, scratch, events, until, label, 0, results, probe, 0)
-
-
-def engine(layers: NDArray[np.int64], learn: int) -> Callable[..., int]:
-    """Return the engine that computes a network, with the least code to compile and to load.
-
-    Parameters
-    ----------
-    layers
-        The layer table.
-    learn
-        0 if nothing is to be learned.
-
-    Returns
-    -------
-    function
-        With the arguments of :func:`advance`.
-    """
-    if (layers[:, at.DYNAMICS] != at.CURRENTS).any() or layers.shape[1] > at.GENERAL_COLUMNS:
-        chosen: Callable[..., int] = advance
-    elif learn:
-        chosen = advance_ordinary
-    else:
-        chosen = _fixed
-    return chosen
-
-
-def _fixed(
-    state: Any, scratch: Any, events: Any, until: int, label: int, _learn: int, *rest: Any
-) -> int:
-    rows: int = advance_fixed(state, scratch, events, until, label, *rest)
-    return rows
+    return compute_ticks(state, scratch, events, until, label, 0, results, probe, 0, 0)

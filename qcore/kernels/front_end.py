@@ -12,7 +12,8 @@ MERGE, POOL_Y, POOL_X, TOP, LEFT, FLIP_X, FLIP_Y, SWAP, ROWS, COLUMNS = range(10
 
 @kernel(
     "int64(int64[::1], int64[::1], uint16[::1], uint16[::1], uint8[::1], int64[::1], uint16[::1],"
-    " uint16[::1], uint8[::1])"
+    " uint16[::1], uint8[::1])",
+    soon=True,
 )
 def map_events(front, tick, x, y, p, out_tick, out_x, out_y, out_p):
     """Move events to the network's plane; those outside the crop are left out.

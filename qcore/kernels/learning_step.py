@@ -200,9 +200,7 @@ def step_by_sums(L, i8, i16, i32, lanes, mean, bits):
     return np.int64(1)
 
 
-@kernel(
-    "int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1], int32[::1])", live=True
-)
+@kernel("int64(int64[:, ::1], int8[::1], int16[::1], int32[::1], uint32[::1], int32[::1])")
 def apply_layers(layers, i8, i16, i32, lanes, work):
     """Step every plastic layer by its gradient, normalised and centred as the layer says.
 

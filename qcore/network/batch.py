@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents
-from spikewire.qcore.kernels.engine import engine
 from spikewire.qcore.kernels.learning_step import apply_layers, regulate_layers
 from spikewire.qcore.kernels.local_learning import local_readout
 from spikewire.qcore.kernels.pairs import sum_layer
 from spikewire.qcore.network.allocate import State, aligned_zeros
+from spikewire.qcore.network.engines import engine
 from spikewire.qcore.network.general_table import place_ring
 from spikewire.qcore.network.network import Network
 from spikewire.qcore.network.results import allocate_rows

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spikewire._jit import keep_ready
 from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents, bin_events
-from spikewire.qcore.kernels.engine import advance, engine
 from spikewire.qcore.kernels.learning_step import apply_layers
 from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.calibration import Calibration
 from spikewire.qcore.network.catalogue import is_untrained, load_spec, read_model
+from spikewire.qcore.network.engines import engine, keep_engine_ready
 from spikewire.qcore.network.front_end import FrontEnd
 from spikewire.qcore.network.initialise import grow, initialise
 from spikewire.qcore.network.layer_views import LayerView, layer_views
@@ -55,8 +54,6 @@ class Network(StateFacts):
         self.calibration = Calibration()
         self._probed: tuple[SpikeProbe, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
         self.replace(classes, state)
-        if spec.temporal.units or any(layer.general or layer.traced for layer in spec.layers):
-            keep_ready(advance)
 
     @classmethod
     def build(cls, spec: NetworkSpec, classes: Sequence[str], seed: int = 0) -> Network:
@@ -240,6 +237,10 @@ class Network(StateFacts):
         )  # fmt: skip
         cut = () if probe is None else probe.cut(fired)
         return Steps(rows[0][:count], rows[1][:count], rows[2][:count], cut)
+
+    def keep_ready(self, *, learn: bool) -> None:
+        """Have the kernels that compute this network loaded before a service begins."""
+        keep_engine_ready(self.state.layers, int(learn))
 
     def _places_of(self, probe: SpikeProbe) -> npt.NDArray[np.int64]:
         cached, layers = self._probed, self.state.layers

@@ -265,7 +265,7 @@ class Service:
             What the first pipeline that failed has failed with (``sensors.SensorError`` if it was
             its source), if ``at_end`` is ``exit``; the shutdown was in order all the same.
         """
-        prepare_kernels(listen=listen)
+        prepare_kernels(self.pipelines.values(), listen=listen)
         async with hold_folders((one.checkpoints, one.network) for one in self.pipelines.values()):
             listeners = await self._open_listeners() if listen else []
             async with trio.open_nursery() as outer:

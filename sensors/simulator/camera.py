@@ -14,7 +14,7 @@ from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Events
 from spikewire.sensors.simulator.body import FIELDS, PARTS, measure, place_parts, pose_at, sway
 from spikewire.sensors.simulator.gestures import KNOTS, Floats, Path, path, rest
-from spikewire.sensors.simulator.pixels import PixelModel, Pixels
+from spikewire.sensors.simulator.pixels import PixelModel, Pixels, disturb, render_events
 from spikewire.sensors.simulator.render import draw_textures, draw_wall, paint, shift
 from spikewire.sensors.simulator.subject import Subject
 from spikewire.sensors.simulator.variety import vary_place
@@ -71,6 +71,10 @@ def _log_painted(frame, painted, logs):  # type: ignore[no-untyped-def]
                 frame[y, x] = max(0.01, frame[y, x])
                 logs[y, x] = np.log(frame[y, x])
                 painted[y, x] = 0
+
+
+FRAME_KERNELS = (place_parts, pose_at, shift, paint, _log_painted, render_events, disturb)
+"""Kernels that a frame needs."""
 
 
 class Camera:

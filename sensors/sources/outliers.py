@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 
-from spikewire._jit import inline, kernel
+from spikewire._jit import inline, keep_ready, kernel
 from spikewire.sensors.events import INT64_ARRAY, MOST_TIME_US, Events, no_events
 from spikewire.sensors.sources.spif_kernels import HOLD_US, MOST_HELD, RESTART_US
 
@@ -29,7 +29,7 @@ def _between(t, at, low, high):  # type: ignore[no-untyped-def]
     return count
 
 
-@kernel(numba.int64(INT64_ARRAY, numba.int64, numba.uint8[::1]), live=True)
+@kernel(numba.int64(INT64_ARRAY, numba.int64, numba.uint8[::1]))
 def judge(t, newest, verdicts):  # type: ignore[no-untyped-def]
     """Judge each event: taken, ahead of most of those that follow, or far behind them.
 
@@ -68,6 +68,7 @@ class LoneOutliers:
     """
 
     def __init__(self, counters: Counter[str]) -> None:
+        keep_ready(judge)
         self._counters = counters
         self._newest = NEWEST
         self._held = no_events()

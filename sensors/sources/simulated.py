@@ -14,10 +14,12 @@ from urllib.parse import parse_qsl
 import numpy as np
 import trio
 
+from spikewire._jit import keep_ready
 from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
 from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Deliver, Events, Packet
 from spikewire.sensors.simulator.camera import (
+    FRAME_KERNELS,
     FRAME_US,
     SENSOR,
     Camera,
@@ -113,6 +115,7 @@ class SimSource:
         self._conditions = conditions
         self._counters: Counter[str] = Counter()
         self._directed = _Direction()
+        keep_ready(*FRAME_KERNELS)
         self._cameras: dict[tuple[int, float, float], Camera] = {}
         self._gesture: str | None = None
         self._person = self._subjects[0]

@@ -11,6 +11,7 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
+from spikewire._jit import keep_ready
 from spikewire.sensors.events import EVENT_DTYPE, Events, no_events
 from spikewire.sensors.sources.spif_kernels import (
     ARRIVED,
@@ -76,6 +77,7 @@ class SpifDecoder:
     def __init__(self, size: tuple[int, int], *, hold: bool = False) -> None:
         self.size = size
         self.counters: Counter[str] = Counter()
+        keep_ready(parse, is_refuted)
         self._state = np.zeros(ARRIVED + 1, np.int64)
         self._state[HOLDS] = hold
         self._counts = np.zeros(len(REASONS) - 1, np.int64)

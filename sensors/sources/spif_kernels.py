@@ -263,7 +263,6 @@ def _take_doubtful(words, width, height, arrived, events, start, state, counts):
         numba.types.Array(numba.uint32, 1, "C", readonly=True), numba.int64, numba.int64,
         numba.int64, EVENT_ARRAY, numba.int64, numba.int64[::1], numba.int64[::1],
     ),
-    live=True,
 )  # fmt: skip
 def parse(words, width, height, arrived, events, start, state, counts):  # type: ignore[no-untyped-def]
     """Append one datagram's events to ``events[start:]``; returns the end of all of them.
@@ -299,7 +298,6 @@ def parse(words, width, height, arrived, events, start, state, counts):  # type:
     numba.boolean(
         numba.types.Array(numba.uint32, 1, "C", readonly=True), numba.int64, numba.int64
     ),
-    live=True,
 )  # fmt: skip
 def is_refuted(words, t, last):  # type: ignore[no-untyped-def]
     """Tell whether a datagram goes on before the held time ``t``, and not after it."""

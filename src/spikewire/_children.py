@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 _SUPERVISOR = """
 import ctypes, os, select, signal, subprocess, sys
@@ -63,6 +66,12 @@ def supervised(command: Sequence[str]) -> list[str]:
         The program and its arguments.
     """
     return [sys.executable, "-I", "-S", "-c", _SUPERVISOR, *command]
+
+
+def die_with_parent() -> None:
+    """Let this process, which the main thread has forked, be killed when its parent ends."""
+    with suppress(OSError, AttributeError):  # Linux has it
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def exit_with_parent() -> None:

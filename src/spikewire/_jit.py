@@ -10,9 +10,10 @@ a test read the machine code of each one.
 from __future__ import annotations
 
 import os
+import signal
 from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import numba
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime.nrt import rtsys
 
-from spikewire._compiling import compiling, told_otherwise
+from spikewire._children import die_with_parent
+from spikewire._compiling import cache_root, compiling, told_otherwise
 from spikewire._digest import source_digest
 
 Kernel = Callable[..., Any]
@@ -34,13 +36,19 @@ _CACHED: set[Any] = set()
 """Kernels that were found in the cache."""
 
 _LEFT_OUT: dict[Any, tuple[str, ...]] = {}
-"""Ends of the names of modules whose kernels a kernel does not call, though its helpers would."""
-
-_RARE: set[Any] = set()
-"""Kernels that few networks need, with much that only they call."""
+"""Ends of the names of kernels and modules that a kernel does not call, though helpers would."""
 
 _LIVE: set[Any] = set()
 """Kernels whose first call must not wait in a service."""
+
+_SOON: set[Any] = set()
+"""Kernels that are called when somebody looks at a service: then they need not be compiled."""
+
+
+_PARTS: set[Any] = set()
+"""Kernels that are compiled for other kernels, and not loaded for Python."""
+
+_watch: Callable[[], None] | None = None
 
 
 def load(compiled: Any) -> None:
@@ -48,13 +56,43 @@ def load(compiled: Any) -> None:
     with global_compiler_lock:
         if compiled not in _UNLOADED:
             return
-        for signature in _UNLOADED[compiled]:
-            if not _load_cached(compiled, signature):
-                compiling()
-                compiled.compile(signature)
+        if compiled in _PARTS:
+            _PARTS.remove(compiled)
+            compiled.overloads.clear()
+            compiled.disable_compile(False)
+        lacking = [one for one in _UNLOADED[compiled] if not _load_cached(compiled, one)]
+        if lacking:
+            from spikewire._pipeline import compile_whole
+
+            _begin()
+            compile_whole(compiled, lacking)
         compiled.disable_compile()
         # Last: until now, calls from other threads come here and wait for the lock.
         del _UNLOADED[compiled], compiled._compile_for_args, compiled.get_call_template
+
+
+def _load_part(compiled: Any) -> None:
+    """Let kernels that are compiled call this one: from the cache, or compiled as a part."""
+    with global_compiler_lock:
+        if compiled not in _UNLOADED or compiled in _PARTS:
+            return
+        if _is_ready(compiled):
+            load(compiled)
+            return
+        from spikewire._pipeline import compile_part
+
+        _begin()
+        for signature in _UNLOADED[compiled]:
+            compile_part(compiled, signature)
+        compiled.disable_compile()
+        _PARTS.add(compiled)
+
+
+def _begin() -> None:
+    """Tell who waits that a kernel is compiled now."""
+    compiling()
+    if _watch is not None:
+        _watch()
 
 
 def _load_cached(compiled: Any, signature: Any) -> bool:
@@ -85,6 +123,9 @@ class Kernels(UserDict[str, Any]):
 KERNELS: dict[str, Kernels] = {"qcore": Kernels(), "sensors": Kernels()}
 """The compiled kernels of each package, by ``module.function``."""
 
+_OPTIONS: Any = {
+    "cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True,
+}  # fmt: skip
 _CONFIG: Any = numba.config
 _ROOT = Path(__file__).parent
 
@@ -95,9 +136,8 @@ def cache_folder(package: Path) -> Path:
     Numba checks a cached function against its own file only: after an upgrade, a kernel whose
     helpers changed in another file would be stale. A folder per source text cannot be.
     """
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    name = f"{package.name}-{source_digest(package, Path(__file__))[:16]}"
-    return Path(root) / "spikewire" / name
+    digest = source_digest(package, Path(__file__), Path(__file__).with_name("_pipeline.py"))
+    return cache_root() / f"{package.name}-{digest[:16]}"
 
 
 @cache
@@ -114,7 +154,7 @@ def kernel_folder(package: str) -> Path:
 def count_compiled(package: str) -> tuple[int, int]:
     """Count the kernels of a package (``"qcore"``) that need not be compiled, and all of them.
 
-    Rare kernels are not counted, nor are those of modules that are not imported.
+    Counted are those that a service needs, of the modules that are imported.
     """
     usual = _usual(KERNELS[package].data.values())
     return sum(map(_is_ready, usual)), len(usual)
@@ -138,29 +178,71 @@ def prepare(*names: str, tell: Callable[[int, int], None] | None = None) -> None
     Parameters
     ----------
     names
-        Kernels by ``module.function``, which are loaded with all that they call. By default these
-        are all kernels of the imported modules, of which only live ones are loaded, without rare
-        ones that are not live.
+        Kernels by ``module.function``, which are loaded. By default live kernels are, and those
+        that are called soon are compiled.
     tell
         Is called before each kernel that is compiled, with the number of those compiled so far and
         of all that are.
     """
     known = {name: one for table in KERNELS.values() for name, one in table.data.items()}
     chosen = [known[name] for name in names] or _usual(known.values())
-    order: dict[Any, None] = {}
-    for compiled in chosen:
-        _add_reached(compiled, order, set())
-    missing = [one for one in order if not _is_ready(one)]
-    for number, compiled in enumerate(missing):
-        if tell is None:
+    missing = [one for one in chosen if not _is_ready(one)]
+    if tell is None:
+        for compiled in missing:
             load(compiled)
-            continue
-        tell(number, len(missing))
-        with told_otherwise():
-            load(compiled)
+    elif missing:
+        first, *others = sorted(missing, key=lambda one: -len(_reached(one)))
+        with _compiled_aside(others), _told([first], tell):
+            load(first)
+        with _told(others, tell):
+            for compiled in others:
+                load(compiled)
     for compiled in chosen:
         if names or compiled in _LIVE:
             load(compiled)
+
+
+@contextmanager
+def _compiled_aside(kernels: list[Any]) -> Iterator[None]:
+    """Compile some kernels into the cache in a process of their own, until the block ends.
+
+    For the start of a command, which has no threads yet. What fails there is done again here.
+    """
+    if not kernels or len(os.sched_getaffinity(0)) < 2:
+        yield
+        return
+    for context in (kernels[0].typingctx, kernels[0].targetctx):
+        context.refresh()  # Numba's tables, once for both
+    if (child := os.fork()) == 0:
+        with suppress(BaseException):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            die_with_parent()
+            with told_otherwise():
+                for compiled in kernels:
+                    load(compiled)
+        os._exit(0)
+    try:
+        yield
+    finally:
+        os.waitpid(child, 0)
+
+
+@contextmanager
+def _told(missing: list[Any], tell: Callable[[int, int], None]) -> Iterator[None]:
+    """Call ``tell`` before each kernel that is compiled, those that others call included."""
+    global _watch
+    order: dict[Any, None] = {}
+    for compiled in missing:
+        order |= _reached(compiled)
+    total = sum(not _is_ready(one) for one in order)
+    numbers = iter(range(total))
+    _watch = lambda: tell(next(numbers, total - 1), total)  # noqa: E731
+    try:
+        with told_otherwise():
+            yield
+    finally:
+        _watch = None
 
 
 def compile_all() -> None:
@@ -171,17 +253,33 @@ def compile_all() -> None:
                 load(compiled)
 
 
-def keep_ready(compiled: Any) -> None:
-    """Make a rare kernel live, as it is needed after all."""
-    _LIVE.add(compiled)
+def keep_ready(*kernels: Any) -> None:
+    """Make kernels, or those of some names, live: what is about to begin calls them."""
+    known = {name: one for table in KERNELS.values() for name, one in table.data.items()}
+    _LIVE.update(known[one] if isinstance(one, str) else one for one in kernels)
+
+
+def choose(*kernels: Any) -> Any:
+    """Return the first of some kernels that is loaded, or cached, or else the first one.
+
+    They do the same here, the first ones with less code: none is compiled if another is ready.
+    """
+    for compiled in kernels:
+        if compiled not in _UNLOADED:
+            return compiled
+    return next(filter(_is_ready, kernels), kernels[0])
 
 
 def _usual(known: Iterable[Any]) -> list[Any]:
-    """Return the kernels that are live, or that no rare one is the reason for."""
-    rare: dict[Any, None] = {}
-    for compiled in _RARE - _LIVE:
-        _add_reached(compiled, rare, set())
-    return [compiled for compiled in known if compiled in _LIVE or compiled not in rare]
+    """Return the kernels that a service needs."""
+    return [compiled for compiled in known if compiled in _LIVE or compiled in _SOON]
+
+
+def _reached(compiled: Any) -> dict[Any, None]:
+    """Return a kernel and those that it calls and that are not loaded."""
+    order: dict[Any, None] = {}
+    _add_reached(compiled, order, set())
+    return order
 
 
 def _add_reached(function: Any, order: dict[Any, None], seen: set[Any]) -> None:
@@ -191,11 +289,16 @@ def _add_reached(function: Any, order: dict[Any, None], seen: set[Any]) -> None:
     seen.add(function)
     code, names = function.py_func.__code__, function.py_func.__globals__
     left_out = _LEFT_OUT.get(function, ())
-    seen |= {one for one in _UNLOADED if one.py_func.__module__.endswith(left_out)}
+    seen |= {one for one in _UNLOADED if _is_one_of(one, left_out)}
     for name in code.co_names:
         _add_reached(names.get(name), order, seen)
     if function in _UNLOADED:
         order[function] = None
+
+
+def _is_one_of(compiled: Any, ends: tuple[str, ...]) -> bool:
+    module: str = compiled.py_func.__module__
+    return module.endswith(ends) or f"{module}.{compiled.py_func.__name__}".endswith(ends)
 
 
 def _is_ready(compiled: Any) -> bool:
@@ -208,7 +311,7 @@ def _is_ready(compiled: Any) -> bool:
 
 
 def kernel(
-    signature: Any, *, live: bool = False, rare: bool = False, leaves_out: tuple[str, ...] = ()
+    signature: Any, *, live: bool = False, soon: bool = False, leaves_out: tuple[str, ...] = ()
 ) -> Callable[[Kernel], Kernel]:
     """Make a function a kernel for ``signature``: cached, without the GIL, listed in ``KERNELS``.
 
@@ -218,26 +321,26 @@ def kernel(
         Types of the result and the arguments; a list of such for several types.
     live
         The first call must not wait in a service: :func:`prepare` loads the code.
-    rare
-        Few networks need it: :func:`prepare` leaves it out, unless :func:`keep_ready` is called.
+    soon
+        Some call in a service must not wait long: :func:`prepare` compiles it.
     leaves_out
-        Ends of the names of modules whose kernels it does not call, though helpers that it calls
-        do: their branches are constant here.
+        Ends of the names of kernels, and of modules of kernels, that it does not call, though
+        helpers that it calls do: their branches are constant here.
     """
 
     def compile_now(function: Kernel) -> Kernel:
         # spikewire.qcore.kernels.trace belongs to the package qcore.
         package = function.__module__.split(".")[1]
         with _cache_in(_folder(package)):
-            compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+            compiled = numba.njit(**_OPTIONS)(function)
         if compiled is not function:  # Numba is not switched off
             signatures = tuple(signature) if isinstance(signature, list) else (signature,)
             _load_later(compiled, signatures)
             _LEFT_OUT[compiled] = leaves_out
             if live:
                 _LIVE.add(compiled)
-            if rare:
-                _RARE.add(compiled)
+            if soon:
+                _SOON.add(compiled)
         KERNELS[package][f"{function.__module__}.{function.__name__}"] = compiled
         result: Kernel = compiled
         return result
@@ -254,7 +357,7 @@ def _load_later(compiled: Any, signatures: tuple[Any, ...]) -> None:
         return compiled  # for Numba to call: it knows the signature now
 
     def type_call(arguments: Any, named: Any) -> Any:
-        load(compiled)
+        _load_part(compiled)
         return call_template(arguments, named)
 
     _UNLOADED[compiled] = signatures

@@ -196,14 +196,21 @@ def test_a_folder_that_may_not_be_written_is_told_before_the_work(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("line", ["replay text.txt", "gesture --source file:text.txt", "run"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "replay text.txt", "gesture --source file:text.txt", "run", "run --source file:text.txt",
+        "dashboard --source file:text.txt", "dashboard --source file:none.aedat4",
+        "dashboard --source sim: --model none", "run --source sim: --model none",
+    ],
+)  # fmt: skip
 def test_a_mistake_is_told_before_kernels_are_compiled(
     line: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def compiled(**_: object) -> None:
         raise AssertionError("a first start compiles for a minute here")
 
-    for command in ("replay.command", "gesture.command", "service.run"):
+    for command in ("replay.command", "gesture.command", "service.run", "dashboard.command"):
         monkeypatch.setattr(f"spikewire.apps.{command}.load_kernels", compiled)
     monkeypatch.chdir(here)
     assert commands.run(line.split()) in {1, 2}

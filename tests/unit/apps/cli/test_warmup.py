@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from spikewire import _compiling, _jit
-from spikewire._jit import keep_ready, prepare
+from spikewire._jit import prepare
 from spikewire.apps.cli import warmup
 from spikewire.apps.cli.output import compiling_note
-from spikewire.qcore.kernels import engine, layer
+from spikewire.qcore import Network
+from spikewire.qcore.kernels import engine, layer, packet_bins
 
+LEARNING = {"apply_layers", "learn_layer", "advance_traces", "regulate_layers"}
+ENGINES = {engine.advance, engine.advance_ordinary, engine.advance_reading, engine.advance_fixed}
+OTHERS = {"step_general_layer", "step_traced_layer"}
 FIXED = "spikewire.qcore.kernels.engine.advance_fixed"
 
 
@@ -31,7 +36,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
     monkeypatch.setattr(_jit, "load", names)
     monkeypatch.setattr(_jit, "_UNLOADED", dict.fromkeys(kernels, ("void()",)))
     monkeypatch.setattr(_jit, "_CACHED", set())
-    monkeypatch.setattr(_jit, "_LIVE", _jit._LIVE - {engine.advance})
+    monkeypatch.setattr(_jit, "_LIVE", _jit._LIVE - ENGINES)
     monkeypatch.setattr(_jit, "_is_cached", lambda kernel, signature: False)
     return names
 
@@ -48,42 +53,55 @@ def test_compiling_is_told_once_where_there_is_no_terminal(
     with warmup.compiling_shown() as tell:
         tell(0, 18)
         tell(1, 18)
-    assert capsys.readouterr().err == "compiling 18 kernels, once: a minute or two ...\n"
+    assert capsys.readouterr().err == "compiling 18 kernels, once: up to a minute ...\n"
 
 
-def test_the_count_is_true_and_callees_come_first(compiled: Compiled) -> None:
+def test_the_count_is_true_and_parts_count(compiled: Compiled) -> None:
     told: list[tuple[int, int]] = []
     prepare(FIXED, tell=lambda *counts: told.append(counts))
-    *parts, last, again = compiled
-    assert last == again == "advance_fixed"
-    assert told == [(n, len(parts) + 1) for n in range(len(parts) + 1)]
-    assert parts.index("scatter_conv") < parts.index("step_layer")
-    assert len(set(parts)) == len(parts)
+    assert compiled[0] == "advance_fixed"
+    assert told == []  # kernels tell themselves, when they are compiled
+    parts = {one.__name__ for one in _jit._reached(engine.advance_fixed)}
+    assert {"scatter_conv", "step_layer", "advance_fixed"} <= parts
 
 
 def test_an_ordinary_network_that_infers_needs_few_kernels(compiled: Compiled) -> None:
-    prepare(FIXED)
-    left_out = {"step_general_layer", "step_traced_layer", "apply_layers", "learn_layer", "parse"}
-    assert {one.__name__ for one in (layer.step_layer, engine.advance_fixed)} <= set(compiled)
-    assert not left_out & set(compiled)
+    parts = {one.__name__ for one in _jit._reached(engine.advance_fixed)}
+    assert {one.__name__ for one in (layer.step_layer, engine.advance_fixed)} <= parts
+    assert not LEARNING & parts
+    assert not OTHERS & parts
 
 
-def test_all_kernels_are_prepared_for_a_service(compiled: Compiled) -> None:
-    usual = {"advance_ordinary", "apply_layers", "count_channels", "square_root"}
-    rare = {"advance", "step_general_layer", "step_traced_layer"}
+def test_a_network_whose_readout_alone_learns_needs_no_other_learning(compiled: Compiled) -> None:
+    parts = {one.__name__ for one in _jit._reached(engine.advance_reading)}
+    assert {"step_layer", "delta_rule", "regulate_layers"} <= parts
+    assert not (LEARNING - {"regulate_layers"}) & parts
+    assert not OTHERS & parts
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network.load("edge", classes=("a", "b"))
+
+
+def test_a_service_compiles_the_engine_that_its_network_needs(
+    network: Network, compiled: Compiled
+) -> None:
     prepare()
-    assert usual <= set(compiled)
-    assert not rare & set(compiled)
-    keep_ready(engine.advance)  # as a network does that has such layers
+    assert {"bin_packet", "_all_right"} <= set(compiled)
+    assert not {"advance", "advance_ordinary", "advance_reading", "advance_fixed"} & set(compiled)
+    compiled.clear()
+    network.keep_ready(learn=True)
     prepare()
-    assert rare <= set(compiled)
+    assert "advance_reading" in compiled
+    assert not {"advance", "advance_ordinary", "advance_fixed"} & set(compiled)
 
 
 class Unloaded:
     """Instead of a kernel that no cache holds."""
 
     def __init__(self) -> None:
-        self._compile_for_args = self.get_call_template = None
+        self._compile_for_args = self.get_call_template = self._compiler = SimpleNamespace()
 
     def compile(self, signature: str) -> None:
         """Take no time."""
@@ -118,7 +136,7 @@ def test_compiled_kernels_are_counted_in_the_cache(
 ) -> None:
     ready, count = _jit.count_compiled("qcore")
     assert ready == 0
-    assert count > 5
-    one = engine.advance_fixed
+    assert count > 2
+    one = packet_bins.bin_packet
     monkeypatch.setattr(_jit, "_is_cached", lambda kernel, signature: kernel is one)
     assert _jit.count_compiled("qcore") == (1, count)

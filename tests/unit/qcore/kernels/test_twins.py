@@ -74,8 +74,8 @@ def test_every_kernel_has_a_test_against_a_twin_on_drawn_inputs() -> None:
     for kernel in KERNELS:
         module, name = kernel.rsplit(".", 1)
         assert name in used or module in STEPS, f"{kernel} has no twin"
-    # The engines for ordinary networks are parts of the one for all: networks use all three.
-    engines = ("advance", "advance_ordinary", "advance_fixed")
+    # The engines for ordinary networks are parts of the one for all: networks use all of them.
+    engines = ("advance", "advance_ordinary", "advance_reading", "advance_fixed")
     reached = set().union(*(called_kernels(f"spikewire.qcore.kernels.engine.{n}") for n in engines))
     assert {kernel for kernel in KERNELS if kernel.rsplit(".", 1)[0] in STEPS} <= reached
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikewire import _jit
 from spikewire.qcore import (
     BinnedEvents,
     ModelError,
@@ -21,8 +22,8 @@ from spikewire.qcore import (
     load_preset,
     preset_names,
 )
-from spikewire.qcore.kernels import engine
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.network import engines
 from spikewire.qcore.network import network as network_module
 from tests.reference.network import NaiveNetwork
 from tests.reference.traced import TracedLayer
@@ -30,19 +31,43 @@ from tests.unit.qcore.network.variants import SMALL, VARIANTS, build, draw, with
 
 
 def test_ordinary_networks_get_the_smaller_engines_with_the_same_bits() -> None:
-    plain, traced = build(3), build(3, **VARIANTS["on traces"])
-    assert engine.engine(plain.state.layers, 1) is engine.advance_ordinary
-    assert engine.engine(plain.state.layers, 0) is engine._fixed
-    assert engine.engine(traced.state.layers, 0) is engine.advance
-    other = Network.from_bytes(plain.to_bytes())
+    frozen = [{**layer, "plastic": False} for layer in SMALL["layers"]]
+    plain, read, traced = build(3), build(3, layers=frozen), build(3, **VARIANTS["on traces"])
+    fixed, reading, ordinary = (
+        engines.advance_fixed, engines.advance_reading, engines.advance_ordinary,
+    )  # fmt: skip
+    assert engines.engines(plain.state.layers, 1) == [ordinary]
+    assert engines.engines(plain.state.layers, 0) == [fixed, ordinary]
+    assert engines.engines(read.state.layers, 1) == [reading, ordinary]
+    assert engines.engines(read.state.layers, 0) == [fixed, reading, ordinary]
+    assert engines.engines(traced.state.layers, 0) == [engines.advance]
     rng = np.random.default_rng(3)
-    for until, learn in ((40, True), (60, False), (80, True)):
-        events = draw(rng, range(plain.tick, until), 200, (8, 7))
-        plain.advance(events, until, label=1, learn=learn)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(network_module, "engine", lambda layers, learn: engine.advance)
-            other.advance(events, until, label=1, learn=learn)
-        assert same(plain, other)
+    for network in (plain, read):
+        for until, learn in ((40, 1), (60, 0), (80, 1)):
+            events = draw(rng, range(network.tick, until), 200, (8, 7))
+            others = []
+            for one in [*engines.engines(network.state.layers, learn), engines.advance]:
+                other = Network.from_bytes(network.to_bytes())
+                chosen = engines._fixed if one is fixed else one
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(network_module, "engine", lambda *_, chosen=chosen: chosen)
+                    other.advance(events, until, label=1, learn=bool(learn))
+                others.append(other)
+            network.advance(events, until, label=1, learn=bool(learn))
+            assert all(same(network, other) for other in others)
+
+
+def test_an_engine_that_is_ready_is_taken_before_one_that_must_be_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = object(), object()
+    monkeypatch.setattr(_jit, "_UNLOADED", {first: (), second: ()})
+    monkeypatch.setattr(_jit, "_is_ready", lambda one: False)
+    assert _jit.choose(first, second) is first
+    monkeypatch.setattr(_jit, "_is_ready", lambda one: one is second)
+    assert _jit.choose(first, second) is second
+    monkeypatch.setattr(_jit, "_UNLOADED", {first: ()})
+    assert _jit.choose(first, second) is second
 
 
 def tuples(events: BinnedEvents) -> list[tuple[int, int, int, int]]:

@@ -20,8 +20,8 @@ from spikewire.qcore import (
     connection_sparsity,
     count_operations,
 )
-from spikewire.qcore.kernels import engine
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.network import engines
 from tests.reference.temporal import NaiveTemporalNetwork
 from tests.unit.qcore.network.variants import SMALL, build, draw
 
@@ -235,8 +235,8 @@ def test_networks_without_it_are_as_they_were() -> None:
     assert plain.temporal is None
     assert "temporal" not in plain.spec.to_dict()
     assert plain.state.layers.shape[1] == at.LAYER_COLUMNS
-    assert engine.engine(plain.state.layers, 1) is engine.advance_ordinary
-    assert engine.engine(experienced().state.layers, 0) is engine.advance
+    assert engines.advance not in engines.engines(plain.state.layers, 1)
+    assert engines.engine(experienced().state.layers, 0) is engines.advance
 
 
 @pytest.mark.parametrize(
