@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
+from spikewire._compiling import announced_here
 from spikewire.apps.cli.errors import UsageError, leaf_errors
 from spikewire.apps.cli.output import stderr_console
 from spikewire.apps.cli.units import host_port
@@ -74,7 +75,10 @@ class ServiceAccess:
     async def _reached(
         self, dial: Callable[[], AbstractAsyncContextManager[_AnyClient]]
     ) -> AsyncGenerator[_AnyClient]:
-        """Dial until something listens, or the time is over, and tell the user once."""
+        """Dial until something listens, or the time is over, and tell the user once.
+
+        The time begins anew while a command compiles here: it may be the service's first start.
+        """
         from spikewire.runtime import ConnectionLost
 
         end = trio.current_time() + self.wait_us / 1e6
@@ -85,7 +89,11 @@ class ServiceAccess:
                     client = await stack.enter_async_context(dial())
                     break
                 except ConnectionLost as error:
-                    if not _nobody_listens(error) or trio.current_time() >= end:
+                    if not _nobody_listens(error):
+                        raise
+                    if self.wait_us and announced_here():
+                        end = trio.current_time() + self.wait_us / 1e6
+                    if trio.current_time() >= end:
                         raise
                 # A program reads one line on standard error: that of the failure.
                 if not told and stderr_console().is_terminal:

@@ -7,15 +7,20 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import MockClock
 from typer.testing import CliRunner
 
 from spikewire.apps import commands as cli
+from spikewire.apps.cli.options.address import ServiceAccess
+from spikewire.runtime import ConnectionLost, ServiceAddress
 from tests.support.certificates import write_certificate
 from tests.support.documents import free_port
 
@@ -134,6 +139,39 @@ def test_a_command_waits_for_a_service_that_starts(
         answered.set()
         thread.join()
     assert told.is_set()
+
+
+async def test_the_time_to_wait_begins_when_a_first_start_has_compiled(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = trio.current_time()
+
+    def age() -> float:
+        return trio.current_time() - begun
+
+    @asynccontextmanager
+    async def dial(**_: Any) -> AsyncIterator[str]:
+        if age() < listens:
+            raise ConnectionLost("nobody") from ConnectionRefusedError()
+        yield "client"
+
+    where = "spikewire.apps.cli.options.address"
+    monkeypatch.setattr("spikewire.runtime.connect", dial, raising=False)
+    monkeypatch.setattr(f"{where}.announced_here", lambda: age() < 60)
+    access = ServiceAccess(":1", ServiceAddress("localhost", 1), wait_us=10_000_000)
+    listens = 69.0
+    async with access.connect() as client:
+        assert client == "client"
+    begun, listens = trio.current_time(), 1000.0
+    with pytest.raises(ConnectionLost):
+        async with access.connect():
+            pass
+    assert age() == pytest.approx(70, abs=1)
+    begun = trio.current_time()
+    with pytest.raises(ConnectionLost):
+        async with replace(access, wait_us=0).connect():
+            pass
+    assert age() == 0
 
 
 @pytest.mark.slow
