@@ -30,6 +30,7 @@ from spikewire.qcore.kernels.neuron_vectors import (
     step_whole,
     whole_places,
 )
+from spikewire.qcore.kernels.place_sums import add_by_place, is_dense
 from spikewire.qcore.kernels.pool import pool_max, pool_mean, pool_or, pool_sum
 from spikewire.qcore.kernels.reshape import shape2, shape3, shape4
 from spikewire.qcore.kernels.scatter import (
@@ -55,6 +56,17 @@ def scatter_spikes(L, i8, drive, spikes, spill, n_spikes):
     rows, columns = L[at.ROWS], L[at.COLUMNS]
     # A sum beyond this saturates the current in any case, and may not fit when it is shifted.
     most = min(np.int64(32767), np.int64(1 << 25) >> L[at.EXPONENT])
+    if L[at.KIND] == at.CONV:
+        conv = shape4(weights[: fan_in * channels], L[at.IN_CHANNELS], kernel_y, kernel_x, channels)
+        drive_3d = shape3(drive, rows, columns, channels)
+        if is_dense(n_spikes, conv, drive_3d, L[at.STRIDE]):
+            done = add_by_place(
+                spikes, n_spikes, conv, drive_3d,
+                L[at.STRIDE], L[at.PAD_Y], L[at.PAD_X], min(most, np.int64(32766)),
+            )  # fmt: skip
+            if done >= 0:
+                L[at.SYNAPTIC_OPERATIONS] += done
+                return np.int64(0)
     spilled = np.int64(0)
     first = np.int64(0)
     while first < n_spikes:

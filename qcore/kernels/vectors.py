@@ -35,6 +35,12 @@ def length_of(context: Any, builder: Any, kind: Any, array: Any, axis: int) -> A
     return builder.extract_value(context.make_array(kind)(context, builder, array).shape, axis)
 
 
+def load_from(builder: Any, base: Any, place: Any, kind: Any) -> Any:
+    """Load a vector or number of a ``kind`` from ``base[place]`` on, wherever that lies."""
+    pointer = builder.bitcast(builder.gep(base, [place]), kind.as_pointer())
+    return builder.load(pointer, align=1)
+
+
 def take_run(
     builder: Any, run: Any, widths: Sequence[tuple[int, int]], body: Callable[[Any, int], None]
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikewire.apps.bench.core.stream import Stream
+from spikewire.qcore.kernels import place_sums
 from spikewire.qcore.kernels import scatter as scatter_kernels
 
 if TYPE_CHECKING:
@@ -52,13 +53,17 @@ def _add_four(target, rows, times):  # type: ignore[no-untyped-def]
 def _scatter_all(spikes, edges, weights, drive, stride, pad):  # type: ignore[no-untyped-def]
     done = 0
     for n in range(edges.shape[0] - 1):
-        first = edges[n]
-        while first < edges[n + 1]:
-            last = min(first + scatter_kernels.SPIKES_PER_FLUSH, edges[n + 1])
-            done += scatter_kernels.scatter_conv(
-                spikes, first, last, weights, drive, stride, pad, pad
-            )
-            first = last
+        drive[:] = 0
+        now = spikes[edges[n] : edges[n + 1]]
+        count = len(now)
+        if place_sums.is_dense(count, weights, drive, stride):
+            reached = place_sums.add_by_place(now, count, weights, drive, stride, pad, pad, 32766)
+            if reached >= 0:
+                done += reached
+                continue
+        for first in range(0, count, scatter_kernels.SPIKES_PER_FLUSH):
+            last = min(first + scatter_kernels.SPIKES_PER_FLUSH, count)
+            done += scatter_kernels.scatter_conv(now, first, last, weights, drive, stride, pad, pad)
     return done
 
 

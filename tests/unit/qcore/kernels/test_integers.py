@@ -160,7 +160,7 @@ def test_a_step_reaches_inference_and_learning() -> None:
         name.rsplit(".", 1)[1] for name in called_kernels("spikewire.qcore.kernels.engine.advance")
     }
     assert {
-        "step_layer", "scatter_conv", "scatter_dense", "fold_drive", "integrate",
+        "step_layer", "scatter_conv", "add_by_place", "scatter_dense", "fold_drive", "integrate",
         "step_traced_layer", "follow_inputs", "add_changes", "fire_traced", "activate_traced",
         "integrate_evenly", "fire_refractory",
         "step_zero", "step_subtract", "step_refractory", "step_coarse_vectors",
