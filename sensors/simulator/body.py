@@ -126,10 +126,19 @@ def _trunk(body, parts, depth):  # type: ignore[no-untyped-def]
         depth[n] = n - 100.0
 
 
+# Loops over three numbers: expressions of arrays take ten times as long to compile.
 @kernel(numba.void(_V))
 def _unit(v):  # type: ignore[no-untyped-def]
-    length = np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
-    v /= max(length, 1e-9)
+    length = max(np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), 1e-9)
+    for i in range(3):
+        v[i] /= length
+
+
+@kernel(numba.void(_V, _V, numba.float64, _V))
+def _go(out, start, far, along):  # type: ignore[no-untyped-def]
+    """Set ``out = start + far * along``; it may be one of them."""
+    for i in range(3):
+        out[i] = start[i] + far * along[i]
 
 
 @kernel(numba.void(_V, _V, _V, numba.float64, numba.float64, numba.float64, numba.float64))
@@ -138,27 +147,31 @@ def bend_arm(shoulder, wrist, elbow, side, outwards, upper, fore):  # type: igno
 
     A wrist out of reach is drawn in, changed in place, along the line from the shoulder.
     """
-    along = wrist - shoulder
+    along = np.empty(3)
+    _go(along, wrist, -1.0, shoulder)
     span = np.sqrt(along[0] ** 2 + along[1] ** 2 + along[2] ** 2)
     _unit(along)
     reach = min(max(span, 1.02 * abs(upper - fore) + 0.02), 0.985 * (upper + fore))
-    wrist[:] = shoulder + reach * along
+    _go(wrist, shoulder, reach, along)
     foot = (upper * upper - fore * fore + reach * reach) / (2 * reach)
     rise = np.sqrt(max(0.0, upper * upper - foot * foot))
-    pole = np.array([side * outwards, 1.0, -0.3])
-    pole -= along * (pole[0] * along[0] + pole[1] * along[1] + pole[2] * along[2])
+    pole = np.empty(3)
+    pole[0], pole[1], pole[2] = side * outwards, 1.0, -0.3
+    _go(pole, pole, -(pole[0] * along[0] + pole[1] * along[1] + pole[2] * along[2]), along)
     _unit(pole)
-    elbow[:] = shoulder + foot * along + rise * pole
+    _go(elbow, shoulder, foot, along)
+    _go(elbow, elbow, rise, pole)
 
 
 @kernel(numba.void(_V, _V, _V, _V, _V, _V))
 def _hand_axes(wrist, elbow, pose, ahead, palm, across):  # type: ignore[no-untyped-def]
     """Set the unit vectors of a hand: towards the fingers, out of the palm, across it."""
-    ahead[:] = wrist - elbow
+    _go(ahead, wrist, -1.0, elbow)
     _unit(ahead)
-    ahead += pose[3:6]
+    _go(ahead, ahead, 1.0, pose[3:6])
     _unit(ahead)
-    palm[:] = pose[6:9]
+    for i in range(3):
+        palm[i] = pose[6 + i]
     _unit(palm)
     across[0] = ahead[1] * palm[2] - ahead[2] * palm[1]
     across[1] = ahead[2] * palm[0] - ahead[0] * palm[2]
@@ -174,28 +187,33 @@ def _hand(body, parts, depth, pose, hand, wrist, elbow):  # type: ignore[no-unty
     n = TRUNK + 9 * hand
     ahead, palm, across = np.empty(3), np.empty(3), np.empty(3)
     _hand_axes(wrist, elbow, pose, ahead, palm, across)
-    knuckles = wrist + 0.09 * s * ahead
+    knuckles, base, point, tip = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    _go(knuckles, wrist, 0.09 * s, ahead)
     spread, closed = pose[9], pose[10]
     for half in range(2):
-        off = (half - 0.5) * 0.04 * s * across
-        _part(
-            body, parts, depth, n + 2 + half, wrist + 0.5 * off, knuckles + off, 0.025, 0.025,
-            skin, SKIN_TEXTURE, 1.0,
-        )  # fmt: skip
+        off = (half - 0.5) * 0.04 * s
+        _go(base, wrist, 0.5 * off, across)
+        _go(tip, knuckles, off, across)
+        _part(body, parts, depth, n + 2 + half, base, tip, 0.025, 0.025, skin, SKIN_TEXTURE, 1.0)
     for finger in range(4):
         k = finger - 1.5
-        base = knuckles + 0.021 * s * k * across
-        point = ahead + 0.3 * spread * k * across + 1.6 * closed * palm
+        _go(base, knuckles, 0.021 * s * k, across)
+        _go(point, ahead, 0.3 * spread * k, across)
+        _go(point, point, 1.6 * closed, palm)
         _unit(point)
-        tip = base + (0.082 - 0.006 * k * k) * (1.0 - 0.6 * closed) * s * point
+        _go(tip, base, (0.082 - 0.006 * k * k) * (1.0 - 0.6 * closed) * s, point)
         _part(
             body, parts, depth, n + 4 + finger, base, tip, 0.0115, 0.0095,
             skin * (0.88 + 0.08 * (finger % 2)), SKIN_TEXTURE, 0.0,
         )  # fmt: skip
-    base = wrist + 0.03 * s * ahead + side * 0.032 * s * across
-    point = 0.7 * ahead + side * (0.4 + spread) * across + 0.4 * closed * palm
+    _go(base, wrist, 0.03 * s, ahead)
+    _go(base, base, side * 0.032 * s, across)
+    for i in range(3):
+        point[i] = 0.7 * ahead[i]
+    _go(point, point, side * (0.4 + spread), across)
+    _go(point, point, 0.4 * closed, palm)
     _unit(point)
-    tip = base + 0.06 * s * point
+    _go(tip, base, 0.06 * s, point)
     _part(body, parts, depth, n + 8, base, tip, 0.0135, 0.011, skin, SKIN_TEXTURE, 0.0)
 
 
@@ -205,9 +223,12 @@ def _arm(body, parts, depth, pose, hand):  # type: ignore[no-untyped-def]
     s = body[SIZE]
     side = 2.0 * hand - 1.0
     n = TRUNK + 9 * hand
-    wrist, elbow = pose[0:3].copy(), np.empty(3)
-    shoulder = np.array([side * 0.185 * s, 0.035 * s, 0.0])
-    shoulder += 0.1 * (wrist - shoulder - np.array([side * 0.05, 0.4, 0.0]))
+    wrist, elbow, shoulder = np.empty(3), np.empty(3), np.empty(3)
+    shoulder[0], shoulder[1], shoulder[2] = side * 0.185 * s, 0.035 * s, 0.0
+    elbow[0], elbow[1], elbow[2] = side * 0.05, 0.4, 0.0
+    for i in range(3):
+        wrist[i] = pose[i]
+        shoulder[i] += 0.1 * (wrist[i] - shoulder[i] - elbow[i])
     bend_arm(shoulder, wrist, elbow, side, pose[11], UPPER * s, FORE * s)
     skin, sleeve = body[SKIN], body[SLEEVE]
     texture = SKIN_TEXTURE if sleeve == skin else CLOTH
@@ -234,9 +255,16 @@ def place_parts(body, pose, parts):  # type: ignore[no-untyped-def]
     _trunk(body, loose, depth)
     _arm(body, loose, depth, pose[0], 0)
     _arm(body, loose, depth, pose[1], 1)
-    order = np.argsort(depth, kind="mergesort")
+    order = np.arange(PARTS)
+    for n in range(1, PARTS):
+        taken, at = order[n], n
+        while at > 0 and depth[order[at - 1]] > depth[taken]:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = taken
     for n in range(PARTS):
-        parts[n] = loose[order[n]]
+        for field in range(FIELDS):
+            parts[n, field] = loose[order[n], field]
 
 
 def measure(subject: Subject) -> Floats:
