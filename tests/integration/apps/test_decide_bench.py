@@ -94,7 +94,7 @@ def test_it_runs_and_reports(
     assert cli.run(["bench", "decide", "--people", "1"]) == 0
     shown = capsys.readouterr().out
     assert "1 s after its onset: right" in shown
-    assert max(len(line) for line in shown.splitlines()) <= 80
+    assert "…" not in shown  # in a pipe tables are whole
 
 
 def test_a_folder_without_clips(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:

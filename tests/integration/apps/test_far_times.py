@@ -1,4 +1,4 @@
-"""Recordings with absurd times and long gaps, replayed and served by real processes."""
+"""Recordings with absurd times and long gaps, replayed, and served by real processes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikewire.apps import commands
 from spikewire.qcore import Network
 from spikewire.sensors import EVENT_DTYPE
 from tests.support.patience import patience
@@ -37,24 +38,28 @@ def write(folder: Path, name: str) -> Path:
     return path
 
 
-def run(*words: str) -> list[dict[str, object]]:
-    done = subprocess.run(command(*words), capture_output=True, text=True, timeout=patience(60))
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 @pytest.mark.parametrize("name", FILES)
-def test_a_recording_with_a_gap_ends_by_itself(tmp_path: Path, name: str) -> None:
+def test_a_recording_with_a_gap_ends_by_itself(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, count = write(tmp_path, name), len(FILES[name])
     jumps = int(name != "rest")
-    replayed = run("replay", str(path), "--model", "gestures", "--json")
+    source = ("--source", f"file:{path}", "--model", "gestures", "--port", "0", "--json")
+    with subprocess.Popen(command("run", *source), stdout=subprocess.PIPE, text=True) as service:
+        try:
+            # In this process meanwhile: another one would load everything once more.
+            assert commands.run(["replay", str(path), "--model", "gestures", "--json"]) == 0
+            out, _ = service.communicate(timeout=patience(60))
+        finally:
+            service.kill()
+    assert service.returncode == 0
+    replayed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert replayed[-1]["events"] == count
     results = [line for line in replayed if "t_us" in line]
     last = int(FILES[name][-1].split(",")[0])
     assert last < max(int(str(one["t_us"])) for one in results) <= last + 20_000
     assert {one["segment"] for one in results} == {0}
-    served = run("run", "--source", f"file:{path}", "--model", "gestures", "--port", "0", "--json")
-    summary = served[-1]
+    summary = json.loads(out.splitlines()[-1])
     assert summary["reason"] == "source ended"
     assert (summary["events"], summary["time_jumps"]) == (count, jumps)
 
