@@ -59,7 +59,6 @@ def load(compiled: Any) -> None:
         if compiled in _PARTS:
             _PARTS.remove(compiled)
             compiled.overloads.clear()
-            compiled.disable_compile(False)
         lacking = [one for one in _UNLOADED[compiled] if not _load_cached(compiled, one)]
         if lacking:
             from spikewire._pipeline import compile_whole
@@ -84,7 +83,6 @@ def _load_part(compiled: Any) -> None:
         _begin()
         for signature in _UNLOADED[compiled]:
             compile_part(compiled, signature)
-        compiled.disable_compile()
         _PARTS.add(compiled)
 
 
@@ -358,6 +356,10 @@ def _load_later(compiled: Any, signatures: tuple[Any, ...]) -> None:
 
     def type_call(arguments: Any, named: Any) -> Any:
         _load_part(compiled)
+        if compiled in _PARTS:
+            from spikewire._pipeline import part_template
+
+            return part_template(compiled, arguments, named)
         return call_template(arguments, named)
 
     _UNLOADED[compiled] = signatures

@@ -14,6 +14,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import require_global_compiler_lock
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.inline_closurecall import InlineWorker, callee_ir_validator
+from numba.core.typing.templates import make_concrete_template
 from numba.core.untyped_passes import InlineInlinables
 
 
@@ -124,3 +125,11 @@ def compile_part(compiled: Any, signature: Any) -> None:
     result = result._replace(entry_point=object())
     context.insert_user_function(result.entry_point, result.fndesc, [result.library])
     compiled.overloads[tuple(args)] = result
+
+
+def part_template(compiled: Any, arguments: Any, named: Any) -> Any:
+    """Type a call of a part as Numba does, without compiling it for other types."""
+    signature, folded = compiled.fold_argument_types(arguments, named)
+    name = compiled.py_func.__name__
+    template = make_concrete_template(name, name, compiled.nopython_signatures)
+    return template, signature, folded, {}

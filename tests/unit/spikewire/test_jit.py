@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,4 +61,48 @@ assert not [one for one in _UNLOADED if one.__module__.startswith("spikewire.qco
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
 def test_a_cached_kernel_is_loaded_when_it_is_first_used() -> None:
     done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+PARTS = """
+import numpy as np
+from spikewire._jit import _PARTS, _UNLOADED, load
+from spikewire.sensors.simulator import body
+
+def arrays(count):
+    return [np.array([3.0, 0.0, 4.0 + n]) for n in range(count)]
+
+load(body._hand_axes)
+assert {body._unit, body._go} <= _PARTS  # compiled for it, and not for Python
+assert {body._unit, body._go} <= set(_UNLOADED)
+wrist, elbow, ahead, palm, across = arrays(5)
+body._hand_axes(wrist, elbow, np.arange(12.0), ahead, palm, across)
+assert abs(ahead @ ahead - 1) < 1e-9
+
+def refused(kernel, *arguments):
+    try:
+        kernel(*arguments)
+    except TypeError:
+        return True
+
+# Python may call it after all, with the types of its signature; so may kernels compiled later.
+(vector,) = arrays(1)
+assert refused(body._unit, "four")
+body._unit(vector)
+assert vector.tolist() == [0.6, 0.0, 0.8]
+assert refused(body._unit, "four")
+assert body._unit not in _PARTS and body._unit not in _UNLOADED
+assert len(body._unit.overloads) == 1
+body.bend_arm(*arrays(3), 1.0, 0.5, 0.3, 0.3)
+assert len(body._unit.overloads) == len(body._go.overloads) == 1
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+def test_a_part_of_a_kernel_is_compiled_for_python_when_python_calls_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PARTS], capture_output=True, text=True, check=False,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
