@@ -106,3 +106,36 @@ def test_a_part_of_a_kernel_is_compiled_for_python_when_python_calls_it(tmp_path
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+ASIDE = """
+import os, sys
+from spikewire._jit import KERNELS, prepare
+from spikewire import qcore
+
+home = "spikewire.qcore.kernels.random."
+first, second = home + "fill_lanes", home + "fill_uniform"
+told = []
+prepare(first, second, tell=lambda *counts: told.append(counts))
+assert told == [(0, 1)], told
+stats = [KERNELS["qcore"].data[name].stats for name in (first, second)]
+misses = [sum(one.cache_misses.values()) for one in stats]
+hits = [sum(one.cache_hits.values()) for one in stats]
+assert sorted(misses) == sorted(hits) == [0, 1], (misses, hits)
+try:
+    os.wait()
+except ChildProcessError:
+    sys.exit(0)
+sys.exit("a child is left")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor")
+def test_a_command_compiles_in_a_second_process_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ASIDE], capture_output=True, text=True, check=False,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
