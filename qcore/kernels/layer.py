@@ -47,6 +47,22 @@ from spikewire.qcore.kernels.surrogate import follow_sigmoid
 
 
 @inline
+def scatter_by_place(L, weights, drive, spikes, n_spikes, most):
+    """Add many spikes' weights to the drive; return -1 if they have to be added one by one."""
+    shape = L[at.IN_CHANNELS], L[at.KERNEL_Y], L[at.KERNEL_X], L[at.CHANNELS]
+    conv = shape4(weights[: shape[0] * shape[1] * shape[2] * shape[3]], *shape)
+    drive_3d = shape3(drive, L[at.ROWS], L[at.COLUMNS], L[at.CHANNELS])
+    done = np.int64(-1)
+    if is_dense(n_spikes, conv, drive_3d, L[at.STRIDE]):
+        done = add_by_place(
+            spikes, n_spikes, conv, drive_3d,
+            L[at.STRIDE], L[at.PAD_Y], L[at.PAD_X], min(most, np.int64(32766)),
+        )  # fmt: skip
+        L[at.SYNAPTIC_OPERATIONS] += max(done, np.int64(0))
+    return done
+
+
+@inline
 def scatter_spikes(L, i8, drive, spikes, spill, n_spikes):
     """Add the input spikes' weights to the drive; return 1 if some of it was moved to ``spill``."""
     channels = L[at.CHANNELS]
@@ -56,17 +72,8 @@ def scatter_spikes(L, i8, drive, spikes, spill, n_spikes):
     rows, columns = L[at.ROWS], L[at.COLUMNS]
     # A sum beyond this saturates the current in any case, and may not fit when it is shifted.
     most = min(np.int64(32767), np.int64(1 << 25) >> L[at.EXPONENT])
-    if L[at.KIND] == at.CONV:
-        conv = shape4(weights[: fan_in * channels], L[at.IN_CHANNELS], kernel_y, kernel_x, channels)
-        drive_3d = shape3(drive, rows, columns, channels)
-        if is_dense(n_spikes, conv, drive_3d, L[at.STRIDE]):
-            done = add_by_place(
-                spikes, n_spikes, conv, drive_3d,
-                L[at.STRIDE], L[at.PAD_Y], L[at.PAD_X], min(most, np.int64(32766)),
-            )  # fmt: skip
-            if done >= 0:
-                L[at.SYNAPTIC_OPERATIONS] += done
-                return np.int64(0)
+    if L[at.KIND] == at.CONV and scatter_by_place(L, weights, drive, spikes, n_spikes, most) >= 0:
+        return np.int64(0)
     spilled = np.int64(0)
     first = np.int64(0)
     while first < n_spikes:
