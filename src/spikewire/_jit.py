@@ -48,6 +48,9 @@ _SOON: set[Any] = set()
 _PARTS: set[Any] = set()
 """Kernels that are compiled for other kernels, and not loaded for Python."""
 
+_OWN_COMPILER = (0, 65) <= numba.version_info.short <= (0, 68)
+"""Whether :mod:`spikewire._pipeline` knows this version of Numba inside (tested: 0.65, 0.68)."""
+
 _watch: Callable[[], None] | None = None
 
 
@@ -61,13 +64,22 @@ def load(compiled: Any) -> None:
             compiled.overloads.clear()
         lacking = [one for one in _UNLOADED[compiled] if not _load_cached(compiled, one)]
         if lacking:
-            from spikewire._pipeline import compile_whole
-
             _begin()
-            compile_whole(compiled, lacking)
+            _compile(compiled, lacking)
         compiled.disable_compile()
         # Last: until now, calls from other threads come here and wait for the lock.
         del _UNLOADED[compiled], compiled._compile_for_args, compiled.get_call_template
+
+
+def _compile(compiled: Any, signatures: list[Any]) -> None:
+    """Compile a kernel for Python, by Numba alone where :mod:`_pipeline` does not know it."""
+    if _OWN_COMPILER:
+        from spikewire._pipeline import compile_whole
+
+        compile_whole(compiled, signatures)
+    else:
+        for signature in signatures:
+            compiled.compile(signature)
 
 
 def _load_part(compiled: Any) -> None:
@@ -75,7 +87,7 @@ def _load_part(compiled: Any) -> None:
     with global_compiler_lock:
         if compiled not in _UNLOADED or compiled in _PARTS:
             return
-        if _is_ready(compiled):
+        if not _OWN_COMPILER or _is_ready(compiled):
             load(compiled)
             return
         from spikewire._pipeline import compile_part

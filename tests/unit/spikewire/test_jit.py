@@ -108,6 +108,33 @@ def test_a_part_of_a_kernel_is_compiled_for_python_when_python_calls_it(tmp_path
     assert done.returncode == 0, done.stderr
 
 
+UNKNOWN = """
+import sys
+import numba
+import numpy as np
+
+numba.version_info = numba.version_info._replace(short=(0, 99))
+sys.modules["spikewire._pipeline"] = None  # importing it fails
+from spikewire.qcore.kernels import readout
+from spikewire.sensors.simulator import body
+
+assert readout.square_root(144) == 12
+vectors = [np.array([3.0, 0.0, 4.0 + n]) for n in range(3)]
+body.bend_arm(*vectors, 1.0, 0.5, 0.3, 0.3)
+assert len(body._unit.overloads) == 1
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+def test_versions_of_numba_that_were_not_tried_compile_by_themselves(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNKNOWN], capture_output=True, text=True, check=False,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 ASIDE = """
 import os, sys
 from spikewire._jit import KERNELS, prepare
