@@ -76,7 +76,9 @@ class AsyncioClient(RequestMethods):
     async def _receive(self, limit_s: float | None) -> dict[str, Any]:
         while (message := take_message(self._framer)) is None:
             try:
-                data = await asyncio.wait_for(self._reader.read(64 * 1024), limit_s)
+                # wait_for of Python 3.11 forgets to be cancelled where data come at that moment.
+                async with asyncio.timeout(limit_s):
+                    data = await self._reader.read(64 * 1024)
             except TimeoutError:
                 raise ConnectionLost(f"The service was silent for {limit_s:g} s.") from None
             except OSError as error:

@@ -130,8 +130,12 @@ class ServiceAddress:
         else:
             opening = asyncio.open_connection(self.host, self.port, ssl=context)
         try:
-            return await asyncio.wait_for(opening, timeout_s)
-        except TimeoutError:
+            # wait_for of Python 3.11 forgets to be cancelled at the moment of opening.
+            async with asyncio.timeout(timeout_s):
+                return await opening
+        except TimeoutError as error:
+            if timeout_s is None:  # the operating system's own limit
+                raise self.failure(error) from error
             raise self._unreachable(f"no answer within {timeout_s:g} s") from None
         except (OSError, ValueError) as error:
             raise self.failure(error) from error

@@ -169,7 +169,8 @@ class NatsConnection:
     async def close(self) -> None:
         """Close; never fails."""
         try:
-            await asyncio.wait_for(self._client.close(), _CLOSE_S)
+            async with asyncio.timeout(_CLOSE_S):
+                await self._client.close()
         except Exception:
             # What was not confirmed is known not to be: how the socket ends says nothing more.
             return
