@@ -64,8 +64,8 @@ TRAINED   := $(VENV)/gestures.model
 model: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[twin]'
 	rm -rf $(SIMULATED) $(SIMULATED)-margin $(TRAINED)*
-	$(BIN)/spikewire simulate --out $(SIMULATED) --subjects 78 --train 48 --lights natural --for 1.5s --seed 1 --varied
-	$(BIN)/spikewire train $(SIMULATED) --trials train --model edge10 --through-time --layer-passes 34 \
+	$(BIN)/spikewire simulate --out $(SIMULATED) --subjects 158 --train 128 --lights natural --for 1.5s --seed 401 --varied
+	$(BIN)/spikewire train $(SIMULATED) --trials train --model edge10 --through-time --layer-passes 28 \
 		--distort sensor --passes 6 --no-validate --out $(TRAINED)
 	$(BIN)/spikewire simulate --out $(SIMULATED)-margin --subjects 18 --train 2 --lights natural --for 1.5s --seed 101 --varied
 	$(BIN)/spikewire evaluate $(TRAINED) $(SIMULATED)-margin --part all --count-on 0 --calibrate qcore/models/gestures.model

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         Distortion,
         distort,
         draw_distortion,
+        draw_empty_scene,
     )
     from spikewire.sensors.sources.aestream_camera import AestreamCamera
     from spikewire.sensors.sources.choice import ChoiceSource
@@ -148,6 +149,7 @@ _HOME = {
     "distort": "simulator.distort",
     "draw_conditions": "simulator.dataset",
     "draw_distortion": "simulator.distort",
+    "draw_empty_scene": "simulator.distort",
     "encode_spif": "sources.spif",
     "find_recordings": "datasets.discovery",
     "make_chain": "filters.parse",
@@ -236,6 +238,7 @@ __all__ = [
     "distort",
     "draw_conditions",
     "draw_distortion",
+    "draw_empty_scene",
     "encode_spif",
     "find_recordings",
     "make_chain",

@@ -274,6 +274,8 @@ class BinnedDataset:
         dx: int = 0,
         dy: int = 0,
         cut: tuple[int, int] | None = None,
+        *,
+        empty: bool = False,
     ) -> BinnedEvents:
         """Bin a recording, shift it, and distort it as another sensor would.
 
@@ -287,15 +289,18 @@ class BinnedDataset:
             Shift in pixels of the plane.
         cut
             As for :meth:`events`.
+        empty
+            Whether every other sensor sees an empty scene, of which only its noise is left.
         """
         from spikewire.qcore import BinnedEvents
-        from spikewire.sensors import distort, draw_distortion
+        from spikewire.sensors import distort, draw_distortion, draw_empty_scene
 
         binned = self.shifted(sample, dx, dy, cut)
         rng = np.random.default_rng([*seed, 0xD157])
         ticks = self.ticks if cut is None else cut[1]
+        draw = draw_empty_scene if empty and rng.integers(2) else draw_distortion
         fields = distort(
-            (binned.tick, binned.x, binned.y, binned.p), draw_distortion(rng), rng,
+            (binned.tick, binned.x, binned.y, binned.p), draw(rng), rng,
             size=self.spec.plane, span=ticks, unit_us=self.spec.tick_us,
         )  # fmt: skip
         return BinnedEvents(*fields)

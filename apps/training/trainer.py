@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from spikewire.apps.training.binned_dataset import BinnedDataset
 from spikewire.apps.training.evaluation import activity, evaluate_batch
 from spikewire.apps.training.split import epoch_order, epoch_shifts
+from spikewire.runtime import OTHER
 
 if TYPE_CHECKING:
     from spikewire.qcore import Batch, BinnedEvents, Network, NetworkSpec
@@ -280,7 +281,9 @@ def presented(
         cut = None if cuts is None else cuts[place]
         if plan.distort is not None and place % 2:
             seed = (plan.seed, number, int(n))
-            events.append(binned.distorted(learn[n], seed, dx, dy, cut))
+            # Noise alone is no gesture: without such examples a network takes it for one.
+            empty = learn[n].label in OTHER
+            events.append(binned.distorted(learn[n], seed, dx, dy, cut, empty=empty))
         else:
             events.append(binned.shifted(learn[n], dx, dy, cut))
     return events

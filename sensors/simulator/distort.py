@@ -28,6 +28,7 @@ _IMBALANCE_PERCENT = (100, 100, 100, 80, 60, 45, 30)
 _NOISE_HZ = (0, 0, 250, 500, 1_000, 2_000, 4_000, 8_000)
 _MOST_HOT = 6
 _HOT_HZ = (20, 50, 100, 200, 500)
+_EMPTY_HZ = (500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ def draw_distortion(rng: np.random.Generator) -> Distortion:
     return Distortion(
         keep=(share, weaker) if rng.integers(2) else (weaker, share),
         noise_hz=_NOISE_HZ[rng.integers(len(_NOISE_HZ))],
+        hot=int(rng.integers(_MOST_HOT + 1)),
+        hot_hz=_HOT_HZ[rng.integers(len(_HOT_HZ))],
+    )
+
+
+def draw_empty_scene(rng: np.random.Generator) -> Distortion:
+    """Draw a sensor that sees nothing: noise of 0.5 to 64 kev/s, evenly on a logarithmic scale."""
+    return Distortion(
+        keep=(0, 0),
+        noise_hz=_EMPTY_HZ[rng.integers(len(_EMPTY_HZ))],
         hot=int(rng.integers(_MOST_HOT + 1)),
         hot_hz=_HOT_HZ[rng.integers(len(_HOT_HZ))],
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spikewire.qcore import Network
     from spikewire.sensors import Sample
 
-PEOPLE, LEARNED, SEED, SECONDS = 78, 48, 1, 1.5
+PEOPLE, LEARNED, SEED, SECONDS = 158, 128, 401, 1.5
 PRESET, SHIPPED = "edge10", "gestures"
 
 
@@ -39,7 +39,7 @@ class CeilingPlan:
     data
         Folder of simulated people, with lists of both parts; None: they are simulated.
     people
-        Number of simulated people. 8 of 13 are learned.
+        Number of simulated people. 64 of 79 are learned.
     passes
         Passes of the float networks; None: as many as show 20,000 excerpts.
     read_passes

@@ -89,8 +89,8 @@ class PeopleOptions:
         ),
     ] = None
     people: Annotated[
-        int, typer.Option(min=5, max=999, help="People to simulate; 8 of 13 are learned.")
-    ] = 78
+        int, typer.Option(min=5, max=999, help="People to simulate; 64 of 79 are learned.")
+    ] = 158
     read_passes: Annotated[
         int, typer.Option(min=1, max=100, help="Passes of the readout behind the layers.")
     ] = 6

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from spikewire.apps import commands as cli
 from spikewire.apps.training.binned_dataset import BinnedDataset
 from spikewire.apps.training.trainer import TrainingPlan, presented
 from spikewire.qcore import Network, load_preset
-from spikewire.sensors import open_dataset
+from spikewire.sensors import draw_empty_scene, open_dataset
 from tests.support.patience import patience
 
 # The presets' burn-in is 100 ticks, more than the invented recordings are long.
@@ -294,3 +295,29 @@ def test_half_of_each_portion_stays_plain(digits: Path) -> None:
         for a, b in zip(shown, (binned.events(s) for s in data.samples[:8]), strict=True)
     ]
     assert changed == [False, True] * 4
+
+
+def test_half_of_the_distorted_non_gestures_are_noise_alone(digits: Path) -> None:
+    data = open_dataset(digits)
+    binned = BinnedDataset(data, load_preset("edge"), 160_000)
+    plan = TrainingPlan(1, 8, seed=4, distort="sensor")
+    others = [replace(sample, label="other_gestures") for sample in data.samples[:8]]
+    empty = []
+    for number in range(8):
+        shown = presented(binned, others, plan, number, range(8))
+        usual = presented(binned, data.samples, plan, number, range(8))
+        for place in range(8):
+            a, b = shown[place], usual[place]
+            if place % 2 == 0:
+                assert np.array_equal(a.x, b.x)
+                continue
+            rng = np.random.default_rng([4, number, place, 0xD157])
+            empty.append(bool(rng.integers(2)))
+            if empty[-1]:
+                sensor = draw_empty_scene(rng)
+                hz = sensor.noise_hz, sensor.hot_hz
+                noise, each = (one * binned.ticks // 1000 for one in hz)
+                assert len(a.x) == noise + sensor.hot * each
+            else:
+                assert not np.array_equal(a.x, binned.events(others[place]).x)
+    assert 4 < sum(empty) < 28

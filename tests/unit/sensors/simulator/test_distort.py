@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spikewire.sensors import Distortion, distort, draw_distortion
+from spikewire.sensors import Distortion, distort, draw_distortion, draw_empty_scene
 from spikewire.sensors.simulator.distort import ONE, Fields
 
 SIZE, SPAN, UNIT_US = (32, 24), 150, 10_000
@@ -79,3 +79,11 @@ def test_the_same_seed_draws_the_same_sensor_and_others_differ() -> None:
     a, b, c = (distorted(drawn[3], seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(a, b)
     assert not np.array_equal(a, c)
+
+
+def test_an_empty_scene_leaves_noise_of_many_rates() -> None:
+    drawn = [draw_empty_scene(np.random.default_rng(seed)) for seed in range(400)]
+    assert drawn == [draw_empty_scene(np.random.default_rng(seed)) for seed in range(400)]
+    assert {one.keep for one in drawn} == {(0, 0)}
+    assert {one.noise_hz for one in drawn} == {500 << n for n in range(8)}
+    assert {one.hot for one in drawn} == set(range(7))
