@@ -118,7 +118,8 @@ async def test_a_killed_server_costs_what_the_gap_says_and_no_more(fakes, on_tcp
     ):
         read = reader(server.url, "p.>")
         push(source, fakes, 0, 100)
-        await until(lambda: len(read.messages) == 100)
+        # A busy machine may confirm late: then they are sent again.
+        await until(lambda: set(numbers(read.messages)) == set(range(1, 101)))
         await trio.to_thread.run_sync(read.close)
         server.kill()
         push(source, fakes, 101, 300)
