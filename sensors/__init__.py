@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spikewire.sensors.datasets.discovery import find_recordings
     from spikewire.sensors.datasets.dvs_gesture import name_labels
     from spikewire.sensors.datasets.external import wrap_dataset
-    from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES
+    from spikewire.sensors.datasets.gesture_names import EXTRA_GESTURES, GESTURES, NON_GESTURES
     from spikewire.sensors.datasets.open import open_dataset
     from spikewire.sensors.datasets.scan import watch_scans
     from spikewire.sensors.errors import DecodeError, SensorError, SourceError
@@ -119,6 +119,7 @@ _HOME = {
     "JumpFinder": "jumps",
     "Label": "recordings.labels",
     "MOST_TIME_US": "events",
+    "NON_GESTURES": "datasets.gesture_names",
     "NatsLink": "sources.nats.link",
     "NatsServer": "sources.nats.address",
     "NatsSource": "sources.nats.source",
@@ -188,6 +189,7 @@ __all__ = [
     "EXTRA_GESTURES",
     "GESTURES",
     "MOST_TIME_US",
+    "NON_GESTURES",
     "WRITABLE_FORMATS",
     "Aedat4Writer",
     "AestreamCamera",

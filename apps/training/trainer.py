@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from spikewire.apps.training.binned_dataset import BinnedDataset
 from spikewire.apps.training.evaluation import activity, evaluate_batch
 from spikewire.apps.training.split import epoch_order, epoch_shifts
-from spikewire.runtime import OTHER
+from spikewire.sensors import NON_GESTURES
 
 if TYPE_CHECKING:
     from spikewire.qcore import Batch, BinnedEvents, Network, NetworkSpec
@@ -282,7 +282,7 @@ def presented(
         if plan.distort is not None and place % 2:
             seed = (plan.seed, number, int(n))
             # Noise alone is no gesture: without such examples a network takes it for one.
-            empty = learn[n].label in OTHER
+            empty = learn[n].label in NON_GESTURES
             events.append(binned.distorted(learn[n], seed, dx, dy, cut, empty=empty))
         else:
             events.append(binned.shifted(learn[n], dx, dy, cut))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from spikewire.runtime.decision.stillness import FIRST_LIVELY_HZ, FIRST_REST_HZ
+from spikewire.sensors import NON_GESTURES
 
 if TYPE_CHECKING:
     from spikewire.qcore import Calibration
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 UNKNOWN, NOTHING = "unknown", "nothing"
 """Answers that are no class: motion without a clear class, and no motion."""
 
-OTHER = frozenset({"other_gestures"})
+OTHER = NON_GESTURES
 """Classes of non-gestures: where one of them wins, the answer is unknown."""
 
 

@@ -27,3 +27,6 @@ EXTRA_GESTURES = (
 )
 """Six more, shown only when asked for by name: nothing is trained on them, so that a network can be
 taught what it has never seen."""
+
+NON_GESTURES = frozenset({"other_gestures"})
+"""Classes of movements that are none of the named gestures."""
