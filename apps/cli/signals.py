@@ -32,6 +32,8 @@ IGNORE_SIGINT = "SPIKEWIRE_IGNORE_SIGINT"
 """The environment variable that, set to 1, makes every command ignore SIGINT."""
 
 _BOTH = (signal.SIGINT, signal.SIGTERM)
+_GARBAGE = gc.get_threshold()
+"""How often Python looks for garbage by itself. This module is imported before that is changed."""
 
 
 def endless(arguments: Sequence[str] | None = None) -> bool:
@@ -86,7 +88,7 @@ def hand_back() -> None:
 
     A command that stays looks for garbage as often as Python does by itself.
     """
-    gc.set_threshold(700, 10, 10)
+    gc.set_threshold(*_GARBAGE)
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _interrupt)

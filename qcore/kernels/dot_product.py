@@ -18,7 +18,7 @@ from numba.core import types as numba_types
 from numba.extending import intrinsic
 
 from spikewire._jit import inline, kernel
-from spikewire.qcore.kernels.vectors import LANES, first_element
+from spikewire.qcore.kernels.vectors import LANES, first_element, load_from
 
 ROWS = 8
 """Sums of so many synapses' places are taken together: the instruction's latency is hidden."""
@@ -43,10 +43,6 @@ HAS_PAIR_PRODUCT = has_feature("avx2")
 PLANE = "int16" if HAS_PAIR_PRODUCT and not HAS_DOT_PRODUCT else "uint8"
 """Type of laid out traces, whose values are below 256."""
 plane_type: Any = getattr(np, PLANE)
-
-
-def _load(builder: Any, kind: Any, pointer: Any) -> Any:
-    return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=1)
 
 
 def _join(phis: list[Any], ends: list[Any], start: Any, before: Any, loop: Any) -> None:
@@ -90,10 +86,10 @@ def _dot_rows(
         n = builder.phi(i64)
         running = [builder.phi(words) for _ in range(ROWS)]
         offset = builder.sext(builder.load(builder.gep(at_offset, [n])), i64)
-        error = _load(builder, octets, builder.gep(at_error, [builder.mul(n, i64(PLACES * LANES))]))
+        error = load_from(builder, at_error, builder.mul(n, i64(PLACES * LANES)), octets)
         added = []
         for j in range(ROWS):
-            four = _load(builder, i32, builder.gep(rows[j], [offset]))
+            four = load_from(builder, rows[j], offset, i32)
             four = builder.insert_element(undefined, four, i32(0))
             four = builder.shuffle_vector(four, undefined, ir.Constant(words, [0] * LANES))
             added.append(builder.call(dot, [running[j], builder.bitcast(four, octets), error]))
@@ -123,7 +119,7 @@ def _add_pairs(builder: Any, dot: Any, row: Any, groups: list[Any], totals: list
     words, halves = ir.VectorType(i32, 8), ir.VectorType(ir.IntType(16), LANES)
     undefined = ir.Constant(words, ir.Undefined)
     for pair in range(PLACES // 2):
-        two = _load(builder, i32, builder.gep(row, [i64(2 * pair)]))
+        two = load_from(builder, row, i64(2 * pair), i32)
         two = builder.insert_element(undefined, two, i32(0))
         two = builder.shuffle_vector(two, undefined, ir.Constant(words, [0] * 8))
         two = builder.bitcast(two, halves)
@@ -175,7 +171,7 @@ def _pair_rows(
         offset = builder.sext(builder.load(builder.gep(at_offset, [n])), i64)
         error = builder.gep(at_error, [builder.mul(n, i64(PLACES * LANES))])
         groups = [
-            builder.sext(_load(builder, octets, builder.gep(error, [i64(LANES * part)])), halves)
+            builder.sext(load_from(builder, error, i64(LANES * part), octets), halves)
             for part in range(PLACES)
         ]
         added = []

@@ -129,7 +129,7 @@ def add_products(away, share, moment, shift, lanes):
 
 @kernel(
     "void(int32[::1], int64, int32[:, ::1], int64[::1], int16[::1], int64[::1], uint32[::1],"
-    " int64[::1])",
+    " int64[::1])"
 )
 def add_example(x, label, sums, counts, moment, registers, lanes, away):
     """Add an example to its class's sum, and its distance to the mean to the moment.
@@ -184,7 +184,7 @@ def ridge_of(moment, d):
 
 @kernel(
     "void(int32[:, ::1], int64[::1], int16[::1], int64, int64, int32[:, ::1], int64[::1],"
-    " int64[::1])",
+    " int64[::1])"
 )
 def solve(sums, counts, moment, ridge, sweeps, weights, offsets, ahead):
     """Weigh every class: ``(moment + ridge) w = mean``, by Gauss-Seidel sweeps.

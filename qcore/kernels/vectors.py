@@ -89,9 +89,7 @@ class Vectors:
     def load(self, base: Any, place: Any, kind: Any = I32) -> Any:
         """Load sixteen numbers from ``base[place]`` on, widened to 32 bits."""
         builder = self.builder
-        source = builder.gep(base, [place])
-        vector = ir.VectorType(kind, LANES)
-        loaded = builder.load(builder.bitcast(source, vector.as_pointer()), align=1)
+        loaded = load_from(builder, base, place, ir.VectorType(kind, LANES))
         return loaded if kind is I32 else builder.sext(loaded, WORDS)
 
     def store(self, value: Any, base: Any, place: Any, kind: Any = I32) -> None:

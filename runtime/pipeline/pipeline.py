@@ -108,11 +108,11 @@ class Pipeline:
         self.broker = Broker(settings.history_messages, settings.history_bytes)
         self.input_queue = InputQueue(settings.queue_packets, settings.queue_events)
         self.stats_publisher = StatsPublisher(self)
-        self.watchdog: Watchdog = Watchdog(self)
+        self.watchdog = Watchdog(self)
         self.facts: Callable[[], dict[str, Any]] = dict
         """Fields that the service adds to the stats."""
         folder, keep = settings.checkpoint_folder, settings.checkpoint_keep
-        self.checkpoints: CheckpointWriter = CheckpointWriter(
+        self.checkpoints = CheckpointWriter(
             None if folder is None else CheckpointStore(folder, keep),
             in_thread,
             wake=self.input_queue.nudge,
@@ -120,7 +120,7 @@ class Pipeline:
             source_state=getattr(source, "save", None),
             saved_as=None if settings.save_folder is None else Path(settings.save_folder) / name,
         )
-        self.network_task: NetworkTask = NetworkTask(
+        self.network_task = NetworkTask(
             network,
             self.input_queue,
             self.broker,

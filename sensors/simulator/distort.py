@@ -61,19 +61,22 @@ def draw_distortion(rng: np.random.Generator) -> Distortion:
     """
     share = _PERCENT[rng.integers(len(_PERCENT))] * ONE // 100
     weaker = share * _IMBALANCE_PERCENT[rng.integers(len(_IMBALANCE_PERCENT))] // 100
-    return Distortion(
-        keep=(share, weaker) if rng.integers(2) else (weaker, share),
-        noise_hz=_NOISE_HZ[rng.integers(len(_NOISE_HZ))],
-        hot=int(rng.integers(_MOST_HOT + 1)),
-        hot_hz=_HOT_HZ[rng.integers(len(_HOT_HZ))],
-    )
+    keep = (share, weaker) if rng.integers(2) else (weaker, share)
+    return _draw_own_events(rng, keep, _NOISE_HZ)
 
 
 def draw_empty_scene(rng: np.random.Generator) -> Distortion:
     """Draw a sensor that sees nothing: noise of 0.5 to 64 kev/s, evenly on a logarithmic scale."""
+    return _draw_own_events(rng, (0, 0), _EMPTY_HZ)
+
+
+def _draw_own_events(
+    rng: np.random.Generator, keep: tuple[int, int], noise_hz: tuple[int, ...]
+) -> Distortion:
+    """Draw the noise and the hot pixels of a sensor that keeps these shares."""
     return Distortion(
-        keep=(0, 0),
-        noise_hz=_EMPTY_HZ[rng.integers(len(_EMPTY_HZ))],
+        keep=keep,
+        noise_hz=noise_hz[rng.integers(len(noise_hz))],
         hot=int(rng.integers(_MOST_HOT + 1)),
         hot_hz=_HOT_HZ[rng.integers(len(_HOT_HZ))],
     )

@@ -44,7 +44,6 @@ _LIVE: set[Any] = set()
 _SOON: set[Any] = set()
 """Kernels that are called when somebody looks at a service: then they need not be compiled."""
 
-
 _PARTS: set[Any] = set()
 """Kernels that are compiled for other kernels, and not loaded for Python."""
 

@@ -64,6 +64,15 @@ def test_a_cached_kernel_is_loaded_when_it_is_first_used() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def run(program: str, cache: Path) -> None:
+    """Run a program in a process of its own, with an empty cache."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 PARTS = """
 import numpy as np
 from spikewire._jit import _PARTS, _UNLOADED, load
@@ -101,11 +110,7 @@ assert len(body._unit.overloads) == len(body._go.overloads) == 1
 @pytest.mark.slow
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
 def test_a_part_of_a_kernel_is_compiled_for_python_when_python_calls_it(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PARTS], capture_output=True, text=True, check=False,
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run(PARTS, tmp_path)
 
 
 UNKNOWN = """
@@ -128,11 +133,7 @@ assert len(body._unit.overloads) == 1
 @pytest.mark.slow
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
 def test_versions_of_numba_that_were_not_tried_compile_by_themselves(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", UNKNOWN], capture_output=True, text=True, check=False,
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run(UNKNOWN, tmp_path)
 
 
 ASIDE = """
@@ -161,8 +162,4 @@ sys.exit("a child is left")
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor")
 def test_a_command_compiles_in_a_second_process_too(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ASIDE], capture_output=True, text=True, check=False,
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run(ASIDE, tmp_path)

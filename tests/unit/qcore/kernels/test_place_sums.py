@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore.kernels import place_sums, scatter
-from tests.reference import kernels as naive
+from tests.support.drives import check_drive, drawn_spikes
 
 SEEDS = st.integers(0, 2**32 - 1)
 CHANNELS = st.one_of(st.integers(1, 40), st.sampled_from([63, 64, 96, 127, 128, 130, 200, 256]))
@@ -30,20 +30,13 @@ def _summed(
 @given(SEEDS, st.integers(1, 4), st.integers(1, 5), st.integers(0, 4), st.integers(1, 60))
 @settings(max_examples=60, deadline=None)
 def test_what_places_see_is_summed(seed: int, stride: int, kernel: int, pad: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
-    rows_in, columns_in, c_in, c_out = *rng.integers(1, 9, 2), *rng.integers(1, 5, 2)
     pad = min(pad, kernel - 1)
-    rows, columns = (np.array([rows_in, columns_in]) + 2 * pad - kernel) // stride + 1
-    if min(rows, columns) < 1:
+    drawn = drawn_spikes(np.random.default_rng(seed), stride, kernel, pad, n, 9)
+    if drawn is None:
         return
-    weights = rng.integers(-128, 128, (c_in, kernel, kernel, c_out)).astype(np.int8)
-    spikes = rng.integers(0, [c_in, rows_in, columns_in], (n, 3)).astype(np.int16)
-    found, operations = _summed(spikes, weights, (rows, columns, c_out), stride, pad, pad, MOST)
-    wanted, expected = naive.drive(
-        [tuple(map(int, s)) for s in spikes], weights, found.shape, stride, (pad, pad)
-    )
-    assert {i: int(v) for i, v in np.ndenumerate(found)} == wanted
-    assert operations == expected
+    spikes, weights, shape = drawn
+    found, operations = _summed(spikes, weights, shape, stride, pad, pad, MOST)
+    check_drive(found, operations, spikes, weights, stride, pad)
 
 
 @given(SEEDS, CHANNELS, st.integers(1, 2), st.sampled_from([1, 30, 254]))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from spikewire.qcore.kernels import scatter
 from tests.reference import kernels as naive
+from tests.support.drives import check_drive, drawn_spikes
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=60, deadline=None)
@@ -16,25 +17,18 @@ FEW = settings(max_examples=60, deadline=None)
 @given(SEEDS, st.integers(1, 4), st.integers(1, 5), st.integers(0, 4), st.integers(1, 20))
 @FEW
 def test_scatter_conv(seed: int, stride: int, kernel: int, pad: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
-    rows_in, columns_in, c_in, c_out = *rng.integers(1, 8, 2), *rng.integers(1, 5, 2)
     pad = min(pad, kernel - 1)
-    rows, columns = (np.array([rows_in, columns_in]) + 2 * pad - kernel) // stride + 1
-    if min(rows, columns) < 1:
+    drawn = drawn_spikes(np.random.default_rng(seed), stride, kernel, pad, n, 8)
+    if drawn is None:
         return
-    weights = rng.integers(-128, 128, (c_in, kernel, kernel, c_out)).astype(np.int8)
-    spikes = rng.integers(0, [c_in, rows_in, columns_in], (n, 3)).astype(np.int16)
+    spikes, weights, shape = drawn
     if seed % 2:
         # As a map is gathered: spikes of one place in a row.
         spikes = np.ascontiguousarray(spikes[np.lexsort(spikes.T[[0, 2, 1]])])
-    found = np.zeros((rows, columns, c_out), np.int16)
+    found = np.zeros(shape, np.int16)
     flipped = np.ascontiguousarray(weights[:, :, ::-1])
     operations = scatter.scatter_conv(spikes, 0, n, flipped, found, stride, pad, pad)
-    wanted, expected = naive.drive(
-        [tuple(map(int, s)) for s in spikes], weights, found.shape, stride, (pad, pad)
-    )
-    assert {i: int(v) for i, v in np.ndenumerate(found)} == wanted
-    assert operations == expected
+    check_drive(found, operations, spikes, weights, stride, pad)
 
 
 def test_255_largest_spikes_do_not_overflow_the_drive() -> None:
