@@ -126,7 +126,8 @@ def pause(page: Any) -> None:
 def test_a_dropped_file_is_played_and_a_damaged_one_told(
     browser: Any, url: str, tmp_path: Path
 ) -> None:
-    file = recording(tmp_path / "narrow.aedat4", range(300, 340, 2), seconds=0.5)
+    # Long enough not to end before it is paused: a click at that moment would begin it again.
+    file = recording(tmp_path / "narrow.aedat4", range(300, 340, 2), seconds=5.0)
     with looking(browser, url) as page:
         drawn(page, lambda width, height, seen: seen > 128)
         drop(page, "broken.aedat4", file.read_bytes()[:200])
