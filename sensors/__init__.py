@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         draw_distortion,
         draw_empty_scene,
     )
+    from spikewire.sensors.simulator.scenes import SCENES, SceneCamera, simulate_non_gesture
     from spikewire.sensors.sources.aestream_camera import AestreamCamera
     from spikewire.sensors.sources.choice import ChoiceSource
     from spikewire.sensors.sources.files import FileSource
@@ -128,7 +129,9 @@ _HOME = {
     "PlaySummary": "sources.shelf",
     "Recording": "recordings.recording",
     "RecordingInfo": "recordings.describe",
+    "SCENES": "simulator.scenes",
     "Sample": "datasets.dataset",
+    "SceneCamera": "simulator.scenes",
     "SensorError": "errors",
     "ShelfSource": "sources.shelf",
     "SimSource": "sources.simulated",
@@ -170,6 +173,7 @@ _HOME = {
     "read_labels": "recordings.labels",
     "simulate": "simulator.camera",
     "simulate_arrays": "simulator.dataset",
+    "simulate_non_gesture": "simulator.scenes",
     "simulate_recording": "simulator.dataset",
     "subject_name": "sources.nats.address",
     "unpack_picture": "pictures",
@@ -190,6 +194,7 @@ __all__ = [
     "GESTURES",
     "MOST_TIME_US",
     "NON_GESTURES",
+    "SCENES",
     "WRITABLE_FORMATS",
     "Aedat4Writer",
     "AestreamCamera",
@@ -219,6 +224,7 @@ __all__ = [
     "Recording",
     "RecordingInfo",
     "Sample",
+    "SceneCamera",
     "SensorError",
     "ShelfSource",
     "SimSource",
@@ -260,6 +266,7 @@ __all__ = [
     "read_labels",
     "simulate",
     "simulate_arrays",
+    "simulate_non_gesture",
     "simulate_recording",
     "subject_name",
     "unpack_picture",

@@ -52,6 +52,17 @@ def simulate(
             "--varied", help="Vary how and where people make each gesture, class by class."
         ),
     ] = False,
+    non_gestures: Annotated[
+        int,
+        typer.Option(
+            "--non-gestures",
+            min=0,
+            max=99,
+            metavar="N",
+            help="Scenes without a gesture of each person in each light, as other_gestures: a "
+            "shaken or panned camera, people who walk, fidget, come and go.",
+        ),
+    ] = 0,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of processes (default: one per core).")
     ] = None,
@@ -66,6 +77,7 @@ def simulate(
     The folder holds AEDAT 3.1 recordings userNN_LIGHT.aedat with their labels. The lists
     trials_to_train.txt and trials_to_test.txt share no person. With --layout tonic it holds an
     array per gesture in ibmGestureTrain and ibmGestureTest. The same options give the same bytes.
+    Scenes without a gesture lie in recordings of their own, userNN_LIGHT_noneK.aedat.
     """
     seconds = length_s(for_us, default=6.0, least=0.1, most=60)
     from spikewire.sensors import (
@@ -82,7 +94,10 @@ def simulate(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out}: there is something already")
     try:
-        takes = plan_set(subjects, lights=names(lights), seconds=seconds, seed=seed, varied=varied)
+        takes = plan_set(
+            subjects, lights=names(lights), seconds=seconds, seed=seed, varied=varied,
+            non_gestures=non_gestures,
+        )  # fmt: skip
     except SensorError as error:
         raise UsageError(str(error)) from error
     out.mkdir(parents=True, exist_ok=True)
@@ -97,12 +112,14 @@ def simulate(
     if layout == "published":
         write_trials(out, takes, first)
     took = time.perf_counter() - began
-    simulated_s = len(takes) * 11 * seconds
+    scenes = sum(take.scene > 0 for take in takes)
+    gestures = sum(take.shown for take in takes) - scenes
+    simulated_s = (gestures + scenes) * seconds
     if as_json:
         print_json(
             {
                 "type": "summary", "folder": str(out), "recordings": len(takes),
-                "subjects": subjects, "train": first, "gestures": 11 * len(takes),
+                "subjects": subjects, "train": first, "gestures": gestures, "non_gestures": scenes,
                 "events": events, "shown_s": simulated_s, "took_s": round(took, 1),
             }
         )  # fmt: skip

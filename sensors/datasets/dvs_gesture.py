@@ -32,7 +32,8 @@ LAST_TRAINING_USER = 23
 """The published split: users 1 to 23 train, 24 to 29 test."""
 
 _LIGHTS = "natural|led|lab|fluorescent|fluorescent_led"
-_NAME = re.compile(rf"user(\d+)_(?:{_LIGHTS})")
+# Simulated sets may have further recordings of a person, without a gesture.
+_NAME = re.compile(rf"user(\d+)_(?:{_LIGHTS})(?:_none\d+)?")
 _JELLY_NAME = re.compile(rf"user\d+_(?:{_LIGHTS})_\d+\.npz")
 _PART_NAMES = {
     "train": ("ibmgesturetrain", "train"),

@@ -81,7 +81,7 @@ def _place(body, x, y, z, out):  # type: ignore[no-untyped-def]
         numba.float64, numba.float64,
     )
 )  # fmt: skip
-def _part(body, parts, depth, n, a, b, ra, rb, bright, texture, shadow):  # type: ignore[no-untyped-def]
+def lay_part(body, parts, depth, n, a, b, ra, rb, bright, texture, shadow):  # type: ignore[no-untyped-def]
     """Lay part ``n`` between two places of the body; radii in metres."""
     one, two = np.empty(4), np.empty(4)
     _place(body, a[0], a[1], a[2], one)
@@ -98,30 +98,32 @@ def _part(body, parts, depth, n, a, b, ra, rb, bright, texture, shadow):  # type
 
 
 @kernel(numba.void(_V, _M, _V))
-def _trunk(body, parts, depth):  # type: ignore[no-untyped-def]
+def lay_trunk(body, parts, depth):  # type: ignore[no-untyped-def]
     """Lay torso, neck and head, back to front; they are behind the arms."""
     s = body[SIZE]
     a, b = np.zeros(3), np.zeros(3)
     a[1], b[1] = 0.19 * s, 0.62 * s
-    _part(body, parts, depth, 0, a, b, 0.165, 0.15, body[SHIRT], CLOTH, 0.0)
+    lay_part(body, parts, depth, 0, a, b, 0.165, 0.15, body[SHIRT], CLOTH, 0.0)
     a[0], b[0] = -0.13 * s, 0.13 * s
     a[1] = b[1] = 0.035 * s
-    _part(body, parts, depth, 1, a, b, 0.058, 0.058, body[SHIRT], CLOTH, 0.0)
+    lay_part(body, parts, depth, 1, a, b, 0.058, 0.058, body[SHIRT], CLOTH, 0.0)
     nx, ny = body[NOD_X], body[NOD_Y]
     a[0], b[0], a[1], b[1] = 0.0, nx, 0.0, -0.12 * s
-    _part(body, parts, depth, 2, a, b, 0.055, 0.05, 0.8 * body[SKIN], SKIN_TEXTURE, 0.0)
+    lay_part(body, parts, depth, 2, a, b, 0.055, 0.05, 0.8 * body[SKIN], SKIN_TEXTURE, 0.0)
     a[0], b[0], a[1], b[1] = nx, nx, -0.25 * s + ny, -0.2 * s + ny
-    _part(body, parts, depth, 3, a, b, 0.09, 0.085, body[HAIR], HAIR_TEXTURE, 0.0)
+    lay_part(body, parts, depth, 3, a, b, 0.09, 0.085, body[HAIR], HAIR_TEXTURE, 0.0)
     a[1], b[1] = -0.21 * s + ny, -0.13 * s + ny
     a[2] = b[2] = 0.06
-    _part(body, parts, depth, 4, a, b, 0.076, 0.058, body[SKIN], SKIN_TEXTURE, 0.0)
+    lay_part(body, parts, depth, 4, a, b, 0.076, 0.058, body[SKIN], SKIN_TEXTURE, 0.0)
     a[1] = b[1] = -0.2 * s + ny
     for eye in range(2):
         side = 2 * eye - 1
         a[0], b[0] = nx + side * 0.022 * s, nx + side * 0.04 * s
-        _part(body, parts, depth, 5 + eye, a, b, 0.009, 0.009, 0.4 * body[SKIN], SKIN_TEXTURE, 0.0)
+        lay_part(
+            body, parts, depth, 5 + eye, a, b, 0.009, 0.009, 0.4 * body[SKIN], SKIN_TEXTURE, 0.0
+        )
     a[0], b[0], a[1], b[1] = nx - 0.022 * s, nx + 0.022 * s, -0.115 * s + ny, -0.115 * s + ny
-    _part(body, parts, depth, 7, a, b, 0.007, 0.007, 0.55 * body[SKIN], SKIN_TEXTURE, 0.0)
+    lay_part(body, parts, depth, 7, a, b, 0.007, 0.007, 0.55 * body[SKIN], SKIN_TEXTURE, 0.0)
     for n in range(TRUNK):
         depth[n] = n - 100.0
 
@@ -194,7 +196,7 @@ def _hand(body, parts, depth, pose, hand, wrist, elbow):  # type: ignore[no-unty
         off = (half - 0.5) * 0.04 * s
         _go(base, wrist, 0.5 * off, across)
         _go(tip, knuckles, off, across)
-        _part(body, parts, depth, n + 2 + half, base, tip, 0.025, 0.025, skin, SKIN_TEXTURE, 1.0)
+        lay_part(body, parts, depth, n + 2 + half, base, tip, 0.025, 0.025, skin, SKIN_TEXTURE, 1.0)
     for finger in range(4):
         k = finger - 1.5
         _go(base, knuckles, 0.021 * s * k, across)
@@ -202,7 +204,7 @@ def _hand(body, parts, depth, pose, hand, wrist, elbow):  # type: ignore[no-unty
         _go(point, point, 1.6 * closed, palm)
         _unit(point)
         _go(tip, base, (0.082 - 0.006 * k * k) * (1.0 - 0.6 * closed) * s, point)
-        _part(
+        lay_part(
             body, parts, depth, n + 4 + finger, base, tip, 0.0115, 0.0095,
             skin * (0.88 + 0.08 * (finger % 2)), SKIN_TEXTURE, 0.0,
         )  # fmt: skip
@@ -214,11 +216,11 @@ def _hand(body, parts, depth, pose, hand, wrist, elbow):  # type: ignore[no-unty
     _go(point, point, 0.4 * closed, palm)
     _unit(point)
     _go(tip, base, 0.06 * s, point)
-    _part(body, parts, depth, n + 8, base, tip, 0.0135, 0.011, skin, SKIN_TEXTURE, 0.0)
+    lay_part(body, parts, depth, n + 8, base, tip, 0.0135, 0.011, skin, SKIN_TEXTURE, 0.0)
 
 
 @kernel(numba.void(_V, _M, _V, _V, numba.int64))
-def _arm(body, parts, depth, pose, hand):  # type: ignore[no-untyped-def]
+def lay_arm(body, parts, depth, pose, hand):  # type: ignore[no-untyped-def]
     """Lay one arm and its hand from the hand's pose (see ``HAND``)."""
     s = body[SIZE]
     side = 2.0 * hand - 1.0
@@ -232,8 +234,8 @@ def _arm(body, parts, depth, pose, hand):  # type: ignore[no-untyped-def]
     bend_arm(shoulder, wrist, elbow, side, pose[11], UPPER * s, FORE * s)
     skin, sleeve = body[SKIN], body[SLEEVE]
     texture = SKIN_TEXTURE if sleeve == skin else CLOTH
-    _part(body, parts, depth, n, shoulder, elbow, 0.053, 0.042, body[SHIRT], CLOTH, 0.6)
-    _part(body, parts, depth, n + 1, elbow, wrist, 0.041, 0.029, sleeve, texture, 1.0)
+    lay_part(body, parts, depth, n, shoulder, elbow, 0.053, 0.042, body[SHIRT], CLOTH, 0.6)
+    lay_part(body, parts, depth, n + 1, elbow, wrist, 0.041, 0.029, sleeve, texture, 1.0)
     _hand(body, parts, depth, pose, hand, wrist, elbow)
 
 
@@ -252,9 +254,9 @@ def place_parts(body, pose, parts):  # type: ignore[no-untyped-def]
     """
     loose = np.empty((PARTS, FIELDS))
     depth = np.empty(PARTS)
-    _trunk(body, loose, depth)
-    _arm(body, loose, depth, pose[0], 0)
-    _arm(body, loose, depth, pose[1], 1)
+    lay_trunk(body, loose, depth)
+    lay_arm(body, loose, depth, pose[0], 0)
+    lay_arm(body, loose, depth, pose[1], 1)
     order = np.arange(PARTS)
     for n in range(1, PARTS):
         taken, at = order[n], n

@@ -26,7 +26,7 @@ FRAME_US = 1_000
 CHANGE_S = 0.4
 """Seconds that the hands take from one gesture to the next."""
 
-_SOFTNESS = 1.3
+SOFTNESS = 1.3
 _MAINS_HZ = 50.0
 
 
@@ -62,7 +62,7 @@ class Conditions:
 
 
 @kernel(numba.void(numba.float64[:, ::1], numba.uint8[:, ::1], numba.float64[:, ::1]))
-def _log_painted(frame, painted, logs):  # type: ignore[no-untyped-def]
+def log_painted(frame, painted, logs):  # type: ignore[no-untyped-def]
     """Keep the logarithms in step with the frame where it was painted; clears the marks."""
     rows, columns = frame.shape
     for y in range(rows):
@@ -73,7 +73,7 @@ def _log_painted(frame, painted, logs):  # type: ignore[no-untyped-def]
                 painted[y, x] = 0
 
 
-FRAME_KERNELS = (place_parts, pose_at, shift, paint, _log_painted, render_events, disturb)
+FRAME_KERNELS = (place_parts, pose_at, shift, paint, log_painted, render_events, disturb)
 """Kernels that a frame needs."""
 
 
@@ -139,7 +139,7 @@ class Camera:
         self._settled = self._fresh = True
         self.t = 0
         frame, _ = self._picture()
-        self._pixels = Pixels(_noisy(self.conditions), frame, FRAME_US, rng)
+        self._pixels = Pixels(noisy(self.conditions), frame, FRAME_US, rng)
 
     def _picture(self) -> tuple[Floats, Floats]:
         """Paint what is to be seen now; returns intensities and their logarithms."""
@@ -156,8 +156,8 @@ class Camera:
             logs = np.log(frame)
         else:
             frame, logs = self._wall.copy(), self._wall_logs.copy()
-        paint(self._parts, self._textures, frame, self._painted, _SOFTNESS)
-        _log_painted(frame, self._painted, logs)
+        paint(self._parts, self._textures, frame, self._painted, SOFTNESS)
+        log_painted(frame, self._painted, logs)
         return frame, logs
 
     def _jitter(self, seconds: float, wave: int) -> float:
@@ -210,10 +210,7 @@ class Camera:
         for _ in range(duration_us // FRAME_US):
             before, self.t = self.t, self.t + FRAME_US
             frame, logs = self._picture()
-            lamp = 0.0
-            if flicker:
-                lamp = math.log1p(flicker * math.sin(4 * math.pi * _MAINS_HZ * self.t * 1e-6))
-            parts.append(self._pixels.see(frame, logs, lamp, before))
+            parts.append(self._pixels.see(frame, logs, lamp_at(flicker, self.t), before))
         return self._pixels.read_out(parts)
 
     def begin(self, gesture: str | None) -> None:
@@ -238,7 +235,15 @@ def check_gesture(gesture: str) -> None:
         )
 
 
-def _noisy(conditions: Conditions) -> PixelModel:
+def lamp_at(flicker: float, t_us: int) -> float:
+    """Return the logarithm of the lamp's light at a time, relative to its mean."""
+    if not flicker:
+        return 0.0
+    return math.log1p(flicker * math.sin(4 * math.pi * _MAINS_HZ * t_us * 1e-6))
+
+
+def noisy(conditions: Conditions) -> PixelModel:
+    """Return the sensor of these conditions, with its noise."""
     model, factor = conditions.pixels, conditions.noise
     return replace(
         model,

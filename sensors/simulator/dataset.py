@@ -16,10 +16,12 @@ from spikewire.sensors.events import Events
 from spikewire.sensors.recordings.labels import write_labels
 from spikewire.sensors.recordings.writers import write_events
 from spikewire.sensors.simulator.camera import CHANGE_S, FRAME_US, SENSOR, Camera, Conditions
+from spikewire.sensors.simulator.scenes import SCENES, SceneCamera
 
 LIGHTS = ("natural", "fluorescent", "led")
 """Kinds of light: bare daylight, lamps that flicker with the mains, and a quiet sensor at night."""
 
+MOST_NON_GESTURES = 99
 _CHANGE_US = round(CHANGE_S * 1e6)
 _STEP_US = 50_000
 
@@ -42,6 +44,9 @@ class SimulatedRecording:
         Draws the room, the sensor, and how each showing turns out.
     varied
         Whether people vary as `spikewire.sensors.simulator.variety` says.
+    scene
+        Number of a scene without a gesture, from 1, which is shown instead of the gestures; 0 for
+        none.
     """
 
     user: int
@@ -50,11 +55,22 @@ class SimulatedRecording:
     seconds: float
     seed: int
     varied: bool = False
+    scene: int = 0
 
     @property
     def name(self) -> str:
         """The recording's file name."""
-        return f"user{self.user:02}_{self.light}.aedat"
+        return f"user{self.user:02}_{self.light}{f'_none{self.scene}' * bool(self.scene)}.aedat"
+
+    @property
+    def shown(self) -> int:
+        """Number of labels of the recording."""
+        return 1 if self.scene else len(GESTURES)
+
+    @property
+    def kind(self) -> str | None:
+        """One of ``SCENES``; over the people and their scenes each kind comes up as often."""
+        return SCENES[(self.subject + self.scene) % len(SCENES)] if self.scene else None
 
 
 def plan_set(
@@ -64,8 +80,23 @@ def plan_set(
     seconds: float = 6.0,
     seed: int = 0,
     varied: bool = False,
+    non_gestures: int = 0,
 ) -> list[SimulatedRecording]:
     """List the recordings of a set.
+
+    Parameters
+    ----------
+    subjects, lights
+        Number of people, and the lights that each of them is recorded in.
+    seconds
+        How long each gesture, and each scene without one, is labelled.
+    seed
+        Draws people, rooms, sensors and movements.
+    varied
+        Whether people vary as `spikewire.sensors.simulator.variety` says.
+    non_gestures
+        Number of scenes without a gesture of each person in each light. The recordings of the
+        gestures are the same with any number.
 
     Raises
     ------
@@ -78,21 +109,25 @@ def plan_set(
         raise SensorError(f"seconds is {seconds}; allowed are 0.1 to 60.")
     if not 0 <= seed < 1 << 20:
         raise SensorError(f"seed is {seed}; allowed are 0 to {(1 << 20) - 1}.")
+    if not 0 <= non_gestures <= MOST_NON_GESTURES:
+        raise SensorError(f"non_gestures is {non_gestures}; allowed are 0 to {MOST_NON_GESTURES}.")
     for light in lights:
         if light not in LIGHTS:
             raise SensorError(f"light is {light!r}; allowed are {', '.join(LIGHTS)}.")
     return [
         SimulatedRecording(
-            user, 10_000 * (seed + 1) + user, light, seconds, 1000 * seed + number, varied
+            user, 10_000 * (seed + 1) + user, light, seconds, 1000 * seed + number, varied, scene
         )
         for user in range(1, subjects + 1)
         for number, light in enumerate(lights)
+        for scene in range(non_gestures + 1)
     ]
 
 
 def draw_conditions(take: SimulatedRecording) -> Conditions:
     """Draw a room for a take; the light decides what disturbs."""
-    rng = np.random.default_rng([take.seed, take.subject, 0x11647])
+    place = [take.seed, take.subject, 0x11647]
+    rng = np.random.default_rng([*place, take.scene] if take.scene else place)
     noise = float(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
     return Conditions(
         clutter=rng.uniform(0.0, 1.0),
@@ -105,7 +140,8 @@ def simulate_recording(take: SimulatedRecording, folder: Path) -> int:
     """Simulate and write one recording and its labels; returns its number of events.
 
     The gestures follow each other in the order of their classes, as in the published set. A label
-    begins when the hands have arrived.
+    begins when the hands have arrived. A scene without a gesture is of the last class from its
+    beginning to its end.
     """
     labels: list[tuple[str, int, int]] = []
     path = folder / take.name
@@ -136,13 +172,17 @@ def simulate_arrays(take: SimulatedRecording, folder: Path) -> int:
 
 def _show(take: SimulatedRecording, labels: list[tuple[str, int, int]]) -> Iterator[Events]:
     """Yield the events of a recording, and add its labels."""
+    span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
+    if take.kind is not None:
+        yield from _show_scene(take, take.kind, span)
+        labels.append((str(GESTURES.index("other_gestures") + 1), 0, span))
+        return
     camera = Camera(
         seed=take.seed,
         subject=take.subject,
         conditions=draw_conditions(take),
         varied=take.varied,
     )
-    span = round(take.seconds * 1e6 / FRAME_US) * FRAME_US
     for number, gesture in enumerate(GESTURES, 1):
         camera.begin(gesture)
         start = camera.t + (_CHANGE_US if camera.t else 0)
@@ -152,6 +192,20 @@ def _show(take: SimulatedRecording, labels: list[tuple[str, int, int]]) -> Itera
             if len(events):
                 yield events
         labels.append((str(number), start, stop))
+
+
+def _show_scene(take: SimulatedRecording, kind: str, span_us: int) -> Iterator[Events]:
+    camera = SceneCamera(
+        kind,
+        seconds=take.seconds,
+        seed=100 * take.seed + take.scene,
+        subject=take.subject,
+        conditions=draw_conditions(take),
+    )
+    while camera.t < span_us:
+        events = camera.see(min(_STEP_US, span_us - camera.t))
+        if len(events):
+            yield events
 
 
 def write_trials(folder: Path, takes: Sequence[SimulatedRecording], train: int) -> None:
