@@ -21,6 +21,9 @@ class Calibration:
     enter, keep
         Least margin of a named class over the second, in hundredths of their spread, to be named
         and to stay so.
+    lead
+        Least lead of a non-gesture over the best gesture, in hundredths of their spread, that makes
+        the answer unknown.
     rest_hz, lively_hz
         Events per second of the camera at rest and in movement.
     """
@@ -29,6 +32,7 @@ class Calibration:
     keep: int = 0
     rest_hz: int = 0
     lively_hz: int = 0
+    lead: int = 0
 
     def to_dict(self) -> dict[str, int]:
         """Return the numbers that are not 0."""

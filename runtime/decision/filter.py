@@ -282,6 +282,22 @@ class DecisionFilter:
         named = self.now.gesture
         return self._window.standing(self._gestures if named else range(len(self._window.classes)))
 
+    def other_lead(self) -> int:
+        """Return how far a non-gesture leads the best gesture, in hundredths of their spread.
+
+        It is 0 where none does.
+        """
+        window, most = self._window, 0
+        if not self._gestures:
+            return most
+        best = window.best(self._gestures)[0]
+        for n in range(len(window.classes)):
+            lead, spread = (0, 0) if n in self._gestures else window.ahead(n, best)
+            # Without any spread every lead is a clear one.
+            far = isqrt(10_000 * lead // spread) if spread else 100 * _HALF * (lead > 0)
+            most = max(most, far)
+        return most
+
     @property
     def rates(self) -> tuple[int, int]:
         """The camera's rates at rest and in movement as they were learned, in events per second."""

@@ -82,7 +82,8 @@ def calibrated(name: str, calibration: Calibration | None) -> Strictness:
     Parameters
     ----------
     name
-        One of ``STRICTNESS``. ``strict`` asks for twice the margins of ``normal``.
+        One of ``STRICTNESS``. ``strict`` asks for twice the margins of ``normal``, and gives way to
+        any lead of a non-gesture.
     calibration
         Margins of the network; None, or one without margins, for the usual ones.
     """
@@ -90,7 +91,8 @@ def calibrated(name: str, calibration: Calibration | None) -> Strictness:
     if calibration is None or not calibration.enter or name == "off":
         return usual
     times = 2 if name == "strict" else 1
-    return replace(usual, enter=times * calibration.enter, keep=times * calibration.keep)
+    lead = usual.lead if name == "strict" else calibration.lead or usual.lead
+    return replace(usual, enter=times * calibration.enter, keep=times * calibration.keep, lead=lead)
 
 
 @dataclass(frozen=True, slots=True)

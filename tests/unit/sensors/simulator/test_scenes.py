@@ -71,6 +71,14 @@ def test_who_fidgets_stays_in_place_and_makes_fewer_events_than_who_walks() -> N
     assert sum(map(len, fidgets)) < sum(map(len, walks))
 
 
+def test_movements_differ_from_scene_to_scene_of_one_person() -> None:
+    def heights(seed: int) -> float:
+        events = simulate_non_gesture("movements", subject=5, seed=seed, seconds=0.4)
+        return float(np.std(events["x"]) + np.std(events["y"]))
+
+    assert np.ptp([heights(seed) for seed in range(3)]) > 2
+
+
 def test_impossible_scenes_are_refused() -> None:
     with pytest.raises(SourceError, match="no scene; there are shaken_camera"):
         simulate_non_gesture("earthquake")
@@ -82,9 +90,9 @@ def test_impossible_scenes_are_refused() -> None:
 
 def test_scenes_are_an_addition_to_a_set(tmp_path: Path) -> None:
     plain = plan_set(2, lights=("natural",), seconds=0.1, seed=9)
-    takes = plan_set(2, lights=("natural",), seconds=0.1, seed=9, non_gestures=5)
+    takes = plan_set(2, lights=("natural",), seconds=0.1, seed=9, non_gestures=6)
     assert [take for take in takes if not take.scene] == plain
-    assert sorted(str(take.kind) for take in takes[1:6]) == sorted(SCENES)
+    assert sorted(str(take.kind) for take in takes[1:7]) == sorted(SCENES)
     scenes = [takes[1], takes[-1]]
     for take in scenes:
         assert simulate_recording(take, tmp_path) > 0
@@ -95,7 +103,7 @@ def test_scenes_are_an_addition_to_a_set(tmp_path: Path) -> None:
         ("user02", "other_gestures", 100_000),
     ]
     assert [s.path.name for s in open_dataset(tmp_path, part="test").samples] == [
-        "user02_natural_none5.aedat"
+        "user02_natural_none6.aedat"
     ]
 
 
