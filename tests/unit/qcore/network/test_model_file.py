@@ -270,7 +270,7 @@ def test_a_damaged_header_is_used_or_refused(noise: bytes, place: int) -> None:
 
 @pytest.mark.parametrize(
     ("calibration", "message"),
-    [({"enter": -1}, "enter of its calibration is -1"), ({"lead": 3}, "unknown entries"),
+    [({"enter": -1}, "enter of its calibration is -1"), ({"leave": 3}, "unknown entries"),
      ([], "unknown entries")],
 )  # fmt: skip
 def test_a_calibration_that_cannot_be_is_refused(calibration: object, message: str) -> None:
