@@ -26,7 +26,7 @@ from spikewire.apps.cli.output import (
     print_json,
     stderr_console,
 )
-from spikewire.apps.cli.units import duration_us
+from spikewire.apps.cli.units import duration_us, names
 from spikewire.apps.cli.warmup import load_kernels
 from spikewire.apps.training import resume as resume_file
 from spikewire.apps.training.answers import calibrate
@@ -45,7 +45,7 @@ from spikewire.apps.training.through_time.train import (
     learn_layers,
     require_torch,
 )
-from spikewire.apps.training.trainer import Progress, Trainer
+from spikewire.apps.training.trainer import KeptClasses, Progress, Trainer
 
 if TYPE_CHECKING:
     from spikewire.qcore import Network
@@ -92,8 +92,19 @@ class TrainOptions(TrainingOptions):
         ),
     ] = None
 
+    only: Annotated[
+        Any,
+        typer.Option(
+            metavar="A,B",
+            parser=names,
+            help="Classes that learn; the readout of all others stays, bit for bit.",
+        ),
+    ] = None
+
     def check(self) -> None:
         """Refuse options that do not fit together, and a missing PyTorch."""
+        if self.through_time and self.only is not None:
+            raise UsageError("--only keeps a readout, which --through-time begins anew")
         if self.through_time:
             require_torch()
         elif self.layer_passes is not None or self.jobs is not None:
@@ -166,10 +177,14 @@ def train(
     if training.through_time:
         check_layers(network.spec)
         settings["layer_passes"] = LayerPlan.best(training.layer_passes, learn, plan).passes
+    kept = None
+    if training.only is not None:
+        kept = KeptClasses.all_but(network, training.only)
+        settings["only"] = list(training.only)
     progress = Progress()
     if begun := resuming.resume and path.exists():
         progress, network = resume_file.load(path, settings)
-    trainer = Trainer(network, binned, learn, held, plan)
+    trainer = Trainer(network, binned, learn, held, plan, kept=kept)
     start = {"type": "start", **settings, "learn": len(learn), "validate": len(held)}
     start |= {"classes": list(network.classes), "resumed_at": [progress.number, progress.portion]}
     if as_json:

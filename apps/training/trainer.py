@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.training.binned_dataset import BinnedDataset
 from spikewire.apps.training.evaluation import activity, evaluate_batch
 from spikewire.apps.training.split import epoch_order, epoch_shifts
@@ -103,6 +104,46 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptClasses:
+    """Rows of a readout that a training leaves as they were.
+
+    A class's row of weights is corrected by its own errors alone. So what the others learn depends
+    on rows that are kept in the draws of rounding only.
+
+    Attributes
+    ----------
+    places
+        The classes' places in the network.
+    rows
+        int16[places, features]: their stored weights.
+    """
+
+    places: list[int]
+    rows: NDArray[np.int16]
+
+    @classmethod
+    def all_but(cls, network: Network, learning: Sequence[str]) -> KeptClasses:
+        """Keep all classes of a network but those named.
+
+        Raises
+        ------
+        UsageError
+            If one of them is no class of the network, or more than the readout would learn.
+        """
+        for name in learning:
+            if name not in network.classes:
+                raise UsageError(f"--only {name}: the network has {', '.join(network.classes)}")
+        if network.temporal is not None or any(layer.plastic for layer in network.spec.layers):
+            raise UsageError("--only needs a network whose layers do not learn")
+        places = [n for n, name in enumerate(network.classes) if name not in learning]
+        return cls(places, network.read_store()[places].copy())
+
+    def put_back(self, network: Network) -> None:
+        """Give the network the rows back."""
+        network.read_store()[self.places] = self.rows
+
+
+@dataclass(frozen=True, slots=True)
 class Trainer:
     """A network, its training and validation parts, and a plan.
 
@@ -118,6 +159,8 @@ class Trainer:
         The plan.
     each_pass
         Whether each pass is evaluated, and not only the last one.
+    kept
+        Classes that do not learn; None for none.
     """
 
     network: Network
@@ -126,6 +169,7 @@ class Trainer:
     validate: Sequence[Sample]
     plan: TrainingPlan
     each_pass: bool = True
+    kept: KeptClasses | None = None
 
     @property
     def portions(self) -> int:
@@ -162,6 +206,8 @@ class Trainer:
             spikes = self._portion(batch, progress.number, progress.portion)
             before = progress.spikes or [0] * len(spikes)
             progress.spikes = [was + now for was, now in zip(before, spikes, strict=True)]
+            if self.kept is not None:
+                self.kept.put_back(net)
             progress.portion += 1
             progress.seconds += time.perf_counter() - began
             if progress.number >= plan.passes - plan.average:

@@ -20,7 +20,7 @@ MOST_WRONG_PERMILLE = 50
 FEWEST = 200
 """Fewest results with a gesture that say anything about a margin."""
 
-_GESTURES_TO_OTHERS = 2
+_GESTURES_TO_OTHERS = 4
 _LEAST, _MOST, _KEEP, _MOST_LEAD = 25, 400, 3, 200
 _ALL_BUT_OTHER = Strictness(0, 0, OTHER, lead=10**9)
 
@@ -69,9 +69,10 @@ class MarginCalibration:
         A result names a gesture where its margin reaches ``enter``, and no non-gesture leads by
         ``lead``. Among the pairs that name a wrong gesture in at most 5 % of the results that show
         one, the pair is taken with the most right names less wrong names and false names. A false
-        name is any that a non-gesture is given. Non-gestures count as if they were shown for half
-        as long as gestures. Of equals the least margin is taken, then the largest lead. The margin
-        to stay named is a third of it. Without recordings of non-gestures there is no lead.
+        name is any that a non-gesture is given. Non-gestures count as if they were shown for a
+        quarter of the time of gestures. Of equals the least margin is taken, then the largest lead.
+        The margin to stay named is a third of it. Without recordings of non-gestures the lead stays
+        as it is.
 
         Parameters
         ----------

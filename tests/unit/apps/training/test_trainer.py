@@ -8,9 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikewire.apps.cli.errors import UsageError
 from spikewire.apps.training import resume
 from spikewire.apps.training.binned_dataset import BinnedDataset, choose
-from spikewire.apps.training.trainer import Progress, Trainer, TrainingPlan, averaged_passes
+from spikewire.apps.training.trainer import (
+    KeptClasses,
+    Progress,
+    Trainer,
+    TrainingPlan,
+    averaged_passes,
+)
 from spikewire.qcore import LayerSpec, LearningSpec, Network, NetworkSpec, ReadoutSpec
 from spikewire.qcore.network.spec import TrainingSpec
 from spikewire.sensors import open_dataset
@@ -87,3 +94,26 @@ def test_short_trainings_average_nothing() -> None:
     assert SPEC.to_dict()["training"]["average"] == 3
     assert "average" not in replace(SPEC, training=TrainingSpec()).to_dict()["training"]
     assert NetworkSpec.from_dict(SPEC.to_dict()) == SPEC
+
+
+def test_classes_that_are_kept_stay_bit_for_bit_and_the_others_learn(trainer: Trainer) -> None:
+    def nothing(record: object) -> None:
+        """Do without what is told."""
+
+    frozen = replace(SPEC, layers=(replace(SPEC.layers[0], plastic=False),))
+    network = Network.build(frozen, trainer.network.classes, 1)
+    trainer = replace(trainer, network=network)
+    trainer.run(Progress(), after_portion=nothing, after_pass=nothing)
+    before = network.read_store().copy()
+    kept = KeptClasses.all_but(network, ("3", "7"))
+    more = replace(trainer, plan=TrainingPlan(1, 16, seed=2, average=1), kept=kept)
+    more.run(Progress(), after_portion=nothing, after_pass=nothing)
+    same = [np.array_equal(was, now) for was, now in zip(before, network.read_store(), strict=True)]
+    assert [name for name, one in zip(network.classes, same, strict=True) if not one] == ["3", "7"]
+
+
+def test_only_known_classes_learn_behind_layers_that_do_not(trainer: Trainer) -> None:
+    with pytest.raises(UsageError, match="--only wave: the network has 0, 1"):
+        KeptClasses.all_but(trainer.network, ("wave",))
+    with pytest.raises(UsageError, match="whose layers do not learn"):
+        KeptClasses.all_but(trainer.network, ("3",))
