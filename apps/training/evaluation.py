@@ -135,8 +135,8 @@ def evaluate_batch(
         confusion,
         activity(network, spikes, len(samples) * binned.ticks),
         [
-            round(int(right) / len(samples), 4) if layer.plastic else None
-            for right, layer in zip(local, network.spec.layers, strict=True)
+            round(int(right) / len(samples), 4) if layer.has_readout else None
+            for right, layer in zip(local, network.layers, strict=True)
         ],
     )
 

@@ -134,10 +134,11 @@ def paper_bits(network: Network, units: Sequence[int] | None = None) -> BitCount
         if not learns:
             continue
         totals["gradients"] += synapses
-        totals["readout matrices"] += 2 * outputs * classes
         totals["activations"] += outputs
-        totals["readout values"] += classes
-        totals["errors"] += classes
+        if units is not None or view.has_readout:
+            totals["readout matrices"] += 2 * outputs * classes
+            totals["readout values"] += classes
+            totals["errors"] += classes
     bits = {
         "weights": widths.weight,
         "gradients": widths.store,
@@ -263,6 +264,8 @@ def _addresses(network: Network, column: str) -> list[int]:
         addresses = addresses[[layer.plastic for layer in network.spec.layers]]
     if column == "AT_T_SLOTS" and network.spec.readout.slots == 0:
         return []
+    if column in ("AT_G", "AT_MEAN"):
+        addresses = addresses[[layer.has_readout for layer in network.layers if layer.plastic]]
     if column in _OPTIONAL:
         addresses = addresses[addresses > 0]
     if column in _OF_TRACES:

@@ -11,6 +11,7 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.fixed_point import bit_length
 from spikewire.qcore.kernels.gain import begin_gain, end_gain, follow_input
 from spikewire.qcore.kernels.general_layer import step_general_layer
 from spikewire.qcore.kernels.homeostasis import count_channels
@@ -22,6 +23,7 @@ from spikewire.qcore.kernels.learning_step import (
     learn_layer,
     regulate_layers,
 )
+from spikewire.qcore.kernels.local_learning import trained_error
 from spikewire.qcore.kernels.own_output import add_output
 from spikewire.qcore.kernels.reshape import shape3
 from spikewire.qcore.kernels.temporal_step import follow_features, read
@@ -189,6 +191,18 @@ def regulate(state):
 
 
 @inline
+def find_errors(state, error, rail, label, now, others):
+    """Find the errors of the trained readout; return 0 if there are none.
+
+    The target is ``rail + 1``: an error of the size of the target just saturates.
+    """
+    R = state[0]
+    read(state, error, np.int64(-1), now, others)
+    shift = max(bit_length(R[at.READ_TARGET]) - bit_length(rail + 1), np.int64(0))
+    return trained_error(error, label, R[at.READ_TARGET], R[at.READ_DEAD_ZONE], shift, rail)
+
+
+@inline
 def learn_tick(state, scratch, label, now, others, plastic):
     """Learn from the label: plastic layers at their cadence, the readout at its own."""
     R, layers, i8, i16, i32, lanes = state
@@ -198,11 +212,18 @@ def learn_tick(state, scratch, label, now, others, plastic):
         return
     if plastic != 0 and R[at.LEARN_LAYERS] != 0 and now % R[at.CADENCE] == 0:
         some = np.int64(0)
+        error = np.empty(classes, np.int32)
+        wrong = np.int64(-1)
         for n in range(layers.shape[0]):
             L = layers[n]
-            if L[at.PLASTIC] != 0 and L[at.TRACE_LIVE] != 0:
-                learn_layer(L, i8, i16, i32, sums, label, classes)
-                some = np.int64(1)
+            if L[at.PLASTIC] == 0 or L[at.TRACE_LIVE] == 0:
+                continue
+            if L[at.AT_FEEDBACK] < 0 and wrong < 0:
+                # All layers learn by the same errors: those of the readout before its own step.
+                wrong = find_errors(state, error, L[at.ERROR_RAIL], label, now, others)
+            if wrong != 0:
+                learn_layer(R, L, i8, i16, i32, sums, error, label)
+            some = np.int64(1)
         R[at.PENDING] += some
         if R[at.APPLY_EVERY] > 0 and R[at.PENDING] >= R[at.APPLY_EVERY]:
             R[at.PENDING] = 0

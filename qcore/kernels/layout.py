@@ -90,7 +90,7 @@ from __future__ import annotations
     DELTA_LARGEST,  # 1 if errors, deltas are divided by their largest
     GRADIENT_KIND,  # BY_TENSOR, WITH_MEAN, both added, or 0
     SIGMOID_BITS,  # bits of activations that follow a sigmoid; 0: linear ones
-    AT_FEEDBACK,  # int8[classes, units]; 0: the readout serves as feedback
+    AT_FEEDBACK,  # int8[classes, units]; 0: the readout serves as feedback; -1: the trained one
     AT_BIAS_STORE,  # int16[channels]; 0: biases stay as they are, or move by BIAS_STEP
     BIAS_EXPONENT,  # learned biases are weights times 2 to this power
     ANSWERS,  # 1 if the network's scores are its local readout

@@ -15,6 +15,7 @@ from spikewire.qcore.kernels.local_learning import (
     local_delta,
     local_error,
     local_readout,
+    trained_delta,
 )
 from spikewire.qcore.kernels.neuron import BIAS, RESET_REFRACTORY
 from spikewire.qcore.kernels.pairs import keep_traces, step_by_pairs
@@ -42,6 +43,12 @@ factor of e in two minutes."""
 
 
 @inline
+def place_of_delta(L, units):
+    """Return where in int8 the errors of the layer's output units are kept."""
+    return L[at.AT_OUT_DELTA] + (L[at.PAIRS] * units if L[at.POOL] == 1 else 0)
+
+
+@inline
 def output_delta(L, i8, i32, scratch, label, classes):
     """Bring the readout's error back to the layer's output units; return 0 if there is none."""
     units = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS]
@@ -60,15 +67,28 @@ def output_delta(L, i8, i32, scratch, label, classes):
         return np.int64(0)
     if L[at.AT_FEEDBACK] != 0:
         G = shape2(i8[L[at.AT_FEEDBACK] : L[at.AT_FEEDBACK] + classes * units], classes, units)
-    delta_at = L[at.AT_OUT_DELTA]
-    if L[at.POOL] == 1:
-        delta_at += L[at.PAIRS] * units
+    delta_at = place_of_delta(L, units)
     delta = i8[delta_at : delta_at + units]
     sums = scratch[2 * classes :]
     delta_rail = (np.int64(128) >> L[at.DELTA_CUT]) - 1
     if L[at.DELTA_LARGEST] != 0:
         return normalised_delta(G, error, activation, delta, sums, L[at.RAIL], delta_rail)
     return local_delta(G, error, activation, delta, sums, L[at.DELTA_SHIFT], L[at.RAIL], delta_rail)
+
+
+@inline
+def output_delta_of_trained(R, L, i8, i16, scratch, error):
+    """Bring the trained readout's errors back to the layer's output units."""
+    units = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS]
+    n, classes = R[at.FEATURES], R[at.CLASSES]
+    store = shape2(i16[R[at.AT_READ_STORE] : R[at.AT_READ_STORE] + classes * n], classes, n)
+    activation = i8[L[at.AT_OUT_ACTIVATION] : L[at.AT_OUT_ACTIVATION] + units]
+    delta_at = place_of_delta(L, units)
+    return trained_delta(
+        store, L[at.AT_FEATURES] - R[at.AT_FEATURE], error, activation,
+        i8[delta_at : delta_at + units], scratch,
+        L[at.DELTA_SHIFT], L[at.RAIL], (np.int64(128) >> L[at.DELTA_CUT]) - 1,
+    )  # fmt: skip
 
 
 @inline
@@ -98,26 +118,33 @@ def route_back(L, i8, delta):
         route(full, shape3(reduced_flat, rows, columns, channels), back, delta, L[at.POOL])
 
 
-@kernel("void(int64[::1], int8[::1], int16[::1], int32[::1], int32[::1], int64, int64)")
-def learn_layer(L, i8, i16, i32, scratch, label, classes):
+@kernel(
+    "void(int64[::1], int64[::1], int8[::1], int16[::1], int32[::1], int32[::1], int32[::1], int64)"
+)
+def learn_layer(R, L, i8, i16, i32, scratch, error, label):
     """Add this tick's local gradient to a layer's, where its readout is wrong.
 
     Parameters
     ----------
+    R
+        The network's registers.
     L
         int64[columns]: the layer's row of the table.
     i8, i16, i32
         The flat arrays.
     scratch
         int32[2 * classes + units], overwritten.
+    error
+        int32[classes]: errors of the trained readout, for a layer that learns by these.
     label
         Index of the true class.
-    classes
-        Number of classes.
     """
     rows, columns, channels = L[at.ROWS], L[at.COLUMNS], L[at.CHANNELS]
     neurons = rows * columns * channels
-    if output_delta(L, i8, i32, scratch, label, classes) == 0:
+    if L[at.AT_FEEDBACK] < 0:
+        if output_delta_of_trained(R, L, i8, i16, scratch, error) == 0:
+            return
+    elif output_delta(L, i8, i32, scratch, label, R[at.CLASSES]) == 0:
         return
     delta_at = L[at.AT_DELTA] + L[at.PAIRS] * neurons
     delta = shape3(i8[delta_at : delta_at + neurons], rows, columns, channels)

@@ -1,4 +1,4 @@
-"""Local learning: a fixed random readout per layer, its error, and the gradient of one tick.
+"""Local learning: a readout of each layer, its error, and the gradient of one tick.
 
 For layer activations ``a`` (saturating, 6 bits), readout ``G`` and classes ``c`` (DECOLLE, Kaiser
 et al. 2020, in the integers of Schaefer & Joshi 2020)::
@@ -7,6 +7,9 @@ et al. 2020, in the integers of Schaefer & Joshi 2020)::
     e_c     = clip((target_c - y_c) >> error_shift), 0 inside the dead zone
     delta_i = clip((sum_c G_ci e_c) >> delta_shift) where a_i is inside its linear window, else 0
     g      += delta (x) P
+
+``G`` is fixed and random. In its place, layers can take the weights ``W`` of the trained readout on
+their own units, and its errors ``target_c - y_c``: the direct part of its gradient.
 """
 
 from __future__ import annotations
@@ -124,6 +127,93 @@ def bring_back(G, error, sums, units):
             sums[i] = np.int32(sums[i] + np.int32(e * np.int32(row[i])))
 
 
+@kernel("int64(int32[::1], int64, int64, int64, int64, int64)")
+def trained_error(y, label, target, dead_zone, shift, rail):
+    """Turn the trained readout's scores into its errors, as :func:`~.readout.delta_rule` has them.
+
+    Parameters
+    ----------
+    y
+        int32[classes]: scores; overwritten with the errors, which are shifted right, rounded to the
+        nearest, and clipped to ``[-rail, rail]``.
+    label, target
+        The true class, and the score it should have.
+    dead_zone
+        Errors up to this size, and false classes that stay below it, are zero.
+    shift, rail
+        Unit and largest value of an error.
+
+    Returns
+    -------
+    int
+        1 if any error is left to learn from.
+    """
+    left = np.int64(0)
+    half = (np.int64(1) << shift) >> 1
+    for k in range(y.shape[0]):
+        e = np.int64(target) - np.int64(y[k]) if k == label else -np.int64(y[k])
+        inside = e <= dead_zone if k == label else e >= -dead_zone
+        value = np.int64(0) if inside else min(max((e + half) >> shift, -rail), rail)
+        left |= np.int64(value != 0)
+        y[k] = np.int32(value)
+    return left
+
+
+@inline
+def cut_to_window(sums, activation, delta, delta_shift, rail, delta_rail):
+    """Shift and clip the sums of units inside the surrogate's window; return how many are left."""
+    shift = np.int32(delta_shift)
+    high = np.int32(rail)
+    most = np.int32(delta_rail)
+    n = np.int64(0)
+    for i in range(activation.shape[0]):
+        a = np.int32(activation[i])
+        inside = np.int32(1) if (a > 0 and a < high) else np.int32(0)
+        back = clip(np.int32(sums[i] >> shift), np.int32(-most), most)
+        value = np.int32(back * inside)
+        delta[i] = np.int8(value)
+        n += np.int64(value != 0)
+    return n
+
+
+@kernel(
+    "int64(int16[:, ::1], int64, int32[::1], int8[::1], int8[::1], int32[::1], int64, int64, int64)"
+)
+def trained_delta(store, first, error, activation, delta, scratch, delta_shift, rail, delta_rail):
+    """Do as :func:`local_delta` with the weights in use of the trained readout.
+
+    ``sums[i] = sum_c (store[c, first + i] >> 8) * error[c]``
+
+    Parameters
+    ----------
+    store
+        int16[classes, features]: stored weights of the trained readout.
+    first
+        The feature that is the layer's first unit.
+    error
+        int32[classes], from :func:`trained_error`.
+    activation, delta, scratch, delta_shift, rail, delta_rail
+        As there. ``|sums| <= classes * 2**14`` with errors of 8 bits.
+
+    Returns
+    -------
+    int
+        How many units have an error.
+    """
+    units = activation.shape[0]
+    for i in range(units):
+        scratch[i] = 0
+    for k in range(error.shape[0]):
+        e = error[k]
+        if e == 0:
+            continue
+        row = store[k, first : first + units]
+        for i in range(units):
+            weight = np.int32(np.int32(row[i]) >> 8)
+            scratch[i] = np.int32(scratch[i] + np.int32(e * weight))
+    return cut_to_window(scratch, activation, delta, delta_shift, rail, delta_rail)
+
+
 @kernel("int64(int8[:, ::1], int32[::1], int8[::1], int8[::1], int32[::1], int64, int64, int64)")
 def local_delta(G, error, activation, delta, scratch, delta_shift, rail, delta_rail):
     """Bring the error back through the feedback, inside the surrogate's window.
@@ -150,20 +240,8 @@ def local_delta(G, error, activation, delta, scratch, delta_shift, rail, delta_r
     int
         How many units have an error.
     """
-    units = activation.shape[0]
-    shift = np.int32(delta_shift)
-    high = np.int32(rail)
-    most = np.int32(delta_rail)
-    bring_back(G, error, scratch, units)
-    n = np.int64(0)
-    for i in range(units):
-        a = np.int32(activation[i])
-        inside = np.int32(1) if (a > 0 and a < high) else np.int32(0)
-        back = clip(np.int32(scratch[i] >> shift), np.int32(-most), most)
-        value = np.int32(back * inside)
-        delta[i] = np.int8(value)
-        n += np.int64(value != 0)
-    return n
+    bring_back(G, error, scratch, activation.shape[0])
+    return cut_to_window(scratch, activation, delta, delta_shift, rail, delta_rail)
 
 
 @kernel("void(int8[:, :, ::1], int32[::1])")

@@ -311,8 +311,8 @@ class Batch:
     def _read_locally(self, count: int, result: BatchResult) -> None:
         net = self.network
         y = np.zeros(len(net.classes), np.int32)
-        for n, layer in enumerate(net.spec.layers):
-            if not layer.plastic:
+        for n, layer in enumerate(net.layers):
+            if not layer.has_readout:
                 continue
             G, mean = net.layers[n].readout, net.layers[n].readout_mean >> 4
             for b in range(count):

@@ -80,7 +80,7 @@ def draw_readouts(state: State, spec: NetworkSpec, seed: int, first: int) -> Non
     """
     rail = 2 ** (spec.widths.readout - 1) - 1
     for layer in layer_views(state):
-        if not layer.plastic:
+        if not layer.has_readout:
             continue
         G = layer.readout
         for k in range(first, len(G)):

@@ -265,15 +265,23 @@ class LayerView:
 
     @property
     def readout(self) -> npt.NDArray[np.int8]:
-        """Fixed random readout: int8[classes, units]."""
+        """Fixed random readout: int8[classes, units]; no class without one of its own."""
         units = int(np.prod(self.units))
-        return view_of(self._state.i8, self._L[at.AT_G], self._classes(), units)
+        return view_of(self._state.i8, self._L[at.AT_G], self._own_classes(), units)
+
+    @property
+    def has_readout(self) -> bool:
+        """Whether the layer has a readout of its own: it learns, and not by the trained one."""
+        return self.plastic and bool(self._L[at.AT_FEEDBACK] >= 0)
+
+    def _own_classes(self) -> int:
+        return self._classes() if self._L[at.AT_FEEDBACK] >= 0 else 0
 
     @property
     def feedback(self) -> npt.NDArray[np.int8]:
         """Fixed matrix that brings errors back: int8[classes, units]; the readout by default."""
-        place = self._L[at.AT_FEEDBACK] or self._L[at.AT_G]
-        return view_of(self._state.i8, place, self._classes(), int(np.prod(self.units)))
+        place = self._L[at.AT_FEEDBACK] if self._L[at.AT_FEEDBACK] > 0 else self._L[at.AT_G]
+        return view_of(self._state.i8, place, self._own_classes(), int(np.prod(self.units)))
 
     @property
     def bias_store(self) -> npt.NDArray[np.int16]:
@@ -284,7 +292,7 @@ class LayerView:
     @property
     def readout_mean(self) -> npt.NDArray[np.int32]:
         """Slow mean of the local readout, times 16: int32[classes]."""
-        return view_of(self._state.i32, self._L[at.AT_MEAN], self._classes())
+        return view_of(self._state.i32, self._L[at.AT_MEAN], self._own_classes())
 
     @property
     def table(self) -> npt.NDArray[np.int32]:

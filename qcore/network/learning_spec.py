@@ -23,6 +23,9 @@ class LearningSpec:
     (2020): what errors, deltas and gradients are divided by, whether a gradient's mean is taken
     off, which matrix brings errors back, the surrogate, and whether biases are learned (then their
     weights count ``2**bias_exponent`` each in the membrane's unit).
+
+    With ``feedback`` "trained" layers have no readout of their own: they learn by the errors of the
+    trained readout, which its weights bring back to the layers that it reads.
     """
 
     cadence: int = 10
@@ -88,7 +91,7 @@ _CHOICES = (
     ("delta_scale", ("fixed", "largest")),
     ("gradient_scale", ("channel", "tensor")),
     ("centre_gradients", (False, True)),
-    ("feedback", ("readout", "concordant")),
+    ("feedback", ("readout", "concordant", "trained")),
     ("surrogate", ("window", "sigmoid")),
     ("learn_biases", (False, True)),
 )

@@ -219,6 +219,8 @@ class NetworkSpec:
                     f"layers[{n}].kind is {layer.kind!r}, which is for the last layer, with "
                     "readout.answer = 'output'."
                 )
+        if self.learning.feedback == "trained" and any(layer.plastic for layer in self.layers):
+            self._check_trained_feedback()
         if answer == "trained":
             return
         if answer == "output" and not self.layers[-1].answers:
@@ -233,6 +235,26 @@ class NetworkSpec:
                 f"readout.local_gain is {self.readout.local_gain}, but with readout.answer "
                 f"{answer!r} no local readout is added: it has to be 0."
             )
+
+
+    def _check_trained_feedback(self) -> None:
+        """Refuse what layers cannot do that learn by the trained readout."""
+        where = "with learning.feedback 'trained'"
+        for n, layer in enumerate(self.layers):
+            if layer.plastic and not layer.read:
+                raise SpecError(
+                    f"layers[{n}] has plastic = true and read = false: {where} only layers learn "
+                    "that the readout reads."
+                )
+        needed = {
+            "readout.answer": (self.readout.answer, "trained"),
+            "readout.local_gain": (self.readout.local_gain, 0),
+            "learning.delta_scale": (self.learning.delta_scale, "fixed"),
+            "learning.error_scale": (self.learning.error_scale, "fixed"),
+        }
+        for name, (value, wanted) in needed.items():
+            if value != wanted:
+                raise SpecError(f"{name} is {value!r}; {where} it has to be {wanted!r}.")
 
 
 _RANGES = (

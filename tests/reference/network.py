@@ -116,6 +116,12 @@ class NaiveLayer:
     def read_out(self) -> list[int]:
         return [int(y) for y in self.G @ self.pooled_activation().reshape(-1)]
 
+    def learn_by_trained(self, errors: list[int], weights: Any) -> None:
+        """Learn by errors of the trained readout, with its weights on this layer's units."""
+        a, rail = self.pooled_activation().reshape(-1).tolist(), 2 ** (self.widths.delta - 1) - 1
+        d = naive.delta(weights, errors, a, self.L[at.DELTA_SHIFT], self.L[at.RAIL], rail)
+        self.collect(self.finished(self.unpooled(np.array(d).reshape(self.units))))
+
     def learn(self, label: int) -> None:
         L = self.L
         pooled = self.pooled_activation()
@@ -130,7 +136,11 @@ class NaiveLayer:
             d = paper.normalised_delta(self.feedback, errors, a, L[at.RAIL], rail)
         else:
             d = naive.delta(self.feedback, errors, a, L[at.DELTA_SHIFT], L[at.RAIL], rail)
-        back = np.array(d).reshape(self.units)
+        self.collect(self.finished(self.unpooled(np.array(d).reshape(self.units))))
+
+    def unpooled(self, back: Any) -> Any:
+        """Route the units' errors to the neurons that they pool."""
+        L = self.L
         full = np.zeros(self.u.shape, int)
         size = self.spec.pool
         for y0, x0, c in np.ndindex(self.units):
@@ -142,7 +152,7 @@ class NaiveLayer:
                 continue
             dy, dx = np.unravel_index(int(window.argmax()), window.shape)
             full[y0 * size + dy, x0 * size + dx, c] = back[y0, x0, c]
-        self.collect(self.finished(full))
+        return full
 
     def finished(self, full: Any) -> Any:
         """Weigh the neurons' errors by the surrogate's slope, and quantise them again."""
@@ -206,6 +216,31 @@ class NaiveNetwork:
 
     def scores(self, f: list[int]) -> list[int]:
         return [sum((int(w) >> 8) * v for w, v in zip(row, f, strict=True)) for row in self.read]
+
+    def present_scores(self) -> list[int]:
+        return self.scores(self.features())
+
+    def learn_layers(self, label: int, still: list[bool]) -> None:
+        if self.spec.learning.feedback != "trained":
+            for n, moving in zip(self.layers, still, strict=True):
+                if moving:
+                    n.learn(label)
+            return
+        bits = self.spec.widths.error - 1
+        shift = max(self.R[at.READ_TARGET].bit_length() - bits - 1, 0)
+        errors = []
+        for k, y in enumerate(self.present_scores()):
+            e = (self.R[at.READ_TARGET] if k == label else 0) - y
+            dead = self.R[at.READ_DEAD_ZONE]
+            kept = e > dead if k == label else e < -dead
+            rounded = math.floor(e / 2**shift + 0.5)
+            errors.append(naive.clip(rounded, 1 - 2**bits, 2**bits - 1) if kept else 0)
+        first = 0
+        for n, moving in zip(self.layers, still, strict=True):
+            if moving and any(errors):
+                units = int(np.prod(n.units))
+                n.learn_by_trained(errors, self.read[:, first : first + units] >> 8)
+            first += int(np.prod(n.units)) if n.spec.read else 0
 
     def correct(self, f: list[int], label: int, taught: int) -> None:
         R = self.R
@@ -382,9 +417,7 @@ class NaiveNetwork:
             warm = now - self.label_since >= R[at.BURN_IN]
             if learn and label >= 0 and warm:
                 if now % R[at.CADENCE] == 0:
-                    for n, moving in zip(self.layers, still, strict=True):
-                        if moving:
-                            n.learn(label)
+                    self.learn_layers(label, still)
                     self.pending += any(still)
                     if R[at.APPLY_EVERY] and self.pending >= R[at.APPLY_EVERY]:
                         self.pending = 0

@@ -55,6 +55,11 @@ TRACES: dict[str, Any] = {
     "slope": 11,
 }  # fmt: skip
 
+TRAINED: dict[str, Any] = {
+    "readout": {**SMALL["readout"], "local_gain": 0, "shift": 12},
+    **with_layers({"plastic": False}, {}, {}),
+}
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "paper's learning": {"learning": PAPER, "widths": {"delta": 6}, "version": 2},
     "paper's learning, sum-pooling": {
@@ -71,6 +76,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "widths": {"delta": 3, "activation": 3},
     },
     "own feedback": {"learning": {**SMALL["learning"], "feedback": "concordant"}},
+    "trained feedback": {"learning": {**SMALL["learning"], "feedback": "trained"}, **TRAINED},
+    "trained feedback, pairs, narrow": {
+        "learning": {**SMALL["learning"], "feedback": "trained", "cadence": 2, "trace_shift": 6},
+        "widths": {"error": 4, "delta": 5, "weight": 5}, "version": 2, **TRAINED,
+    },
+    "trained feedback, sum-pooling": {
+        "learning": {**SMALL["learning"], "feedback": "trained", "surrogate": "sigmoid"},
+        **with_layers({"read": True, "pool_kind": "sum"}, {"plastic": False}, {"read": False,
+        "plastic": False}), "readout": TRAINED["readout"],
+    },
     "base": {},
     "every gradient": {"learning": {**SMALL["learning"], "apply_every": 1}},
     "many channels": with_layers({}, {"channels": 35}, {}),
