@@ -44,7 +44,8 @@ class TrainingPlan:
     distort
         Kind of distortion of every other recording of a portion; None for none.
     average
-        Number of passes at the end over which the readout's stored weights are averaged.
+        Number of passes at the end over which the readout's stored weights are averaged; 0.5 for
+        half of the last one.
     """
 
     passes: int
@@ -52,7 +53,7 @@ class TrainingPlan:
     seed: int = 0
     shift: int = 0
     distort: str | None = None
-    average: int = 0
+    average: float = 0
 
     @classmethod
     def best(
@@ -70,9 +71,14 @@ class TrainingPlan:
         )
 
 
-def averaged_passes(spec: NetworkSpec, passes: int) -> int:
-    """Return how many of a training's passes a network's readout is averaged over."""
-    return min(spec.training.average, passes // 4)
+def averaged_passes(spec: NetworkSpec, passes: int) -> float:
+    """Return how many of a training's passes a network's readout is averaged over.
+
+    These are a quarter at most. Fewer than four passes have no whole one in it: half of the last
+    one is averaged, which takes one pass over 800 digits from 0.861 to FIGURE (five seeds).
+    """
+    most = passes // 4 or 0.5
+    return min(spec.training.average, most)
 
 
 @dataclass(slots=True)
@@ -210,7 +216,8 @@ class Trainer:
                 self.kept.put_back(net)
             progress.portion += 1
             progress.seconds += time.perf_counter() - began
-            if progress.number >= plan.passes - plan.average:
+            left = plan.passes * self.portions - progress.number * self.portions - progress.portion
+            if left < round(plan.average * self.portions):
                 self._average(progress)
             record = None
             if progress.portion == self.portions:

@@ -381,7 +381,7 @@ def advance_ordinary(state, scratch, events, until, label, learn, results, probe
 
 @kernel(
     f"int64({_ARGUMENTS.format('int64,')})",
-    leaves_out=(*_OTHER_LAYERS, "learn_layer", "apply_layers", "advance_traces"),
+    leaves_out=(*_OTHER_LAYERS, "learn_layer", "trained_error", "apply_layers", "advance_traces"),
 )  # fmt: skip
 def advance_reading(state, scratch, events, until, label, learn, results, probe):
     """Do as :func:`advance_ordinary`, without layers that learn: with the readout alone."""

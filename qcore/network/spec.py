@@ -81,7 +81,8 @@ class TrainingSpec:
 
     ``passes`` over the recordings, ``batch`` of them side by side, each moved by up to ``shift``
     pixels. The trained readout ends with the mean of its stored weights over the last ``average``
-    passes, a quarter of all at most (0: with the last).
+    passes, a quarter of all at most, or over half of one in fewer than four passes (0: with the
+    last).
     """
 
     passes: int = 10

@@ -180,6 +180,20 @@ def local_error(
     return errors, means
 
 
+def trained_errors(
+    y: list[int], label: int, target: int, dead: int, bits: int
+) -> list[int]:
+    """Errors of the trained readout, in parts of the target that ``bits`` bits hold."""
+    unit = 2 ** max(target.bit_length() - bits, 0)
+    errors = []
+    for k, score in enumerate(y):
+        e = (target if k == label else 0) - score
+        kept = e > dead if k == label else e < -dead
+        rounded = math.floor(e / unit + 0.5)
+        errors.append(clip(rounded, 1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if kept else 0)
+    return errors
+
+
 def delta(
     G: Any, errors: list[int], activation: list[int], shift: int, rail: int, delta_rail: int = 127
 ) -> list[int]:

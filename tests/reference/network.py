@@ -217,24 +217,15 @@ class NaiveNetwork:
     def scores(self, f: list[int]) -> list[int]:
         return [sum((int(w) >> 8) * v for w, v in zip(row, f, strict=True)) for row in self.read]
 
-    def present_scores(self) -> list[int]:
-        return self.scores(self.features())
-
     def learn_layers(self, label: int, still: list[bool]) -> None:
         if self.spec.learning.feedback != "trained":
             for n, moving in zip(self.layers, still, strict=True):
                 if moving:
                     n.learn(label)
             return
-        bits = self.spec.widths.error - 1
-        shift = max(self.R[at.READ_TARGET].bit_length() - bits - 1, 0)
-        errors = []
-        for k, y in enumerate(self.present_scores()):
-            e = (self.R[at.READ_TARGET] if k == label else 0) - y
-            dead = self.R[at.READ_DEAD_ZONE]
-            kept = e > dead if k == label else e < -dead
-            rounded = math.floor(e / 2**shift + 0.5)
-            errors.append(naive.clip(rounded, 1 - 2**bits, 2**bits - 1) if kept else 0)
+        y = self.scores(self.features())
+        target, dead = self.R[at.READ_TARGET], self.R[at.READ_DEAD_ZONE]
+        errors = naive.trained_errors(y, label, target, dead, self.spec.widths.error)
         first = 0
         for n, moving in zip(self.layers, still, strict=True):
             if moving and any(errors):

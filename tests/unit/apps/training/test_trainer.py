@@ -89,8 +89,35 @@ def test_a_training_ends_with_the_mean_of_late_readouts(trainer: Trainer, tmp_pa
     assert network.to_bytes() == ended
 
 
-def test_short_trainings_average_nothing() -> None:
-    assert [averaged_passes(SPEC, passes) for passes in (1, 3, 4, 8, 12, 100)] == [0, 0, 1, 2, 3, 3]
+def test_a_single_pass_averages_its_second_half(trainer: Trainer) -> None:
+    once = replace(trainer, plan=TrainingPlan.best(SPEC, 1, 4, None, 1))
+    assert (once.plan.average, once.portions % 2) == (0.5, 0)
+    stores: list[np.ndarray] = []
+    once.run(
+        Progress(),
+        after_portion=lambda now: stores.append(once.network.read_store().copy()),
+        after_pass=lambda record: None,
+    )
+    plain = replace(
+        once, network=Network.build(SPEC, once.network.classes, 1),
+        plan=replace(once.plan, average=0),
+    )  # fmt: skip
+    kept: list[np.ndarray] = []
+    plain.run(
+        Progress(),
+        after_portion=lambda now: kept.append(plain.network.read_store().copy()),
+        after_pass=lambda record: None,
+    )
+    late = np.stack(kept[-(once.portions // 2) :]).astype(float)
+    assert np.array_equal(stores[-1], np.floor(late.mean(0) + 0.5))
+    assert not np.array_equal(stores[-1], kept[-1])
+
+
+def test_short_trainings_average_half_a_pass() -> None:
+    passes = (1, 3, 4, 8, 12, 100)
+    assert [averaged_passes(SPEC, n) for n in passes] == [0.5, 0.5, 1, 2, 3, 3]
+    none = replace(SPEC, training=TrainingSpec(4, 16))
+    assert [averaged_passes(none, n) for n in passes] == [0] * 6
     assert SPEC.to_dict()["training"]["average"] == 3
     assert "average" not in replace(SPEC, training=TrainingSpec()).to_dict()["training"]
     assert NetworkSpec.from_dict(SPEC.to_dict()) == SPEC

@@ -39,6 +39,30 @@ def test_local_error_and_delta(seed: int, error_shift: int, delta_shift: int, de
     assert n == np.count_nonzero(d)
 
 
+@given(SEEDS, st.integers(0, 18), st.integers(2, 8), st.integers(0, 9))
+@FEW
+def test_errors_of_the_trained_readout(seed: int, height: int, bits: int, delta_shift: int) -> None:
+    rng = np.random.default_rng(seed)
+    classes, units, before, after = (int(n) for n in rng.integers(1, 9, 4))
+    store = rng.integers(-(2**15), 2**15, (classes, before + units + after)).astype(np.int16)
+    a = rng.choice([0, 63, *rng.integers(0, 64, 4)], units).astype(np.int8)
+    target, rail = 2**height, 2 ** (bits - 1) - 1
+    y = rng.integers(-2 * target, 2 * target + 1, classes).astype(np.int32)
+    label, dead = int(rng.integers(classes)), int(rng.integers(0, target // 8 + 1))
+    wanted = naive.trained_errors(y.tolist(), label, target, dead, bits)
+    shift = max(height + 1 - bits, 0)
+    left = local_learning.trained_error(y, label, target, dead, shift, rail)
+    assert y.tolist() == wanted
+    assert left == int(any(wanted))
+    d = np.zeros(units, np.int8)
+    most = int(rng.choice([1, 31, 127]))
+    scratch = np.ones(units, np.int32)
+    n = local_learning.trained_delta(store, before, y, a, d, scratch, delta_shift, 63, most)
+    W = store[:, before : before + units].astype(int) >> 8
+    assert d.tolist() == naive.delta(W, wanted, a.tolist(), delta_shift, 63, most)
+    assert n == np.count_nonzero(d)
+
+
 @given(SEEDS, st.integers(0, 256))
 @FEW
 def test_adding_a_local_readout(seed: int, gain: int) -> None:
