@@ -228,6 +228,8 @@ def no_effect(base: NetworkSpec, name: str) -> str | None:
     driving = name in _OF_TRACES and any(layer.traced for layer in base.layers)
     if name in _OF_LEARNING and not driving and not any(one.plastic for one in base.layers):
         return f"no layer of {base.name} is plastic, so these bits decide nothing"
+    if name == "readout" and base.learning.feedback == "trained":
+        return f"layers of {base.name} have no readout of their own, so these bits decide nothing"
     if name == "refractory" and not any(one.reset == "refractory" for one in base.layers):
         return f"no layer of {base.name} has the reset 'refractory', so these bits decide nothing"
     return None

@@ -1,8 +1,9 @@
 """`spikewire bench twin gestures`: what floats reach on the simulated people of a gesture network.
 
-Four ways are compared on people that none has seen, as recorded and with distorted sensors: ridge
+Five ways are compared on people that none has seen, as recorded and with distorted sensors: ridge
 regression without a network, a float network of convolutions and a recurrent unit, the spiking
-network learned through time (then 8 bits), and the integer network that comes with the package.
+network learned through time (then 8 bits), the same layers learned by the integer rule, and the
+integer network that comes with the package.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from spikewire.sensors import Sample
 
 PEOPLE, LEARNED, SEED, SECONDS = 158, 128, 401, 1.5
-PRESET, SHIPPED = "edge10", "gestures"
+PRESET, LOCAL, SHIPPED = "edge10", "edge10l", "gestures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def compare(plan: CeilingPlan, *, quiet: bool = False) -> dict[str, Any]:
             "no network": parts.no_network(),
             "float convolutions and GRU": parts.gru(_teller(quiet, "GRU")),
             "spiking, learned through time": parts.through_time(plan, _teller(quiet, "spiking")),
+            "integers, layers learned as well": parts.integers(plan),
             "integers, shipped": parts.shipped(),
         }
         counts = {"learned": len(parts.learn), "unseen": len(parts.unseen)}
@@ -197,6 +199,19 @@ class _Parts:
         if plan.out is not None:
             learned.save(plan.out)
         return self._evaluated(learned)
+
+    def integers(self, plan: CeilingPlan) -> dict[str, float | None]:
+        """Learn layers and readout in integers, as `train --model edge10l` does."""
+        from spikewire.apps.cli.models import open_network
+        from spikewire.apps.training.trainer import Progress, Trainer
+
+        network = open_network(LOCAL, self.network.classes, plan.seed)
+        passes = network.spec.training.passes if plan.passes is None else plan.passes
+        training = Trainer(network, self.binned, self.learn, (), replace(self.plan, passes=passes))
+        training.run(
+            Progress(), after_portion=lambda progress: None, after_pass=lambda record: None
+        )
+        return self._evaluated(network)
 
     def shipped(self) -> dict[str, float | None]:
         from spikewire.apps.cli.models import open_network

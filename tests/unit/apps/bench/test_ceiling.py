@@ -56,6 +56,7 @@ def test_it_compares_and_keeps_the_spiking_network(
     rows = report["accuracy"]
     assert next(iter(rows)) == "no network"
     assert all(0 <= rows[name]["distorted"] <= 1 for name in list(rows)[1:])
+    assert rows["integers, layers learned as well"]["recorded"] != rows["integers, shipped"]
     assert rows["integers, shipped"]["recorded"] >= 0.5
     assert (
         cli.run(["evaluate", str(model), str(people), "--trials", "test", "--count-on", "0"]) == 0

@@ -126,17 +126,29 @@ def test_frozen_networks_that_traces_drive_vary_these_too() -> None:
     assert [str(one) for one in found if one.model == "paper frozen"] == ["base", "p=8", "q=7"]
 
 
+def test_bits_of_a_readout_that_layers_do_not_have_are_refused() -> None:
+    varied = grid.read_vary(["readout=3", "error=4"])
+    found, notes = grid.expand_all(
+        {"nmnist": load_preset("nmnist"), "schaefer2020": load_preset("schaefer2020")},
+        Variation(varied),
+    )
+    assert [str(one) for one in found if one.model == "nmnist"] == ["base", "error=4"]
+    assert "layers of nmnist have no readout of their own" in notes[0]
+    with pytest.raises(UsageError, match="these bits decide nothing"):
+        grid.expand_all({"nmnist": load_preset("nmnist")}, Variation(grid.read_vary(["readout=3"])))
+
+
 def test_parts_are_left_out_one_by_one() -> None:
-    spec = load_preset("nmnist")
+    spec = load_preset("schaefer2020")
     given = read_without(["gain,regulation", "learning,centring"])
-    found, _ = grid.expand_all({"nmnist": spec}, Variation({}, given))
+    found, _ = grid.expand_all({"schaefer2020": spec}, Variation({}, given))
     assert [str(one) for one in found] == [
         "base", "without=gain", "without=regulation", "without=learning",
         "without=centring",
     ]  # fmt: skip
     gain, regulation, learning, centring = (one.spec for one in found[1:])
-    assert (spec.readout.local_gain, gain.readout.local_gain) == (4, 0)
-    assert (spec.learning.period, regulation.learning.period) == (1, 0)
+    assert (spec.readout.local_gain, gain.readout.local_gain) == (8, 0)
+    assert (spec.learning.period > 0, regulation.learning.period) == (True, 0)
     assert (learning.learning.step, learning.readout.local_gain) == (0, 0)
     assert spec.learning.centre_gradients
     assert not centring.learning.centre_gradients
