@@ -237,7 +237,6 @@ class NetworkSpec:
                 f"{answer!r} no local readout is added: it has to be 0."
             )
 
-
     def _check_trained_feedback(self) -> None:
         """Refuse what layers cannot do that learn by the trained readout."""
         where = "with learning.feedback 'trained'"

@@ -180,9 +180,7 @@ def local_error(
     return errors, means
 
 
-def trained_errors(
-    y: list[int], label: int, target: int, dead: int, bits: int
-) -> list[int]:
+def trained_errors(y: list[int], label: int, target: int, dead: int, bits: int) -> list[int]:
     """Errors of the trained readout, in parts of the target that ``bits`` bits hold."""
     unit = 2 ** max(target.bit_length() - bits, 0)
     errors = []

@@ -65,7 +65,7 @@ def test_a_model_file_keeps_its_classes_and_gains_others(tmp_path: Path) -> None
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     says = (
-        r"The model huge cannot be read: No such file.*gestures, edge, edge10, edge10t, nmnist, p"
+        r"The model huge cannot be read: No such file.*gestures, edge, edge10, edge10l, edge10t, nm"
     )
     with pytest.raises(ModelError, match=says):
         Network.load("huge")
