@@ -34,7 +34,7 @@ def test_teach_undo_record_and_replay(
         assert new.get_attribute("aria-disabled") == "true"
         assert "name" in new.get_attribute("title")
         page.fill("#new-name", "salute")
-        hold(page, new, 2500)
+        hold(page, new, 6000)
         page.wait_for_selector('#buttons [data-class="salute"]')
         recognised(page, "salute")
         until(page, "#lesson", "salute.* 1 lesson")

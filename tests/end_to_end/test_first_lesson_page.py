@@ -24,7 +24,7 @@ def test_lessons_in_three_gestures_are_recognised_listed_and_undone(
             page.select_option("#sim-gesture", f"gesture:{shown}")
             until(page, "#truth", rf"shown: {shown.replace('_', ' ')}.*")
             page.fill("#new-name", f"mine {number}")
-            hold(page, page.locator("#new-hold"), 2500)
+            hold(page, page.locator("#new-hold"), 6000)
             recognised(page, f"mine {number}")
             until(page, "#lessons li:first-child span", rf"mine {number} .*changes")
         assert page.locator("#lessons li canvas").count() == 3

@@ -157,7 +157,7 @@ def test_a_phone_keeps_answer_picture_and_button_in_view(
         button = page.locator("#new-hold")
         button.evaluate("button => button.scrollIntoView({ block: 'end' })")
         before = page.evaluate(CORNER)
-        hold(page, button, 2500, during=lambda: held_in_view(page))
+        hold(page, button, 6000, during=lambda: held_in_view(page))
         recognised(page, "mine")
         until(page, "#lessons li:first-child span", "mine .*changes")
         # The new class and its lesson have moved nothing from under the finger. A button that was
