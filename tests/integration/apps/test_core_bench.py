@@ -235,7 +235,8 @@ def test_the_command_measures_and_draws(tmp_path: Path) -> None:
     best = {name: found["best_ms"] for name, found in report["sides"].items()}
     assert report["learning_real_time"] == pytest.approx(1 / best["learning"])
     assert report["edge_updates"] > 0
-    assert 0 < report["scatter"]["fraction"] < 1
+    # Of one round, and with other programs beside it, a share of the fastest loop may be above one.
+    assert report["scatter"]["fraction"] > 0
     assert len(report["by_activity"]) == len(core.FACTORS)
     for which, spikes in (("opponents", 0), ("edge_opponents", core.BUSY_SPIKES)):
         found = report[which]
