@@ -18,6 +18,7 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels.fixed_point import clip, xorshift
+from spikewire.qcore.kernels.readout import score_error
 
 
 @kernel("void(int8[:, ::1], int8[::1], int32[::1])")
@@ -114,17 +115,21 @@ def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
 
 
 @inline
-def bring_back(G, error, sums, units):
-    """Sum the errors of all classes at each unit: ``sums[i] = sum_c G[c, i] * error[c]``."""
+def bring_back(G, first, cut, error, sums, units):
+    """Sum the errors of all classes at each unit, by the upper bits of the weights.
+
+    ``sums[i] = sum_c (G[c, first + i] >> cut) * error[c]``
+    """
     for i in range(units):
         sums[i] = 0
     for k in range(error.shape[0]):
         e = error[k]
         if e == 0:
             continue
-        row = G[k]
+        row = G[k, first : first + units]
         for i in range(units):
-            sums[i] = np.int32(sums[i] + np.int32(e * np.int32(row[i])))
+            weight = np.int32(np.int32(row[i]) >> np.int32(cut))
+            sums[i] = np.int32(sums[i] + np.int32(e * weight))
 
 
 @kernel("int64(int32[::1], int64, int64, int64, int64, int64)")
@@ -151,9 +156,9 @@ def trained_error(y, label, target, dead_zone, shift, rail):
     left = np.int64(0)
     half = (np.int64(1) << shift) >> 1
     for k in range(y.shape[0]):
-        e = np.int64(target) - np.int64(y[k]) if k == label else -np.int64(y[k])
-        inside = e <= dead_zone if k == label else e >= -dead_zone
-        value = np.int64(0) if inside else min(max((e + half) >> shift, -rail), rail)
+        # 0 stays 0: less than a half of the unit is added.
+        e = score_error(y, k, label, target, dead_zone)
+        value = min(max((e + half) >> shift, -rail), rail)
         left |= np.int64(value != 0)
         y[k] = np.int32(value)
     return left
@@ -200,17 +205,7 @@ def trained_delta(store, first, error, activation, delta, scratch, delta_shift, 
     int
         How many units have an error.
     """
-    units = activation.shape[0]
-    for i in range(units):
-        scratch[i] = 0
-    for k in range(error.shape[0]):
-        e = error[k]
-        if e == 0:
-            continue
-        row = store[k, first : first + units]
-        for i in range(units):
-            weight = np.int32(np.int32(row[i]) >> 8)
-            scratch[i] = np.int32(scratch[i] + np.int32(e * weight))
+    bring_back(store, first, 8, error, scratch, activation.shape[0])
     return cut_to_window(scratch, activation, delta, delta_shift, rail, delta_rail)
 
 
@@ -240,7 +235,7 @@ def local_delta(G, error, activation, delta, scratch, delta_shift, rail, delta_r
     int
         How many units have an error.
     """
-    bring_back(G, error, scratch, activation.shape[0])
+    bring_back(G, 0, 0, error, scratch, activation.shape[0])
     return cut_to_window(scratch, activation, delta, delta_shift, rail, delta_rail)
 
 

@@ -103,7 +103,7 @@ def normalised_delta(G, error, activation, delta, scratch, rail, delta_rail):
         How many units have an error.
     """
     units = activation.shape[0]
-    bring_back(G, error, scratch, units)
+    bring_back(G, 0, 0, error, scratch, units)
     largest = np.int32(0)
     for i in range(units):
         largest = max(largest, np.int32(abs(scratch[i])))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spikewire._jit import kernel
+from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels.fixed_point import bit_length, xorshift
 
 LENGTH_BITS = 10
@@ -120,6 +120,16 @@ def choose_shifts(seen, taught, shift, shifts):
         shifts[k] = max(shift, min(shift + KNOWN_CLASS_SHIFT, np.int64(30))) if known else shift
 
 
+@inline
+def score_error(y, k, label, target, dead_zone):
+    """Return by how much a score misses its target, 0 for a false class: 0 in the dead zone."""
+    if k == label:
+        e = np.int64(target) - np.int64(y[k])
+        return e if e > dead_zone else np.int64(0)
+    e = -np.int64(y[k])
+    return e if e < -dead_zone else np.int64(0)
+
+
 @kernel(
     "int64(int32[::1], int64, int64, int16[::1], int16[:, ::1], uint32[::1], int64[::1], int64)"
 )
@@ -154,11 +164,8 @@ def delta_rule(y, label, target, f, store, lanes, shifts, dead_zone):
     for k in range(y.shape[0]):
         shift = shifts[k]
         mask = np.uint32((np.int64(1) << shift) - 1)
-        e = np.int64(target) - np.int64(y[k]) if k == label else -np.int64(y[k])
-        if k == label:
-            if e <= dead_zone:
-                continue
-        elif e >= -dead_zone:
+        e = score_error(y, k, label, target, dead_zone)
+        if e == 0:
             continue
         updated += 1
         row = store[k]

@@ -24,7 +24,7 @@ import numpy as np
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels.fixed_point import xorshift
 from spikewire.qcore.kernels.homeostasis import regulation_gain
-from spikewire.qcore.kernels.readout import square_root
+from spikewire.qcore.kernels.readout import score_error, square_root
 
 MOST_ACTIVE = 127
 """Largest output of a hidden unit."""
@@ -151,8 +151,8 @@ def teach_hidden(y, label, target, dead_zone, shifts, shift, h, V, lanes, back):
     """
     back[:] = 0
     for k in range(y.shape[0]):
-        e = np.int64(target) - np.int64(y[k]) if k == label else -np.int64(y[k])
-        if (k == label and e <= dead_zone) or (k != label and e >= -dead_zone):
+        e = score_error(y, k, label, target, dead_zone)
+        if e == 0:
             continue
         mask = np.uint32((np.int64(1) << shifts[k]) - 1)
         gentle = e >> (shifts[k] - shift)

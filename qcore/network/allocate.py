@@ -193,8 +193,8 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
         compacted |= small
         if layer.plastic:
             kept = _pairs(L, spec) if compact else 0
-            trained = spec.learning.feedback == "trained"
-            _place_learning(L, layer, classes, heads, kept, trained=trained)
+            own = 0 if spec.learning.feedback == "trained" else classes
+            _place_learning(L, layer, own, heads, kept)
             compacted |= kept > 0
             _place_options(L, spec.learning, classes, heads)
         if layer.read:
@@ -281,18 +281,12 @@ def _place_traces(L: npt.NDArray[np.int64], heads: _Heads) -> None:
 
 
 def _place_learning(
-    L: npt.NDArray[np.int64],
-    layer: LayerSpec,
-    classes: int,
-    heads: _Heads,
-    pairs: int,
-    *,
-    trained: bool,
+    L: npt.NDArray[np.int64], layer: LayerSpec, classes: int, heads: _Heads, pairs: int
 ) -> None:
     """Place the arrays of a layer that can learn. Model files keep them in this order.
 
-    ``pairs`` is how many gradients it keeps as pairs; 0 for a sum per synapse. ``trained`` says
-    that it learns by the trained readout, and has none of its own.
+    ``classes`` is how many its own readout has; ``pairs`` is how many gradients it keeps as pairs;
+    0 for a sum per synapse.
     """
     neurons, outputs, synapses = neuron_count(L), output_count(L), synapse_count(L)
     L[at.AT_ACTIVATION] = heads.i8.take(neurons)
@@ -301,8 +295,7 @@ def _place_learning(
     if layer.pool > 1:
         L[at.AT_OUT_ACTIVATION] = heads.i8.take(outputs)
         L[at.AT_OUT_DELTA] = heads.i8.take(outputs)
-    own = 0 if trained else classes
-    L[at.AT_G] = heads.i8.take(own * outputs)
+    L[at.AT_G] = heads.i8.take(classes * outputs)
     if pairs and L[at.USED_SHIFT] <= 7:
         L[at.AT_REST], L[at.AT_STORE] = heads.i8.take(synapses), -1
     else:
@@ -316,9 +309,7 @@ def _place_learning(
     else:
         L[at.AT_GRADIENT] = heads.i32.take(synapses)
     L[at.AT_BIAS_GRADIENT] = heads.i32.take(layer.channels)
-    L[at.AT_MEAN] = heads.i32.take(own)
-    if trained:
-        L[at.AT_FEEDBACK] = -1
+    L[at.AT_MEAN] = heads.i32.take(classes)
 
 
 def _pairs(L: npt.NDArray[np.int64], spec: NetworkSpec) -> int:
@@ -340,6 +331,8 @@ def _place_options(
     L: npt.NDArray[np.int64], learn: LearningSpec, classes: int, heads: _Heads
 ) -> None:
     """Place what only some ways of learning need, behind all that every one does."""
+    if learn.feedback == "trained":
+        L[at.AT_FEEDBACK] = -1
     if learn.feedback == "concordant":
         L[at.AT_FEEDBACK] = heads.i8.take(classes * output_count(L))
     if learn.learn_biases:

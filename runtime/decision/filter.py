@@ -7,7 +7,7 @@ however they arrive.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isqrt
 
@@ -287,16 +287,16 @@ class DecisionFilter:
 
         It is 0 where none does.
         """
-        window, most = self._window, 0
         if not self._gestures:
-            return most
-        best = window.best(self._gestures)[0]
-        for n in range(len(window.classes)):
-            lead, spread = (0, 0) if n in self._gestures else window.ahead(n, best)
-            # Without any spread every lead is a clear one.
-            far = isqrt(10_000 * lead // spread) if spread else 100 * _HALF * (lead > 0)
-            most = max(most, far)
-        return most
+            return 0
+        # Without any spread every lead is a clear one.
+        return max(
+            (
+                isqrt(10_000 * lead // spread) if spread else 100 * _HALF * (lead > 0)
+                for lead, spread in self._leads(self._window.best(self._gestures)[0])
+            ),
+            default=0,
+        )
 
     @property
     def rates(self) -> tuple[int, int]:
@@ -366,13 +366,14 @@ class DecisionFilter:
 
     def _is_other(self, best: int) -> bool:
         """Whether a non-gesture leads the best gesture by as much as it has to."""
+        least = self.rules.strictness.lead**2
+        return any(lead and lead * 10_000 >= least * spread for lead, spread in self._leads(best))
+
+    def _leads(self, best: int) -> Iterator[tuple[int, int]]:
+        """Yield the squared lead of each non-gesture over the best gesture, and their spread."""
         for n in range(len(self._window.classes)):
-            if n in self._gestures:
-                continue
-            lead, spread = self._window.ahead(n, best)
-            if lead and lead * 10_000 >= self.rules.strictness.lead**2 * spread:
-                return True
-        return False
+            if n not in self._gestures:
+                yield self._window.ahead(n, best)
 
     def _change(self, name: str, since_us: int, t_us: int) -> Decision:
         ended = self._closed(since_us)

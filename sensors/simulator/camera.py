@@ -26,7 +26,7 @@ FRAME_US = 1_000
 CHANGE_S = 0.4
 """Seconds that the hands take from one gesture to the next."""
 
-SOFTNESS = 1.3
+_SOFTNESS = 1.3
 _MAINS_HZ = 50.0
 
 
@@ -62,7 +62,7 @@ class Conditions:
 
 
 @kernel(numba.void(numba.float64[:, ::1], numba.uint8[:, ::1], numba.float64[:, ::1]))
-def log_painted(frame, painted, logs):  # type: ignore[no-untyped-def]
+def _log_painted(frame, painted, logs):  # type: ignore[no-untyped-def]
     """Keep the logarithms in step with the frame where it was painted; clears the marks."""
     rows, columns = frame.shape
     for y in range(rows):
@@ -73,11 +73,75 @@ def log_painted(frame, painted, logs):  # type: ignore[no-untyped-def]
                 painted[y, x] = 0
 
 
-FRAME_KERNELS = (place_parts, pose_at, shift, paint, log_painted, render_events, disturb)
+FRAME_KERNELS = (place_parts, pose_at, shift, paint, _log_painted, render_events, disturb)
 """Kernels that a frame needs."""
 
 
-class Camera:
+class FrameCamera:
+    """A DVS that is shown a picture each ``FRAME_US``. What moves in front of it is a subclass's.
+
+    Attributes
+    ----------
+    conditions
+        The sensor's quality, the background, the lamp.
+    t
+        Time seen so far, in microseconds.
+    """
+
+    conditions: Conditions
+    t: int
+
+    def _begin(self, scene: Floats, rng: np.random.Generator) -> None:
+        """Take a scene that is larger than the picture, and see its first frame."""
+        width, height = SENSOR
+        self._scene = scene
+        self._wall = np.empty((height, width))
+        shift(scene, 0.0, 0.0, self._wall)
+        self._wall_logs = np.log(self._wall)
+        self._painted = np.zeros((height, width), np.uint8)
+        self.t = 0
+        frame, _ = self._frame()
+        self._pixels = Pixels(_noisy(self.conditions), frame, FRAME_US, rng)
+
+    def _frame(self) -> tuple[Floats, Floats]:
+        """Return the intensities that are to be seen now, and their logarithms."""
+        frame, logs = self._picture()
+        _log_painted(frame, self._painted, logs)
+        return frame, logs
+
+    def _picture(self) -> tuple[Floats, Floats]:
+        """Paint what is to be seen now; the logarithms are the background's."""
+        raise NotImplementedError
+
+    def _background(self, moved: tuple[float, float] | None) -> tuple[Floats, Floats]:
+        """Copy the wall and its logarithms, seen by a camera that has moved by some pixels."""
+        if moved is None:
+            return self._wall.copy(), self._wall_logs.copy()
+        frame = np.empty_like(self._wall)
+        shift(self._scene, *moved, frame)
+        return frame, np.log(frame)
+
+    def _paint(
+        self, parts: Floats, textures: Floats, frame: Floats, moved: tuple[float, float] | None
+    ) -> None:
+        """Paint a body over a frame, moved as its background is."""
+        if moved is not None:
+            parts[:, [0, 3]] -= moved[0]
+            parts[:, [1, 4]] -= moved[1]
+        paint(parts, textures, frame, self._painted, _SOFTNESS)
+
+    def _watch(self, duration_us: int) -> Events:
+        """Watch for a while, rounded down to whole frames."""
+        parts = []
+        for _ in range(duration_us // FRAME_US):
+            before, self.t = self.t, self.t + FRAME_US
+            frame, logs = self._frame()
+            lamp = _lamp_at(self.conditions.flicker, self.t)
+            parts.append(self._pixels.see(frame, logs, lamp, before))
+        return self._pixels.read_out(parts)
+
+
+class Camera(FrameCamera):
     """A DVS that watches one subject; deterministic by its arguments.
 
     Parameters
@@ -121,14 +185,10 @@ class Camera:
         clothes = np.random.default_rng([subject, 0xC107])
         width, height = SENSOR
         margin = 2 * math.ceil(1.5 * self.conditions.shake) + 2
-        self._scene = draw_wall(
+        scene = draw_wall(
             rng, (width + margin, height + margin), self.subject.wall, self.conditions.clutter
         )
         self._textures = draw_textures(clothes, self.subject.folds)
-        self._wall = np.empty((height, width))
-        shift(self._scene, 0.0, 0.0, self._wall)
-        self._wall_logs = np.log(self._wall)
-        self._painted = np.zeros((height, width), np.uint8)
         self._parts = np.empty((PARTS, FIELDS))
         self._body = measure(self.subject)
         self._waves = rng.uniform(0, 2 * math.pi, 10)
@@ -137,27 +197,17 @@ class Camera:
         self._path = Path(np.repeat(rest()[:, None, :], KNOTS, 1), 1.0, 0.0)
         self._since = 0
         self._settled = self._fresh = True
-        self.t = 0
-        frame, _ = self._picture()
-        self._pixels = Pixels(noisy(self.conditions), frame, FRAME_US, rng)
+        self._begin(scene, rng)
 
     def _picture(self) -> tuple[Floats, Floats]:
-        """Paint what is to be seen now; returns intensities and their logarithms."""
         seconds = self.t * 1e-6
         self._move(seconds)
         place_parts(self._body, self._pose, self._parts)
-        shake = self.conditions.shake
+        shake, moved = self.conditions.shake, None
         if shake:
-            dx, dy = self._jitter(seconds, 4), self._jitter(seconds, 7)
-            frame = np.empty_like(self._wall)
-            shift(self._scene, shake * dx, shake * dy, frame)
-            self._parts[:, [0, 3]] -= shake * dx
-            self._parts[:, [1, 4]] -= shake * dy
-            logs = np.log(frame)
-        else:
-            frame, logs = self._wall.copy(), self._wall_logs.copy()
-        paint(self._parts, self._textures, frame, self._painted, SOFTNESS)
-        log_painted(frame, self._painted, logs)
+            moved = shake * self._jitter(seconds, 4), shake * self._jitter(seconds, 7)
+        frame, logs = self._background(moved)
+        self._paint(self._parts, self._textures, frame, moved)
         return frame, logs
 
     def _jitter(self, seconds: float, wave: int) -> float:
@@ -205,13 +255,7 @@ class Camera:
             check_gesture(gesture)
         if gesture != self._gesture:
             self.begin(gesture)
-        flicker = self.conditions.flicker
-        parts = []
-        for _ in range(duration_us // FRAME_US):
-            before, self.t = self.t, self.t + FRAME_US
-            frame, logs = self._picture()
-            parts.append(self._pixels.see(frame, logs, lamp_at(flicker, self.t), before))
-        return self._pixels.read_out(parts)
+        return self._watch(duration_us)
 
     def begin(self, gesture: str | None) -> None:
         """Start a new showing of a gesture, even of the same one; None lets the arms hang."""
@@ -235,14 +279,23 @@ def check_gesture(gesture: str) -> None:
         )
 
 
-def lamp_at(flicker: float, t_us: int) -> float:
+def check_recording(seconds: float, subject: int, seed: int) -> None:
+    """Raise SourceError unless a recording of this length, person and seed can be."""
+    if not 0 <= seconds <= 3600:
+        raise SourceError(f"seconds is {seconds}; allowed are numbers from 0 to 3600.")
+    for name, number in (("subject", subject), ("seed", seed)):
+        if number < 0:
+            raise SourceError(f"{name} is {number}; allowed are numbers from 0.")
+
+
+def _lamp_at(flicker: float, t_us: int) -> float:
     """Return the logarithm of the lamp's light at a time, relative to its mean."""
     if not flicker:
         return 0.0
     return math.log1p(flicker * math.sin(4 * math.pi * _MAINS_HZ * t_us * 1e-6))
 
 
-def noisy(conditions: Conditions) -> PixelModel:
+def _noisy(conditions: Conditions) -> PixelModel:
     """Return the sensor of these conditions, with its noise."""
     model, factor = conditions.pixels, conditions.noise
     return replace(
@@ -296,10 +349,6 @@ def simulate(
     >>> bool((events["t"] < 200_000).all())
     True
     """
-    if not 0 <= seconds <= 3600:
-        raise SourceError(f"seconds is {seconds}; allowed are numbers from 0 to 3600.")
-    for name, number in (("subject", subject), ("seed", seed)):
-        if number < 0:
-            raise SourceError(f"{name} is {number}; allowed are numbers from 0.")
+    check_recording(seconds, subject, seed)
     camera = Camera(seed=seed, subject=subject, conditions=conditions)
     return camera.see(gesture, round(seconds * 1e6))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,14 @@ from spikewire.sensors.errors import SensorError
 from spikewire.sensors.events import Events
 from spikewire.sensors.recordings.labels import write_labels
 from spikewire.sensors.recordings.writers import write_events
-from spikewire.sensors.simulator.camera import CHANGE_S, FRAME_US, SENSOR, Camera, Conditions
+from spikewire.sensors.simulator.camera import (
+    CHANGE_S,
+    FRAME_US,
+    SENSOR,
+    Camera,
+    Conditions,
+    FrameCamera,
+)
 from spikewire.sensors.simulator.scenes import SCENES, SceneCamera
 
 LIGHTS = ("natural", "fluorescent", "led")
@@ -187,10 +195,7 @@ def _show(take: SimulatedRecording, labels: list[tuple[str, int, int]]) -> Itera
         camera.begin(gesture)
         start = camera.t + (_CHANGE_US if camera.t else 0)
         stop = start + span
-        while camera.t < stop:
-            events = camera.see(gesture, min(_STEP_US, stop - camera.t))
-            if len(events):
-                yield events
+        yield from _until(camera, partial(camera.see, gesture), stop)
         labels.append((str(number), start, stop))
 
 
@@ -202,8 +207,13 @@ def _show_scene(take: SimulatedRecording, kind: str, span_us: int) -> Iterator[E
         subject=take.subject,
         conditions=draw_conditions(take),
     )
-    while camera.t < span_us:
-        events = camera.see(min(_STEP_US, span_us - camera.t))
+    yield from _until(camera, camera.see, span_us)
+
+
+def _until(camera: FrameCamera, see: Callable[[int], Events], stop_us: int) -> Iterator[Events]:
+    """Yield what a camera sees up to a time, in parts."""
+    while camera.t < stop_us:
+        events = see(min(_STEP_US, stop_us - camera.t))
         if len(events):
             yield events
 

@@ -11,17 +11,13 @@ from spikewire.sensors.errors import SourceError
 from spikewire.sensors.events import Events
 from spikewire.sensors.simulator.bystanders import draw_people, draw_wave, log_uniform
 from spikewire.sensors.simulator.camera import (
-    FRAME_US,
     SENSOR,
-    SOFTNESS,
     Conditions,
-    lamp_at,
-    log_painted,
-    noisy,
+    FrameCamera,
+    check_recording,
 )
 from spikewire.sensors.simulator.gestures import Floats
-from spikewire.sensors.simulator.pixels import Pixels
-from spikewire.sensors.simulator.render import draw_wall, paint, shift
+from spikewire.sensors.simulator.render import draw_wall
 from spikewire.sensors.simulator.subject import Subject
 from spikewire.sensors.simulator.walker import place_walker
 
@@ -42,7 +38,7 @@ _MARGIN = 76  # pixels of the room beyond each edge of the picture
 _LIMIT = _MARGIN - 2.0
 
 
-class SceneCamera:
+class SceneCamera(FrameCamera):
     """A DVS that sees a scene without a gesture; deterministic by its arguments.
 
     Parameters
@@ -86,20 +82,14 @@ class SceneCamera:
         room = (width + 2 * _MARGIN, height + 2 * _MARGIN)
         # The room is larger than the picture: as much of it stands in the picture.
         clutter = self.conditions.clutter * room[0] * room[1] / (width * height)
-        self._room = draw_wall(rng, room, Subject.number(subject).wall, clutter)
+        scene = draw_wall(rng, room, Subject.number(subject).wall, clutter)
         self._track: _Track | None = None
         if kind == "shaken_camera":
             self._track = _trembling(rng)
         elif kind == "panned_camera":
             self._track = _panning(rng)
         self._people = list(draw_people(kind, rng, subject, seconds))
-        self._wall = np.empty((height, width))
-        shift(self._room, 0.0, 0.0, self._wall)
-        self._wall_logs = np.log(self._wall)
-        self._painted = np.zeros((height, width), np.uint8)
-        self.t = 0
-        frame, _ = self._picture()
-        self._pixels = Pixels(noisy(self.conditions), frame, FRAME_US, rng)
+        self._begin(scene, rng)
 
     def see(self, duration_us: int) -> Events:
         """Watch for a while, rounded down to whole frames of ``FRAME_US``.
@@ -109,32 +99,18 @@ class SceneCamera:
         ndarray
             Events in time order, from the camera's ``t`` before the call to its ``t`` after.
         """
-        parts = []
-        for _ in range(duration_us // FRAME_US):
-            before, self.t = self.t, self.t + FRAME_US
-            frame, logs = self._picture()
-            lamp = lamp_at(self.conditions.flicker, self.t)
-            parts.append(self._pixels.see(frame, logs, lamp, before))
-        return self._pixels.read_out(parts)
+        return self._watch(duration_us)
 
     def _picture(self) -> tuple[Floats, Floats]:
-        """Paint what is to be seen now; returns intensities and their logarithms."""
-        seconds = self.t * 1e-6
-        dx = dy = 0.0
-        if self._track is None:
-            frame, logs = self._wall.copy(), self._wall_logs.copy()
-        else:
+        seconds, moved = self.t * 1e-6, None
+        if self._track is not None:
             dx, dy = (min(max(far, -_LIMIT), _LIMIT) for far in self._track(seconds))
-            frame = np.empty_like(self._wall)
-            shift(self._room, dx, dy, frame)
-            logs = np.log(frame)
+            moved = dx, dy
+        frame, logs = self._background(moved)
         for person in self._people:
             person.move(person, seconds)
             place_walker(person.body, person.pose, person.legs, person.trousers, person.parts)
-            person.parts[:, [0, 3]] -= dx
-            person.parts[:, [1, 4]] -= dy
-            paint(person.parts, person.textures, frame, self._painted, SOFTNESS)
-        log_painted(frame, self._painted, logs)
+            self._paint(person.parts, person.textures, frame, moved)
         return frame, logs
 
 
@@ -179,11 +155,7 @@ def simulate_non_gesture(
     >>> len(events) > 0
     True
     """
-    if not 0 <= seconds <= 3600:
-        raise SourceError(f"seconds is {seconds}; allowed are numbers from 0 to 3600.")
-    for name, number in (("subject", subject), ("seed", seed)):
-        if number < 0:
-            raise SourceError(f"{name} is {number}; allowed are numbers from 0.")
+    check_recording(seconds, subject, seed)
     camera = SceneCamera(kind, seconds=seconds, seed=seed, subject=subject, conditions=conditions)
     return camera.see(round(seconds * 1e6))
 

@@ -186,16 +186,12 @@ class _Parts:
     ) -> dict[str, float | None]:
         """Learn layers and readout as `train --through-time` does, and keep the network."""
         from spikewire.apps.training.through_time.train import LayerPlan, learn_layers
-        from spikewire.apps.training.trainer import Progress, Trainer
 
         learned = learn_layers(
             self.network, self.binned, self.learn, LayerPlan(self.plan.passes, self.plan),
             lambda one: tell(one.number, one.loss),
         )  # fmt: skip
-        reading = replace(self.plan, passes=plan.read_passes)
-        Trainer(learned, self.binned, self.learn, (), reading).run(
-            Progress(), after_portion=lambda progress: None, after_pass=lambda record: None
-        )
+        self._train(learned, plan.read_passes)
         if plan.out is not None:
             learned.save(plan.out)
         return self._evaluated(learned)
@@ -203,15 +199,19 @@ class _Parts:
     def integers(self, plan: CeilingPlan) -> dict[str, float | None]:
         """Learn layers and readout in integers, as `train --model edge10l` does."""
         from spikewire.apps.cli.models import open_network
-        from spikewire.apps.training.trainer import Progress, Trainer
 
         network = open_network(LOCAL, self.network.classes, plan.seed)
         passes = network.spec.training.passes if plan.passes is None else plan.passes
-        training = Trainer(network, self.binned, self.learn, (), replace(self.plan, passes=passes))
-        training.run(
+        self._train(network, passes)
+        return self._evaluated(network)
+
+    def _train(self, network: Network, passes: int) -> None:
+        """Train what learns in integers."""
+        from spikewire.apps.training.trainer import Progress, Trainer
+
+        Trainer(network, self.binned, self.learn, (), replace(self.plan, passes=passes)).run(
             Progress(), after_portion=lambda progress: None, after_pass=lambda record: None
         )
-        return self._evaluated(network)
 
     def shipped(self) -> dict[str, float | None]:
         from spikewire.apps.cli.models import open_network

@@ -236,7 +236,9 @@ def test_the_command_measures_and_draws(tmp_path: Path) -> None:
     assert report["learning_real_time"] == pytest.approx(1 / best["learning"])
     assert report["edge_updates"] > 0
     # Of one round, and with other programs beside it, a share of the fastest loop may be above one.
-    assert report["scatter"]["fraction"] > 0
+    found = report["scatter"]
+    assert found["fraction"] == pytest.approx(found["per_s"] / found["accumulate_per_s"])
+    assert found["fraction"] > 0
     assert len(report["by_activity"]) == len(core.FACTORS)
     for which, spikes in (("opponents", 0), ("edge_opponents", core.BUSY_SPIKES)):
         found = report[which]

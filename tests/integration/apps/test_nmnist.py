@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,17 @@ def test_nmnist_says_how_it_is_best_trained() -> None:
 
 
 @pytest.mark.slow
-def test_digits_are_learned_in_one_pass(data_dir: Path) -> None:
+@pytest.mark.parametrize("own", [False, True], ids=["trained readout", "local readouts"])
+def test_digits_are_learned_in_one_pass(data_dir: Path, own: bool) -> None:
     spec = load_preset("nmnist")
+    if own:
+        spec = replace(
+            spec,
+            learning=replace(
+                spec.learning, feedback="readout", target=32_000, error_shift=10, delta_shift=6
+            ),
+            readout=replace(spec.readout, local_gain=4),
+        )
     data = open_dataset(data_dir / "nmnist")
     network = Network.build(spec, data.classes, 0)
     binned = BinnedDataset(data, spec)
@@ -38,6 +48,10 @@ def test_digits_are_learned_in_one_pass(data_dir: Path) -> None:
     right = sum(int(a) == b for a, b in zip(predictions(shown), labels, strict=True))
     # 40 of 50 were right when this was written; a tenth is chance.
     assert right >= 0.55 * len(held)
+    if own:
+        # The last layer's own readout has learned as well, by its fixed random matrix alone.
+        local = shown.local[2].argmax(1)
+        assert sum(int(a) == b for a, b in zip(local, labels, strict=True)) >= 0.4 * len(held)
     wrong = [(label + 1) % 10 for label in labels]
     assert sum(int(a) == b for a, b in zip(predictions(shown), wrong, strict=True)) < 0.3 * len(
         held

@@ -148,7 +148,7 @@ def test_parts_are_left_out_one_by_one() -> None:
     ]  # fmt: skip
     gain, regulation, learning, centring = (one.spec for one in found[1:])
     assert (spec.readout.local_gain, gain.readout.local_gain) == (8, 0)
-    assert (spec.learning.period > 0, regulation.learning.period) == (True, 0)
+    assert (spec.learning.period, regulation.learning.period) == (1, 0)
     assert (learning.learning.step, learning.readout.local_gain) == (0, 0)
     assert spec.learning.centre_gradients
     assert not centring.learning.centre_gradients
