@@ -209,6 +209,56 @@ def trained_delta(store, first, error, activation, delta, scratch, delta_shift, 
     return cut_to_window(scratch, activation, delta, delta_shift, rail, delta_rail)
 
 
+@kernel("void(int8[:, :, ::1], int8[:, :, :, ::1], int32[:, :, ::1], int64, int64, int64)")
+def carry_back(delta, weights, sums, stride, pad_y, pad_x):
+    """Carry the errors of a layer's neurons back to the map that it takes as input.
+
+    ``sums[y, x, c] = sum_k weights[c, ky, kx, k] * delta[oy, ox, k]`` over all neurons that the
+    place reaches: the transposed convolution.
+
+    Parameters
+    ----------
+    delta
+        int8[rows, columns, c_out]. Places without an error cost nothing.
+    weights
+        int8[c_in, kernel rows, kernel columns, c_out], the columns from the last to the first.
+    sums
+        int32[rows_in, columns_in, c_in], overwritten. An input with n synapses has
+        ``|sums| <= n * 2**7 * 127``, which fits for up to 2**17 of them.
+    stride, pad_y, pad_x
+        The convolution's.
+    """
+    rows, columns, channels = delta.shape
+    rows_in, columns_in, inputs = sums.shape
+    kernel_y, kernel_x = weights.shape[1:3]
+    sums[:, :, :] = 0
+    for oy in range(rows):
+        for ox in range(columns):
+            error = delta[oy, ox]
+            some = np.int8(0)
+            for k in range(channels):
+                some |= error[k]
+            if some == 0:
+                continue
+            for ky in range(kernel_y):
+                y = oy * stride + ky - pad_y
+                if y < 0 or y >= rows_in:
+                    continue
+                for kx in range(kernel_x):
+                    x = ox * stride + kx - pad_x
+                    if x < 0 or x >= columns_in:
+                        continue
+                    target = sums[y, x]
+                    for c in range(inputs):
+                        row = weights[c, ky, kernel_x - 1 - kx]
+                        total = np.int32(0)
+                        for k in range(channels):
+                            total = np.int32(
+                                total + np.int32(np.int32(row[k]) * np.int32(error[k]))
+                            )
+                        target[c] = np.int32(target[c] + total)
+
+
 @kernel("int64(int8[:, ::1], int32[::1], int8[::1], int8[::1], int32[::1], int64, int64, int64)")
 def local_delta(G, error, activation, delta, scratch, delta_shift, rail, delta_rail):
     """Bring the error back through the feedback, inside the surrogate's window.

@@ -202,6 +202,19 @@ def delta(
     return out
 
 
+def carried_back(
+    d: Any, weights: Any, inputs: tuple[int, int, int], stride: int, pad: tuple[int, int]
+) -> Any:
+    """Sum, per unit of the input map, the errors of the neurons it reaches times its weights."""
+    sums = np.zeros(inputs, np.int64)
+    for y, x, c in np.ndindex(inputs):
+        for oy, ox, k in np.ndindex(d.shape):
+            ky, kx = y + pad[0] - oy * stride, x + pad[1] - ox * stride
+            if 0 <= ky < weights.shape[1] and 0 <= kx < weights.shape[2]:
+                sums[y, x, c] += int(weights[c, ky, kx, k]) * int(d[oy, ox, k])
+    return sums
+
+
 def gradient(
     d: Any, P: Any, shape: tuple[int, int, int, int], stride: int, pad: int, shift: int
 ) -> Any:

@@ -63,6 +63,28 @@ def test_errors_of_the_trained_readout(seed: int, height: int, bits: int, delta_
     assert n == np.count_nonzero(d)
 
 
+@given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
+@FEW
+def test_errors_carried_back(seed: int, stride: int, high: int, wide: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows_in, columns_in, c_in = (int(n) for n in rng.integers(1, 8, 3))
+    c_out = int(rng.choice([1, 3, 16, 37]))
+    pad_y, pad_x = int(rng.integers(high)), int(rng.integers(wide))
+    if seed % 4 == 0:  # a dense layer
+        high, wide, stride, pad_y, pad_x = rows_in, columns_in, 1, 0, 0
+    rows = (rows_in + 2 * pad_y - high) // stride + 1
+    columns = (columns_in + 2 * pad_x - wide) // stride + 1
+    if min(rows, columns) < 1:
+        return
+    d = rng.choice([0, 0, -127, 127, 5], (rows, columns, c_out)).astype(np.int8)
+    d[rng.random((rows, columns)) < 0.3] = 0
+    weights = rng.choice([0, -128, 127, 3, -9], (c_in, high, wide, c_out)).astype(np.int8)
+    sums = np.full((rows_in, columns_in, c_in), 7, np.int32)
+    backwards = np.ascontiguousarray(weights[:, :, ::-1])
+    local_learning.carry_back(d, backwards, sums, stride, pad_y, pad_x)
+    assert (sums == naive.carried_back(d, weights, sums.shape, stride, (pad_y, pad_x))).all()
+
+
 @given(SEEDS, st.integers(0, 256))
 @FEW
 def test_adding_a_local_readout(seed: int, gain: int) -> None:
