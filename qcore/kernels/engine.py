@@ -214,7 +214,8 @@ def learn_tick(state, scratch, label, now, others, plastic):
         some = np.int64(0)
         error = np.empty(classes, np.int32)
         wrong = np.int64(-1)
-        for n in range(layers.shape[0]):
+        carried = np.int64(0)
+        for n in range(layers.shape[0] - 1, -1, -1):
             L = layers[n]
             if L[at.PLASTIC] == 0 or L[at.TRACE_LIVE] == 0:
                 continue
@@ -222,7 +223,7 @@ def learn_tick(state, scratch, label, now, others, plastic):
                 # All layers learn by the same errors: those of the readout before its own step.
                 wrong = find_errors(state, error, L[at.ERROR_RAIL], label, now, others)
             if wrong != 0:
-                learn_layer(R, L, i8, i16, i32, sums, error, label)
+                carried = learn_layer(R, layers, n, i8, i16, i32, sums, error, label, carried)
             some = np.int64(1)
         R[at.PENDING] += some
         if R[at.APPLY_EVERY] > 0 and R[at.PENDING] >= R[at.APPLY_EVERY]:

@@ -52,7 +52,7 @@ from __future__ import annotations
     STORE_RAIL,
     USED_SHIFT,
     LEARN_TARGET,
-    ERROR_SHIFT,
+    ERROR_SHIFT,  # below 0: -1 less the shift of the errors that the next layer carries back
     ERROR_RAIL,
     DEAD_ZONE,
     DELTA_SHIFT,

@@ -12,6 +12,7 @@ from spikewire.qcore.kernels.local_learning import (
     add_readout,
     apply_gradient,
     bias_gradient,
+    carry_back,
     local_delta,
     local_error,
     local_readout,
@@ -77,16 +78,26 @@ def output_delta(L, i8, i32, scratch, label, classes):
 
 
 @inline
-def output_delta_of_trained(R, L, i8, i16, scratch, error):
-    """Bring the trained readout's errors back to the layer's output units."""
+def carry_shift(L):
+    """Return the shift of sums that the next layer carries back; below 0 if it carries none."""
+    return -1 - L[at.ERROR_SHIFT]
+
+
+@inline
+def output_delta_of_trained(R, L, i8, i16, scratch, error, carried):
+    """Bring the trained readout's errors back to the layer's output units, beside those carried.
+
+    Returns how many units have an error.
+    """
     units = L[at.OUT_ROWS] * L[at.OUT_COLUMNS] * L[at.CHANNELS]
     n, classes = R[at.FEATURES], R[at.CLASSES]
     store = shape2(i16[R[at.AT_READ_STORE] : R[at.AT_READ_STORE] + classes * n], classes, n)
     activation = i8[L[at.AT_OUT_ACTIVATION] : L[at.AT_OUT_ACTIVATION] + units]
     delta_at = place_of_delta(L, units)
+    heard = error[: classes if L[at.READ] != 0 else 0]
     return trained_delta(
-        store, L[at.AT_FEATURES] - R[at.AT_FEATURE], error, activation,
-        i8[delta_at : delta_at + units], scratch,
+        store, L[at.AT_FEATURES] - R[at.AT_FEATURE], heard, activation,
+        i8[delta_at : delta_at + units], scratch, carry_shift(L) if carried != 0 else np.int64(-1),
         L[at.DELTA_SHIFT], L[at.RAIL], (np.int64(128) >> L[at.DELTA_CUT]) - 1,
     )  # fmt: skip
 
@@ -118,18 +129,43 @@ def route_back(L, i8, delta):
         route(full, shape3(reduced_flat, rows, columns, channels), back, delta, L[at.POOL])
 
 
+@inline
+def carry_to_before(layers, n, i8, delta, sums):
+    """Carry a layer's errors back to the layer before, if that learns by them in this tick.
+
+    Returns 1 if ``sums`` holds what was carried.
+    """
+    if n == 0 or carry_shift(layers[n - 1]) < 0:
+        return np.int64(0)
+    if layers[n - 1, at.PLASTIC] == 0 or layers[n - 1, at.TRACE_LIVE] == 0:
+        return np.int64(0)
+    L = layers[n]
+    inputs, channels = L[at.IN_CHANNELS], L[at.CHANNELS]
+    size = inputs * L[at.KERNEL_Y] * L[at.KERNEL_X] * channels
+    weights = shape4(
+        i8[L[at.AT_WEIGHTS] : L[at.AT_WEIGHTS] + size],
+        inputs, L[at.KERNEL_Y], L[at.KERNEL_X], channels,
+    )  # fmt: skip
+    flat = sums[: L[at.IN_ROWS] * L[at.IN_COLUMNS] * inputs]
+    back = shape3(flat, L[at.IN_ROWS], L[at.IN_COLUMNS], inputs)
+    carry_back(delta, weights, back, L[at.STRIDE], L[at.PAD_Y], L[at.PAD_X])
+    return np.int64(1)
+
+
 @kernel(
-    "void(int64[::1], int64[::1], int8[::1], int16[::1], int32[::1], int32[::1], int32[::1], int64)"
+    "int64(int64[::1], int64[:, ::1], int64, int8[::1], int16[::1], int32[::1], int32[::1],"
+    " int32[::1], int64, int64)"
 )
-def learn_layer(R, L, i8, i16, i32, scratch, error, label):
+def learn_layer(R, layers, n, i8, i16, i32, scratch, error, label, carried):
     """Add this tick's local gradient to a layer's, where its readout is wrong.
 
     Parameters
     ----------
     R
         The network's registers.
-    L
-        int64[columns]: the layer's row of the table.
+    layers, n
+        int64[layers, columns]: the layer table; and the layer's row. Layers that carry errors back
+        learn from the last to the first.
     i8, i16, i32
         The flat arrays.
     scratch
@@ -138,27 +174,36 @@ def learn_layer(R, L, i8, i16, i32, scratch, error, label):
         int32[classes]: errors of the trained readout, for a layer that learns by these.
     label
         Index of the true class.
+    carried
+        1 if ``scratch`` begins with sums that the next layer has carried back to this one's units.
+
+    Returns
+    -------
+    int
+        1 if ``scratch`` begins with sums that this layer has carried back.
     """
+    L = layers[n]
     rows, columns, channels = L[at.ROWS], L[at.COLUMNS], L[at.CHANNELS]
     neurons = rows * columns * channels
     if L[at.AT_FEEDBACK] < 0:
-        if output_delta_of_trained(R, L, i8, i16, scratch, error) == 0:
-            return
+        if output_delta_of_trained(R, L, i8, i16, scratch, error, carried) == 0:
+            return np.int64(0)
     elif output_delta(L, i8, i32, scratch, label, R[at.CLASSES]) == 0:
-        return
+        return np.int64(0)
     delta_at = L[at.AT_DELTA] + L[at.PAIRS] * neurons
     delta = shape3(i8[delta_at : delta_at + neurons], rows, columns, channels)
     if L[at.POOL] > 1:
         route_back(L, i8, delta)
     weigh_delta(L, i8, i8[delta_at : delta_at + neurons])
     bias_gradient(delta, i32[L[at.AT_BIAS_GRADIENT] : L[at.AT_BIAS_GRADIENT] + channels])
+    carries = carry_to_before(layers, n, i8, delta, scratch)
     inputs = L[at.IN_ROWS] * L[at.IN_COLUMNS] * L[at.IN_CHANNELS]
     traces = i16[L[at.AT_P] : L[at.AT_P] + inputs]
     if L[at.AT_GRADIENT] < 0:
         traces_at = L[at.AT_PAIR_TRACES] + L[at.PAIRS] * inputs
         keep_traces(traces, i8[traces_at : traces_at + inputs], L[at.TRACE_SHIFT])
         L[at.PAIRS] += 1
-        return
+        return carries
     fan_in = L[at.IN_CHANNELS] * L[at.KERNEL_Y] * L[at.KERNEL_X]
     g = shape4(
         i32[L[at.AT_GRADIENT] : L[at.AT_GRADIENT] + fan_in * channels],
@@ -166,6 +211,7 @@ def learn_layer(R, L, i8, i16, i32, scratch, error, label):
     )  # fmt: skip
     P = shape3(traces, L[at.IN_ROWS], L[at.IN_COLUMNS], L[at.IN_CHANNELS])
     conv_gradient(delta, P, g, L[at.STRIDE], L[at.PAD_Y], L[at.PAD_X], L[at.TRACE_SHIFT])
+    return carries
 
 
 @kernel("void(int64[::1], int8[::1], int32[::1], int32[::1], int64, int64)")

@@ -9,7 +9,8 @@ et al. 2020, in the integers of Schaefer & Joshi 2020)::
     g      += delta (x) P
 
 ``G`` is fixed and random. In its place, layers can take the weights ``W`` of the trained readout on
-their own units, and its errors ``target_c - y_c``: the direct part of its gradient.
+their own units, and its errors ``target_c - y_c``: the direct part of its gradient. The errors of
+the next layer's neurons, carried back by its weights, can be added: the gradient within a tick.
 """
 
 from __future__ import annotations
@@ -116,12 +117,10 @@ def local_error(y, mean, label, target, error_shift, rail, dead_zone, error):
 
 @inline
 def bring_back(G, first, cut, error, sums, units):
-    """Sum the errors of all classes at each unit, by the upper bits of the weights.
+    """Add the errors of all classes at each unit, by the upper bits of the weights.
 
-    ``sums[i] = sum_c (G[c, first + i] >> cut) * error[c]``
+    ``sums[i] += sum_c (G[c, first + i] >> cut) * error[c]``
     """
-    for i in range(units):
-        sums[i] = 0
     for k in range(error.shape[0]):
         e = error[k]
         if e == 0:
@@ -182,12 +181,15 @@ def cut_to_window(sums, activation, delta, delta_shift, rail, delta_rail):
 
 
 @kernel(
-    "int64(int16[:, ::1], int64, int32[::1], int8[::1], int8[::1], int32[::1], int64, int64, int64)"
+    "int64(int16[:, ::1], int64, int32[::1], int8[::1], int8[::1], int32[::1],"
+    " int64, int64, int64, int64)"
 )
-def trained_delta(store, first, error, activation, delta, scratch, delta_shift, rail, delta_rail):
+def trained_delta(
+    store, first, error, activation, delta, sums, carry_shift, delta_shift, rail, delta_rail
+):
     """Do as :func:`local_delta` with the weights in use of the trained readout.
 
-    ``sums[i] = sum_c (store[c, first + i] >> 8) * error[c]``
+    ``sums[i] = sum_c (store[c, first + i] >> 8) * error[c] + (sums[i] >> carry_shift)``
 
     Parameters
     ----------
@@ -196,17 +198,29 @@ def trained_delta(store, first, error, activation, delta, scratch, delta_shift, 
     first
         The feature that is the layer's first unit.
     error
-        int32[classes], from :func:`trained_error`.
-    activation, delta, scratch, delta_shift, rail, delta_rail
-        As there. ``|sums| <= classes * 2**14`` with errors of 8 bits.
+        int32[classes], from :func:`trained_error`; int32[0] for a layer that is not read.
+    activation, delta, delta_shift, rail, delta_rail
+        As there.
+    sums
+        int32[at least units], from :func:`carry_back` where there is a ``carry_shift``;
+        overwritten. Up to 1024 classes with errors of 8 bits add less than 2**24, which fits.
+    carry_shift
+        Right shift of the carried sums, 0 to 30; -1 where none are carried.
 
     Returns
     -------
     int
         How many units have an error.
     """
-    bring_back(store, first, 8, error, scratch, activation.shape[0])
-    return cut_to_window(scratch, activation, delta, delta_shift, rail, delta_rail)
+    units = activation.shape[0]
+    if carry_shift < 0:
+        sums[:units] = 0
+    else:
+        shift = np.int32(carry_shift)
+        for i in range(units):
+            sums[i] = np.int32(sums[i] >> shift)
+    bring_back(store, first, 8, error, sums, units)
+    return cut_to_window(sums, activation, delta, delta_shift, rail, delta_rail)
 
 
 @kernel("void(int8[:, :, ::1], int8[:, :, :, ::1], int32[:, :, ::1], int64, int64, int64)")
@@ -224,7 +238,8 @@ def carry_back(delta, weights, sums, stride, pad_y, pad_x):
         int8[c_in, kernel rows, kernel columns, c_out], the columns from the last to the first.
     sums
         int32[rows_in, columns_in, c_in], overwritten. An input with n synapses has
-        ``|sums| <= n * 2**7 * 127``, which fits for up to 2**17 of them.
+        ``|sums| <= n * 2**7 * 127``, which fits for up to 2**17 of them, and leaves room for what
+        :func:`trained_delta` adds.
     stride, pad_y, pad_x
         The convolution's.
     """
@@ -285,6 +300,7 @@ def local_delta(G, error, activation, delta, scratch, delta_shift, rail, delta_r
     int
         How many units have an error.
     """
+    scratch[: activation.shape[0]] = 0
     bring_back(G, 0, 0, error, scratch, activation.shape[0])
     return cut_to_window(scratch, activation, delta, delta_shift, rail, delta_rail)
 

@@ -103,6 +103,7 @@ def normalised_delta(G, error, activation, delta, scratch, rail, delta_rail):
         How many units have an error.
     """
     units = activation.shape[0]
+    scratch[:units] = 0
     bring_back(G, 0, 0, error, scratch, units)
     largest = np.int32(0)
     for i in range(units):

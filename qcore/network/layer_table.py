@@ -10,7 +10,7 @@ from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
 from spikewire.qcore.network.general_table import fill_general
 from spikewire.qcore.network.layer_spec import FULL, LayerSpec
-from spikewire.qcore.network.learning_spec import LearningSpec
+from spikewire.qcore.network.learning_spec import NO_CARRY, LearningSpec
 from spikewire.qcore.network.schedule import WIDEST_STORE, fine_step
 from spikewire.qcore.network.spec import ROUNDS, NetworkSpec, Widths
 
@@ -120,6 +120,10 @@ def fill_learning(L: npt.NDArray[np.int64], layer: LayerSpec, spec: NetworkSpec)
     L[at.DEAD_ZONE] = _scaled(learn.dead_zone, finer)
     coarser = BASE.delta - widths.delta
     L[at.DELTA_SHIFT] = max(0, learn.delta_shift + widths.readout - BASE.readout + finer + coarser)
+    if learn.feedback == "trained" and learn.carry_shift != NO_CARRY:
+        # Weights times deltas are added to errors: their unit follows the widths of all three.
+        narrower = BASE.weight - widths.weight + coarser + finer
+        L[at.ERROR_SHIFT] = -1 - min(max(0, learn.carry_shift - narrower), 30)
     _ways(L, learn, widths)
     L[at.TRACE_SHIFT] = learn.trace_shift + widths.p - BASE.p
     if spec.version >= ROUNDS:

@@ -10,6 +10,9 @@ from spikewire.qcore.network.spec_checks import one_of, within
 
 BIAS_EXPONENT = 8
 
+NO_CARRY = 30
+"""As ``carry_shift``: the next layer carries no errors back."""
+
 
 @dataclass(frozen=True, slots=True)
 class LearningSpec:
@@ -25,7 +28,10 @@ class LearningSpec:
     weights count ``2**bias_exponent`` each in the membrane's unit).
 
     With ``feedback`` "trained" layers have no readout of their own: they learn by the errors of the
-    trained readout, which its weights bring back to the layers that it reads.
+    trained readout, which its weights bring back to the layers that it reads. With a
+    ``carry_shift`` below 30 the weights of the next layer carry the errors of its neurons back,
+    too, where that layer learns as well; their sums are shifted right by so many bits before they
+    are added. A layer before one that learns need not be read then. 30: no errors are carried.
     """
 
     cadence: int = 10
@@ -49,6 +55,7 @@ class LearningSpec:
     surrogate: str = later("window")
     learn_biases: bool = later(False)
     bias_exponent: int = later(BIAS_EXPONENT)
+    carry_shift: int = later(NO_CARRY)
 
     def check(self) -> None:
         """Refuse impossible values, with a :class:`SpecError`."""
@@ -65,6 +72,12 @@ class LearningSpec:
             raise SpecError(
                 f"learning.bias_exponent is {self.bias_exponent}, but biases are not learned: "
                 "it needs learn_biases = true."
+            )
+        if self.carry_shift != NO_CARRY and self.feedback != "trained":
+            raise SpecError(
+                f"learning.carry_shift is {self.carry_shift}, but errors are carried from layer to "
+                f"layer only with learning.feedback 'trained', not {self.feedback!r}: it has to be "
+                f"{NO_CARRY}."
             )
 
 
@@ -83,6 +96,7 @@ _RANGES = (
     ("last_step", 0, 2**20),
     ("period", 0, 100_000),
     ("bias_exponent", 0, 15),
+    ("carry_shift", 0, NO_CARRY),
 )
 """Settings with the smallest and the largest value allowed."""
 

@@ -31,6 +31,7 @@ def scratch_arrays(
         shape = layer.neurons if L[at.POOL_KIND] == at.POOL_SUM else layer.units
         most = int(L[at.MOST_SPIKES]) if L[at.DYNAMICS] == at.GENERAL else 1
         listed = max(listed, int(np.prod(layer.inputs)), int(np.prod(shape)) * most)
+    # Sums that a layer carries back are those of the units of the layer before, which learns.
     units = max((int(np.prod(layer.units)) for layer in layers if layer.plastic), default=0)
     classes = int(state.registers[at.CLASSES])
     return (

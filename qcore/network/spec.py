@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 from spikewire.qcore.errors import SpecError
@@ -15,12 +16,15 @@ from spikewire.qcore.network.front_spec import NO_FRONT, FrontSpec
 from spikewire.qcore.network.gain_spec import NO_GAIN, GainSpec
 from spikewire.qcore.network.later import LATER, later, later_choices, to_plain
 from spikewire.qcore.network.layer_spec import FULL, LayerSpec
-from spikewire.qcore.network.learning_spec import LearningSpec
+from spikewire.qcore.network.learning_spec import NO_CARRY, LearningSpec
 from spikewire.qcore.network.spec_checks import one_of, within
 from spikewire.qcore.network.temporal_spec import NO_TEMPORAL, TemporalSpec
 
 ROUNDS = 2
 """First ``version`` whose weights are rounded, and whose steps do not depend on widths."""
+
+MOST_CARRYING = 2**17
+"""Synapses of an input unit that can carry errors back: their sums fit 32 bits."""
 
 MOST_LAYERS = 64
 LONGEST_TEXT = 10_000
@@ -240,11 +244,13 @@ class NetworkSpec:
     def _check_trained_feedback(self) -> None:
         """Refuse what layers cannot do that learn by the trained readout."""
         where = "with learning.feedback 'trained'"
+        carrying = self._check_carry()
         for n, layer in enumerate(self.layers):
-            if layer.plastic and not layer.read:
+            if layer.plastic and not layer.read and n + 1 not in carrying:
                 raise SpecError(
                     f"layers[{n}] has plastic = true and read = false: {where} only layers learn "
-                    "that the readout reads."
+                    "that the readout reads, or that are followed by a layer with plastic = true "
+                    f"and have learning.carry_shift below {NO_CARRY}."
                 )
         needed = {
             "readout.answer": (self.readout.answer, "trained"),
@@ -255,6 +261,34 @@ class NetworkSpec:
         for name, (value, wanted) in needed.items():
             if value != wanted:
                 raise SpecError(f"{name} is {value!r}; {where} it has to be {wanted!r}.")
+
+    def _check_carry(self) -> set[int]:
+        """Return the layers that carry errors back; refuse those that cannot."""
+        shift = self.learning.carry_shift
+        if shift == NO_CARRY:
+            return set()
+        found = set()
+        for n, (before, layer) in enumerate(pairwise(self.layers), 1):
+            if not (before.plastic and layer.plastic):
+                continue
+            found.add(n)
+            if layer.traced:
+                raise SpecError(
+                    f"layers[{n}].dynamics is 'traces': with learning.carry_shift {shift} a layer "
+                    "with plastic = true behind another has to have dynamics = 'currents'."
+                )
+            reach = -(-layer.kernel // layer.stride) if layer.kind == "conv" else 1
+            if layer.channels * reach**2 > MOST_CARRYING:
+                raise SpecError(
+                    f"layers[{n}] has {layer.channels * reach**2:,} synapses for each input; with "
+                    f"learning.carry_shift {shift} allowed are {MOST_CARRYING:,}."
+                )
+        if not found:
+            raise SpecError(
+                f"learning.carry_shift is {shift}, but no layer with plastic = true follows "
+                f"another: it has to be {NO_CARRY}."
+            )
+        return found
 
 
 _RANGES = (

@@ -193,12 +193,14 @@ def trained_errors(y: list[int], label: int, target: int, dead: int, bits: int) 
 
 
 def delta(
-    G: Any, errors: list[int], activation: list[int], shift: int, rail: int, delta_rail: int = 127
-) -> list[int]:
+    G: Any, errors: list[int], activation: list[int], shift: int, rail: int, delta_rail: int = 127,
+    more: list[int] | None = None,
+) -> list[int]:  # fmt: skip
+    """Bring errors back to units; ``more`` is added to each unit's sum."""
     out = []
     for i, a in enumerate(activation):
-        back = sum(e * int(G[k, i]) for k, e in enumerate(errors)) >> shift
-        out.append(clip(back, -delta_rail, delta_rail) if 0 < a < rail else 0)
+        back = sum(e * int(G[k, i]) for k, e in enumerate(errors)) + (more[i] if more else 0)
+        out.append(clip(back >> shift, -delta_rail, delta_rail) if 0 < a < rail else 0)
     return out
 
 

@@ -116,11 +116,26 @@ class NaiveLayer:
     def read_out(self) -> list[int]:
         return [int(y) for y in self.G @ self.pooled_activation().reshape(-1)]
 
-    def learn_by_trained(self, errors: list[int], weights: Any) -> None:
-        """Learn by errors of the trained readout, with its weights on this layer's units."""
-        a, rail = self.pooled_activation().reshape(-1).tolist(), 2 ** (self.widths.delta - 1) - 1
-        d = naive.delta(weights, errors, a, self.L[at.DELTA_SHIFT], self.L[at.RAIL], rail)
-        self.collect(self.finished(self.unpooled(np.array(d).reshape(self.units))))
+    def learn_by_trained(self, errors: list[int], weights: Any, carried: Any) -> Any:
+        """Learn by errors of the trained readout, with its weights on this layer's units.
+
+        ``carried`` is what the next layer carries back to these. Returns what this layer carries
+        back, or None without ``carry_shift``.
+        """
+        L, w, carry_shift = self.L, self.widths, self.rule.carry_shift
+        more = None
+        if carried is not None:
+            # Products of weights and deltas, of 8 + 8 bits by default, join errors of 6 bits.
+            shift = carry_shift + (w.weight + w.delta - 16) - (w.error - 6)
+            more = [int(s) // 2 ** naive.clip(shift, 0, 30) for s in carried.reshape(-1)]
+        a, rail = self.pooled_activation().reshape(-1).tolist(), 2 ** (w.delta - 1) - 1
+        d = naive.delta(weights, errors, a, L[at.DELTA_SHIFT], L[at.RAIL], rail, more)
+        full = self.finished(self.unpooled(np.array(d).reshape(self.units)))
+        self.collect(full)
+        if carry_shift == 30:
+            return None
+        pad = L[at.PAD_Y], L[at.PAD_X]
+        return naive.carried_back(full, self.weights, self.inputs, L[at.STRIDE], pad)
 
     def learn(self, label: int) -> None:
         L = self.L
@@ -226,12 +241,16 @@ class NaiveNetwork:
         y = self.scores(self.features())
         target, dead = self.R[at.READ_TARGET], self.R[at.READ_DEAD_ZONE]
         errors = naive.trained_errors(y, label, target, dead, self.spec.widths.error)
-        first = 0
-        for n, moving in zip(self.layers, still, strict=True):
-            if moving and any(errors):
-                units = int(np.prod(n.units))
-                n.learn_by_trained(errors, self.read[:, first : first + units] >> 8)
-            first += int(np.prod(n.units)) if n.spec.read else 0
+        if not any(errors):
+            return
+        last, carried = self.read.shape[1], None
+        for n, moving in zip(reversed(self.layers), reversed(still), strict=True):
+            units = int(np.prod(n.units))
+            first = last - units if n.spec.read else last
+            weights = self.read[:, first:last] >> 8 if n.spec.read else np.zeros((0, units), int)
+            last = first
+            own = errors if n.spec.read else []
+            carried = n.learn_by_trained(own, weights, carried) if moving else None
 
     def correct(self, f: list[int], label: int, taught: int) -> None:
         R = self.R

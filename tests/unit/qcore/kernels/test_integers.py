@@ -168,6 +168,7 @@ def test_a_step_reaches_inference_and_learning() -> None:
         "pool_or", "pool_max", "pool_sum", "gather",
         "learn_layer", "add_local_readout", "add_readout",
         "local_readout", "local_error", "local_delta", "trained_error", "trained_delta",
+        "carry_back",
         "conv_gradient",
         "measure_sixteen", "apply_sixteen", "apply_layers", "apply_gradient",
         "adapt_thresholds", "advance_traces", "advance_features",

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikewire.qcore.kernels import gradient, local_learning, quantiser
+from spikewire.qcore.network.model_file import MOST_CLASSES
+from spikewire.qcore.network.spec import MOST_CARRYING
 from tests.reference import kernels as naive
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -39,9 +41,14 @@ def test_local_error_and_delta(seed: int, error_shift: int, delta_shift: int, de
     assert n == np.count_nonzero(d)
 
 
-@given(SEEDS, st.integers(0, 18), st.integers(2, 8), st.integers(0, 9))
+@given(
+    SEEDS, st.integers(0, 18), st.integers(2, 8), st.integers(0, 9),
+    st.just(-1) | st.integers(0, 30),
+)  # fmt: skip
 @FEW
-def test_errors_of_the_trained_readout(seed: int, height: int, bits: int, delta_shift: int) -> None:
+def test_errors_of_the_trained_readout(
+    seed: int, height: int, bits: int, delta_shift: int, carry_shift: int
+) -> None:
     rng = np.random.default_rng(seed)
     classes, units, before, after = (int(n) for n in rng.integers(1, 9, 4))
     store = rng.integers(-(2**15), 2**15, (classes, before + units + after)).astype(np.int16)
@@ -56,11 +63,17 @@ def test_errors_of_the_trained_readout(seed: int, height: int, bits: int, delta_
     assert left == int(any(wanted))
     d = np.zeros(units, np.int8)
     most = int(rng.choice([1, 31, 127]))
-    scratch = np.ones(units, np.int32)
-    n = local_learning.trained_delta(store, before, y, a, d, scratch, delta_shift, 63, most)
+    carried = rng.choice([0, 1, -1, 2**29, -(2**29), 30000, -70000], units + 1).astype(np.int32)
+    more = [int(s) // 2**carry_shift if carry_shift >= 0 else 0 for s in carried[:units]]
     W = store[:, before : before + units].astype(int) >> 8
-    assert d.tolist() == naive.delta(W, wanted, a.tolist(), delta_shift, 63, most)
-    assert n == np.count_nonzero(d)
+    # A layer that is not read hears of no class.
+    for heard in (len(wanted), 0):
+        n = local_learning.trained_delta(
+            store, before, y[:heard], a, d, carried.copy(), carry_shift, delta_shift, 63, most
+        )
+        found = naive.delta(W, wanted[:heard], a.tolist(), delta_shift, 63, most, more)
+        assert d.tolist() == found
+        assert n == np.count_nonzero(d)
 
 
 @given(SEEDS, st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
@@ -83,6 +96,22 @@ def test_errors_carried_back(seed: int, stride: int, high: int, wide: int) -> No
     backwards = np.ascontiguousarray(weights[:, :, ::-1])
     local_learning.carry_back(d, backwards, sums, stride, pad_y, pad_x)
     assert (sums == naive.carried_back(d, weights, sums.shape, stride, (pad_y, pad_x))).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_most_carried_errors_fit_beside_those_of_the_most_classes(sign: int) -> None:
+    weights = np.full((1, 8, 8, 2048), -128, np.int8)
+    assert weights.size == MOST_CARRYING
+    delta = np.full((8, 8, 2048), -127 * sign, np.int8)
+    sums = np.zeros((1, 1, 1), np.int32)
+    local_learning.carry_back(delta, weights, sums, 1, 7, 7)
+    assert sums[0, 0, 0] == sign * 2**17 * 2**7 * 127
+    store = np.full((MOST_CLASSES, 1), -(2**15), np.int16)
+    error = np.full(MOST_CLASSES, -127 * sign, np.int32)
+    found = np.zeros(1, np.int8)
+    inside = np.array([5], np.int8)
+    local_learning.trained_delta(store, 0, error, inside, found, sums.reshape(-1), 0, 24, 63, 127)
+    assert found[0] == sign * 127
 
 
 @given(SEEDS, st.integers(0, 256))

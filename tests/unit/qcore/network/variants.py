@@ -86,6 +86,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
         **with_layers({"read": True, "pool_kind": "sum"}, {"plastic": False}, {"read": False,
         "plastic": False}), "readout": TRAINED["readout"],
     },
+    "carried errors": {
+        "learning": {**SMALL["learning"], "feedback": "trained", "carry_shift": 3},
+        **with_layers({"read": True}, {}, {}), "readout": TRAINED["readout"],
+    },
+    "carried errors alone": {
+        "learning": {**SMALL["learning"], "feedback": "trained", "carry_shift": 0, "cadence": 1,
+                     "apply_every": 1, "surrogate": "sigmoid"},
+        **with_layers({"pool_kind": "sum"}, {"read": False}, {}), "readout": TRAINED["readout"],
+        "widths": {"error": 4, "delta": 7, "weight": 6}, "version": 2,
+    },
+    "carried errors of a pooled layer": {
+        "learning": {**SMALL["learning"], "feedback": "trained", "carry_shift": 4, "cadence": 2},
+        **with_layers({"pool": 1}, {"stride": 1, "pad": 0, "pool": 2}, {"plastic": False}),
+        "readout": TRAINED["readout"], "widths": {"error": 8},
+    },
+    "carried errors to a layer on traces": {
+        "learning": {**SMALL["learning"], "feedback": "trained", "carry_shift": 2},
+        **with_layers(TRACES, {}, {"plastic": False}), "readout": TRAINED["readout"],
+    },
     "base": {},
     "every gradient": {"learning": {**SMALL["learning"], "apply_every": 1}},
     "many channels": with_layers({}, {"channels": 35}, {}),
