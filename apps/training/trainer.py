@@ -81,6 +81,15 @@ def averaged_passes(spec: NetworkSpec, passes: int) -> float:
     return min(spec.training.average, most)
 
 
+def learned_passes(passes: int) -> float:
+    """Return in how many of a training's passes, at its end, class means learn.
+
+    These are a quarter, rounded down. Of fewer than four passes they are three quarters of the last
+    one.
+    """
+    return passes // 4 or 0.75
+
+
 @dataclass(slots=True)
 class Progress:
     """Progress of a training.
@@ -141,6 +150,8 @@ class KeptClasses:
                 raise UsageError(f"--only {name}: the network has {', '.join(network.classes)}")
         if network.temporal is not None or any(layer.plastic for layer in network.spec.layers):
             raise UsageError("--only needs a network whose layers do not learn")
+        if network.prototypes is not None:
+            raise UsageError("--only needs a network without class means, which all classes share")
         places = [n for n, name in enumerate(network.classes) if name not in learning]
         return cls(places, network.read_store()[places].copy())
 
@@ -209,6 +220,7 @@ class Trainer:
         batch = Batch(net, min(plan.batch, max(len(self.learn), 1)))
         while progress.number < plan.passes:
             began = time.perf_counter()
+            self._begin_means(progress)
             spikes = self._portion(batch, progress.number, progress.portion)
             before = progress.spikes or [0] * len(spikes)
             progress.spikes = [was + now for was, now in zip(before, spikes, strict=True)]
@@ -232,6 +244,19 @@ class Trainer:
             if record is not None:
                 after_pass(record)
         net.schedule(1, 1)
+        if net.prototypes is not None:
+            net.prototypes.learns = True
+
+    def _begin_means(self, progress: Progress) -> None:
+        """Let class means learn in the end of a training only, when features hardly move."""
+        means = self.network.prototypes
+        if means is None:
+            return
+        left = (self.plan.passes - progress.number) * self.portions - progress.portion
+        phase = round(learned_passes(self.plan.passes) * self.portions)
+        if left == phase and any(layer.plastic for layer in self.network.spec.layers):
+            means.forget()
+        means.learns = left <= phase
 
     def _average(self, progress: Progress) -> None:
         """Sum the readout's stored weights, and end the training with their mean."""

@@ -134,6 +134,14 @@ KINDS: dict[str, tuple[bool, str | None, str, tuple[str, ...]]] = {
     "temporal regulation": (
         True, None, "int32: lessons in which each hidden unit was active.", ("AT_T_COUNT",),
     ),
+    "class means": (
+        False, None, "int32: weights of the means in their common metric, and what is taken off.",
+        ("AT_M_WEIGHTS", "AT_M_COUNTS"),
+    ),
+    "learning of class means": (
+        True, None, "int32: sums of examples; int16: their common second moment, one triangle.",
+        ("AT_M_SUMS", "AT_M_MOMENT", "AT_M_STATE"),
+    ),
     "rehearsal memory": (
         True, None, "one bit of each feature, remembered per class and learned again.",
         ("AT_SLOTS", "AT_T_SLOTS"),

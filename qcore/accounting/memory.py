@@ -225,10 +225,11 @@ _HOMES = {
            "AT_DELTA", "AT_OUT_DELTA", "AT_PAIR_TRACES", "AT_REST", "AT_G", "AT_FEEDBACK",
            "AT_SLOTS", "AT_SMALL_R", "AT_RECURRENT", "AT_DELAYS", "AT_T_RING", "AT_T_SLOTS"),
     "i16": ("AT_DRIVE", "AT_STORE", "AT_BIAS_STORE", "AT_Q", "AT_P", "AT_FEATURE", "AT_NORMAL",
-            "AT_READ_STORE", "AT_T_STORE", "AT_T_READ"),
+            "AT_READ_STORE", "AT_T_STORE", "AT_T_READ", "AT_M_MOMENT"),
     "i32": ("AT_U", "AT_V", "AT_R", "AT_TABLE", "AT_GRADIENT", "AT_BIAS_GRADIENT", "AT_COUNT",
             "AT_MEAN", "AT_RING", "AT_PENDING", "AT_BACK", "AT_NEURON_BIAS", "AT_T_DELAY",
-            "AT_T_THRESHOLD", "AT_T_COUNT"),
+            "AT_T_THRESHOLD", "AT_T_COUNT", "AT_M_SUMS", "AT_M_WEIGHTS", "AT_M_COUNTS",
+            "AT_M_STATE"),
 }  # fmt: skip
 
 _PLASTIC_ONLY = (
@@ -242,7 +243,7 @@ _OF_GENERAL = (
 _OPTIONAL = (
     "AT_FEEDBACK", "AT_BIAS_STORE", "AT_PAIR_TRACES", "AT_REST", "AT_SMALL_R", *_OF_GENERAL,
     "AT_T_RING", "AT_T_SLOTS", "AT_T_STORE", "AT_T_READ", "AT_T_DELAY", "AT_T_THRESHOLD",
-    "AT_T_COUNT",
+    "AT_T_COUNT", "AT_M_MOMENT", "AT_M_SUMS", "AT_M_WEIGHTS", "AT_M_COUNTS", "AT_M_STATE",
 )  # fmt: skip
 """Arrays of some layers only: their place is 0 where there are none."""
 

@@ -78,6 +78,8 @@ def count_operations(
     readout = np.count_nonzero(_answering_weights(copy), axis=0)
     read = 0
     hidden = _TemporalOperations(copy)
+    # Folded features are hardly ever zero.
+    means = 0 if copy.prototypes is None else copy.prototypes.weights.size
     before = [layer.membrane.copy() for layer in copy.layers]
     registers = copy.state.registers
     for sample in samples:
@@ -105,14 +107,17 @@ def count_operations(
                 held[n] += copy.layers[n].traces[1] != 0 if copy.layers[n].traced else 0
             fired += firing
             if len(steps.tick):
-                read += _read_operations(copy, readout) + hidden.count()
+                read += _read_operations(copy, readout) + hidden.count() + means
     total_ticks = len(samples) * ticks
     traced = [layer.traced for layer in copy.layers]
     # What meets the weights of a layer on traces is the traces.
     sent = [held[n] if traced[n] else sent[n] for n in range(layers)]
     results = len(samples) * -(-ticks // copy.spec.result_every)
     effective, dense = _layer_operations(copy, sent, own, total_ticks)
-    dense += [*hidden.dense(results), results * (readout.size + hidden.units) * len(copy.classes)]
+    dense += [
+        *hidden.dense(results),
+        results * ((readout.size + hidden.units) * len(copy.classes) + means),
+    ]
     return OperationCounts(
         recordings=len(samples),
         ticks=ticks,

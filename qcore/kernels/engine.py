@@ -11,6 +11,12 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
+from spikewire.qcore.kernels.answers import (
+    answer_by_means,
+    has_prototypes,
+    learn_means,
+    means_hold,
+)
 from spikewire.qcore.kernels.fixed_point import bit_length
 from spikewire.qcore.kernels.gain import begin_gain, end_gain, follow_input
 from spikewire.qcore.kernels.general_layer import step_general_layer
@@ -26,7 +32,7 @@ from spikewire.qcore.kernels.learning_step import (
 from spikewire.qcore.kernels.local_learning import trained_error
 from spikewire.qcore.kernels.own_output import add_output
 from spikewire.qcore.kernels.reshape import shape3
-from spikewire.qcore.kernels.temporal_step import follow_features, read
+from spikewire.qcore.kernels.temporal_step import follow_features, has_temporal, read
 from spikewire.qcore.kernels.trace import advance_features, advance_traces
 from spikewire.qcore.kernels.traced_layer import (
     follow_input_map,
@@ -65,7 +71,7 @@ def skip_idle(R, layers, tick, position, now, until, learn, others):
     if position < tick.shape[0] and tick[position] <= now:
         return now
     awake = R[at.CHANGED]
-    if others != 0 and layers.shape[1] > at.GENERAL_COLUMNS:
+    if others != 0 and has_temporal(layers):
         awake |= layers[0, at.T_LIVE]
     for n in range(layers.shape[0]):
         awake |= layers[n, at.LIVE] | layers[n, at.FEATURE_LIVE]
@@ -232,6 +238,8 @@ def learn_tick(state, scratch, label, now, others, plastic):
             mark_stale(layers, 1)
     if R[at.CHANGED] != 0 and now % R[at.READ_EVERY] == 0:
         read(state, sums[:classes], label, now, others)
+        if others != 0 and has_prototypes(layers):
+            learn_means(R, layers, i16, i32, lanes, label)
 
 
 @inline
@@ -248,12 +256,15 @@ def add_own_output(R, layers, i32, y):
 @inline
 def write_row(state, scratch, results, row, now, others):
     """Score the classes, and write a result row: tick, scores, spikes since the row before."""
-    R, layers, i8, _, i32, _ = state
+    R, layers, i8, i16, i32, _ = state
     _, _, sums = scratch
     out_tick, out_scores, out_spikes = results
     classes = R[at.CLASSES]
     R[at.CHANGED] = 0
     read(state, sums[:classes], np.int64(-1), now, others)
+    if others != 0 and has_prototypes(layers):
+        learning = np.int64(R[at.LEARNING] != 0 and R[at.LABEL] >= 0)
+        answer_by_means(R, layers, i16, i32, sums[:classes], learning)
     for n in range(layers.shape[0]):
         L = layers[n]
         if L[at.ANSWERS] != 0:
@@ -304,9 +315,10 @@ def compute_ticks(state, scratch, events, until, label, learn, results, probe, o
         if base.shape[0] > 0 and n_input > 0:
             follow_input(R, layers, i32, base, n_input)
         step_layers(state, scratch, image, n_input, now, learn, others, plastic)
-        if others != 0 and layers.shape[1] > at.GENERAL_COLUMNS:
+        if others != 0 and has_temporal(layers):
             follow_features(R, layers, state[2], state[3], now)
-        if learn != 0 and R[at.PERIOD] > 0 and n_input > 0:
+        regulated = learn != 0 and R[at.PERIOD] > 0 and n_input > 0
+        if regulated and (others == 0 or not means_hold(layers, i32)):
             regulate(state)
         if learn != 0 and label >= 0:
             learn_tick(state, scratch, label, now, others, plastic)
@@ -332,7 +344,7 @@ _ARGUMENTS = (
 )
 
 
-_OTHER_LAYERS = ("general_layer", "traced_layer", "temporal_step")
+_OTHER_LAYERS = ("general_layer", "traced_layer", "temporal_step", "kernels.answers")
 
 
 @kernel(f"int64({_ARGUMENTS.format('int64,')})")

@@ -167,6 +167,23 @@ GENERAL_COLUMNS = 128
 ) = range(128, 152)
 TEMPORAL_COLUMNS = 160
 
+# Further columns of a network whose class means answer, in the first row; others have none.
+(
+    M_SIZE,  # length to which features are folded
+    M_RIDGE_SHIFT,
+    M_DOUBT,  # 128ths of the examples' covariance that lie between lessons
+    M_SWEEPS,
+    M_GAIN,  # 256ths of the readout's scores that are added
+    AT_M_MOMENT,  # int16[size * (size + 1) / 2]
+    AT_M_SUMS,  # int32[classes, size]
+    AT_M_WEIGHTS,  # int32[classes, size]
+    AT_M_COUNTS,  # int32[classes, 3]: examples, lessons, what is taken off the score
+    AT_M_STATE,  # int32[8]: see kernels.answers
+    # State.
+    M_SINCE,  # LABEL_SINCE of the lesson that was counted last
+) = range(160, 171)
+PROTOTYPE_COLUMNS = 176
+
 CONV, DENSE = 0, 1
 CURRENTS, TRACES, GENERAL = 0, 1, 2
 NO_DELAYS, BY_SYNAPSE, BY_INPUT = 0, 1, 2
@@ -237,9 +254,14 @@ STATE_COLUMNS = frozenset(
 TEMPORAL_STATE = frozenset({T_LIVE, T_OPERATIONS, T_UPDATES})
 """Those of the columns that only a network with a temporal layer has."""
 
+PROTOTYPE_STATE = frozenset({M_SINCE})
+"""Those of the columns that only a network with class means has."""
+
 
 def state_columns(columns: int) -> frozenset[int]:
     """Return the columns that change in a table of so many columns."""
+    if columns > TEMPORAL_COLUMNS:
+        return STATE_COLUMNS | TEMPORAL_STATE | PROTOTYPE_STATE
     return STATE_COLUMNS | TEMPORAL_STATE if columns > GENERAL_COLUMNS else STATE_COLUMNS
 
 

@@ -182,6 +182,38 @@ def ridge_of(moment, d):
     return max(total // d, np.int64(1))
 
 
+@inline
+def lift_of(sums, counts, ridge):
+    """Return the left shift that gives a mean's largest entry 24 bits more than the ridge."""
+    largest = np.int64(1)
+    for k in range(sums.shape[0]):
+        if counts[k] > 0:
+            for i in range(sums.shape[1]):
+                largest = max(largest, abs((np.int64(sums[k, i]) << MEAN_BITS) // counts[k]))
+    up = 24 + bit_length(ridge) - bit_length(largest)
+    return min(max(up, np.int64(0)), np.int64(36))
+
+
+@inline
+def sweep(moment, ridge, sweeps, ahead, w):
+    """Correct each entry of ``w`` so often towards ``(moment + ridge) w = ahead``, saturating."""
+    d = w.shape[0]
+    for _ in range(sweeps):
+        for i in range(d):
+            row = (i * (i + 1)) >> 1
+            left = ahead[i]
+            for j in range(i):
+                left -= np.int64(moment[row + j]) * np.int64(w[j])
+            at = row + i
+            own = np.int64(moment[at]) + ridge
+            for j in range(i + 1, d):
+                at += j
+                left -= np.int64(moment[at]) * np.int64(w[j])
+            value = left // own
+            value = min(max(value, np.int64(-2147483647)), np.int64(2147483647))
+            w[i] = np.int32(value)
+
+
 @kernel(
     "void(int32[:, ::1], int64[::1], int16[::1], int64, int64, int32[:, ::1], int64[::1],"
     " int64[::1])"
@@ -209,13 +241,7 @@ def solve(sums, counts, moment, ridge, sweeps, weights, offsets, ahead):
         int64[d]: scratch, the class's scaled mean.
     """
     classes, d = sums.shape
-    largest = np.int64(1)
-    for k in range(classes):
-        if counts[k] > 0:
-            for i in range(d):
-                largest = max(largest, abs((np.int64(sums[k, i]) << MEAN_BITS) // counts[k]))
-    up = 24 + bit_length(ridge) - bit_length(largest)
-    up = min(max(up, np.int64(0)), np.int64(36))
+    up = lift_of(sums, counts, ridge)
     for k in range(classes):
         w = weights[k]
         for i in range(d):
@@ -225,20 +251,7 @@ def solve(sums, counts, moment, ridge, sweeps, weights, offsets, ahead):
             continue
         for i in range(d):
             ahead[i] = ((np.int64(sums[k, i]) << MEAN_BITS) // counts[k]) << up
-        for _ in range(sweeps):
-            for i in range(d):
-                row = (i * (i + 1)) >> 1
-                left = ahead[i]
-                for j in range(i):
-                    left -= np.int64(moment[row + j]) * np.int64(w[j])
-                at = row + i
-                own = np.int64(moment[at]) + ridge
-                for j in range(i + 1, d):
-                    at += j
-                    left -= np.int64(moment[at]) * np.int64(w[j])
-                value = left // own
-                value = min(max(value, np.int64(-2147483647)), np.int64(2147483647))
-                w[i] = np.int32(value)
+        sweep(moment, ridge, sweeps, ahead, w)
         total = np.int64(0)
         for i in range(d):
             total += (ahead[i] >> up) * np.int64(w[i])

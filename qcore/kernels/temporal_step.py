@@ -28,6 +28,12 @@ from spikewire.qcore.kernels.temporal import (
 
 
 @inline
+def has_temporal(layers):
+    """Tell whether the network has a temporal layer."""
+    return layers.shape[1] > at.GENERAL_COLUMNS and layers[0, at.T_UNITS] > 0
+
+
+@inline
 def follow_features(R, layers, i8, i16, now):
     """Write this tick's input into the ring, until all of it is alike.
 
@@ -204,7 +210,7 @@ def read_temporal(R, layers, i8, i16, i32, y, lanes, label, now):
 def read(state, y, label, now, others):
     """Score the classes from the present features; with ``label >= 0`` learn from it first."""
     R, layers, i8, i16, i32, lanes = state
-    if others != 0 and layers.shape[1] > at.GENERAL_COLUMNS:
+    if others != 0 and has_temporal(layers):
         read_temporal(R, layers, i8, i16, i32, y, lanes, label, now)
     else:
         read_features(R, i8, i16, y, lanes, label)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from spikewire.qcore.errors import SpecError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
+from spikewire.qcore.kernels.answers import LEARNS
 from spikewire.qcore.network.general_table import check_drive, columns_of, place_general
 from spikewire.qcore.network.layer_spec import LayerSpec
 from spikewire.qcore.network.layer_table import (
@@ -22,6 +23,7 @@ from spikewire.qcore.network.layer_table import (
     synapse_count,
 )
 from spikewire.qcore.network.learning_spec import LearningSpec
+from spikewire.qcore.network.prototypes_table import place_prototypes
 from spikewire.qcore.network.spec import NetworkSpec
 from spikewire.qcore.network.temporal_table import place_temporal
 
@@ -150,6 +152,8 @@ def allocate(spec: NetworkSpec, classes: int, *, compact: bool = True) -> State:
     if spec.temporal.units:
         start = int(state.layers[0, at.AT_T_DELAY])
         state.i32[start : start + len(spec.temporal.delays)] = spec.temporal.delays
+    if spec.prototypes.size:
+        state.i32[state.layers[0, at.AT_M_STATE] + LEARNS] = 1
     return state
 
 
@@ -174,7 +178,9 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
         If a layer has no room on the map before it, the readout reads no layer, or the arrays
         together take more than ``MOST_BYTES``.
     """
-    columns_needed = columns_of(spec.layers, temporal=spec.temporal.units > 0)
+    columns_needed = columns_of(
+        spec.layers, temporal=spec.temporal.units > 0, prototypes=spec.prototypes.size > 0
+    )
     layers = np.zeros((len(spec.layers), columns_needed), np.int64)
     heads = _Heads()
     features = 0
@@ -211,6 +217,8 @@ def lay_out(spec: NetworkSpec, classes: int, *, compact: bool = True) -> Layout:
     registers[at.COMPACT] = compacted
     if spec.temporal.units:
         place_temporal(layers, spec, classes, (heads.i8.take, heads.i16.take, heads.i32.take))
+    if spec.prototypes.size:
+        place_prototypes(layers, spec, classes, (heads.i16.take, heads.i32.take))
     layers[:, at.AT_FEATURES] += registers[at.AT_FEATURE]
     lengths = {
         "i8": heads.i8.used,

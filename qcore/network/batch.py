@@ -282,6 +282,9 @@ class Batch:
         self._layers[:, :, list(self._counters())] = 0
         if net.temporal is not None:
             self._layers[:, :, at.T_LIVE] = 0
+        if net.prototypes is not None:
+            # Every recording is a lesson of its own.
+            self._layers[:, 0, at.M_SINCE] = -1
 
     def _advance(self, b: int, part: BinnedEvents, until: int, result: BatchResult) -> None:
         net = self.network

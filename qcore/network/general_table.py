@@ -15,8 +15,12 @@ MOST_DRIVE = 2**31 - 1
 """Largest sum of weights and spikes that a neuron's drive holds."""
 
 
-def columns_of(layers: tuple[LayerSpec, ...], *, temporal: bool = False) -> int:
-    """Count the columns of the layer table for these layers, and a temporal layer behind them."""
+def columns_of(
+    layers: tuple[LayerSpec, ...], *, temporal: bool = False, prototypes: bool = False
+) -> int:
+    """Count the columns of the layer table for these layers, and for what stands behind them."""
+    if prototypes:
+        return at.PROTOTYPE_COLUMNS
     if temporal:
         return at.TEMPORAL_COLUMNS
     return at.GENERAL_COLUMNS if any(one.general for one in layers) else at.LAYER_COLUMNS

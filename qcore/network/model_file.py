@@ -18,6 +18,7 @@ from spikewire.qcore.errors import ModelError
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import DTYPES, Layout, State, lay_out
 from spikewire.qcore.network.calibration import Calibration
+from spikewire.qcore.network.prototypes_view import prototypes_fault
 from spikewire.qcore.network.spec import NetworkSpec
 from spikewire.qcore.network.temporal_view import temporal_fault
 
@@ -201,7 +202,7 @@ def _check_tables(state: State, fresh: Layout, where: str) -> None:
     if (state.layers[:, at.STEP] < 0).any() or (state.layers[:, at.STEP] > 2**20).any():
         raise ModelError(f"{where} is damaged: its learning step is out of range.")
     _check_pairs(state, fresh, where)
-    if (fault := temporal_fault(state)) is not None:
+    if (fault := temporal_fault(state) or prototypes_fault(state)) is not None:
         raise ModelError(f"{where} is damaged: {fault}.")
     if (state.lanes == 0).any():
         raise ModelError(f"{where} is damaged: a random generator stands at zero.")

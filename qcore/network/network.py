@@ -198,6 +198,8 @@ class Network(StateFacts):
     ) -> Steps:
         """Compute every tick before ``until``, with the events that fall into them.
 
+        A lesson of class means begins from rest, so that it is an example of its class alone.
+
         Parameters
         ----------
         events
@@ -230,6 +232,9 @@ class Network(StateFacts):
         if probe is not None:
             probed = self._places_of(probe)
             fired = np.zeros((len(probed), min(probe.ticks, until - now), probed.shape[1]), np.int8)
+        begins = learn and label >= 0 and label != int(self.state.registers[at.LABEL])
+        if begins and self.prototypes is not None:
+            bring_to_rest(self.state)
         count = engine(self.state.layers, int(learn))(
             self.state.arrays(), self._scratch,
             (events.tick, events.x, events.y, events.p), until, label, int(learn),

@@ -17,6 +17,7 @@ from spikewire.qcore.network.gain_spec import NO_GAIN, GainSpec
 from spikewire.qcore.network.later import LATER, later, later_choices, to_plain
 from spikewire.qcore.network.layer_spec import FULL, LayerSpec
 from spikewire.qcore.network.learning_spec import NO_CARRY, LearningSpec
+from spikewire.qcore.network.prototypes_spec import NO_PROTOTYPES, PrototypesSpec
 from spikewire.qcore.network.spec_checks import one_of, within
 from spikewire.qcore.network.temporal_spec import NO_TEMPORAL, TemporalSpec
 
@@ -103,7 +104,8 @@ class NetworkSpec:
     ``tick_us`` is the length of a tick in microseconds, and a result is given every
     ``result_every`` ticks. ``front`` maps events to the plane. ``gain`` scales the
     first layer's thresholds with the rate of the input. ``temporal`` is a layer of hidden units
-    between the features and the readout. ``version`` says what the other
+    between the features and the readout. ``prototypes`` are class means that answer in the place of
+    the readout. ``version`` says what the other
     settings mean: 1, which is also that of a specification without one, cuts weights from
     the store by rounding down and counts steps in its LSBs; 2 rounds weights to the nearest and
     counts steps in LSBs of the base store, so that no width changes their size.
@@ -125,6 +127,7 @@ class NetworkSpec:
     front: FrontSpec = field(default=NO_FRONT, repr=False, metadata=LATER)
     gain: GainSpec = field(default=NO_GAIN, repr=False, metadata=LATER)
     temporal: TemporalSpec = field(default=NO_TEMPORAL, repr=False, metadata=LATER)
+    prototypes: PrototypesSpec = field(default=NO_PROTOTYPES, repr=False, metadata=LATER)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
@@ -147,6 +150,7 @@ class NetworkSpec:
             ("front", FrontSpec),
             ("gain", GainSpec),
             ("temporal", TemporalSpec),
+            ("prototypes", PrototypesSpec),
         ):
             if name in fields:
                 fields[name] = _build(kind, _hashable(fields[name]), name)
@@ -200,6 +204,7 @@ class NetworkSpec:
         self.front.check(self.width, self.height)
         self.gain.check(self.layers[0])
         self.temporal.check(self.layers, self.readout.answer, self.training.average)
+        self.prototypes.check(self.layers, self.readout.answer, self.readout.local_gain)
         self._check_answer()
         widths = self.widths
         within("widths.store", widths.store, widths.weight, 16)

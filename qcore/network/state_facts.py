@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import State
+from spikewire.qcore.network.prototypes_view import PrototypesView, prototypes_view
 from spikewire.qcore.network.state_views import (
     features,
     is_at_rest,
@@ -73,6 +74,11 @@ class StateFacts:
     def temporal(self) -> TemporalView | None:
         """View of the temporal layer; None without one."""
         return temporal_view(self.state)
+
+    @property
+    def prototypes(self) -> PrototypesView | None:
+        """View of the class means; None without any."""
+        return prototypes_view(self.state)
 
     @property
     def features(self) -> npt.NDArray[np.int16]:

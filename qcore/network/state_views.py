@@ -11,6 +11,7 @@ import numpy.typing as npt
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.network.allocate import State
 from spikewire.qcore.network.layer_views import layer_views, view_of
+from spikewire.qcore.network.prototypes_view import prototypes_view
 from spikewire.qcore.network.temporal_view import temporal_view
 
 _any_bit = np.bitwise_or.reduce
@@ -73,6 +74,8 @@ def all_arrays(state: State) -> Iterator[npt.NDArray[Any]]:
     R = state.registers
     if (temporal := temporal_view(state)) is not None:
         yield from temporal.learned_arrays()
+    if (means := prototypes_view(state)) is not None:
+        yield from means.learned_arrays()
     packed = -(-int(R[at.FEATURES]) // 8)
     yield view_of(state.i8, R[at.AT_SLOTS], int(R[at.CLASSES]), int(R[at.SLOTS]), packed)
 

@@ -132,7 +132,9 @@ class TemporalView:
 
 def temporal_view(state: State) -> TemporalView | None:
     """View the temporal layer of a network's state; None without one."""
-    return TemporalView(state) if state.layers.shape[1] > at.GENERAL_COLUMNS else None
+    if state.layers.shape[1] <= at.GENERAL_COLUMNS or state.layers[0, at.T_UNITS] == 0:
+        return None
+    return TemporalView(state)
 
 
 def temporal_fault(state: State) -> str | None:
