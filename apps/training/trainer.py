@@ -248,13 +248,18 @@ class Trainer:
             net.prototypes.learns = True
 
     def _begin_means(self, progress: Progress) -> None:
-        """Let class means learn in the end of a training only, when features hardly move."""
+        """Let class means learn in the end of a training only, when features hardly move.
+
+        Means of features that layers leave behind are forgotten at once: they would answer wrongly
+        in between, and hold thresholds where they are.
+        """
         means = self.network.prototypes
         if means is None:
             return
         left = (self.plan.passes - progress.number) * self.portions - progress.portion
         phase = round(learned_passes(self.plan.passes) * self.portions)
-        if left == phase and any(layer.plastic for layer in self.network.spec.layers):
+        learns = any(layer.plastic for layer in self.network.spec.layers)
+        if learns and left in (phase, self.plan.passes * self.portions):
             means.forget()
         means.learns = left <= phase
 

@@ -78,8 +78,9 @@ def count_operations(
     readout = np.count_nonzero(_answering_weights(copy), axis=0)
     read = 0
     hidden = _TemporalOperations(copy)
-    # Folded features are hardly ever zero.
-    means = 0 if copy.prototypes is None else copy.prototypes.weights.size
+    # Folded features are hardly ever zero. Means of no examples do not answer.
+    answering = copy.prototypes is not None and copy.prototypes.counts[:, 0].any()
+    means = copy.prototypes.weights.size if copy.prototypes is not None and answering else 0
     before = [layer.membrane.copy() for layer in copy.layers]
     registers = copy.state.registers
     for sample in samples:

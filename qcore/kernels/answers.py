@@ -54,7 +54,7 @@ COUNTS = 3
 POWER, HELD, STALE, CUT, LEARNS, MARGIN = 0, 1, 2, 3, 4, 5
 """State: the moment's power of two and its examples; 1 if lessons came after the last solution;
 right shift of scores; 1 if lessons are learned; by how much a class's own mean scores more for it
-than for the others, 0 before the first solution."""
+than for the others, 0 before the first solution for two classes."""
 
 STATES = 8
 
@@ -64,11 +64,15 @@ SCORE_BITS = 20
 KNOWN = 32
 """Lessons from which a class is left to the readout as well."""
 
+MOST_POWER = 40
+"""Power of two from which the moment takes no more: its products are shifted by 8 bits more."""
+
 PROBES = 4
 """Random vectors for the trace. Of 212 folded features four leave an error of some 5 %."""
 
 _TRACE_BITS = 8
 _LARGEST = 1 << 30
+_MOST_FOLDED = (1 << 20) - 1
 
 
 @inline
@@ -109,6 +113,8 @@ def fold_features(R, layers, i16, x):
             m += 1
     f = i16[R[at.AT_NORMAL] : R[at.AT_NORMAL] + R[at.FEATURES]]
     fold(f, maps[:m], np.int64(0), x)
+    for i in range(x.shape[0]):
+        x[i] = min(max(x[i], np.int32(-_MOST_FOLDED)), np.int32(_MOST_FOLDED))
     some = np.int32(0)
     for i in range(f.shape[0]):
         some |= np.int32(f[i])
@@ -137,7 +143,8 @@ def learn_means(R, layers, i16, i32, lanes, label):
     if fold_features(R, layers, i16, x) == 0:
         return
     # Counts have 31 bits, 248 days of results every 10 ms: then a class is as known as can be.
-    if counts[label, EXAMPLES] == 2147483647 or state[HELD] == 2147483647:
+    full = counts[label, EXAMPLES] == 2147483647 or state[HELD] == 2147483647
+    if full or state[POWER] >= MOST_POWER:
         return
     held = np.empty(classes, np.int64)
     for k in range(classes):
@@ -198,7 +205,10 @@ def given_back(trace, doubt, up, power, held):
 
 @inline
 def mean_margin(sums, counts, weights, offsets, cut):
-    """Return by how much a class's mean scores more for it than for the others; at least 1."""
+    """Return by how much a class's mean scores more for it than for the others; at least 1.
+
+    Of fewer than two classes with examples there is nothing to compare: 0.
+    """
     classes, d = sums.shape
     total, pairs = np.int64(0), np.int64(0)
     for k in range(classes):
@@ -222,8 +232,9 @@ def mean_margin(sums, counts, weights, offsets, cut):
         for j in range(classes):
             others += np.int64(counts[j] > 0)
         total += own * others
-    margin = total // pairs if pairs > 0 else np.int64(1) << SCORE_BITS
-    return min(max(margin, np.int64(1)), np.int64(_LARGEST))
+    if pairs == 0:
+        return np.int64(0)
+    return min(max(total // pairs, np.int64(1)), np.int64(_LARGEST))
 
 
 @kernel("void(int64[::1], int64[:, ::1], int16[::1], int32[::1])")
@@ -285,8 +296,8 @@ def answer_by_means(R, layers, i16, i32, y, learning):
     R, layers, i16, i32
         The network's registers, layer table and flat arrays. The features were scaled.
     y
-        int32[classes]: the readout's scores, overwritten. A class without examples is as far from
-        them as the farthest. Scores saturate at ``2**30``.
+        int32[classes]: the readout's scores, overwritten. A class without examples is one farther
+        than the farthest of the others. Scores saturate at ``2**30``.
     learning
         1 inside a lesson: the solution of before is kept till its end.
     """
@@ -315,5 +326,5 @@ def answer_by_means(R, layers, i16, i32, y, learning):
         lowest = min(lowest, near[k])
     for k in range(classes):
         if counts[k, EXAMPLES] == 0:
-            near[k] = lowest
+            near[k] = lowest - 1
     add_readout(counts, L[at.M_GAIN], y, near)

@@ -146,11 +146,11 @@ def advance_layer_features(R, L, i8, i16):
 
 
 @inline
-def step_layers(state, scratch, image, n_input, now, learn, others, plastic):
+def step_layers(state, scratch, image, n_input, now, learn, others, plastic, counts):
     """Advance all layers by one tick, each with the spikes of the one before.
 
     ``others`` is 1 if layers on traces and general layers may be among them, ``plastic`` if layers
-    that learn may be.
+    that learn may be; ``counts`` if spikes are counted, by which thresholds are regulated.
     """
     R, layers, i8, i16, i32, _ = state
     spikes, spill, _ = scratch
@@ -180,9 +180,9 @@ def step_layers(state, scratch, image, n_input, now, learn, others, plastic):
             n_spikes = step_layer(L, i8, i16, i32, spikes, spill, n_spikes, active)
         R[at.CHANGED] |= L[at.NEWS]
         L[at.NEWS] = 0
-        if learn != 0 and R[at.PERIOD] > 0:
-            counts = i32[L[at.AT_COUNT] : L[at.AT_COUNT] + L[at.CHANNELS]]
-            count_channels(spikes, n_spikes, counts)
+        if counts != 0:
+            own = i32[L[at.AT_COUNT] : L[at.AT_COUNT] + L[at.CHANNELS]]
+            count_channels(spikes, n_spikes, own)
         if L[at.READ] != 0 and (n_spikes > 0 or L[at.FEATURE_LIVE] != 0):
             advance_layer_features(R, L, i8, i16)
 
@@ -314,11 +314,13 @@ def compute_ticks(state, scratch, events, until, label, learn, results, probe, o
         position, n_input = take_input(R, image, scratch[0], events, position, now)
         if base.shape[0] > 0 and n_input > 0:
             follow_input(R, layers, i32, base, n_input)
-        step_layers(state, scratch, image, n_input, now, learn, others, plastic)
+        regulated = np.int64(learn != 0 and R[at.PERIOD] > 0)
+        if others != 0 and means_hold(layers, i32):
+            regulated = np.int64(0)
+        step_layers(state, scratch, image, n_input, now, learn, others, plastic, regulated)
         if others != 0 and has_temporal(layers):
             follow_features(R, layers, state[2], state[3], now)
-        regulated = learn != 0 and R[at.PERIOD] > 0 and n_input > 0
-        if regulated and (others == 0 or not means_hold(layers, i32)):
+        if regulated != 0 and n_input > 0:
             regulate(state)
         if learn != 0 and label >= 0:
             learn_tick(state, scratch, label, now, others, plastic)
@@ -388,7 +390,7 @@ def advance(state, scratch, events, until, label, learn, results, probe):
 
 @kernel(f"int64({_ARGUMENTS.format('int64,')})", leaves_out=_OTHER_LAYERS)
 def advance_ordinary(state, scratch, events, until, label, learn, results, probe):
-    """Do as :func:`advance`, without layers on traces, general layers and a temporal layer."""
+    """Do as :func:`advance`, without layers on traces, general layers, a temporal layer and class means."""
     return compute_ticks(state, scratch, events, until, label, learn, results, probe, 0, 1)
 
 

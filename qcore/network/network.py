@@ -232,8 +232,7 @@ class Network(StateFacts):
         if probe is not None:
             probed = self._places_of(probe)
             fired = np.zeros((len(probed), min(probe.ticks, until - now), probed.shape[1]), np.int8)
-        begins = learn and label >= 0 and label != int(self.state.registers[at.LABEL])
-        if begins and self.prototypes is not None:
+        if self.prototypes is not None and learn and label >= 0 and not self._teaches(label):
             bring_to_rest(self.state)
         count = engine(self.state.layers, int(learn))(
             self.state.arrays(), self._scratch,
@@ -242,6 +241,10 @@ class Network(StateFacts):
         )  # fmt: skip
         cut = () if probe is None else probe.cut(fired)
         return Steps(rows[0][:count], rows[1][:count], rows[2][:count], cut)
+
+    def _teaches(self, label: int) -> bool:
+        R = self.state.registers
+        return bool(R[at.LEARNING]) and int(R[at.LABEL]) == label
 
     def keep_ready(self, *, learn: bool) -> None:
         """Have the kernels that compute this network loaded before a service begins."""

@@ -15,8 +15,8 @@ class PrototypesSpec:
     """A mean per class of the features, compared in a metric that all classes share.
 
     Lessons add to the means. Results are scores by the means and by the trained readout, which
-    learns as without them: its errors teach the layers, and it answers alone until the first lesson
-    has ended.
+    learns as without them: its errors teach the layers, and it answers alone until lessons of two
+    classes have ended.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class PrototypesSpec:
         if local_gain:
             raise SpecError(
                 f"readout.local_gain is {local_gain}, but with prototypes.size {self.size} class "
-                "means answer alone: it has to be 0."
+                "means answer beside the trained readout alone: it has to be 0."
             )
         if not any(layer.read for layer in layers):
             raise SpecError("prototypes.size needs a layer with read = true.")

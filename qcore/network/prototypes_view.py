@@ -79,6 +79,7 @@ class PrototypesView:
         for array in self.learned_arrays():
             array[...] = 0
         self.learns = learns
+        self._L[at.M_SINCE] = -1
 
     def learned_arrays(self) -> Iterator[npt.NDArray[Any]]:
         """View all arrays; those with a row per class have the class first."""
@@ -97,9 +98,16 @@ def prototypes_fault(state: State) -> str | None:
         return None
     if (means.counts[:, : answers.OFFSET] < 0).any() or (means.state < 0).any():
         return "the counts of its class means are negative"
+    examples, shown = means.counts[:, answers.EXAMPLES], means.counts[:, answers.SHOWN]
+    if (shown > examples).any():
+        return "its class means have more lessons than examples"
     # The moment's unit: beyond it a product of 64 bits would be shifted to nothing.
-    if means.state[answers.POWER] > 40 or means.state[answers.CUT] > 62:
+    if means.state[answers.POWER] > answers.MOST_POWER or means.state[answers.CUT] > 62:
         return "the unit of its class means is out of range"
-    if (np.abs(means.moment.astype(np.int32)) > 32767).any():
+    if (np.abs(means.sums.astype(np.int64)) > examples[:, None].astype(np.int64) << 20).any():
+        return "the sums of its class means are larger than their examples"
+    diagonal = means.moment[np.arange(1, means.size + 1).cumsum() - 1]
+    # Below zero the diagonal could make a divisor of zero.
+    if (means.moment == -32768).any() or (diagonal < 0).any():
         return "the metric of its class means is out of range"
     return None

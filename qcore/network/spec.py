@@ -104,8 +104,8 @@ class NetworkSpec:
     ``tick_us`` is the length of a tick in microseconds, and a result is given every
     ``result_every`` ticks. ``front`` maps events to the plane. ``gain`` scales the
     first layer's thresholds with the rate of the input. ``temporal`` is a layer of hidden units
-    between the features and the readout. ``prototypes`` are class means that answer in the place of
-    the readout. ``version`` says what the other
+    between the features and the readout. ``prototypes`` are class means that answer beside the
+    readout. ``version`` says what the other
     settings mean: 1, which is also that of a specification without one, cuts weights from
     the store by rounding down and counts steps in its LSBs; 2 rounds weights to the nearest and
     counts steps in LSBs of the base store, so that no width changes their size.

@@ -16,6 +16,7 @@ from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels import neuron
 from tests.reference import kernels as naive
 from tests.reference import paper_learning as paper
+from tests.reference.answers import NaiveMeans
 
 
 class NaiveLayer:
@@ -224,6 +225,14 @@ class NaiveNetwork:
         self.dirty = False
         self.slowest = 12
         self.input_mean = 0
+        self.means = NaiveMeans(network) if network.prototypes is not None else None
+
+    def rest(self) -> None:
+        """Forget all activity."""
+        for n in self.layers:
+            for array in (n.u, n.v, n.r, n.activation, n.Q, n.P, n.F):
+                array[:] = 0
+        self.dirty, self.label, self.input_mean = False, -1, 0
 
     def features(self) -> list[int]:
         flat = [int(f) for n in self.layers if n.spec.read for f in n.F.reshape(-1)]
@@ -372,6 +381,9 @@ class NaiveNetwork:
         """Run every tick; return (tick, scores) of the result ticks that had anything to say."""
         R = self.R
         rows = []
+        teaches = learn and label >= 0
+        if self.means and teaches and not (self.learning and label == self.label):
+            self.rest()
         if label != self.label:
             self.label, self.label_since = label, self.tick
         if learn != self.learning:
@@ -390,6 +402,7 @@ class NaiveNetwork:
             if self.R[at.GAIN]:
                 self.follow_input(int(image.sum()))
             still: list[bool] = []
+            regulated = learn and R[at.PERIOD] and not (self.means and self.means.held)
             features = [n.F.copy() for n in self.layers]
             for n in self.layers:
                 before = [a.copy() for a in (n.Q, n.P, n.r)]
@@ -410,7 +423,7 @@ class NaiveNetwork:
                     still.append(any(changed[:2]))
                 if n is self.answering:
                     self.dirty |= n.moved or bool(image.any())
-                if learn and R[at.PERIOD]:
+                if regulated:
                     n.counts += image.sum((0, 1))
                 if n.spec.read:
                     old = n.F.copy()
@@ -420,7 +433,7 @@ class NaiveNetwork:
                         )
                     self.dirty |= bool((old != n.F).any())
             self.after_layers(now, features)
-            if learn and R[at.PERIOD] and some:
+            if regulated and some:
                 self.period_ticks += 1
                 if self.period_ticks >= R[at.PERIOD]:
                     self.regulate()
@@ -434,6 +447,9 @@ class NaiveNetwork:
                         self.apply()
                 if self.dirty and now % R[at.READ_EVERY] == 0:
                     self.teach_readout(label)
+                    if self.means:
+                        f = self.features()
+                        self.means.learn(f, label, self.label_since, self.lanes)
             for n in self.layers:
                 scored = n is self.answering and now % R[at.RESULT_EVERY] == 0
                 if n.spec.plastic and (scored or now % R[at.CADENCE] == 0):
@@ -441,6 +457,8 @@ class NaiveNetwork:
             if now % R[at.RESULT_EVERY] == 0 and self.dirty:
                 self.dirty = False
                 scores = self.scores(self.features())
+                if self.means:
+                    scores = self.means.answer(self.features(), scores, teaches)
                 if self.answering is not None:
                     scores = naive.add_readout(
                         [0] * self.classes, self.answering.heard, self.answering.mean, 1

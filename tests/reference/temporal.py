@@ -36,6 +36,11 @@ class NaiveTemporalNetwork(NaiveNetwork):
             self.spec.result_every, self.spec.readout.every, *self.temporal.delays
         )
 
+    def rest(self) -> None:
+        super().rest()
+        self.past = [[0] * self.w.shape[1] for _ in self.past]
+        self.moved_at = -(10**9)
+
     def after_layers(self, now: int, before: list[Any]) -> None:
         F = [int(f) for f in self.source.F.reshape(-1)]
         if [int(f) for f in before[self.layers.index(self.source)].reshape(-1)] != F:

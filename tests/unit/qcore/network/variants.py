@@ -60,6 +60,8 @@ TRAINED: dict[str, Any] = {
     **with_layers({"plastic": False}, {}, {}),
 }
 
+MEANS: dict[str, Any] = {"size": 9, "sweeps": 4}
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "paper's learning": {"learning": PAPER, "widths": {"delta": 6}, "version": 2},
     "paper's learning, sum-pooling": {
@@ -85,6 +87,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "learning": {**SMALL["learning"], "feedback": "trained", "surrogate": "sigmoid"},
         **with_layers({"read": True, "pool_kind": "sum"}, {"plastic": False}, {"read": False,
         "plastic": False}), "readout": TRAINED["readout"],
+    },
+    "class means": {"prototypes": MEANS, **TRAINED, **with_layers({}, {}, {})},
+    "class means, trained feedback, wide": {
+        "prototypes": {**MEANS, "size": 40, "ridge_shift": 0, "readout_gain": 700},
+        "learning": {**SMALL["learning"], "feedback": "trained"}, "version": 2, **TRAINED,
+    },
+    "class means, layers that do not learn": {
+        "prototypes": {**MEANS, "doubt": 300},
+        **with_layers(*[{"plastic": False}] * 3), "readout": TRAINED["readout"],
     },
     "carried errors": {
         "learning": {**SMALL["learning"], "feedback": "trained", "carry_shift": 3},
