@@ -114,10 +114,11 @@ class LiveNetwork:
 
     @property
     def readout_bytes(self) -> int:
-        """Bytes of the readout's weights."""
-        temporal = self.network.temporal
+        """Bytes of the readout's weights, and of class means beside it."""
+        temporal, means = self.network.temporal, self.network.prototypes
         hidden = 0 if temporal is None else temporal.read_store.nbytes
-        return self.network.read_store().nbytes + hidden
+        answering = 0 if means is None else sum(a.nbytes for a in means.learned_arrays())
+        return self.network.read_store().nbytes + hidden + answering
 
     def calibrate(self, samples: Sequence[Sample]) -> None:
         """Let thresholds find the target activity on recordings, without labels."""

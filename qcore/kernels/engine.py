@@ -390,7 +390,7 @@ def advance(state, scratch, events, until, label, learn, results, probe):
 
 @kernel(f"int64({_ARGUMENTS.format('int64,')})", leaves_out=_OTHER_LAYERS)
 def advance_ordinary(state, scratch, events, until, label, learn, results, probe):
-    """Do as :func:`advance`, without layers on traces, general layers, a temporal layer and class means."""
+    """Do as :func:`advance` with layers on currents only, without a temporal layer and means."""
     return compute_ticks(state, scratch, events, until, label, learn, results, probe, 0, 1)
 
 

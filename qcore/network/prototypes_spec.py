@@ -15,8 +15,8 @@ class PrototypesSpec:
     """A mean per class of the features, compared in a metric that all classes share.
 
     Lessons add to the means. Results are scores by the means and by the trained readout, which
-    learns as without them: its errors teach the layers, and it answers alone until lessons of two
-    classes have ended.
+    learns as without them, but for the draws of rounding: its errors teach the layers, and it
+    answers alone until lessons of two classes have ended.
 
     Attributes
     ----------

@@ -85,6 +85,8 @@ def export_notes(network: Network) -> list[str]:
             notes.append(f"NIR has no counterpart of {what}.")
     if network.spec.readout.answer != "output":
         notes.append("The trained readout is not part of the graph, which ends with spikes.")
+    if network.prototypes is not None:
+        notes.append("The class means are not part of the graph.")
     return notes
 
 

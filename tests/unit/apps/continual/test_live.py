@@ -9,6 +9,7 @@ import pytest
 
 from spikewire.apps.continual.live import LiveNetwork, fitted, slot_bytes, with_new_head
 from spikewire.qcore import BinnedEvents, Network, NetworkSpec
+from spikewire.qcore.network.prototypes_spec import PrototypesSpec
 from tests.unit.qcore.network.test_temporal import BASE, experienced
 from tests.unit.qcore.network.variants import SMALL, draw
 
@@ -64,3 +65,13 @@ def test_each_recording_teaches_layers_and_new_classes() -> None:
     assert learner.network.classes == ("a", "b", "c", "d")
     assert (learner.network.temporal.store != before).any()
     assert learner.readout_bytes > learner.network.read_store().nbytes
+
+
+def test_class_means_are_bytes_of_the_readout() -> None:
+    plain, means = (
+        LiveNetwork(Network.build(spec, "ab"), None)  # type: ignore[arg-type]
+        for spec in (SPEC, dataclasses.replace(SPEC, prototypes=PrototypesSpec(size=10)))
+    )
+    # Sums, weights and three counts of each class, the triangle of the metric, eight of the state.
+    own = 2 * 4 * (10 + 10 + 3) + 2 * 55 + 4 * 8
+    assert means.readout_bytes == plain.readout_bytes + own

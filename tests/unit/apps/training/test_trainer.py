@@ -1,4 +1,4 @@
-"""The mean of late readouts, in one go and resumed."""
+"""The mean of late readouts and the phase of class means, in one go and resumed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ from spikewire.apps.training.trainer import (
     Trainer,
     TrainingPlan,
     averaged_passes,
+    learned_passes,
 )
 from spikewire.qcore import LayerSpec, LearningSpec, Network, NetworkSpec, ReadoutSpec
+from spikewire.qcore.kernels.answers import EXAMPLES, SHOWN
+from spikewire.qcore.network.prototypes_spec import PrototypesSpec
+from spikewire.qcore.network.prototypes_view import PrototypesView
 from spikewire.qcore.network.spec import TrainingSpec
 from spikewire.sensors import open_dataset
 
@@ -144,3 +148,97 @@ def test_only_known_classes_learn_behind_layers_that_do_not(trainer: Trainer) ->
         KeptClasses.all_but(trainer.network, ("wave",))
     with pytest.raises(UsageError, match="whose layers do not learn"):
         KeptClasses.all_but(trainer.network, ("3",))
+
+
+MEANS = replace(SPEC, prototypes=PrototypesSpec(size=20, sweeps=4))
+FROZEN_MEANS = replace(MEANS, layers=(replace(SPEC.layers[0], plastic=False),))
+
+
+def nothing(record: object) -> None:
+    """Do without what is told."""
+
+
+def means_of(trainer: Trainer) -> PrototypesView:
+    means = trainer.network.prototypes
+    assert means is not None
+    return means
+
+
+def with_means(trainer: Trainer, spec: NetworkSpec = MEANS, passes: int = 8) -> Trainer:
+    network = Network.build(spec, trainer.network.classes, 1)
+    return replace(trainer, network=network, plan=TrainingPlan.best(spec, passes, 4, None, 1))
+
+
+def lessons_by_portion(trainer: Trainer, begin: Progress | None = None) -> list[int]:
+    """Train, and return how many lessons the means held after each portion."""
+    held: list[int] = []
+    trainer.run(
+        begin or Progress(),
+        after_portion=lambda now: held.append(int(means_of(trainer).counts[:, SHOWN].sum())),
+        after_pass=nothing,
+    )
+    return held
+
+
+def test_class_means_learn_in_the_last_quarter_of_a_training() -> None:
+    assert [learned_passes(n) for n in (1, 3, 4, 8, 12)] == [0.75, 0.75, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("passes", "phase"), [(8, 2.0), (1, 0.75)])
+def test_class_means_learn_late_and_again_after_it(
+    trainer: Trainer, passes: int, phase: float
+) -> None:
+    trainer = with_means(trainer, passes=passes)
+    count = len(trainer.learn)
+    assert count % 4 == 0
+    held = lessons_by_portion(trainer)
+    late = round(phase * trainer.portions)
+    assert late < len(held)
+    assert held == [0] * (len(held) - late) + [4 * n for n in range(1, late + 1)]
+    assert means_of(trainer).learns
+
+
+@pytest.mark.parametrize("spec", [MEANS, FROZEN_MEANS])
+def test_a_second_training_forgets_means_of_layers_that_learn(
+    trainer: Trainer, spec: NetworkSpec
+) -> None:
+    trainer = with_means(trainer, spec)
+    first = lessons_by_portion(trainer)
+    thresholds = trainer.network.layers[0].threshold.copy()
+    again = lessons_by_portion(trainer)
+    if spec is MEANS:
+        assert again == first
+        assert (trainer.network.layers[0].threshold != thresholds).any()
+    else:
+        assert again == [first[-1] + n for n in first]
+        assert (trainer.network.layers[0].threshold == thresholds).all()
+
+
+@pytest.mark.parametrize("before", [0, 1, -3])
+def test_class_means_of_a_resumed_training_have_the_same_bits(
+    trainer: Trainer, tmp_path: Path, before: int
+) -> None:
+    trainer = with_means(trainer)
+    lessons_by_portion(trainer)
+    ended = trainer.network.to_bytes()
+    assert means_of(trainer).counts[:, EXAMPLES].all()
+    path = tmp_path / "m.unfinished"
+    begun = with_means(trainer)
+    start = 6 * trainer.portions - before
+
+    def stop(progress: Progress) -> None:
+        resume.save(path, {}, progress, begun.network)
+        if progress.number * begun.portions + progress.portion == start:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        begun.run(Progress(), after_portion=stop, after_pass=nothing)
+    progress, network = resume.load(path, {"average": 0})
+    lessons_by_portion(replace(begun, network=network), progress)
+    assert network.to_bytes() == ended
+
+
+def test_class_means_belong_to_all_classes(trainer: Trainer) -> None:
+    network = Network.build(FROZEN_MEANS, trainer.network.classes, 1)
+    with pytest.raises(UsageError, match="--only needs a network without class means"):
+        KeptClasses.all_but(network, ("3",))

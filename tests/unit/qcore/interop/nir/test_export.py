@@ -107,6 +107,10 @@ def test_what_is_lost_is_told() -> None:
     assert any("set subtract" in note for note in notes)
     assert any("refractory ticks" in note for note in notes)
     assert any("trained readout" in note for note in notes)
+    assert not any("class means" in note for note in notes)
+    means = replace(_edge(reset="subtract"), prototypes=PrototypesSpec(size=8))
+    notes = export_notes(Network.build(means, ["a", "b"]))
+    assert "The class means are not part of the graph." in notes
 
 
 @pytest.mark.parametrize("dt", [0, -1.0, "fast", True])
