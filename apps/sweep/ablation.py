@@ -21,7 +21,10 @@ PARTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "centring": {"learning": {"centre_gradients": False}},
     "regulation": {"learning": {"period": 0}},
-    "readout": {"readout": {"answer": "local", "local_gain": 0, "local_from": 0}},
+    "readout": {
+        "readout": {"answer": "local", "local_gain": 0, "local_from": 0},
+        "prototypes": {"size": 0},
+    },
     "gain": {"readout": {"local_gain": 0, "local_from": 0}},
     "shifts": {"training": {"shift": 0}},
 }

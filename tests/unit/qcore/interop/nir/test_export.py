@@ -20,6 +20,7 @@ from spikewire.qcore import (
     load_preset,
     to_nir,
 )
+from spikewire.qcore.network.prototypes_spec import PrototypesSpec
 
 nir = pytest.importorskip("nir")
 
@@ -108,7 +109,7 @@ def test_what_is_lost_is_told() -> None:
     assert any("refractory ticks" in note for note in notes)
     assert any("trained readout" in note for note in notes)
     assert not any("class means" in note for note in notes)
-    means = replace(_edge(reset="subtract"), prototypes=PrototypesSpec(size=8))
+    means = dataclasses.replace(_edge(reset="subtract"), prototypes=PrototypesSpec(size=8))
     notes = export_notes(Network.build(means, ["a", "b"]))
     assert "The class means are not part of the graph." in notes
 
