@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spikewire.qcore.kernels import answers
 from spikewire.qcore.kernels import layout as at
 from spikewire.qcore.kernels.binning import BinnedEvents
 from spikewire.qcore.network.layer_views import LayerView
@@ -78,9 +79,7 @@ def count_operations(
     readout = np.count_nonzero(_answering_weights(copy), axis=0)
     read = 0
     hidden = _TemporalOperations(copy)
-    # Folded features are hardly ever zero. Means of no examples do not answer.
-    answering = copy.prototypes is not None and copy.prototypes.counts[:, 0].any()
-    means = copy.prototypes.weights.size if copy.prototypes is not None and answering else 0
+    means = _means_operations(copy)
     before = [layer.membrane.copy() for layer in copy.layers]
     registers = copy.state.registers
     for sample in samples:
@@ -146,6 +145,15 @@ def _layer_operations(
             effective[n] += int((own[n].ravel() * np.count_nonzero(layer.recurrent, axis=1)).sum())
             dense[n] += layer.recurrent.size * ticks
     return effective, dense
+
+
+def _means_operations(network: Network) -> int:
+    """Count those of class means in a result. Folded features are hardly ever zero."""
+    means = network.prototypes
+    # Means of fewer than two classes do not answer.
+    if means is None or np.count_nonzero(means.counts[:, answers.EXAMPLES]) < 2:
+        return 0
+    return means.weights.size
 
 
 class _TemporalOperations:

@@ -11,12 +11,7 @@ import numpy as np
 
 from spikewire._jit import inline, kernel
 from spikewire.qcore.kernels import layout as at
-from spikewire.qcore.kernels.answers import (
-    answer_by_means,
-    has_prototypes,
-    learn_means,
-    means_hold,
-)
+from spikewire.qcore.kernels.answers import has_prototypes, learn_means, means_hold
 from spikewire.qcore.kernels.fixed_point import bit_length
 from spikewire.qcore.kernels.gain import begin_gain, end_gain, follow_input
 from spikewire.qcore.kernels.general_layer import step_general_layer
@@ -24,14 +19,13 @@ from spikewire.qcore.kernels.homeostasis import count_channels
 from spikewire.qcore.kernels.layer import step_layer
 from spikewire.qcore.kernels.learning_step import (
     SLOWEST,
-    add_local_readout,
     apply_layers,
     learn_layer,
     regulate_layers,
 )
 from spikewire.qcore.kernels.local_learning import trained_error
-from spikewire.qcore.kernels.own_output import add_output
 from spikewire.qcore.kernels.reshape import shape3
+from spikewire.qcore.kernels.results import record_probe, write_row
 from spikewire.qcore.kernels.temporal_step import follow_features, has_temporal, read
 from spikewire.qcore.kernels.trace import advance_features, advance_traces
 from spikewire.qcore.kernels.traced_layer import (
@@ -188,6 +182,14 @@ def step_layers(state, scratch, image, n_input, now, learn, others, plastic, cou
 
 
 @inline
+def is_regulated(R, layers, i32, learn, others):
+    """Return 1 if spikes are counted and thresholds follow: not where class means hold any."""
+    if others != 0 and means_hold(layers, i32):
+        return np.int64(0)
+    return np.int64(learn != 0 and R[at.PERIOD] > 0)
+
+
+@inline
 def regulate(state):
     """Count an active tick, and adapt all thresholds at the end of a period."""
     R, layers, _, _, i32, _ = state
@@ -243,56 +245,6 @@ def learn_tick(state, scratch, label, now, others, plastic):
 
 
 @inline
-def add_own_output(R, layers, i32, y):
-    """Add the output of the last layer to the scores of its classes."""
-    own = R[at.OWN_CLASSES]
-    shared = np.int64(R[at.CLASSES] > own)
-    for k in range(R[at.CLASSES]):
-        shared |= np.int64(R[at.REGISTERS + k] > 0)
-    start = layers[layers.shape[0] - 1, at.AT_V]
-    add_output(i32[start : start + own], y, R[at.READ_TARGET], shared)
-
-
-@inline
-def write_row(state, scratch, results, row, now, others):
-    """Score the classes, and write a result row: tick, scores, spikes since the row before."""
-    R, layers, i8, i16, i32, _ = state
-    _, _, sums = scratch
-    out_tick, out_scores, out_spikes = results
-    classes = R[at.CLASSES]
-    R[at.CHANGED] = 0
-    read(state, sums[:classes], np.int64(-1), now, others)
-    if others != 0 and has_prototypes(layers):
-        learning = np.int64(R[at.LEARNING] != 0 and R[at.LABEL] >= 0)
-        answer_by_means(R, layers, i16, i32, sums[:classes], learning)
-    for n in range(layers.shape[0]):
-        L = layers[n]
-        if L[at.ANSWERS] != 0:
-            sums[:classes] = 0
-            add_local_readout(L, i8, i32, sums, classes, np.int64(1))
-        elif R[at.LOCAL_GAIN] > 0 and L[at.PLASTIC] != 0 and n >= R[at.LOCAL_GAIN] >> 16:
-            add_local_readout(L, i8, i32, sums, classes, R[at.LOCAL_GAIN] & 0xFFFF)
-    if R[at.OWN_CLASSES] > 0:
-        add_own_output(R, layers, i32, sums[:classes])
-    out_tick[row] = now
-    for k in range(classes):
-        out_scores[row, k] = sums[k]
-    for n in range(layers.shape[0]):
-        out_spikes[row, n] = layers[n, at.SPIKES] - layers[n, at.SPIKES_REPORTED]
-        layers[n, at.SPIKES_REPORTED] = layers[n, at.SPIKES]
-
-
-@inline
-def record_probe(state, probe, row):
-    """Copy the probed units' output spikes of this tick."""
-    _, layers, i8, _, _, _ = state
-    probed, fired = probe
-    for n in range(layers.shape[0]):
-        for k in range(probed.shape[1]):
-            fired[n, row, k] = i8[probed[n, k]]
-
-
-@inline
 def compute_ticks(state, scratch, events, until, label, learn, results, probe, others, plastic):
     """Do as :func:`advance`, without what ``others``, ``plastic`` and constants rule out."""
     R, layers, _, _, i32, _ = state
@@ -314,9 +266,7 @@ def compute_ticks(state, scratch, events, until, label, learn, results, probe, o
         position, n_input = take_input(R, image, scratch[0], events, position, now)
         if base.shape[0] > 0 and n_input > 0:
             follow_input(R, layers, i32, base, n_input)
-        regulated = np.int64(learn != 0 and R[at.PERIOD] > 0)
-        if others != 0 and means_hold(layers, i32):
-            regulated = np.int64(0)
+        regulated = is_regulated(R, layers, i32, learn, others)
         step_layers(state, scratch, image, n_input, now, learn, others, plastic, regulated)
         if others != 0 and has_temporal(layers):
             follow_features(R, layers, state[2], state[3], now)

@@ -47,6 +47,7 @@ FIRST = (
     DOCUMENT.format("docs/preset.md"),
     "tests/unit/apps/gesture/test_command.py",
     "tests/unit/apps/gesture/test_gestures_model.py",
+    "tests/unit/qcore/network/test_class_means.py",
     DOCUMENT.format("docs/training.md"),
     DOCUMENT.format("docs/gesture.md"),
     "tests/integration/apps/test_crash.py",

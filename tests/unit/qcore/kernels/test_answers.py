@@ -86,8 +86,9 @@ def test_means_and_answers_equal_the_twin(
     y = [int(n) for n in rng.integers(-(2**31), 2**31, 3) >> int(rng.integers(0, 20))]
     f[:] = rng.integers(-high, high + 1, len(f)) * (rng.random() < 0.9)
     for learning in (1, 0):
-        wanted = twin.answer([int(v) for v in f], y, bool(learning))
-        assert answered(network, y, learning) == wanted
+        scores = np.array(y, np.int32)
+        answers.answer_by_means(*arrays(network), scores, learning)
+        assert scores.tolist() == twin.answer([int(v) for v in f], y, bool(learning))
     assert equal(network, twin)
 
 

@@ -176,6 +176,8 @@ def test_a_step_reaches_inference_and_learning() -> None:
         "remember", "recall",
         "mark_features", "sum_rows", "activate_hidden", "add_hidden", "teach_hidden", "step_rows",
         "regulate_hidden", "correct_all", "read_temporal",
+        "learn_means", "add_example", "fold", "answer_by_means", "solve_means", "solve",
+        "ridge_of", "trace_in_metric",
     } <= reached  # fmt: skip
 
 

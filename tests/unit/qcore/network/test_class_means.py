@@ -391,7 +391,7 @@ def test_impossible_settings_are_refused(changes: dict[str, Any], sentence: str)
 
 
 def test_they_need_a_trained_readout_that_answers_alone() -> None:
-    with pytest.raises(SpecError, match=r"prototypes.size is 9, but .* answer 'local'"):
+    with pytest.raises(SpecError, match=r"prototypes.size is 9, but .*answer 'local'"):
         build(**{**SMALL, "prototypes": MEANS, "readout": {"answer": "local"}})
     with pytest.raises(SpecError, match=r"readout.local_gain is 3, .* it has to be 0\."):
         build(prototypes=MEANS)
