@@ -40,7 +40,7 @@ class PrototypesSpec:
     ridge_shift: int = 3
     doubt: int = 76
     sweeps: int = 20
-    readout_gain: int = 128
+    readout_gain: int = 256
 
     def check(self, layers: Sequence[LayerSpec], answer: str, local_gain: int) -> None:
         """Refuse impossible values.
