@@ -146,9 +146,12 @@ def test_a_scheduler_elsewhere(
         assert cli.run(words(tiny, digits, *more, address)) == 1
         assert f"{address} has no workers" in capsys.readouterr().err
         cluster.scale(1)
+        # A worker is a process of its own, which begins late on a busy machine.
+        monkeypatch.setattr(dask, "_CONNECT_S", patience(10))
         done = told(capsys, words(tiny, digits, *more, address))[-1]
         assert done["computed"] == 2
         # The cluster is somebody's: it is there afterwards.
         assert len(cluster.scheduler.workers) == 1
+    monkeypatch.setattr(dask, "_CONNECT_S", 2)
     assert cli.run(words(tiny, digits, *more, address, "--seeds", "1")) == 1
     assert f"no Dask scheduler answers at {address}" in capsys.readouterr().err

@@ -24,7 +24,8 @@ def test_latency_is_measured_and_everything_is_accounted_for(
     assert load["updates"] > 0
     # From an event's sending to its result elsewhere: not before it was sent, and not for ever.
     assert 0 < load["age_us"]["p50"] < patience(1) * 1e6
-    assert load["inside_us"]["p50"] <= load["age_us"]["p50"]
+    # Medians of two samples: on a busy machine nearly all of the age passes inside.
+    assert 0 < load["inside_us"]["p50"] <= 1.2 * load["age_us"]["p50"]
     for part in (load, overload):
         assert part["datagrams_accounted_for"]
         assert part["events_accounted_for"]
